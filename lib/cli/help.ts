@@ -1,0 +1,73 @@
+/**
+ * The text of `--help`.
+ *
+ * @module
+ */
+
+import {
+  GROUPS,
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "./options.ts";
+
+/** Characters of a line of help. */
+const WIDTH = 80;
+
+const INDENT = " ".repeat(6);
+
+const INTRODUCTION = `\
+Gives every machine on a link the IPv6 address that its MAC says.
+
+Usage:
+  dhcpv6macd [OPTION...]                    serve
+  dhcpv6macd check [OPTION...]              say what would be served
+  dhcpv6macd address --base-address IPV6 MAC...
+                                            print the addresses of machines
+
+Examples:
+  sudo dhcpv6macd --interface eth1 --base-address 2001:db8:123:4567::
+
+  dhcpv6macd check --interface eth1 --base-address 2001:db8:123:4567:: \\
+    --dns 2001:db8:123:4567::1 --domain-search lab.example
+
+  dhcpv6macd address --base-address 2001:db8:123:4567:: 02:00:5e:00:53:01
+`;
+
+const CONCLUSION = `
+Options have one dash or two, and their value behind a blank or an equals sign.
+An empty value means that the option was not given.
+`;
+
+/** What `--help` prints. */
+export function helpText(): string {
+  let text = INTRODUCTION;
+  for (const group of GROUPS) {
+    text += `\n${group}:\n`;
+    for (const [name, spec] of Object.entries(OPTIONS)) {
+      if (spec.group === group) text += describe(name as OptionName, spec);
+    }
+  }
+  return text + CONCLUSION;
+}
+
+function describe(name: OptionName, spec: OptionSpec<unknown>): string {
+  const value = spec.placeholder === undefined ? "" : ` ${spec.placeholder}`;
+  const sentence = spec.help +
+    (spec.repeatable ? "; repeatable" : "") +
+    (spec.fallback === undefined ? "" : ` (default: ${spec.fallback})`);
+  return `  --${name}${value}\n${wrapped(sentence)}`;
+}
+
+function wrapped(sentence: string): string {
+  let text = "";
+  let line = INDENT;
+  for (const word of sentence.split(" ")) {
+    if (line !== INDENT && line.length + word.length > WIDTH) {
+      text += `${line.trimEnd()}\n`;
+      line = INDENT;
+    }
+    line += `${word} `;
+  }
+  return `${text}${line.trimEnd()}\n`;
+}

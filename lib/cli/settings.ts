@@ -1,0 +1,145 @@
+/**
+ * From what was given on the command line to what the parts need, with the
+ * checks that concern several options at once.
+ *
+ * @module
+ */
+
+import type { DaemonSettings } from "../daemon.ts";
+import { SERVER_PORT } from "../dhcpv6/codes.ts";
+import { MAC_SOURCES } from "../dhcpv6/identity.ts";
+import type { Option } from "../dhcpv6/message.ts";
+import {
+  dnsServersOption,
+  domainListOption,
+  ntpServerOption,
+  sntpServersOption,
+  unicastAddresses,
+} from "../dhcpv6/options.ts";
+import { longestAnswerProblem } from "../dhcpv6/responder.ts";
+import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/template.ts";
+import type { LogFormat, LogLevel } from "../log.ts";
+import { interfaces } from "../net/interface.ts";
+import {
+  BASE_OCTETS,
+  LINK_OCTETS,
+  parseIpv6,
+  sameOctets,
+} from "../net/ipv6.ts";
+import type { GivenOptions } from "./options.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Seconds that an address is preferred and valid unless something else is said. */
+const DEFAULT_LIFETIME = 1200;
+
+/**
+ * Settings from options.
+ *
+ * @throws {UsageError} if an option is missing or two contradict.
+ */
+export function settingsOf(given: GivenOptions): DaemonSettings {
+  const bases = given["base-address"];
+  if (bases.length === 0) {
+    throw new UsageError(
+      "--base-address is required: the address that every machine's address begins with, such as 2001:db8:123:4567::",
+    );
+  }
+  const notices: string[] = [];
+  for (const [index, { text, bytes }] of bases.entries()) {
+    const twin = bases.slice(0, index).find((other) =>
+      sameOctets(other.bytes, 0, bytes, 0, LINK_OCTETS)
+    );
+    if (twin !== undefined) {
+      throw new UsageError(
+        `--base-address: ${twin.text} and ${text} are in the same /64, but a relay's link-address can only tell links of different /64s apart`,
+      );
+    }
+    if (bytes.subarray(BASE_OCTETS).some((octet) => octet !== 0)) {
+      notices.push(
+        `the last 48 bits of --base-address ${text} do not count: each machine's MAC takes their place`,
+      );
+    }
+  }
+  const preferredLifetime = given["preferred-lifetime"] ?? DEFAULT_LIFETIME;
+  const validLifetime = given["valid-lifetime"] ??
+    Math.max(DEFAULT_LIFETIME, preferredLifetime);
+  if (validLifetime < preferredLifetime) {
+    throw new UsageError(
+      `--valid-lifetime ${validLifetime} is shorter than the preferred lifetime of ${preferredLifetime} seconds; it must not be`,
+    );
+  }
+  const answers = {
+    links: bases.map(({ text, bytes }) => ({ text, base: bytes })),
+    preferredLifetime,
+    validLifetime,
+    preference: given.preference ?? 255,
+    macSources: given["mac-sources"] ?? MAC_SOURCES,
+    allow: given["allow-mac"],
+    deny: given["deny-mac"],
+    onRequest: optionsOnRequest(given),
+  };
+  const template = given["http-boot-url-template"];
+  if (template !== undefined) {
+    const { hostname } = new URL(renderTemplate(template, SAMPLE_VALUES));
+    if (!isAddressLiteral(hostname) && given.dns.length === 0) {
+      notices.push(
+        `--http-boot-url-template names the host ${hostname}, but without --dns firmware cannot look it up`,
+      );
+    }
+  }
+  const problem = longestAnswerProblem(answers, template);
+  if (problem !== undefined) throw new UsageError(problem);
+  return {
+    interfaceName: given.interface ?? onlyInterface(given),
+    port: given["dhcpv6-listen-port"] ?? SERVER_PORT,
+    answers,
+    template,
+    bootAddress: given["boot-address"],
+    maxMachines: given["max-machines"] ?? 65536,
+    notices,
+  };
+}
+
+/** How the log is written when nothing else was asked for. */
+export function logSettingsOf(
+  given: GivenOptions,
+  isTerminal: boolean,
+): { format: LogFormat; level: LogLevel } {
+  return {
+    format: given["log-format"] ?? (isTerminal ? "text" : "json"),
+    level: given["log-level"] ?? "info",
+  };
+}
+
+function isAddressLiteral(hostname: string): boolean {
+  return hostname.startsWith("[") || /^[0-9.]+$/.test(hostname);
+}
+
+function optionsOnRequest(given: GivenOptions): Option[] {
+  const options: Option[] = [];
+  if (given.dns.length > 0) options.push(dnsServersOption(given.dns));
+  const domains = given["domain-search"].map(({ bytes }) => bytes);
+  if (domains.length > 0) options.push(domainListOption(domains));
+  for (const server of given.ntp) options.push(ntpServerOption(server)!);
+  const sntp = unicastAddresses(given.ntp);
+  if (sntp.length > 0) options.push(sntpServersOption(sntp));
+  return options;
+}
+
+/** The one interface that has an address in the first base address's /64. */
+function onlyInterface(given: GivenOptions): string {
+  const base = given["base-address"][0]!;
+  const names = interfaces().filter(({ addresses }) =>
+    addresses.some((address) =>
+      sameOctets(parseIpv6(address)!, 0, base.bytes, 0, LINK_OCTETS)
+    )
+  ).map(({ name }) => name);
+  if (names.length === 1) return names[0]!;
+  throw new UsageError(
+    names.length === 0
+      ? `--interface is required: no interface has an address in the /64 of ${base.text} now`
+      : `--interface is required: ${
+        names.join(" and ")
+      } all have an address in the /64 of ${base.text}`,
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * Every bound of the daemon, with its reason. What is over a bound is refused
+ * and counted; the rest goes on.
+ *
+ * @module
+ */
+
+/**
+ * Longest DHCPv6 datagram read, in octets. A client's message fits the IPv6
+ * minimum MTU; nine relays with long Interface-IDs around it stay below this.
+ */
+export const MAX_DHCPV6_PACKET = 4096;
+
+/**
+ * Longest DHCPv6 answer, in octets of UDP payload: the IPv6 minimum MTU of
+ * 1280 less 40 for IPv6 and 8 for UDP, so that no answer is ever fragmented.
+ */
+export const MAX_DHCPV6_ANSWER = 1232;
+
+/** Relay-forward levels read: HOP_COUNT_LIMIT (RFC 8415 §7.6) counts from 0. */
+export const MAX_RELAY_DEPTH = 9;
+
+/** Options of one level of one message; clients send about ten. */
+export const MAX_OPTIONS = 64;
+
+/** Architectures of one client that are told to the boot server. */
+export const MAX_ARCHITECTURES = 8;
+
+/** Log lines that wait for a reader of stderr that has stalled. */
+export const MAX_LOG_QUEUE = 1024;
+
+/**
+ * Log lines written in a minute, debug lines aside: a flood of new machines
+ * shall not bury the line that explains it, nor fill a router's log.
+ */
+export const MAX_LOG_LINES_A_MINUTE = 6000;
+
+/**
+ * Source addresses whose messages gave no MAC that are remembered, so that
+ * each is logged once a minute only.
+ */
+export const MAX_NO_MAC_SOURCES = 256;
+
+/** Characters of a string that a client sent which are shown to people. */
+export const MAX_SHOWN_CHARACTERS = 128;

@@ -1,0 +1,76 @@
+/**
+ * `@std/cli/parse-args` for command lines whose options are all declared as
+ * `string` or `boolean` and are written with two dashes.
+ *
+ * @module
+ */
+
+/** How arguments are read. */
+export interface ParseOptions {
+  /** Options without a value; `false` where they are not given. */
+  boolean?: readonly string[];
+  /** Options whose value stays a string. */
+  string?: readonly string[];
+  /** Options that may be given several times: their values make an array. */
+  collect?: readonly string[];
+  /**
+   * Called with an argument that is no declared option, and for an option with
+   * its name and value; when it returns `false` the argument is left out.
+   */
+  unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+}
+
+/** The values of the options, and in `_` what is no option. */
+export interface Args {
+  [name: string]: unknown;
+  _: (string | number)[];
+}
+
+/**
+ * Reads `args`: `--name=value` and `--name value` for strings, `--name` for
+ * booleans, everything behind `--` as it is. A string option with nothing
+ * behind it is an empty string; given twice, the last one counts, unless it is
+ * collected.
+ */
+export function parseArgs(
+  args: readonly string[],
+  options: ParseOptions = {},
+): Args {
+  const { boolean = [], string = [], collect = [], unknown } = options;
+  const result: Args = { _: [] };
+  for (const name of boolean) result[name] = false;
+  for (const name of collect) result[name] = [];
+  const set = (name: string, value: unknown) => {
+    if (collect.includes(name)) (result[name] as unknown[]).push(value);
+    else result[name] = value;
+  };
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    if (arg === "--") {
+      result._.push(...args.slice(index + 1));
+      break;
+    }
+    const match = /^--([^=]+)(?:=(.*))?$/s.exec(arg);
+    if (match === null) {
+      if (unknown?.(arg) !== false) result._.push(arg);
+      continue;
+    }
+    const name = match[1]!;
+    const next = args[index + 1];
+    if (boolean.includes(name)) {
+      if (match[2] === undefined && (next === "true" || next === "false")) {
+        set(name, next === "true");
+        index++;
+      } else set(name, match[2] !== "false");
+    } else if (string.includes(name)) {
+      if (match[2] !== undefined) set(name, match[2]);
+      else if (next !== undefined && !next.startsWith("-")) {
+        set(name, next);
+        index++;
+      } else set(name, "");
+    } else if (unknown?.(arg, name, match[2] ?? true) !== false) {
+      set(name, match[2] ?? true);
+    }
+  }
+  return result;
+}

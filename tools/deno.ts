@@ -1,0 +1,169 @@
+/**
+ * Runs the project's tasks with Deno, with the `@std` packages from jsr.io where
+ * it answers, and with the equivalents in `lib/std/` where it does not.
+ *
+ * Usage: `deno run --no-config --allow-all tools/deno.ts TASK [ARGUMENT...]`
+ *
+ * @module
+ */
+
+/** Milliseconds that jsr.io gets to answer. */
+const JSR_PATIENCE = 600;
+
+const ROOT = new URL("../", import.meta.url);
+const IMPORT_MAP = "lib/std/import_map.json";
+
+/** What the daemon may do, and no more: it writes nothing and starts nothing. */
+const DAEMON_PERMISSIONS = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-sys=networkInterfaces",
+];
+
+/** Tests that need root, network namespaces and Debian packages. */
+const SLOW_SUITES = ["tests/clients"];
+
+const CODE = ["main.ts", "lib", "tools", "tests"];
+
+function path(relative: string): string {
+  return new URL(relative, ROOT).pathname;
+}
+
+/** Which packages to use, decided by asking the registry once. */
+async function standardLibrary(): Promise<string[]> {
+  const registry = Deno.env.get("JSR_URL") ?? "https://jsr.io/";
+  const signal = AbortSignal.timeout(JSR_PATIENCE);
+  try {
+    const url = new URL("@std/cli/meta.json", registry);
+    const response = await fetch(url, { signal });
+    await response.body?.cancel();
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    say(`@std from ${registry}`);
+    return [];
+  } catch {
+    say(`@std from lib/std, for ${registry} does not answer`);
+    return ["--import-map", path(IMPORT_MAP)];
+  }
+}
+
+function say(text: string): void {
+  console.error(`tools/deno.ts: ${text}`);
+}
+
+/** Runs Deno and passes signals on to it; resolves to its exit code. */
+async function deno(args: string[]): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    // npm may be behind a certificate that only the system knows
+    env: { DENO_TLS_CA_STORE: "mozilla,system", ...Deno.env.toObject() },
+  }).spawn();
+  const pass = (signal: Deno.Signal) => () => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, pass(signal));
+  }
+  return (await child.status).code;
+}
+
+/** Runs a command that must succeed for the task to succeed. */
+async function all(...commands: string[][]): Promise<number> {
+  for (const command of commands) {
+    const code = await deno(command);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+/** Runs tests and ends with a line that counts them. */
+async function test(std: string[], args: string[]): Promise<number> {
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const code = await deno([
+      "test",
+      "--config",
+      path("deno.json"),
+      ...std,
+      "--allow-all",
+      `--junit-path=${report}`,
+      ...args,
+    ]);
+    const { passed, failed, skipped } = countTests(
+      await Deno.readTextFile(report),
+    );
+    const failures = code !== 0 && failed === 0 ? 1 : failed;
+    console.log(
+      `${passed} passed, ${failures} failed` +
+        (skipped > 0 ? `, ${skipped} skipped` : ""),
+    );
+    return code;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** Counts the innermost tests of a JUnit report: suites are only headings. */
+function countTests(
+  xml: string,
+): { passed: number; failed: number; skipped: number } {
+  const cases = [
+    ...xml.matchAll(
+      /<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs,
+    ),
+  ];
+  const headings = new Set(
+    cases.map(([, name]) => name!.split(" &gt; ").slice(0, -1).join(" &gt; ")),
+  );
+  let passed = 0, failed = 0, skipped = 0;
+  for (const [, name, content = ""] of cases) {
+    if (headings.has(name!)) continue;
+    if (content.includes("<failure") || content.includes("<error")) failed++;
+    else if (content.includes("<skipped")) skipped++;
+    else passed++;
+  }
+  return { passed, failed, skipped };
+}
+
+async function run(task: string, args: string[]): Promise<number> {
+  const std = await standardLibrary();
+  switch (task) {
+    case "start":
+      return await deno([
+        "run",
+        "--config",
+        path("deno.json"),
+        ...std,
+        "--unstable-net",
+        ...DAEMON_PERMISSIONS,
+        path("main.ts"),
+        ...args,
+      ]);
+    case "check":
+      return await all(
+        ["fmt", "--check", "--config", path("deno.json"), path(".")],
+        ["lint", "--config", path("deno.json"), path(".")],
+        ["check", "--config", path("deno.json"), ...std, ...CODE.map(path)],
+      );
+    case "test":
+      return await test(std, [
+        `--ignore=${SLOW_SUITES.map(path).join(",")}`,
+        "--parallel",
+        ...(args.length > 0 ? args : [path("tests")]),
+      ]);
+    case "test:clients":
+      return await test(
+        std,
+        args.length > 0 ? args : [path("tests/clients")],
+      );
+    default:
+      say(`there is no task ${task}`);
+      return 2;
+  }
+}
+
+const [task = "", ...args] = Deno.args;
+Deno.exit(await run(task, args));
