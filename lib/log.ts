@@ -138,7 +138,8 @@ export class Log {
       this.#heldBack++;
       return;
     }
-    this.#enqueue(now, level, event, message, fields);
+    if (this.#queue.length >= MAX_LOG_QUEUE) this.#lost++;
+    else this.#enqueue(now, level, event, message, fields);
   }
 
   #enqueue(
@@ -148,10 +149,6 @@ export class Log {
     message: string,
     fields: LogFields,
   ): void {
-    if (this.#queue.length >= MAX_LOG_QUEUE) {
-      this.#lost++;
-      return;
-    }
     const time = new Date(now).toISOString();
     this.#queue.push(
       this.#format === "json"

@@ -50,12 +50,32 @@ function say(text: string): void {
   console.error(`tools/deno.ts: ${text}`);
 }
 
+/** The arguments with which Deno runs the daemon. */
+function daemon(std: string[]): string[] {
+  return [
+    "run",
+    "--config",
+    path("deno.json"),
+    ...std,
+    "--unstable-net",
+    ...DAEMON_PERMISSIONS,
+    path("main.ts"),
+  ];
+}
+
 /** Runs Deno and passes signals on to it; resolves to its exit code. */
-async function deno(args: string[]): Promise<number> {
+async function deno(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
-    // npm may be behind a certificate that only the system knows
-    env: { DENO_TLS_CA_STORE: "mozilla,system", ...Deno.env.toObject() },
+    env: {
+      // npm may be behind a certificate that only the system knows
+      DENO_TLS_CA_STORE: "mozilla,system",
+      ...Deno.env.toObject(),
+      ...env,
+    },
   }).spawn();
   const pass = (signal: Deno.Signal) => () => {
     try {
@@ -91,7 +111,21 @@ async function test(std: string[], args: string[]): Promise<number> {
       "--allow-all",
       `--junit-path=${report}`,
       ...args,
-    ]);
+    ], {
+      // How tests start the daemon: as it is here, unless they are told else.
+      DAEMON_COMMAND: Deno.env.get("DAEMON_COMMAND") ??
+        JSON.stringify([Deno.execPath(), ...daemon(std)]),
+      // How they start programs of their own.
+      TEST_DENO: [
+        Deno.execPath(),
+        "run",
+        "--config",
+        path("deno.json"),
+        ...std,
+        "--unstable-net",
+        "--allow-all",
+      ].join("\n"),
+    });
     const { passed, failed, skipped } = countTests(
       await Deno.readTextFile(report),
     );
@@ -132,16 +166,7 @@ async function run(task: string, args: string[]): Promise<number> {
   const std = await standardLibrary();
   switch (task) {
     case "start":
-      return await deno([
-        "run",
-        "--config",
-        path("deno.json"),
-        ...std,
-        "--unstable-net",
-        ...DAEMON_PERMISSIONS,
-        path("main.ts"),
-        ...args,
-      ]);
+      return await deno([...daemon(std), ...args]);
     case "check":
       return await all(
         ["fmt", "--check", "--config", path("deno.json"), path(".")],

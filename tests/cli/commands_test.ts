@@ -1,0 +1,80 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import manifest from "../../deno.json" with { type: "json" };
+
+/** Runs the program as a user does, without root. */
+async function run(...args: string[]) {
+  const [program, ...rest] = JSON.parse(Deno.env.get("DAEMON_COMMAND")!);
+  const output = await new Deno.Command(program, { args: [...rest, ...args] })
+    .output();
+  return {
+    code: output.code,
+    stdout: new TextDecoder().decode(output.stdout),
+    stderr: new TextDecoder().decode(output.stderr),
+  };
+}
+
+describe("commands", () => {
+  it("--version", async () => {
+    assertEquals(await run("--version"), {
+      code: 0,
+      stdout: `dhcpv6macd ${manifest.version}\n`,
+      stderr: "",
+    });
+  });
+
+  it("--help", async () => {
+    const { code, stdout, stderr } = await run("-help");
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^Usage:$/m);
+  });
+
+  it("address", async () => {
+    assertEquals(
+      await run(
+        "address",
+        "--base-address",
+        "2001:db8:123:4567::",
+        "02:00:5e:00:53:01",
+        "0200.5eFF.5302",
+      ),
+      {
+        code: 0,
+        stdout:
+          "2001:db8:123:4567:0:200:5e00:5301\n2001:db8:123:4567:0:200:5eff:5302\n",
+        stderr: "",
+      },
+    );
+  });
+
+  for (
+    const [args, sentence] of [
+      [["--nonsense"], "unknown option --nonsense; --help lists all of them"],
+      [
+        ["serve"],
+        'unknown word "serve"; the words are check and address, and --help shows the options',
+      ],
+      [["check", "now"], '"now" is too much: check takes options only'],
+      [
+        ["address", "02:00:5e:00:53:01"],
+        "address needs --base-address IPV6 and at least one MAC",
+      ],
+      [
+        ["address", "--base-address=2001:db8::", "02"],
+        '"02" is not a MAC such as 02:00:5e:00:53:01',
+      ],
+      [
+        ["--interface=lo"],
+        "--base-address is required: the address that every machine's address begins with, such as 2001:db8:123:4567::",
+      ],
+    ] as [string[], string][]
+  ) {
+    it(`${args.join(" ")}: one line, exit code 2`, async () => {
+      assertEquals(await run(...args), {
+        code: 2,
+        stdout: "",
+        stderr: `dhcpv6macd: ${sentence}\n`,
+      });
+    });
+  }
+});

@@ -1,0 +1,353 @@
+/**
+ * Hosts and links for tests: network namespaces with their own interfaces, and
+ * processes that run in them. Nothing outside the namespaces is touched, and
+ * everything is gone when the lab is closed.
+ *
+ * @module
+ */
+
+/** What a finished command said. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Seconds that a command gets unless something else is said. */
+const PATIENCE = 30;
+
+let labs = 0;
+
+/** Waits so many milliseconds. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/**
+ * Asks until the answer is something, and returns that.
+ *
+ * @throws {Error} if it never is, after `seconds`.
+ */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  seconds = 20,
+): Promise<T> {
+  const end = performance.now() + 1000 * seconds;
+  while (true) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (performance.now() > end) {
+      throw new Error(`not within ${seconds} s: ${what}`);
+    }
+    await pause(50);
+  }
+}
+
+/** A program that runs in the lab. */
+export class Program {
+  /** All that it wrote so far, to stdout and stderr. */
+  output = "";
+  readonly #child: Deno.ChildProcess;
+  readonly #read: Promise<unknown>;
+
+  constructor(command: readonly string[], options: Deno.CommandOptions = {}) {
+    this.#child = new Deno.Command(command[0]!, {
+      ...options,
+      args: command.slice(1),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#read = Promise.all(
+      [this.#child.stdout, this.#child.stderr].map(async (stream) => {
+        for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+          this.output += text;
+        }
+      }),
+    );
+  }
+
+  /** Waits until it has written something that matches. */
+  async says(pattern: RegExp, seconds = PATIENCE): Promise<RegExpExecArray> {
+    try {
+      return await eventually(
+        String(pattern),
+        () => pattern.exec(this.output) ?? undefined,
+        seconds,
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.output}`);
+    }
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+  }
+
+  /** Waits for its end; its exit code. */
+  async ended(seconds = PATIENCE): Promise<number> {
+    const timer = setTimeout(() => this.kill("SIGKILL"), 1000 * seconds);
+    const { code } = await this.#child.status;
+    clearTimeout(timer);
+    // Its children may go on, and hold its output open.
+    let limit: number | undefined;
+    await Promise.race([
+      this.#read,
+      new Promise((resolve) => limit = setTimeout(resolve, 200)),
+    ]);
+    clearTimeout(limit);
+    return code;
+  }
+
+  /** Ends it, with force if need be; its exit code. */
+  async stop(seconds = 5): Promise<number> {
+    this.kill();
+    return await this.ended(seconds);
+  }
+}
+
+/** Runs a command outside of any namespace. */
+export async function command(
+  args: readonly string[],
+  { mayFail = false, seconds = PATIENCE } = {},
+): Promise<Result> {
+  const output = await new Deno.Command(args[0]!, {
+    args: args.slice(1),
+    stdin: "null",
+    signal: AbortSignal.timeout(1000 * seconds),
+  }).output();
+  const decoder = new TextDecoder();
+  const result = {
+    code: output.code,
+    stdout: decoder.decode(output.stdout),
+    stderr: decoder.decode(output.stderr),
+  };
+  if (result.code !== 0 && !mayFail) {
+    throw new Error(
+      `${args.join(" ")} ended with ${result.code}: ${result.stderr}`,
+    );
+  }
+  return result;
+}
+
+/** A host of the lab. */
+export class Host {
+  constructor(readonly lab: Lab, readonly namespace: string) {}
+
+  /** Runs a command to its end. */
+  async run(
+    args: readonly string[],
+    options: { mayFail?: boolean; seconds?: number } = {},
+  ): Promise<Result> {
+    return await command(this.#inside(args), options);
+  }
+
+  /** Runs `ip` with these words. */
+  async ip(words: string): Promise<Result> {
+    return await command(["ip", "-n", this.namespace, ...words.split(" ")]);
+  }
+
+  /** Starts a program; `privately`: directories that are empty and its own. */
+  start(args: readonly string[], privately: readonly string[] = []): Program {
+    const program = new Program(
+      this.#inside(
+        privately.length === 0 ? args : [
+          "unshare",
+          "--mount",
+          "sh",
+          "-c",
+          `${
+            privately.map((directory) =>
+              `mkdir -p ${directory} && mount -t tmpfs none ${directory} || exit 99; `
+            ).join("")
+          }exec "$@"`,
+          "sh",
+          ...args,
+        ],
+      ),
+    );
+    this.lab.programs.push(program);
+    return program;
+  }
+
+  /** The IPv6 addresses of an interface that can be used. */
+  async addresses(link: string): Promise<string[]> {
+    const { stdout } = await command([
+      "ip",
+      "-n",
+      this.namespace,
+      "-6",
+      "-o",
+      "addr",
+      "show",
+      "dev",
+      link,
+    ], { mayFail: true });
+    return stdout.split("\n").filter((line) =>
+      !/tentative|dadfailed/.test(line)
+    )
+      .map((line) => / inet6 ([^ /]+)/.exec(line)?.[1])
+      .filter((address) => address !== undefined);
+  }
+
+  /** The MAC of an interface. */
+  async mac(link: string): Promise<string> {
+    const { stdout } = await this.ip(`-o link show dev ${link}`);
+    return /link\/ether ([0-9a-f:]+)/.exec(stdout)![1]!;
+  }
+
+  /** Waits until an interface has a link-local address that can be used. */
+  async linkLocal(link: string): Promise<string> {
+    return await eventually(
+      `link-local address of ${link}`,
+      async () =>
+        (await this.addresses(link)).find((text) => text.startsWith("fe80:")),
+    );
+  }
+
+  #inside(args: readonly string[]): string[] {
+    return ["ip", "netns", "exec", this.namespace, ...args];
+  }
+}
+
+/** Hosts, links and programs of one test. */
+export class Lab implements AsyncDisposable {
+  /** What runs in it, or did. */
+  readonly programs: Program[] = [];
+  /** A directory for its files. */
+  readonly directory: string;
+  readonly #hosts: Host[] = [];
+  readonly #id = `dm${Deno.pid}x${labs++}`;
+
+  constructor() {
+    this.directory = Deno.makeTempDirSync({ prefix: "dhcpv6macd-lab-" });
+  }
+
+  /** Adds a host that knows nobody. */
+  async host(name: string): Promise<Host> {
+    const host = new Host(this, `${this.#id}${name}`);
+    await command(["ip", "netns", "add", host.namespace]);
+    this.#hosts.push(host);
+    await host.ip("link set lo up");
+    return host;
+  }
+
+  /** Joins two hosts by a cable. */
+  async cable(
+    a: Host,
+    aLink: string,
+    b: Host,
+    bLink: string,
+  ): Promise<void> {
+    await a.ip(
+      `link add ${aLink} type veth peer name ${bLink} netns ${b.namespace}`,
+    );
+    await a.ip(`link set ${aLink} up`);
+    await b.ip(`link set ${bLink} up`);
+  }
+
+  /** Adds a host that is a switch with these ports, and plugs them in. */
+  async network(name: string, ...ports: [Host, string][]): Promise<Host> {
+    const host = await this.host(name);
+    await host.ip("link add br0 type bridge");
+    await host.ip("link set br0 up");
+    for (const [index, [other, link]] of ports.entries()) {
+      await this.plug(host, index, other, link);
+    }
+    return host;
+  }
+
+  /** Plugs a host's new interface into port `index` of a switch. */
+  async plug(
+    network: Host,
+    index: number,
+    other: Host,
+    link: string,
+  ): Promise<void> {
+    await this.cable(network, `p${index}`, other, link);
+    await network.ip(`link set p${index} master br0`);
+  }
+
+  /** Writes a file of the lab; its path. */
+  async file(name: string, content: string, mode = 0o644): Promise<string> {
+    const path = `${this.directory}/${name}`;
+    await Deno.writeTextFile(path, content, { mode });
+    return path;
+  }
+
+  /** Records the packets of an interface that match; ends with the lab. */
+  async capture(host: Host, link: string, filter: string): Promise<Capture> {
+    const path = `${this.directory}/${host.namespace}-${link}.pcap`;
+    const program = host.start(
+      ["tcpdump", "-U", "--immediate-mode", "-B", "32768", "-Z", "root"].concat(
+        ["-i", link, "-w", path, filter],
+      ),
+    );
+    await program.says(/listening on/);
+    return new Capture(path, program);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.programs.toReversed()) await program.stop();
+    for (const host of this.#hosts) {
+      const { stdout } = await command(
+        ["ip", "netns", "pids", host.namespace],
+        { mayFail: true },
+      );
+      for (const pid of stdout.split("\n").filter((line) => line !== "")) {
+        Deno.kill(Number(pid), "SIGKILL");
+      }
+      await command(["ip", "netns", "delete", host.namespace], {
+        mayFail: true,
+      });
+    }
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+/** Packets that are being recorded. */
+export class Capture {
+  constructor(readonly path: string, readonly program: Program) {}
+
+  /** Ends the recording and reads it with tshark: the fields of each packet. */
+  async read(filter: string, ...fields: string[]): Promise<string[][]> {
+    await pause(200);
+    await this.program.stop();
+    const { stdout } = await command(
+      ["tshark", "-n", "-r", this.path, "-Y", filter, "-T", "fields"].concat(
+        fields.flatMap((field) => ["-e", field]),
+      ),
+      { seconds: 120 },
+    );
+    return stdout.split("\n").filter((line) => line !== "").map((line) =>
+      line.split("\t")
+    );
+  }
+}
+
+/**
+ * What a suite lacks on this machine: root and programs. A suite that lacks
+ * something does not run, and this says so loudly.
+ */
+export function missing(suite: string, ...programs: string[]): string[] {
+  const lacks = programs.filter((program) => {
+    const { success } = new Deno.Command("which", {
+      args: [program],
+      stdout: "null",
+      stderr: "null",
+      env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin` },
+    }).outputSync();
+    return !success;
+  });
+  if (Deno.uid() !== 0) lacks.unshift("root");
+  if (lacks.length > 0) {
+    console.error(`\n*** NOT RUN: ${suite} needs ${lacks.join(", ")} ***\n`);
+  }
+  return lacks;
+}

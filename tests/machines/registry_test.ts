@@ -1,0 +1,58 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { MachineRegistry } from "../../lib/machines/registry.ts";
+import { fc } from "../fast_check.ts";
+
+const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
+
+describe("machine registry", () => {
+  it("remembers machines, most recently seen first", () => {
+    const registry = new MachineRegistry(3);
+    assertEquals(registry.see(1), undefined);
+    for (const mac of [1, 2, 3]) registry.add(mac);
+    assertEquals(macs(registry), [3, 2, 1]);
+    assertEquals(registry.see(1)?.mac, 1);
+    assertEquals(macs(registry), [1, 3, 2]);
+    assertEquals(registry.see(3)?.mac, 3);
+    assertEquals(macs(registry), [3, 1, 2]);
+  });
+
+  it("forgets the least recently seen", () => {
+    const registry = new MachineRegistry(2);
+    for (const mac of [1, 2]) registry.add(mac);
+    registry.see(1);
+    registry.add(3);
+    assertEquals(macs(registry), [3, 1]);
+    assertEquals(registry.see(2), undefined);
+    assertEquals(registry.size, 2);
+  });
+
+  it("remembers one when that is its bound", () => {
+    const registry = new MachineRegistry(1);
+    registry.add(1);
+    registry.see(1);
+    registry.add(2);
+    assertEquals(macs(registry), [2]);
+  });
+
+  it("does what a list would do", () => {
+    const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 6 }), (steps, limit) => {
+        const registry = new MachineRegistry(limit);
+        let model: number[] = [];
+        for (const mac of steps) {
+          const known = registry.see(mac) !== undefined;
+          assertEquals(known, model.includes(mac));
+          if (!known) registry.add(mac);
+          model = [mac, ...model.filter((other) => other !== mac)].slice(
+            0,
+            limit,
+          );
+          assertEquals(macs(registry), model);
+          assert(registry.size <= limit);
+        }
+      }),
+    );
+  });
+});
