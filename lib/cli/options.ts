@@ -343,7 +343,8 @@ function isSwitch(name: OptionName): boolean {
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const parsed = parseArgs(withTwoDashes(args), {
-    string: NAMES.filter((name) => !isSwitch(name)),
+    // a MAC may look like a number: words stay as they are
+    string: ["_", ...NAMES.filter((name) => !isSwitch(name))],
     boolean: NAMES.filter(isSwitch),
     collect: NAMES.filter((name) => !isSwitch(name)),
     // whatever has no dash is a word; withTwoDashes refused the rest

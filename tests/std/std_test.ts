@@ -58,26 +58,30 @@ describe("parseArgs", () => {
     boolean: ["flag"],
     collect: ["many"],
   };
+  const read = (...args: string[]): unknown => parseArgs(args, options);
 
   it("reads strings, switches, collections and words", () => {
     assertEquals(
-      parseArgs(
-        ["w", "--name=1", "--flag", "--many=", "--many=a=b", "x"],
-        options,
-      ),
+      read("w", "--name=1", "--flag", "--many=", "--many=a=b", "x"),
       { _: ["w", "x"], name: "1", flag: true, many: ["", "a=b"] },
     );
   });
 
   it("has defaults", () => {
-    assertEquals(parseArgs([], options), { _: [], flag: false, many: [] });
+    assertEquals(read(), { _: [], flag: false, many: [] });
   });
 
   it("takes the next argument for a value", () => {
     assertEquals(
-      parseArgs(["--name", "v", "--flag", "w"], options),
+      read("--name", "v", "--flag", "w"),
       { _: ["w"], name: "v", flag: true, many: [] },
     );
+  });
+
+  it("makes numbers of words, unless it is told not to", () => {
+    const words = ["020000000012", "1e3", "x1", " ", "0x1f"];
+    assertEquals(parseArgs(words)._, [20000000012, 1000, "x1", " ", 31]);
+    assertEquals<unknown>(parseArgs(words, { string: ["_"] })._, words);
   });
 
   it("leaves what is behind -- alone", () => {

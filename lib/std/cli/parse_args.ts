@@ -9,7 +9,7 @@
 export interface ParseOptions {
   /** Options without a value; `false` where they are not given. */
   boolean?: readonly string[];
-  /** Options whose value stays a string. */
+  /** Options whose value stays a string; `_` keeps words as they are. */
   string?: readonly string[];
   /** Options that may be given several times: their values make an array. */
   collect?: readonly string[];
@@ -20,7 +20,10 @@ export interface ParseOptions {
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-/** The values of the options, and in `_` what is no option. */
+/**
+ * The values of the options, and in `_` what is no option; words that look like
+ * numbers become numbers there unless `string` has `_`.
+ */
 export interface Args {
   [name: string]: unknown;
   _: (string | number)[];
@@ -52,7 +55,9 @@ export function parseArgs(
     }
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(arg);
     if (match === null) {
-      if (unknown?.(arg) !== false) result._.push(arg);
+      if (unknown?.(arg) === false) continue;
+      const isNumber = /\S/.test(arg) && Number.isFinite(Number(arg));
+      result._.push(isNumber && !string.includes("_") ? Number(arg) : arg);
       continue;
     }
     const name = match[1]!;
