@@ -43,3 +43,32 @@ export const MAX_NO_MAC_SOURCES = 256;
 
 /** Characters of a string that a client sent which are shown to people. */
 export const MAX_SHOWN_CHARACTERS = 128;
+
+/** Longest TFTP request read, in octets (RFC 2347 §3: a packet of 512). */
+export const MAX_TFTP_REQUEST = 512;
+
+/** Longest TFTP packet of a running transfer that means something: an ERROR. */
+export const MAX_TFTP_REPLY = 1024;
+
+/** TFTP transfers at once, and for one client: firmware never has two. */
+export const MAX_TFTP_TRANSFERS = 256;
+export const MAX_TFTP_TRANSFERS_OF_ONE = 8;
+
+/** Blocks of a TFTP window, and octets: what a client's receive buffer takes. */
+export const MAX_TFTP_WINDOW = 64;
+export const MAX_TFTP_WINDOW_OCTETS = 256 * 1024;
+
+/** Packets to a TFTP client that has confirmed nothing: nobody is amplified. */
+export const MAX_TFTP_UNCONFIRMED = 3;
+
+/** Times that a TFTP packet is sent again before the client counts as gone. */
+export const MAX_TFTP_TRIES = 5;
+
+/** Milliseconds that a TFTP transfer may stand still, however often it is asked. */
+export const MAX_TFTP_STANDSTILL = 60_000;
+
+/** Octets of a file served over TFTP; it is kept in memory while it is sent. */
+export const MAX_TFTP_FILE = 256 * 1024 * 1024;
+
+/** Octets between two reports of a transfer's progress. */
+export const PROGRESS_STEP = 5 * 1024 * 1024;

@@ -1,0 +1,79 @@
+/**
+ * One UDP socket for each address of an interface, as they come and go.
+ *
+ * @module
+ */
+
+/** How the sockets are bound, and who uses them. */
+export interface DatagramSocketsOptions {
+  readonly port: number;
+  /** Uses a socket that was bound, until it is closed. */
+  readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
+  /** Somebody else holds the port at this address; said once. */
+  readonly onTaken: (hostname: string) => void;
+}
+
+/** Sockets that follow a list of addresses. */
+export class DatagramSockets {
+  readonly #options: DatagramSocketsOptions;
+  readonly #sockets = new Map<string, Deno.DatagramConn>();
+  readonly #taken = new Set<string>();
+
+  constructor(options: DatagramSocketsOptions) {
+    this.#options = options;
+  }
+
+  /** The addresses that are bound now. */
+  get hostnames(): string[] {
+    return [...this.#sockets.keys()];
+  }
+
+  /** Whether this is one of the sockets, and open. */
+  has(socket: Deno.DatagramConn): boolean {
+    for (const other of this.#sockets.values()) {
+      if (other === socket) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Closes the sockets of addresses that are not in the list, and binds those
+   * of new ones. An address that cannot be bound yet, because it is in
+   * duplicate address detection, is tried at the next call.
+   */
+  follow(hostnames: readonly string[]): void {
+    for (const [hostname, socket] of this.#sockets) {
+      if (hostnames.includes(hostname)) continue;
+      this.#sockets.delete(hostname);
+      socket.close();
+    }
+    for (const hostname of this.#taken) {
+      if (!hostnames.includes(hostname)) this.#taken.delete(hostname);
+    }
+    for (const hostname of hostnames) {
+      if (!this.#sockets.has(hostname)) this.#open(hostname);
+    }
+  }
+
+  /** Closes all of them. */
+  close(): void {
+    this.follow([]);
+  }
+
+  #open(hostname: string): void {
+    const { port, onOpen, onTaken } = this.#options;
+    try {
+      const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+      this.#sockets.set(hostname, socket);
+      this.#taken.delete(hostname);
+      onOpen(socket, hostname);
+    } catch (error) {
+      if (
+        error instanceof Deno.errors.AddrInUse && !this.#taken.has(hostname)
+      ) {
+        this.#taken.add(hostname);
+        onTaken(hostname);
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Prefixes of IPv6 and IPv4 addresses, and lists of them.
+ *
+ * IPv4 is what a socket that speaks both makes of it: ::ffff:0:0/96.
+ *
+ * @module
+ */
+
+import { IPV6_LENGTH, parseIpv6Into } from "./ipv6.ts";
+
+/** Bits of the prefix in which IPv4 addresses are. */
+const MAPPED = 96;
+
+/** A prefix. */
+export interface Prefix {
+  /** 16 octets. */
+  readonly bytes: Uint8Array;
+  /** Bits that count, 0 to 128. */
+  readonly length: number;
+}
+
+/** The 16 octets of an IPv6 or IPv4 address; `undefined` if it is neither. */
+export function parseAddress(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(IPV6_LENGTH);
+  const unzoned = text.split("%", 1)[0]!;
+  const isIpv4 = /^[0-9.]+$/.test(unzoned);
+  return parseIpv6Into(isIpv4 ? `::ffff:${unzoned}` : unzoned, bytes, 0)
+    ? bytes
+    : undefined;
+}
+
+/** Reads `address/length` or a single address; `undefined` if it is neither. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const [address, lengthText, ...rest] = text.split("/");
+  const bytes = parseAddress(address!);
+  if (bytes === undefined || rest.length > 0) return undefined;
+  if (lengthText === undefined) return { bytes, length: 8 * IPV6_LENGTH };
+  if (!/^[0-9]{1,3}$/.test(lengthText)) return undefined;
+  const offset = address!.includes(":") ? 0 : MAPPED;
+  const length = Number(lengthText) + offset;
+  return length <= 8 * IPV6_LENGTH ? { bytes, length } : undefined;
+}
+
+/** Whether an address of 16 octets is in a prefix. */
+export function isInPrefix(address: Uint8Array, prefix: Prefix): boolean {
+  const { bytes, length } = prefix;
+  const whole = length >> 3;
+  for (let index = 0; index < whole; index++) {
+    if (address[index] !== bytes[index]) return false;
+  }
+  const rest = length & 7;
+  return rest === 0 ||
+    (address[whole]! ^ bytes[whole]!) >> (8 - rest) === 0;
+}
+
+/** Whether an address is in any of the prefixes. */
+export function isInAny(
+  address: Uint8Array,
+  prefixes: readonly Prefix[],
+): boolean {
+  return prefixes.some((prefix) => isInPrefix(address, prefix));
+}

@@ -1,0 +1,385 @@
+/**
+ * The TFTP server: read only, one socket for each transfer.
+ *
+ * @module
+ */
+
+import {
+  MAX_TFTP_REPLY,
+  MAX_TFTP_REQUEST,
+  MAX_TFTP_TRANSFERS,
+  MAX_TFTP_TRANSFERS_OF_ONE,
+  PROGRESS_STEP,
+} from "../limits.ts";
+import { DatagramSockets } from "../net/datagram_sockets.ts";
+import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
+import { type Mac, parseMac } from "../net/mac.ts";
+import { toNetascii } from "./netascii.ts";
+import {
+  decodeRequest,
+  encodeError,
+  ErrorCode,
+  Opcode,
+  opcodeOf,
+  type Request,
+} from "./packet.ts";
+import { agree, Transfer } from "./transfer.ts";
+
+/** What a request path stands for. */
+export interface RequestedFile {
+  readonly mac: Mac;
+  /** What comes behind the MAC. */
+  readonly name: string;
+}
+
+/**
+ * Reads the path of a request, `<mac>/<name>`; leading slashes do not count.
+ * `undefined` if it begins with no MAC.
+ */
+export function parseRequestPath(path: string): RequestedFile | undefined {
+  const match = /^\/*([^/]+)(?:\/+(.*))?$/s.exec(path);
+  const mac = match === null ? undefined : parseMac(match[1]!);
+  return mac === undefined ? undefined : { mac, name: match![2] ?? "" };
+}
+
+/** How far a transfer is, for those who watch. */
+export interface TransferProgress {
+  readonly mac: Mac;
+  readonly fileName: string;
+  readonly client: Deno.NetAddr;
+  readonly state: "init" | "sending" | "complete" | "error";
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+  readonly error: string | undefined;
+}
+
+/** Why a request is not served. Each has a counter. */
+export const TFTP_REFUSALS = [
+  "no_request",
+  "source_not_allowed",
+  "write_request",
+  "no_mac",
+  "file_not_found",
+  "too_many_transfers",
+] as const;
+export type TftpRefusal = typeof TFTP_REFUSALS[number];
+
+/** What the server works with. */
+export interface TftpServerOptions {
+  readonly port: number;
+  /** The interface whose link-local addresses clients have. */
+  readonly interfaceName: string;
+  /** The file of a request; `undefined` if there is none. */
+  readonly open: (file: RequestedFile) => Promise<Uint8Array | undefined>;
+  /** Whether an address is answered at all. */
+  readonly allows: (hostname: string) => boolean;
+  readonly observer: TftpObserver;
+}
+
+/** Whoever wants to know what a server does. Nothing here may wait. */
+export interface TftpObserver {
+  /** Somebody else holds the port at this address. */
+  tftpTaken(hostname: string): void;
+  /** A transfer that its client has confirmed goes on. */
+  transferring(progress: TransferProgress): void;
+}
+
+/** A transfer and what goes with it. */
+interface Running {
+  readonly transfer: Transfer;
+  readonly socket: Deno.DatagramConn;
+  /** The client as it is seen. */
+  readonly client: Deno.NetAddr;
+  /** The client as it is reached: a link-local address needs its zone. */
+  readonly destination: Deno.NetAddr;
+}
+
+/** Serves files over TFTP. */
+export class TftpServer {
+  /** Requests served, by how they ended. */
+  readonly ended = { complete: 0, failed: 0, probed: 0 };
+  /** Requests not served. */
+  readonly refused: Record<TftpRefusal, number> = {
+    no_request: 0,
+    source_not_allowed: 0,
+    write_request: 0,
+    no_mac: 0,
+    file_not_found: 0,
+    too_many_transfers: 0,
+  };
+
+  readonly #options: TftpServerOptions;
+  readonly #sockets: DatagramSockets;
+  /** Transfers by the client's address and port. */
+  readonly #running = new Map<string, Running | undefined>();
+
+  constructor(options: TftpServerOptions) {
+    this.#options = options;
+    this.#sockets = new DatagramSockets({
+      port: options.port,
+      onOpen: (socket, hostname) => void this.#serve(socket, hostname),
+      onTaken: (hostname) => options.observer.tftpTaken(hostname),
+    });
+  }
+
+  /** How many transfers go on. */
+  get transfers(): number {
+    return this.#running.size;
+  }
+
+  /** Listens at these addresses, and at no others. */
+  follow(hostnames: readonly string[]): void {
+    this.#sockets.follow(hostnames);
+  }
+
+  /** Takes no new requests; transfers go on. */
+  stopListening(): void {
+    this.#sockets.close();
+  }
+
+  /** Ends everything. */
+  stop(): void {
+    this.#sockets.close();
+    for (const running of this.#running.values()) {
+      running?.transfer.cancel("the server stops");
+      running?.socket.close();
+    }
+  }
+
+  async #serve(socket: Deno.DatagramConn, hostname: string): Promise<void> {
+    const buffer = new Uint8Array(MAX_TFTP_REQUEST + 1);
+    while (true) {
+      try {
+        const [bytes, from] = await socket.receive(buffer);
+        const client = from as Deno.NetAddr;
+        const error = this.#accept(bytes.slice(), client, hostname);
+        if (error !== undefined) {
+          await socket.send(error, this.#destination(client));
+        }
+      } catch {
+        if (!this.#sockets.has(socket)) return;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  /** Begins what a packet at the well-known port asks for, or says why not. */
+  #accept(
+    bytes: Uint8Array,
+    client: Deno.NetAddr,
+    hostname: string,
+  ): Uint8Array | undefined {
+    const { refused } = this;
+    if (!this.#options.allows(client.hostname)) {
+      refused.source_not_allowed++;
+      return undefined;
+    }
+    const request = bytes.length > MAX_TFTP_REQUEST
+      ? undefined
+      : decodeRequest(bytes);
+    if (request === undefined) {
+      refused.no_request++;
+      // An ERROR is never answered, and what is no request at all neither: two
+      // servers would talk for ever.
+      const opcode = opcodeOf(bytes);
+      return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest
+        ? encodeError(ErrorCode.IllegalOperation, "malformed request")
+        : undefined;
+    }
+    if (request.opcode === Opcode.WriteRequest) {
+      refused.write_request++;
+      return encodeError(ErrorCode.AccessViolation, "read only");
+    }
+    const file = parseRequestPath(request.fileName);
+    if (file === undefined) {
+      refused.no_mac++;
+      return encodeError(ErrorCode.FileNotFound, "the path is MAC/NAME");
+    }
+    const key = `${client.hostname} ${client.port}`;
+    if (this.#running.has(key)) {
+      const running = this.#running.get(key);
+      // The same request again: its first answer is on the way or was lost, and
+      // the transfer itself repeats that.
+      if (running === undefined || running.transfer.state === "offered") {
+        return undefined;
+      }
+      running.transfer.cancel("the client has begun another transfer");
+      running.socket.close();
+      this.#running.delete(key);
+    }
+    if (
+      this.#running.size >= MAX_TFTP_TRANSFERS ||
+      this.#transfersOf(client.hostname) >= MAX_TFTP_TRANSFERS_OF_ONE
+    ) {
+      refused.too_many_transfers++;
+      return encodeError(ErrorCode.NotDefined, "too many transfers at once");
+    }
+    void this.#transfer(key, request, file, client, hostname);
+    return undefined;
+  }
+
+  #destination(client: Deno.NetAddr): Deno.NetAddr {
+    const address = parseIpv6(client.hostname);
+    return address === undefined || !isLinkLocal(address) ? client : {
+      ...client,
+      hostname: `${client.hostname}%${this.#options.interfaceName}`,
+    };
+  }
+
+  #transfersOf(hostname: string): number {
+    let count = 0;
+    for (const key of this.#running.keys()) {
+      if (key.startsWith(`${hostname} `)) count++;
+    }
+    return count;
+  }
+
+  async #transfer(
+    key: string,
+    request: Request,
+    file: RequestedFile,
+    client: Deno.NetAddr,
+    hostname: string,
+  ): Promise<void> {
+    this.#running.set(key, undefined);
+    let socket: Deno.DatagramConn | undefined;
+    let running: Running | undefined;
+    try {
+      let content = await this.#options.open(file);
+      // The answer comes from the address that was asked (RFC 1123 §4.2.3.1
+      // wants what RFC 1350 §4 forgot).
+      socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+      if (content === undefined) {
+        this.refused.file_not_found++;
+        const error = encodeError(ErrorCode.FileNotFound, "no such file");
+        await socket.send(error, this.#destination(client));
+        return;
+      }
+      if (request.mode === "netascii") content = toNetascii(content);
+      const transfer = new Transfer(
+        content,
+        agree(request, content.length),
+        performance.now(),
+      );
+      const destination = this.#destination(client);
+      running = { transfer, socket, client, destination };
+      this.#running.set(key, running);
+      await this.#run(running, file);
+      const { state } = transfer;
+      if (state === "complete" || state === "probed") this.ended[state]++;
+      else this.ended.failed++;
+    } catch {
+      // The address went away: the client asks again, elsewhere.
+      this.ended.failed++;
+    } finally {
+      closeQuietly(socket);
+      if (this.#running.get(key) === running) this.#running.delete(key);
+    }
+  }
+
+  /** Moves packets until the transfer is over. */
+  async #run(running: Running, file: RequestedFile): Promise<void> {
+    const { transfer, socket, client, destination } = running;
+    const packet = new Uint8Array(transfer.packetSize);
+    const buffer = new Uint8Array(MAX_TFTP_REPLY);
+    const report = this.#reporter(running, file);
+    let received = socket.receive(buffer);
+    // A rejection is seen where it is awaited; until then it is nobody's.
+    received.catch(() => {});
+    while (true) {
+      for (
+        let length = transfer.next(packet, performance.now());
+        length > 0;
+        length = transfer.next(packet, performance.now())
+      ) await sendOrLose(socket, packet.subarray(0, length), destination);
+      if (transfer.isOver) break;
+      const arrival = await before(received, transfer.deadline);
+      const now = performance.now();
+      if (arrival === undefined) transfer.expire(now);
+      else {
+        const [bytes, from] = arrival;
+        const sender = from as Deno.NetAddr;
+        // Nobody but the client itself has a say.
+        if (
+          sender.port === client.port && sender.hostname === client.hostname
+        ) transfer.receive(bytes, now);
+        received = socket.receive(buffer);
+        received.catch(() => {});
+      }
+      report();
+    }
+  }
+
+  /** Tells the observer at the start, every few MiB and at the end. */
+  #reporter(running: Running, file: RequestedFile): () => void {
+    const { transfer, client } = running;
+    let next = 0;
+    const tell = (state: TransferProgress["state"]) =>
+      this.#options.observer.transferring({
+        mac: file.mac,
+        fileName: file.name,
+        client,
+        state,
+        sentBytes: transfer.sentOctets,
+        totalBytes: transfer.totalOctets,
+        error: transfer.error,
+      });
+    let isKnown = false;
+    return () => {
+      const { state, sentOctets } = transfer;
+      if (state === "offered" || state === "probed") return;
+      // One who never confirmed anything is nobody that an operator knows.
+      if (state === "failed") return isKnown ? tell("error") : undefined;
+      if (!isKnown) {
+        isKnown = true;
+        next = PROGRESS_STEP;
+        tell("init");
+      }
+      if (state === "complete") return tell("complete");
+      if (sentOctets >= next) {
+        next = sentOctets - sentOctets % PROGRESS_STEP + PROGRESS_STEP;
+        tell("sending");
+      }
+    };
+  }
+}
+
+/** A packet that the kernel does not take is a lost one. */
+async function sendOrLose(
+  socket: Deno.DatagramConn,
+  packet: Uint8Array,
+  client: Deno.NetAddr,
+): Promise<void> {
+  try {
+    await socket.send(packet, client);
+  } catch (error) {
+    if (error instanceof Deno.errors.BadResource) throw error;
+  }
+}
+
+/** What a promise brings before a deadline; `undefined` if nothing. */
+async function before<T>(
+  promise: Promise<T>,
+  deadline: number,
+): Promise<T | undefined> {
+  let timer: number | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(
+      () => resolve(undefined),
+      Math.max(0, deadline - performance.now()),
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function closeQuietly(socket: Deno.DatagramConn | undefined): void {
+  try {
+    socket?.close();
+  } catch {
+    // It is closed already.
+  }
+}

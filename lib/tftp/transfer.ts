@@ -1,0 +1,353 @@
+/**
+ * One transfer of a file to a client, as a state machine: packets and the time
+ * go in, packets and a deadline come out. No socket, no clock.
+ *
+ * @module
+ */
+
+import {
+  MAX_TFTP_STANDSTILL,
+  MAX_TFTP_TRIES,
+  MAX_TFTP_UNCONFIRMED,
+  MAX_TFTP_WINDOW,
+  MAX_TFTP_WINDOW_OCTETS,
+} from "../limits.ts";
+import {
+  DATA_HEADER,
+  decodeError,
+  encodeOptionAcknowledgment,
+  ErrorCode,
+  Opcode,
+  opcodeOf,
+  type Request,
+} from "./packet.ts";
+
+/** Octets of a block when nothing else is agreed (RFC 1350 §2). */
+const DEFAULT_BLOCK = 512;
+
+/** Octets that a block may have (RFC 2348 §2). */
+const MIN_BLOCK = 8;
+const MAX_BLOCK = 65464;
+
+/** Milliseconds before a packet is sent again, until the round trip is known. */
+const FIRST_TIMEOUT = 1000;
+
+/** The least that a measured round trip makes of it. */
+const LEAST_TIMEOUT = 300;
+
+/** Round trips that a timeout is. */
+const ROUND_TRIPS = 4;
+
+/** Blocks are counted in 16 bits, and begin at 0 again. */
+const BLOCK_MASK = 0xffff;
+
+/** What a transfer and its client have agreed on (RFC 2347). */
+export interface Agreement {
+  /** Octets of a block. */
+  readonly blockSize: number;
+  /** Blocks of a window (RFC 7440). */
+  readonly windowSize: number;
+  /** Milliseconds that the client wants to be waited for (RFC 2349 §2). */
+  readonly timeout: number | undefined;
+  /** Whether it asked for the size (RFC 2349 §3). */
+  readonly askedSize: boolean;
+  /** What is answered to the options asked; empty: no OACK. */
+  readonly acknowledged: ReadonlyMap<string, string>;
+}
+
+function numberIn(text: string, min: number, max: number): number | undefined {
+  const value = Number(text);
+  return /^[0-9]{1,10}$/.test(text) && value >= min && value <= max
+    ? value
+    : undefined;
+}
+
+/** Agrees to those options of a request that are known and make sense. */
+export function agree(request: Request, size: number): Agreement {
+  const acknowledged = new Map<string, string>();
+  let blockSize = DEFAULT_BLOCK;
+  let windowSize = 1;
+  let timeout: number | undefined;
+  let askedSize = false;
+  for (const [name, text] of request.options) {
+    if (name === "blksize") {
+      const asked = numberIn(text, MIN_BLOCK, BLOCK_MASK);
+      if (asked === undefined) continue;
+      blockSize = Math.min(asked, MAX_BLOCK);
+      acknowledged.set(name, String(blockSize));
+    } else if (name === "tsize") {
+      if (numberIn(text, 0, 0xffff_ffff) === undefined) continue;
+      askedSize = true;
+      acknowledged.set(name, String(size));
+    } else if (name === "timeout") {
+      const seconds = numberIn(text, 1, 255);
+      if (seconds === undefined) continue;
+      timeout = 1000 * seconds;
+      acknowledged.set(name, text);
+    } else if (name === "windowsize") {
+      const asked = numberIn(text, 1, BLOCK_MASK);
+      if (asked !== undefined) windowSize = asked;
+    }
+  }
+  if (windowSize > 1 || request.options.get("windowsize") === "1") {
+    // The bound in octets needs the block size, which may be asked for later.
+    windowSize = Math.min(
+      windowSize,
+      MAX_TFTP_WINDOW,
+      Math.max(1, Math.floor(MAX_TFTP_WINDOW_OCTETS / blockSize)),
+    );
+    acknowledged.set("windowsize", String(windowSize));
+  }
+  return { blockSize, windowSize, timeout, askedSize, acknowledged };
+}
+
+/**
+ * How far a transfer is: `offered` until the client has confirmed something,
+ * then `sending`; at the end `complete`, `failed`, or `probed` by a client that
+ * only wanted to know the size.
+ */
+export type TransferState =
+  | "offered"
+  | "sending"
+  | "complete"
+  | "failed"
+  | "probed";
+
+/** Sends one file to one client. */
+export class Transfer {
+  /** How far it is. */
+  state: TransferState = "offered";
+  /** Why it failed. */
+  error: string | undefined;
+  /** When {@linkcode expire} is to be called, in the milliseconds given. */
+  deadline: number;
+
+  readonly #content: Uint8Array;
+  readonly #agreement: Agreement;
+  /** Number of the last block, counted from 1 without wrapping. */
+  readonly #lastBlock: number;
+  /** The OACK while it is not confirmed. */
+  #offer: Uint8Array | undefined;
+  #offerDue: boolean;
+  /** The last block that the client confirmed. */
+  #confirmed = 0;
+  /** The next block to be sent. */
+  #next = 1;
+  /** The last block that was ever sent. */
+  #highest = 0;
+  /** Whether the blocks after `#confirmed` were sent again already. */
+  #wentBack = false;
+  #timeout: number;
+  #tries = 0;
+  #lastSent: number;
+  #lastProgress: number;
+  /** The block whose round trip is measured, and when it left. */
+  #timedBlock = 0;
+  #timedAt = 0;
+
+  /**
+   * @param content The file; it must not change meanwhile.
+   * @param agreement What {@linkcode agree} made of the request.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  constructor(content: Uint8Array, agreement: Agreement, now: number) {
+    this.#content = content;
+    this.#agreement = agreement;
+    this.#lastBlock = Math.floor(content.length / agreement.blockSize) + 1;
+    this.#offer = agreement.acknowledged.size > 0
+      ? encodeOptionAcknowledgment(agreement.acknowledged)
+      : undefined;
+    this.#offerDue = this.#offer !== undefined;
+    this.#timeout = agreement.timeout ?? FIRST_TIMEOUT;
+    this.#lastSent = this.#lastProgress = now;
+    this.deadline = now + this.#timeout;
+  }
+
+  /** Octets of the longest packet that {@linkcode next} writes. */
+  get packetSize(): number {
+    return Math.max(
+      DATA_HEADER + this.#agreement.blockSize,
+      this.#offer?.length ?? 0,
+    );
+  }
+
+  /** Octets that the client has confirmed. */
+  get sentOctets(): number {
+    return Math.min(
+      this.#confirmed * this.#agreement.blockSize,
+      this.#content.length,
+    );
+  }
+
+  /** Octets of the file. */
+  get totalOctets(): number {
+    return this.#content.length;
+  }
+
+  /** Whether nothing will happen any more. */
+  get isOver(): boolean {
+    return this.state !== "offered" && this.state !== "sending";
+  }
+
+  /**
+   * Writes the packet that is to be sent now into `packet`; its length, or 0
+   * when there is none to send before something happens.
+   */
+  next(packet: Uint8Array, now: number): number {
+    if (this.isOver) return 0;
+    if (this.#offer !== undefined) {
+      if (!this.#offerDue) return 0;
+      this.#offerDue = false;
+      packet.set(this.#offer);
+      this.#sent(now);
+      return this.#offer.length;
+    }
+    const { windowSize } = this.#agreement;
+    const end = Math.min(this.#confirmed + windowSize, this.#lastBlock);
+    if (this.#next > end) return 0;
+    const length = this.#writeBlock(packet, this.#next);
+    if (this.#timedBlock === 0 && this.#next > this.#highest) {
+      this.#timedBlock = this.#next;
+      this.#timedAt = now;
+    }
+    this.#highest = Math.max(this.#highest, this.#next);
+    this.#next++;
+    this.#sent(now);
+    return length;
+  }
+
+  /** Takes a packet of the client; anything but an ACK or ERROR means nothing. */
+  receive(bytes: Uint8Array, now: number): void {
+    if (this.isOver || bytes.length < 4) return;
+    switch (opcodeOf(bytes)) {
+      case Opcode.Acknowledgment:
+        this.#acknowledge(bytes[2]! << 8 | bytes[3]!, now);
+        break;
+      case Opcode.Error:
+        this.#abandon(bytes);
+        break;
+    }
+  }
+
+  /** Does what the deadline was for. */
+  expire(now: number): void {
+    if (this.isOver || now < this.deadline) return;
+    const limit = this.state === "offered"
+      ? MAX_TFTP_UNCONFIRMED - 1
+      : MAX_TFTP_TRIES;
+    if (this.#tries >= limit) return this.#fail("the client does not answer");
+    this.#tries++;
+    this.#timedBlock = 0; // a block sent twice tells no round trip
+    this.#goBack();
+    this.deadline = now + this.#timeout * 2 ** this.#tries;
+  }
+
+  /** Ends it for a reason that the client has no part in. */
+  cancel(reason: string): void {
+    if (!this.isOver) this.#fail(reason);
+  }
+
+  #writeBlock(packet: Uint8Array, block: number): number {
+    const { blockSize } = this.#agreement;
+    const start = (block - 1) * blockSize;
+    const data = this.#content.subarray(start, start + blockSize);
+    packet[0] = 0;
+    packet[1] = Opcode.Data;
+    packet[2] = block >>> 8;
+    packet[3] = block;
+    packet.set(data, DATA_HEADER);
+    return DATA_HEADER + data.length;
+  }
+
+  #sent(now: number): void {
+    this.#lastSent = now;
+    if (this.#tries === 0) this.deadline = now + this.#timeout;
+  }
+
+  #acknowledge(number: number, now: number): void {
+    if (this.#offer !== undefined) {
+      // RFC 2347 §3: an OACK is confirmed as block 0.
+      if (number !== 0) return;
+      this.#offer = undefined;
+      this.#progress(now);
+      return;
+    }
+    const ahead = (number - this.#confirmed) & BLOCK_MASK;
+    if (ahead === 0) return this.#acknowledgeAgain(now);
+    const block = this.#confirmed + ahead;
+    // Of an earlier time, or of a block that was never sent.
+    if (block > this.#highest) return;
+    if (this.#timedBlock !== 0 && block >= this.#timedBlock) {
+      this.#measure(now - this.#timedAt);
+      this.#timedBlock = 0;
+    }
+    this.#confirmed = block;
+    this.#progress(now);
+    if (block === this.#lastBlock) {
+      this.state = "complete";
+      return;
+    }
+    // Less than was sent is confirmed: what comes after is lost, once.
+    this.#wentBack = this.#next > block + 1;
+    if (this.#wentBack) this.#timedBlock = 0;
+    this.#next = block + 1;
+  }
+
+  /**
+   * The client has confirmed the same block before. In a window that says that
+   * the next one is lost: every block behind it brings such an ACK, and only
+   * the first counts. Without a window the ACK itself was doubled, which must
+   * not double every block from then on; but one that comes long after the last
+   * packet is a client that waits.
+   */
+  #acknowledgeAgain(now: number): void {
+    if (this.#next === this.#confirmed + 1) return;
+    const waits = now - this.#lastSent >= this.#timeout / 2;
+    if (!waits && (this.#agreement.windowSize === 1 || this.#wentBack)) return;
+    if (now - this.#lastProgress > MAX_TFTP_STANDSTILL) {
+      return this.#fail("the client confirms nothing new");
+    }
+    this.#timedBlock = 0;
+    this.#goBack();
+    this.#wentBack = true;
+    this.#tries = 0;
+    this.deadline = now + this.#timeout;
+  }
+
+  #goBack(): void {
+    if (this.#offer !== undefined) this.#offerDue = true;
+    else this.#next = this.#confirmed + 1;
+  }
+
+  #progress(now: number): void {
+    this.state = "sending";
+    this.#tries = 0;
+    this.#lastProgress = now;
+    this.deadline = now + this.#timeout;
+  }
+
+  #measure(roundTrip: number): void {
+    if (this.#agreement.timeout !== undefined) return;
+    this.#timeout = Math.min(
+      FIRST_TIMEOUT,
+      Math.max(LEAST_TIMEOUT, ROUND_TRIPS * roundTrip),
+    );
+  }
+
+  #abandon(bytes: Uint8Array): void {
+    const { code, message } = decodeError(bytes);
+    if (
+      this.state === "offered" && this.#agreement.askedSize &&
+      code === ErrorCode.OptionRefused
+    ) {
+      this.state = "probed";
+      return;
+    }
+    this.#fail(`the client says error ${code}: ${message}`);
+  }
+
+  #fail(error: string): void {
+    this.state = "failed";
+    this.error = error;
+  }
+}
