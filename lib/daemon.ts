@@ -5,18 +5,55 @@
  * @module
  */
 
-import { bootAddressesOf } from "./dhcpv6/boot_address.ts";
+import { type BootAddresses, bootAddressesOf } from "./dhcpv6/boot_address.ts";
+import type { BootEvent } from "./dhcpv6/boot.ts";
 import { messageName } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
-import type { UrlTemplate } from "./dhcpv6/template.ts";
+import {
+  renderTemplate,
+  SAMPLE_VALUES,
+  type UrlTemplate,
+} from "./dhcpv6/template.ts";
+import {
+  type KeyPairFiles,
+  KeyPairWatch,
+  readKeyPair,
+} from "./http/certificates.ts";
+import { Handler } from "./http/handler.ts";
+import { NetbootFiles } from "./http/netboot_files.ts";
+import {
+  authorityOf,
+  type HttpObserver,
+  HttpServer,
+  type KeyPair,
+  type ListenAddress,
+} from "./http/server.ts";
+import { type GivenIpxeFiles, IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
 import { MAX_NO_MAC_SOURCES } from "./limits.ts";
-import type { Log } from "./log.ts";
-import { MachineRegistry } from "./machines/registry.ts";
-import type { Interface } from "./net/interface.ts";
-import { addressOf, formatIpv6, type GivenAddress } from "./net/ipv6.ts";
-import { formatMac, NO_MAC } from "./net/mac.ts";
+import { type Log, shown } from "./log.ts";
+import { type Machine, MachineRegistry } from "./machines/registry.ts";
+import type { TransferDetail } from "./machines/transfer_detail.ts";
+import { AccessList } from "./net/access.ts";
+import { findInterface, type Interface } from "./net/interface.ts";
+import {
+  addressOf,
+  formatIpv6,
+  type GivenAddress,
+  IPV6_LENGTH,
+  isLinkLocal,
+  macOfEui64,
+  parseIpv6,
+  sameOctets,
+} from "./net/ipv6.ts";
+import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
+import type { Prefix } from "./net/prefix.ts";
+import {
+  type RequestedFile,
+  type TftpObserver,
+  TftpServer,
+} from "./tftp/server.ts";
 import { VERSION } from "./version.ts";
 
 /** What a daemon is set up with. */
@@ -29,6 +66,19 @@ export interface DaemonSettings {
   readonly template: UrlTemplate | undefined;
   /** This daemon's address in URLs, where it is not to be found out. */
   readonly bootAddress: GivenAddress | undefined;
+  /** `listed`: instructions for machines with a netboot directory only. */
+  readonly bootPolicy: "always" | "listed";
+  readonly netbootDirectory: string | undefined;
+  /** Without a host: at every address of the interface. */
+  readonly tftp:
+    | { readonly hostname: string | undefined; readonly port: number }
+    | "boot address"
+    | undefined;
+  readonly http: ListenAddress;
+  readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
+  /** Prefixes that HTTP and TFTP answer besides the interface's own. */
+  readonly allowed: readonly Prefix[] | "any";
+  readonly ipxe: GivenIpxeFiles;
   readonly maxMachines: number;
   /** What the operator should know, but need not change. */
   readonly notices: readonly string[];
@@ -53,76 +103,151 @@ export function portTakenText(port: number, where: string): string {
     `stop that one, or its DHCPv6 on this link (ss -ulpn "sport = ${port}" names it)`;
 }
 
-/** What is answered while the interface is as it is. */
-export function responderSettingsFor(
+/**
+ * Milliseconds between two looks at the interface. A look costs 0.05 ms, and
+ * an interface shall be served within a second of being usable.
+ */
+const LOOK_INTERVAL = 250;
+
+/** Milliseconds that transfers get to end when the daemon stops. */
+const LAST_TRANSFERS = 5000;
+
+/** The well-known port of TFTP (RFC 1350 §4). */
+const TFTP_PORT = 69;
+
+/** The addresses under which machines are sent to this daemon. */
+export function bootAddressesFor(
+  { answers, bootAddress }: DaemonSettings,
+  link: Interface,
+): BootAddresses {
+  return bootAddress === undefined
+    ? bootAddressesOf(answers.links[0]!, link.addresses)
+    : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
+}
+
+/** Where TFTP is served while the interface is as it is, and on which port. */
+export function tftpAddressesFor(
   settings: DaemonSettings,
   link: Interface,
-): ResponderSettings {
-  const { answers, template, bootAddress } = settings;
-  if (template === undefined) return { ...answers, boot: undefined };
-  const found = bootAddressesOf(answers.links[0]!, link.addresses);
-  return {
-    ...answers,
-    boot: {
-      template,
-      tftpAddress: bootAddress?.text ?? found.tftp,
-      bootAddress: bootAddress?.text ?? found.http,
-      builds: new Set(),
-      instructs: () => true,
-    },
-  };
+): string[] {
+  const { tftp } = settings;
+  if (tftp === undefined) return [];
+  if (tftp === "boot address") return [bootAddressesFor(settings, link).tftp];
+  return tftp.hostname === undefined
+    ? [...link.addresses, `${link.linkLocal}%${link.name}`]
+    : [tftp.hostname];
+}
+
+/** The port of TFTP, whether it is served or not. */
+export function tftpPortOf({ tftp }: DaemonSettings): number {
+  return typeof tftp === "object" ? tftp.port : TFTP_PORT;
 }
 
 /** A running daemon. */
-export class Daemon implements Dhcpv6Observer {
+export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
+  readonly #access: AccessList;
+  readonly #ipxe: IpxeFiles;
+  readonly #files: NetbootFiles | undefined;
+  readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
+  readonly #tftp: TftpServer;
+  readonly #http: HttpServer;
+  #https: HttpServer | undefined;
+  #keyPairWatch: KeyPairWatch | undefined;
   readonly #noMacSources = new Map<string, number>();
+  #timer: number | undefined;
   #silence: number | undefined;
 
   constructor(settings: DaemonSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
     this.#machines = new MachineRegistry(settings.maxMachines);
+    this.#access = new AccessList(settings.allowed);
+    this.#ipxe = new IpxeFiles(settings.ipxe);
+    this.#files = settings.netbootDirectory === undefined
+      ? undefined
+      : new NetbootFiles(settings.netbootDirectory);
     this.#dhcpv6 = new Dhcpv6Server({
       interfaceName: settings.interfaceName,
       port: settings.port,
-      settingsFor: (link) => responderSettingsFor(settings, link),
+      settingsFor: (link) => this.#responderSettings(link),
       observer: this,
     });
+    const allows = (hostname: string) => this.#access.allows(hostname);
+    this.#tftp = new TftpServer({
+      port: tftpPortOf(settings),
+      interfaceName: settings.interfaceName,
+      open: ({ name }: RequestedFile) => this.#ipxe.open(name),
+      allows,
+      observer: this,
+    });
+    this.#handler = new Handler({
+      files: this.#files,
+      allows,
+      onBootFile: (mac, client, detail) =>
+        this.#sayTransfer("http_fetch_uki", mac, client, detail),
+    });
+    this.#http = new HttpServer(settings.http, this.#handler, this);
   }
 
   /**
    * Starts everything.
    *
-   * @throws {StartError} if a port cannot be had.
+   * @throws {StartError} if a port cannot be had, or the certificate be used.
    */
-  start(): void {
-    const { interfaceName, port, notices } = this.#settings;
+  async start(): Promise<void> {
+    const { interfaceName, port, notices, template, http } = this.#settings;
     this.#log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
     for (const notice of notices) this.#log.warning("notice", notice);
-    try {
-      this.#dhcpv6.start();
-    } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) {
-        throw new StartError(portTakenText(port, interfaceName));
-      }
-      if (error instanceof Deno.errors.PermissionDenied) {
-        throw new StartError(
-          `UDP port ${port} may not be bound: run as root, or with the capability CAP_NET_BIND_SERVICE`,
-        );
-      }
-      throw error;
+    if (template !== undefined && this.#ipxe.builds.size === 0) {
+      this.#log.warning(
+        "no_ipxe",
+        "no iPXE is compiled in or given: machines that boot by PXE get nothing, all else is served",
+      );
     }
+    try {
+      const link = findInterface(interfaceName);
+      this.#dhcpv6.lookAtFirst(link);
+      this.#look(link);
+    } catch (error) {
+      throw startError(error, port, "UDP", interfaceName);
+    }
+    try {
+      this.#http.start();
+    } catch (error) {
+      throw startError(error, http.port, "TCP", authorityOf(http));
+    }
+    await this.#startHttps();
+    this.#timer = setInterval(
+      () => this.#look(findInterface(interfaceName)),
+      LOOK_INTERVAL,
+    );
     this.#silence = setTimeout(() => this.#sayIfSilent(), SILENCE);
+    void this.#tryOwnAddress();
   }
 
-  /** Stops everything, and waits for what was begun. */
+  /** Stops everything; transfers that go on get some seconds. */
   async stop(): Promise<void> {
+    clearInterval(this.#timer);
     clearTimeout(this.#silence);
+    this.#keyPairWatch?.stop();
     this.#dhcpv6.stop();
+    this.#tftp.stopListening();
+    const ended = Promise.all([
+      this.#http.shutdown(),
+      this.#https?.shutdown(),
+      this.#tftp.finished(),
+    ]);
+    let timer: number | undefined;
+    await Promise.race([
+      ended,
+      new Promise((resolve) => timer = setTimeout(resolve, LAST_TRANSFERS)),
+    ]);
+    clearTimeout(timer);
+    this.#tftp.stop();
     const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;
     const drops = Object.entries(dropped).filter(([, count]) => count > 0);
     this.#log.info(
@@ -140,6 +265,80 @@ export class Daemon implements Dhcpv6Observer {
       },
     );
     await this.#log.flush(LOG_FLUSH);
+  }
+
+  #look(link: Interface | undefined): void {
+    this.#dhcpv6.look(link);
+    this.#access.follow(link);
+    this.#tftp.follow(
+      link === undefined ? [] : tftpAddressesFor(this.#settings, link),
+    );
+  }
+
+  #responderSettings(link: Interface): ResponderSettings {
+    const { answers, template, bootPolicy } = this.#settings;
+    if (template === undefined) return { ...answers, boot: undefined };
+    const addresses = bootAddressesFor(this.#settings, link);
+    return {
+      ...answers,
+      boot: {
+        template,
+        tftpAddress: addresses.tftp,
+        bootAddress: addresses.http,
+        builds: this.#settings.tftp === undefined
+          ? new Set()
+          : this.#ipxe.builds,
+        instructs: (mac) => bootPolicy === "always" || this.#files!.lists(mac),
+      },
+    };
+  }
+
+  async #startHttps(): Promise<void> {
+    const { https } = this.#settings;
+    if (https === undefined) return;
+    let keyPair: KeyPair;
+    try {
+      keyPair = await readKeyPair(https.files);
+    } catch (error) {
+      throw new StartError(
+        `the certificate or its key cannot be read: ${
+          (error as Error).message
+        }`,
+      );
+    }
+    const server = new HttpServer(https, this.#handler, this, keyPair);
+    try {
+      server.start();
+    } catch (error) {
+      throw startError(error, https.port, "TCP", authorityOf(https));
+    }
+    this.#https = server;
+    this.#keyPairWatch = new KeyPairWatch(
+      https.files,
+      keyPair,
+      (changed) => {
+        server.replaceKeyPair(changed);
+        this.#log.info(
+          "certificate_replaced",
+          `${https.files.certFile} has changed and is in use`,
+        );
+      },
+      (error) =>
+        this.#log.error(
+          "certificate_refused",
+          `${https.files.certFile} and ${https.files.keyFile} have changed, but are no pair that can be used; the one before stays: ${error.message}`,
+        ),
+    );
+  }
+
+  /**
+   * Tries the address that machines are sent to, if it is this daemon's: over
+   * TCP, Linux drops what comes to an address that it takes for anycast.
+   */
+  async #tryOwnAddress(): Promise<void> {
+    const link = this.#dhcpv6.serving;
+    const problem = link && await ownAddressProblem(this.#settings, link);
+    if (problem !== undefined) this.#log.warning("unreachable", problem);
   }
 
   serving(link: Interface): void {
@@ -210,6 +409,94 @@ export class Daemon implements Dhcpv6Observer {
       this.#sayTwoMacs(outcome);
     }
     if (outcome.note === "address_declined") this.#sayDeclined(outcome);
+    if (outcome.event !== undefined) {
+      this.#sayStage(machine, outcome.event, outcome.note);
+    }
+  }
+
+  tftpTaken(hostname: string): void {
+    const port = tftpPortOf(this.#settings);
+    this.#log.error(
+      "tftp_taken",
+      `UDP port ${port} on ${hostname} is taken, as a rule by tftpd-hpa, atftpd or dnsmasq: machines that boot by PXE get nothing from here until it is free`,
+      { address: hostname, port },
+    );
+  }
+
+  transferring(mac: Mac, client: string, detail: TransferDetail): void {
+    if (detail.file_name === SCRIPT_NAME) return;
+    this.#sayTransfer("serve_ipxe_over_tftp", mac, client, detail);
+    if (detail.state !== "complete") return;
+    const machine = this.#machineOf(mac, client);
+    if (machine !== undefined) {
+      this.#sayStage(machine, "served_ipxe_over_tftp", undefined);
+    }
+  }
+
+  httpUnavailable(address: ListenAddress, error: Error): void {
+    this.#log.error(
+      "http_unavailable",
+      `${
+        authorityOf(address)
+      } cannot be listened at, and is tried again: ${error.message}`,
+    );
+  }
+
+  /** One line when a machine comes to another stage of its boot. */
+  #sayStage(
+    machine: Machine,
+    stage: BootEvent | "served_ipxe_over_tftp",
+    note: Outcome["note"],
+  ): void {
+    if (machine.stage === stage) return;
+    machine.stage = stage;
+    const mac = formatMac(machine.mac);
+    this.#log.info(stage, `${mac}: ${stage}`, { mac });
+    if (note === "unsupported_architecture") {
+      this.#log.warning(
+        note,
+        `${mac} boots by PXE, but there is no iPXE for its architecture`,
+        { mac },
+      );
+    }
+  }
+
+  #sayTransfer(
+    stage: "serve_ipxe_over_tftp" | "http_fetch_uki",
+    mac: Mac,
+    client: string,
+    detail: TransferDetail,
+  ): void {
+    const machine = this.#machineOf(mac, client);
+    if (machine === undefined) return;
+    machine.stage = stage;
+    const text = formatMac(mac);
+    const { sent_bytes, total_bytes, state, error } = detail;
+    this.#log.info(
+      stage,
+      `${text}: ${stage} ${
+        shown(detail.file_name)
+      }, ${state}, ${sent_bytes} of ${total_bytes} octets` +
+        (error === undefined ? "" : `: ${shown(error)}`),
+      { mac: text, ...detail },
+    );
+  }
+
+  /**
+   * The machine of a request that names a MAC. One that DHCPv6 has never seen
+   * is taken for real only when it asks from its own address.
+   */
+  #machineOf(mac: Mac, client: string): Machine | undefined {
+    const known = this.#machines.see(mac);
+    if (known !== undefined) return known;
+    const address = parseIpv6(client);
+    if (address === undefined) return undefined;
+    const isOwn = isLinkLocal(address)
+      ? macOfEui64(address) === mac
+      : this.#settings.answers.links.some(({ base }) =>
+        sameOctets(addressOf(base, mac), 0, address, 0, IPV6_LENGTH)
+      );
+    return isOwn ? this.#machines.add(mac) : undefined;
   }
 
   #sayTwoMacs({ identity }: Outcome): void {
@@ -290,6 +577,68 @@ export class Daemon implements Dhcpv6Observer {
         answer_octets: drop === undefined ? length : undefined,
       },
     );
+  }
+}
+
+/** What an operator reads when something could not be started. */
+function startError(
+  error: unknown,
+  port: number,
+  protocol: "UDP" | "TCP",
+  where: string,
+): unknown {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return new StartError(
+      protocol === "UDP"
+        ? portTakenText(port, where)
+        : `TCP port ${port} at ${where} is taken (ss -tlnp "sport = ${port}" names the holder)`,
+    );
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new StartError(
+      `${protocol} port ${port} may not be bound: run as root, or with the capability CAP_NET_BIND_SERVICE`,
+    );
+  }
+  if (protocol === "TCP" && error instanceof Error) {
+    return new StartError(`${where} cannot be served: ${error.message}`);
+  }
+  return error;
+}
+
+/** Milliseconds after which a connection to oneself counts as dropped. */
+const OWN_ADDRESS_PATIENCE = 2000;
+
+/**
+ * Why machines would not reach this daemon at the host of the template, if that
+ * is one of its own addresses and nothing answers there.
+ */
+export async function ownAddressProblem(
+  settings: DaemonSettings,
+  link: Interface,
+): Promise<string | undefined> {
+  const { template, answers, http, https } = settings;
+  if (template === undefined) return undefined;
+  const url = new URL(renderTemplate(template, {
+    ...SAMPLE_VALUES,
+    BaseAddress: answers.links[0]!.text,
+    BootAddress: bootAddressesFor(settings, link).http,
+  }));
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const isOwn = link.addresses.includes(hostname) &&
+    (port === http.port || port === https?.port);
+  if (!isOwn) return undefined;
+  const signal = AbortSignal.timeout(OWN_ADDRESS_PATIENCE);
+  try {
+    const connection = await Deno.connect({ hostname, port, signal });
+    connection.close();
+    return undefined;
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof Deno.errors.TimedOut)) {
+      return undefined;
+    }
+    return `TCP to [${hostname}]:${port}, where the template sends machines, is dropped by this host itself: it takes that address for the link's anycast address. ` +
+      `Give the interface another address and put {{.BootAddress}} into the template, or assign ${hostname} before any other`;
   }
 }
 

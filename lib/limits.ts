@@ -72,3 +72,11 @@ export const MAX_TFTP_FILE = 256 * 1024 * 1024;
 
 /** Octets between two reports of a transfer's progress. */
 export const PROGRESS_STEP = 5 * 1024 * 1024;
+
+/**
+ * Octets read from a file at once for HTTP: for one download, and for each of
+ * very many. Between two reads of all of them DHCPv6 gets its turn, so what is
+ * read at once by all together decides how long its answers take.
+ */
+export const MAX_FILE_CHUNK = 1024 * 1024;
+export const MIN_FILE_CHUNK = 64 * 1024;

@@ -63,6 +63,24 @@ function daemon(std: string[]): string[] {
   ];
 }
 
+/** Runs one of the project's tools. */
+async function tool(
+  std: string[],
+  name: string,
+  args: string[],
+): Promise<number> {
+  return await deno([
+    "run",
+    "--quiet",
+    "--config",
+    path("deno.json"),
+    ...std,
+    "--allow-all",
+    path(name),
+    ...args,
+  ]);
+}
+
 /** Runs Deno and passes signals on to it; resolves to its exit code. */
 async function deno(
   args: string[],
@@ -165,7 +183,10 @@ function countTests(
 async function run(task: string, args: string[]): Promise<number> {
   const std = await standardLibrary();
   switch (task) {
+    case "ipxe":
+      return await tool(std, "tools/ipxe.ts", args);
     case "start":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
     case "check":
       return await all(
@@ -174,6 +195,7 @@ async function run(task: string, args: string[]): Promise<number> {
         ["check", "--config", path("deno.json"), ...std, ...CODE.map(path)],
       );
     case "test":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, [
         `--ignore=${SLOW_SUITES.map(path).join(",")}`,
         "--parallel",

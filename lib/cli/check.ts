@@ -5,12 +5,18 @@
  */
 
 import {
+  bootAddressesFor,
   type DaemonSettings,
+  ownAddressProblem,
   portTakenText,
-  responderSettingsFor,
+  tftpAddressesFor,
+  tftpPortOf,
 } from "../daemon.ts";
 import { ALL_RELAYS_AND_SERVERS, ALL_SERVERS } from "../dhcpv6/codes.ts";
 import { linkLayerDuid } from "../dhcpv6/duid.ts";
+import { readKeyPair } from "../http/certificates.ts";
+import { authorityOf } from "../http/server.ts";
+import { IpxeFiles } from "../ipxe/files.ts";
 import { findInterface, type Interface } from "../net/interface.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
@@ -27,8 +33,8 @@ export interface CheckReport {
 }
 
 /** Looks at everything that serving would need, and leaves it as it was. */
-export function check(settings: DaemonSettings): CheckReport {
-  const { interfaceName, answers, port, notices } = settings;
+export async function check(settings: DaemonSettings): Promise<CheckReport> {
+  const { interfaceName, answers, port, notices, https } = settings;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
   for (const { text, base } of answers.links) {
@@ -52,17 +58,92 @@ export function check(settings: DaemonSettings): CheckReport {
       `server DUID: ${encodeHex(linkLayerDuid(link.mac))}`,
     );
     lines.push(...describePorts(link, port));
-    const { boot } = responderSettingsFor(settings, link);
-    lines.push(
-      boot === undefined
-        ? "boot instructions: none, for no --http-boot-url-template is given"
-        : `boot instructions: ${boot.template.text}, TFTP from ${boot.tftpAddress}`,
-    );
+    lines.push(...describeBoot(settings, link));
+    const unreachable = await ownAddressProblem(settings, link);
+    if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
   }
+  lines.push(...describeHttp(settings));
+  if (https !== undefined) {
+    try {
+      await readKeyPair(https.files);
+    } catch (error) {
+      problems++;
+      lines.push(
+        `problem: the certificate or its key cannot be read: ${
+          (error as Error).message
+        }`,
+      );
+    }
+  }
+  const tcp = [settings.http, https].filter((address) => address !== undefined);
   lines.push(
-    `firewall: let UDP port ${port} in on ${interfaceName}, and out from it`,
+    `firewall: let UDP port ${port}${
+      settings.tftp === undefined
+        ? ""
+        : `, UDP port ${
+          tftpPortOf(settings)
+        } and the UDP ports above 1023 of its transfers`
+    } and TCP port ${
+      tcp.map((address) => address.port).join(" and ")
+    } in on ${interfaceName}`,
   );
   return { lines, problems };
+}
+
+function describeBoot(settings: DaemonSettings, link: Interface): string[] {
+  const { template, bootPolicy, ipxe, netbootDirectory } = settings;
+  const lines = [
+    template === undefined
+      ? "boot instructions: none, for no --http-boot-url-template is given"
+      : `boot instructions: ${template.text}, for ${
+        bootPolicy === "always"
+          ? "every machine"
+          : `machines with a directory in ${netbootDirectory}`
+      }`,
+  ];
+  const { tftp, isBase } = bootAddressesFor(settings, link);
+  if (template !== undefined && !isBase) {
+    lines.push(
+      `warning: ${link.name} does not have the base address; machines are sent to ${tftp} instead`,
+    );
+  }
+  const builds = [...new IpxeFiles(ipxe).builds];
+  for (const hostname of tftpAddressesFor(settings, link)) {
+    lines.push(
+      `TFTP: [${hostname}]:${tftpPortOf(settings)}, iPXE for ${
+        builds.join(", ") ||
+        "no architecture: machines that boot by PXE get nothing"
+      }`,
+    );
+  }
+  return lines;
+}
+
+/** Where HTTP and HTTPS are served, or why they are not. */
+function describeHttp(
+  { http, https, netbootDirectory }: DaemonSettings,
+): string[] {
+  const lines: string[] = [];
+  for (const [name, address] of [["HTTP", http], ["HTTPS", https]] as const) {
+    if (address === undefined) continue;
+    try {
+      Deno.listen({ hostname: address.hostname, port: address.port }).close();
+      lines.push(
+        `${name}: ${authorityOf(address)}, ${
+          netbootDirectory === undefined
+            ? "without files"
+            : `files of ${netbootDirectory}`
+        }`,
+      );
+    } catch (error) {
+      lines.push(
+        `warning: ${authorityOf(address)} cannot be listened at: ${
+          (error as Error).message
+        }`,
+      );
+    }
+  }
+  return lines;
 }
 
 function describePorts(link: Interface, port: number): string[] {

@@ -40,7 +40,7 @@ function complain(error: Error, code: number): number {
   return code;
 }
 
-function runCommand({ options, words }: CommandLine): Promise<number> | number {
+async function runCommand({ options, words }: CommandLine): Promise<number> {
   if (options.help) {
     console.log(helpText());
     return EXIT_OK;
@@ -61,11 +61,11 @@ function runCommand({ options, words }: CommandLine): Promise<number> | number {
   }
   const settings = settingsOf(options);
   if (word === "check" || options.check) {
-    const { lines, problems } = check(settings);
+    const { lines, problems } = await check(settings);
     for (const line of lines) console.log(line);
     return problems === 0 ? EXIT_OK : EXIT_FAILURE;
   }
-  return serve(settings, options);
+  return await serve(settings, options);
 }
 
 function printAddresses(
@@ -104,7 +104,7 @@ async function serve(
     Deno.addSignalListener("SIGTERM", resolve);
     Deno.addSignalListener("SIGINT", resolve);
   });
-  daemon.start();
+  await daemon.start();
   await ended;
   await daemon.stop();
   return EXIT_OK;

@@ -22,6 +22,7 @@ import {
   parseIpv6,
 } from "../net/ipv6.ts";
 import { type MacPattern, parseMacPattern } from "../net/mac.ts";
+import { parsePrefix, type Prefix } from "../net/prefix.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The headings under which help lists the options. */
@@ -31,6 +32,9 @@ export const GROUPS = [
   "Booting",
   "Around it",
 ] as const;
+
+/** Which machines get boot instructions. */
+export const BOOT_POLICIES = ["always", "listed"] as const;
 
 /** One option of the command line. */
 export interface OptionSpec<Value> {
@@ -134,6 +138,37 @@ function ntpServer(text: string): string {
   return ntpServerOption(text) === undefined
     ? reject(text, "an IPv6 address or a host name")
     : text;
+}
+
+/** Where a server listens; without a host, at every address it serves. */
+export interface GivenListenAddress {
+  readonly hostname: string | undefined;
+  readonly port: number;
+}
+
+function listenAddress(text: string): GivenListenAddress {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^[\]:\s]+))?:([0-9]{1,5})$/i.exec(
+    text,
+  );
+  const port = Number(match?.[3]);
+  const literal = match?.[1];
+  return match === null || port < 1 || port > 65535 ||
+      (literal !== undefined && parseIpv6(literal) === undefined)
+    ? reject(text, "HOST:PORT, [IPV6]:PORT or :PORT")
+    : { hostname: literal ?? match[2], port };
+}
+
+function tftpListenAddress(text: string): GivenListenAddress | "off" {
+  return text === "off" ? text : listenAddress(text);
+}
+
+function allowedPrefix(text: string): Prefix | "any" {
+  return text === "any" ? text : parsePrefix(text) ??
+    reject(text, "a prefix such as 2001:db8::/32, or any");
+}
+
+function path(text: string): string {
+  return text;
 }
 
 function interfaceName(text: string): string {
@@ -251,6 +286,101 @@ export const OPTIONS = {
       text,
       bytes: unicastAddress(text),
     }),
+  }),
+  "boot-policy": option({
+    group: "Booting",
+    placeholder: BOOT_POLICIES.join("|"),
+    fallback: "always",
+    help:
+      "listed: instructions only for machines that have a directory in --netboot-dir, the others go on to their disk",
+    parse: oneOf(BOOT_POLICIES),
+  }),
+  "netboot-dir": option({
+    group: "Booting",
+    placeholder: "DIRECTORY",
+    fallback: "no files",
+    help:
+      "files for machines, served as /mac/MAC/FILE from MAC/FILE, else from default/FILE",
+    parse: path,
+  }),
+  "tftp-listen-addr": option({
+    group: "Booting",
+    placeholder: "ADDRESS|off",
+    fallback: "the boot address, port 69",
+    help: "where TFTP is served: [IPV6]:PORT, or :PORT for all addresses",
+    parse: tftpListenAddress,
+  }),
+  "http-listen-addr": option({
+    group: "Booting",
+    placeholder: "ADDRESS",
+    fallback: ":6315",
+    help: "where HTTP is served",
+    parse: listenAddress,
+  }),
+  "https-listen-addr": option({
+    group: "Booting",
+    placeholder: "ADDRESS",
+    fallback: ":443 when there is a certificate",
+    help: "where HTTPS is served",
+    parse: listenAddress,
+  }),
+  "tls-cert-file": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "no HTTPS",
+    help: "certificate chain in PEM, read again when it changes",
+    parse: path,
+  }),
+  "tls-key-file": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "no HTTPS",
+    help: "its key in PEM",
+    parse: path,
+  }),
+  "http-allow": option({
+    group: "Booting",
+    placeholder: "PREFIX|any",
+    repeatable: true,
+    fallback:
+      "loopback, link-local, the interface's own prefixes, every base address's /64",
+    help: "whom HTTP and TFTP answer besides",
+    parse: allowedPrefix,
+  }),
+  "ipxe-x86-64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "what is compiled in",
+    help: "iPXE for x86-64",
+    parse: path,
+  }),
+  "ipxe-arm64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "what is compiled in",
+    help: "iPXE for arm64",
+    parse: path,
+  }),
+  "ipxe-riscv64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "what is compiled in",
+    help: "iPXE for riscv64",
+    parse: path,
+  }),
+  "ipxe-loong64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "what is compiled in",
+    help: "iPXE for loong64",
+    parse: path,
+  }),
+  "ipxe-script": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "the one compiled in",
+    help: "what is served as autoexec.ipxe",
+    parse: path,
   }),
   "dhcpv6-listen-port": option({
     group: "Around it",

@@ -18,6 +18,9 @@ import {
 } from "../dhcpv6/options.ts";
 import { longestAnswerProblem } from "../dhcpv6/responder.ts";
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/template.ts";
+import type { KeyPairFiles } from "../http/certificates.ts";
+import { IPXE_BUILDS, type IpxeBuild } from "../ipxe/builds.ts";
+import type { GivenIpxeFiles } from "../ipxe/files.ts";
 import type { LogFormat, LogLevel } from "../log.ts";
 import { interfaces } from "../net/interface.ts";
 import {
@@ -26,7 +29,12 @@ import {
   parseIpv6,
   sameOctets,
 } from "../net/ipv6.ts";
-import type { GivenOptions } from "./options.ts";
+import type { Prefix } from "../net/prefix.ts";
+import type {
+  GivenListenAddress,
+  GivenOptions,
+  OptionName,
+} from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Seconds that an address is preferred and valid unless something else is said. */
@@ -89,15 +97,106 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   }
   const problem = longestAnswerProblem(answers, template);
   if (problem !== undefined) throw new UsageError(problem);
+  const netbootDirectory = given["netboot-dir"];
+  if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {
+    throw new UsageError(
+      "--boot-policy listed needs --netboot-dir, whose directories are the list",
+    );
+  }
+  if (netbootDirectory !== undefined && !isDirectory(netbootDirectory)) {
+    notices.push(
+      `--netboot-dir ${netbootDirectory} is not there: its files are served as soon as it is`,
+    );
+  }
+  const tls = keyPairFiles(given);
+  const http = given["http-listen-addr"] ?? { hostname: undefined, port: 6315 };
+  const tftp = given["tftp-listen-addr"];
   return {
     interfaceName: given.interface ?? onlyInterface(given),
     port: given["dhcpv6-listen-port"] ?? SERVER_PORT,
     answers,
     template,
     bootAddress: given["boot-address"],
+    bootPolicy: given["boot-policy"] ?? "always",
+    netbootDirectory,
+    tftp: tftp === "off" ? undefined : tftp ?? "boot address",
+    http: atAnyAddress(http),
+    https: tls && {
+      ...atAnyAddress(given["https-listen-addr"] ?? DEFAULT_HTTPS),
+      files: tls,
+    },
+    allowed: allowedPrefixes(given),
+    ipxe: ipxeFiles(given),
     maxMachines: given["max-machines"] ?? 65536,
     notices,
   };
+}
+
+/** Where HTTPS is when there is a certificate. */
+const DEFAULT_HTTPS = { hostname: undefined, port: 443 };
+
+function atAnyAddress({ hostname = "::", port }: GivenListenAddress) {
+  return { hostname, port };
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
+  const certFile = given["tls-cert-file"];
+  const keyFile = given["tls-key-file"];
+  if (certFile === undefined && keyFile === undefined) {
+    if (given["https-listen-addr"] === undefined) return undefined;
+    throw new UsageError(
+      "--https-listen-addr needs --tls-cert-file and --tls-key-file",
+    );
+  }
+  if (certFile === undefined || keyFile === undefined) {
+    throw new UsageError(
+      "--tls-cert-file and --tls-key-file need each other: one alone makes no HTTPS",
+    );
+  }
+  return { certFile, keyFile };
+}
+
+/** What is answered besides the interface's own prefixes. */
+function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
+  const prefixes: Prefix[] = given["base-address"].map(({ bytes }) => ({
+    bytes,
+    length: 8 * LINK_OCTETS,
+  }));
+  for (const prefix of given["http-allow"]) {
+    if (prefix === "any") return prefix;
+    prefixes.push(prefix);
+  }
+  return prefixes;
+}
+
+function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
+  const builds = new Map<IpxeBuild, string>();
+  for (const build of IPXE_BUILDS) {
+    const path = given[`ipxe-${build}-efi`];
+    if (path === undefined) continue;
+    mustBeFile(`ipxe-${build}-efi`, path);
+    builds.set(build, path);
+  }
+  const script = given["ipxe-script"];
+  if (script !== undefined) mustBeFile("ipxe-script", script);
+  return { builds, script };
+}
+
+function mustBeFile(name: OptionName, path: string): void {
+  try {
+    if (Deno.statSync(path).isFile) return;
+  } catch {
+    // said below
+  }
+  throw new UsageError(`--${name}: there is no file ${path}`);
 }
 
 /** How the log is written when nothing else was asked for. */

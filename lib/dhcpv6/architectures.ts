@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { IpxeBuild } from "../ipxe/builds.ts";
+
 /** What boot servers call the architectures, by their number. */
 const NAMES: readonly string[] = [
   "Intel x86PC",
@@ -57,12 +59,6 @@ export const LONGEST_ARCHITECTURE_NAME = NAMES.reduce(
   0,
 );
 
-/** The iPXE builds that can be compiled in, by the name of their processor. */
-export const IPXE_BUILDS = ["x86-64", "arm64", "riscv64", "loong64"] as const;
-
-/** An iPXE build. */
-export type IpxeBuild = typeof IPXE_BUILDS[number];
-
 /**
  * The build for firmware that announces `architecture` for PXE; `undefined`
  * where iPXE has none. Numbers 7 and 9 both are x86-64: the registry had them
@@ -82,9 +78,4 @@ export function ipxeBuildFor(architecture: number): IpxeBuild | undefined {
     default:
       return undefined;
   }
-}
-
-/** The file name under which firmware is told to fetch a build. */
-export function ipxeFileName(build: IpxeBuild): string {
-  return build === "x86-64" ? "ipxe.efi" : `ipxe-${build}.efi`;
 }

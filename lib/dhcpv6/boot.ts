@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { IpxeBuild } from "../ipxe/builds.ts";
 import { MAX_ARCHITECTURES } from "../limits.ts";
-import { type IpxeBuild, ipxeBuildFor } from "./architectures.ts";
+import { ipxeBuildFor } from "./architectures.ts";
 import { OptionCode } from "./codes.ts";
 import { type Packet, readUint16 } from "./message.ts";
 

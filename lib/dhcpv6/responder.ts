@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type IpxeBuild, ipxeFileName } from "../ipxe/builds.ts";
 import {
   MAX_ARCHITECTURES,
   MAX_DHCPV6_ANSWER,
@@ -28,11 +29,7 @@ import {
   NO_MAC,
   writeMac,
 } from "../net/mac.ts";
-import {
-  type IpxeBuild,
-  ipxeFileName,
-  LONGEST_ARCHITECTURE_NAME,
-} from "./architectures.ts";
+import { LONGEST_ARCHITECTURE_NAME } from "./architectures.ts";
 import { type BootEvent, bootFactsOf, decideBoot } from "./boot.ts";
 import {
   type DropReason,

@@ -6,7 +6,8 @@
  */
 
 import { MAX_DHCPV6_ANSWER, MAX_DHCPV6_PACKET } from "../limits.ts";
-import { findInterface, type Interface } from "../net/interface.ts";
+import { DatagramSockets } from "../net/datagram_sockets.ts";
+import type { Interface } from "../net/interface.ts";
 import { IPV6_LENGTH, isLinkLocal, parseIpv6Into } from "../net/ipv6.ts";
 import { ALL_RELAYS_AND_SERVERS, ALL_SERVERS } from "./codes.ts";
 import { Dhcpv6Counters } from "./counters.ts";
@@ -42,12 +43,6 @@ export interface Dhcpv6ServerOptions {
   readonly observer: Dhcpv6Observer;
 }
 
-/**
- * Milliseconds between two looks at the interface. A look costs 0.05 ms, and
- * an interface shall be served within a second of being usable.
- */
-const LOOK_INTERVAL = 250;
-
 /** Milliseconds that a socket rests after the kernel refused to read from it. */
 const RECEIVE_PAUSE = 100;
 
@@ -61,8 +56,10 @@ interface Opened {
   readonly onLink: Deno.DatagramConn;
   /** ff05::1:3; it hears every link on which this host joined the group. */
   readonly site: Deno.DatagramConn;
-  /** The interface's own addresses, for relays. */
-  readonly unicast: Map<string, Deno.DatagramConn>;
+  /** The link-local address; binding it shows that it can be used. */
+  readonly linkLocal: Deno.DatagramConn;
+  /** The interface's other addresses, for relays. */
+  readonly unicast: DatagramSockets;
 }
 
 /** Answers DHCPv6 on one interface for as long as it runs. */
@@ -71,9 +68,7 @@ export class Dhcpv6Server {
   readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
 
   readonly #options: Dhcpv6ServerOptions;
-  readonly #taken = new Set<string>();
   #opened: Opened | undefined;
-  #timer: number | undefined;
   #told: "waiting" | "taken" | undefined;
 
   constructor(options: Dhcpv6ServerOptions) {
@@ -86,31 +81,35 @@ export class Dhcpv6Server {
   }
 
   /**
-   * Begins to serve, now or as soon as the interface can be used.
+   * Serves the interface as it is now: to be called at the start, and again and
+   * again. An address that is in duplicate address detection, or a port that
+   * somebody holds, may be free the next time.
    *
-   * @throws {Deno.errors.AddrInUse} if somebody else holds the port now.
+   * @param link The interface; `undefined` while it cannot be used.
+   */
+  look(link: Interface | undefined): void {
+    try {
+      this.lookAtFirst(link);
+    } catch (error) {
+      if (error instanceof Deno.errors.AddrInUse) this.#sayTaken();
+      else this.#wait();
+    }
+  }
+
+  /**
+   * The same, at the start, when somebody is there to be told.
+   *
+   * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    */
-  start(): void {
-    this.#look(true);
-    this.#timer = setInterval(() => this.#look(false), LOOK_INTERVAL);
-  }
-
-  /** Ends serving. */
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#close();
-  }
-
-  #look(isFirst: boolean): void {
-    const link = findInterface(this.#options.interfaceName);
+  lookAtFirst(link: Interface | undefined): void {
     const opened = this.#opened;
     if (
       opened !== undefined &&
       (link === undefined || link.index !== opened.link.index ||
         link.mac !== opened.link.mac ||
         link.linkLocal !== opened.link.linkLocal)
-    ) this.#close();
+    ) this.stop();
     if (link === undefined) return this.#wait();
     if (this.#opened === undefined) {
       try {
@@ -118,12 +117,21 @@ export class Dhcpv6Server {
       } catch (error) {
         // Duplicate address detection is not done yet, or it vanished again.
         if (error instanceof Deno.errors.AddrNotAvailable) return this.#wait();
-        if (isFirst) throw error;
-        if (error instanceof Deno.errors.AddrInUse) return this.#sayTaken();
-        return this.#wait();
+        throw error;
       }
     }
     this.#followAddresses(link);
+  }
+
+  /** Closes all sockets. */
+  stop(): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    this.#opened = undefined;
+    opened.onLink.close();
+    opened.site.close();
+    opened.linkLocal.close();
+    opened.unicast.close();
   }
 
   #responderFor(link: Interface): Responder {
@@ -147,16 +155,25 @@ export class Dhcpv6Server {
       return socket;
     };
     try {
-      const zoned = `${link.linkLocal}%${link.name}`;
       // First the link-local address: it cannot be bound before answers can
       // be sent from it.
-      const unicast = new Map([[link.linkLocal, listen(zoned)]]);
+      const linkLocal = listen(`${link.linkLocal}%${link.name}`);
       const onLink = listen(`${ALL_RELAYS_AND_SERVERS}%${link.name}`);
       void onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
       const site = listen(ALL_SERVERS, true);
       void site.joinMulticastV6(ALL_SERVERS, link.index);
-      const responder = this.#responderFor(link);
-      const opened = { link, responder, onLink, site, unicast };
+      const opened: Opened = {
+        link,
+        responder: this.#responderFor(link),
+        onLink,
+        site,
+        linkLocal,
+        unicast: new DatagramSockets({
+          port,
+          onOpen: (socket) => void this.#serve(socket, opened),
+          onTaken: (address) => observer.addressTaken(address),
+        }),
+      };
       this.#opened = opened;
       for (const socket of sockets) void this.#serve(socket, opened);
     } catch (error) {
@@ -167,55 +184,13 @@ export class Dhcpv6Server {
     observer.serving(link);
   }
 
-  /** Binds what addresses the interface has now, and frees what it lost. */
   #followAddresses(link: Interface): void {
     const opened = this.#opened!;
     if (String(link.addresses) !== String(opened.link.addresses)) {
       opened.link = link;
       opened.responder = this.#responderFor(link);
     }
-    const { port, observer } = this.#options;
-    for (const [address, socket] of opened.unicast) {
-      if (address === link.linkLocal || link.addresses.includes(address)) {
-        continue;
-      }
-      opened.unicast.delete(address);
-      socket.close();
-    }
-    for (const address of link.addresses) {
-      if (opened.unicast.has(address)) continue;
-      try {
-        const socket = Deno.listenDatagram({
-          transport: "udp",
-          hostname: address,
-          port,
-        });
-        opened.unicast.set(address, socket);
-        this.#taken.delete(address);
-        void this.#serve(socket, opened);
-      } catch (error) {
-        // An address in duplicate address detection is tried at the next look.
-        if (
-          error instanceof Deno.errors.AddrInUse && !this.#taken.has(address)
-        ) {
-          this.#taken.add(address);
-          observer.addressTaken(address);
-        }
-      }
-    }
-    for (const address of this.#taken) {
-      if (!link.addresses.includes(address)) this.#taken.delete(address);
-    }
-  }
-
-  #close(): void {
-    const opened = this.#opened;
-    if (opened === undefined) return;
-    this.#opened = undefined;
-    this.#taken.clear();
-    opened.onLink.close();
-    opened.site.close();
-    for (const socket of opened.unicast.values()) socket.close();
+    opened.unicast.follow(link.addresses);
   }
 
   #wait(): void {
@@ -249,7 +224,9 @@ export class Dhcpv6Server {
         datagram = received[0];
         from = received[1] as Deno.NetAddr;
       } catch {
-        if (this.#opened !== opened || !isOpen(socket, opened)) return;
+        const isBound = socket === opened.onLink || socket === opened.site ||
+          socket === opened.linkLocal || opened.unicast.has(socket);
+        if (this.#opened !== opened || !isBound) return;
         await new Promise((resolve) => setTimeout(resolve, RECEIVE_PAUSE));
         continue;
       }
@@ -283,12 +260,4 @@ export class Dhcpv6Server {
       }
     }
   }
-}
-
-function isOpen(socket: Deno.DatagramConn, opened: Opened): boolean {
-  if (socket === opened.onLink || socket === opened.site) return true;
-  for (const other of opened.unicast.values()) {
-    if (other === socket) return true;
-  }
-  return false;
 }

@@ -11,10 +11,13 @@ export interface Machine {
   readonly mac: Mac;
   /** Whether the operator was told that its messages name two MACs. */
   toldOfTwoMacs: boolean;
+  /** The stage of its boot that was told last. */
+  stage: string | undefined;
 }
 
 class Entry implements Machine {
   toldOfTwoMacs = false;
+  stage: string | undefined = undefined;
   newer: Entry | undefined;
   older: Entry | undefined;
   constructor(readonly mac: Mac) {}

@@ -17,6 +17,8 @@ export interface Interface {
   readonly linkLocal: string;
   /** Its other IPv6 addresses. */
   readonly addresses: readonly string[];
+  /** The prefixes of all its addresses, of both families. */
+  readonly prefixes: readonly string[];
 }
 
 /**
@@ -31,14 +33,14 @@ export function findInterface(name: string): Interface | undefined {
 export function interfaces(): Interface[] {
   const byName = new Map<string, Deno.NetworkInterfaceInfo[]>();
   for (const info of Deno.networkInterfaces()) {
-    if (info.family !== "IPv6") continue;
     const infos = byName.get(info.name);
     if (infos === undefined) byName.set(info.name, [info]);
     else infos.push(info);
   }
   const found: Interface[] = [];
   for (const [name, infos] of byName) {
-    const linkLocal = infos.find(hasLinkLocal);
+    const ipv6 = infos.filter(({ family }) => family === "IPv6");
+    const linkLocal = ipv6.find(hasLinkLocal);
     const mac = parseMac(infos[0]!.mac);
     if (linkLocal?.scopeid == null || mac === undefined) continue;
     found.push({
@@ -46,9 +48,10 @@ export function interfaces(): Interface[] {
       index: linkLocal.scopeid,
       mac,
       linkLocal: withoutZone(linkLocal.address),
-      addresses: infos.filter((info) => !hasLinkLocal(info)).map((info) =>
+      addresses: ipv6.filter((info) => !hasLinkLocal(info)).map((info) =>
         withoutZone(info.address)
       ),
+      prefixes: infos.map(({ cidr }) => cidr),
     });
   }
   return found;

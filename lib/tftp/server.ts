@@ -9,8 +9,11 @@ import {
   MAX_TFTP_REQUEST,
   MAX_TFTP_TRANSFERS,
   MAX_TFTP_TRANSFERS_OF_ONE,
-  PROGRESS_STEP,
 } from "../limits.ts";
+import {
+  type TransferDetail,
+  TransferReport,
+} from "../machines/transfer_detail.ts";
 import { DatagramSockets } from "../net/datagram_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
@@ -42,17 +45,6 @@ export function parseRequestPath(path: string): RequestedFile | undefined {
   return mac === undefined ? undefined : { mac, name: match![2] ?? "" };
 }
 
-/** How far a transfer is, for those who watch. */
-export interface TransferProgress {
-  readonly mac: Mac;
-  readonly fileName: string;
-  readonly client: Deno.NetAddr;
-  readonly state: "init" | "sending" | "complete" | "error";
-  readonly sentBytes: number;
-  readonly totalBytes: number;
-  readonly error: string | undefined;
-}
-
 /** Why a request is not served. Each has a counter. */
 export const TFTP_REFUSALS = [
   "no_request",
@@ -80,8 +72,8 @@ export interface TftpServerOptions {
 export interface TftpObserver {
   /** Somebody else holds the port at this address. */
   tftpTaken(hostname: string): void;
-  /** A transfer that its client has confirmed goes on. */
-  transferring(progress: TransferProgress): void;
+  /** A transfer that `client` has confirmed begins, goes on or ends. */
+  transferring(mac: Mac, client: string, detail: TransferDetail): void;
 }
 
 /** A transfer and what goes with it. */
@@ -112,6 +104,8 @@ export class TftpServer {
   readonly #sockets: DatagramSockets;
   /** Transfers by the client's address and port. */
   readonly #running = new Map<string, Running | undefined>();
+  /** What resolves when they end. */
+  readonly #ends = new Set<Promise<void>>();
 
   constructor(options: TftpServerOptions) {
     this.#options = options;
@@ -135,6 +129,11 @@ export class TftpServer {
   /** Takes no new requests; transfers go on. */
   stopListening(): void {
     this.#sockets.close();
+  }
+
+  /** Resolves when no transfer goes on. */
+  async finished(): Promise<void> {
+    await Promise.all(this.#ends);
   }
 
   /** Ends everything. */
@@ -214,7 +213,9 @@ export class TftpServer {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
     }
-    void this.#transfer(key, request, file, client, hostname);
+    const end = this.#transfer(key, request, file, client, hostname);
+    this.#ends.add(end);
+    void end.then(() => this.#ends.delete(end));
     return undefined;
   }
 
@@ -282,7 +283,7 @@ export class TftpServer {
     const { transfer, socket, client, destination } = running;
     const packet = new Uint8Array(transfer.packetSize);
     const buffer = new Uint8Array(MAX_TFTP_REPLY);
-    const report = this.#reporter(running, file);
+    const report = this.#report(running, file);
     let received = socket.receive(buffer);
     // A rejection is seen where it is awaited; until then it is nobody's.
     received.catch(() => {});
@@ -306,42 +307,27 @@ export class TftpServer {
         received = socket.receive(buffer);
         received.catch(() => {});
       }
-      report();
+      tell(transfer, report);
     }
   }
 
-  /** Tells the observer at the start, every few MiB and at the end. */
-  #reporter(running: Running, file: RequestedFile): () => void {
+  #report(running: Running, file: RequestedFile): TransferReport {
     const { transfer, client } = running;
-    let next = 0;
-    const tell = (state: TransferProgress["state"]) =>
-      this.#options.observer.transferring({
-        mac: file.mac,
-        fileName: file.name,
-        client,
-        state,
-        sentBytes: transfer.sentOctets,
-        totalBytes: transfer.totalOctets,
-        error: transfer.error,
-      });
-    let isKnown = false;
-    return () => {
-      const { state, sentOctets } = transfer;
-      if (state === "offered" || state === "probed") return;
-      // One who never confirmed anything is nobody that an operator knows.
-      if (state === "failed") return isKnown ? tell("error") : undefined;
-      if (!isKnown) {
-        isKnown = true;
-        next = PROGRESS_STEP;
-        tell("init");
-      }
-      if (state === "complete") return tell("complete");
-      if (sentOctets >= next) {
-        next = sentOctets - sentOctets % PROGRESS_STEP + PROGRESS_STEP;
-        tell("sending");
-      }
-    };
+    return new TransferReport({
+      protocol: "tftp",
+      file_name: file.name,
+      total_bytes: transfer.totalOctets,
+    }, (detail) => {
+      this.#options.observer.transferring(file.mac, client.hostname, detail);
+    });
   }
+}
+
+/** Tells how far a transfer is; who never confirmed anything is nobody. */
+function tell({ state, sentOctets, error }: Transfer, report: TransferReport) {
+  if (state === "sending") report.sending(sentOctets);
+  else if (state === "complete") report.complete();
+  else if (state === "failed") report.fail(sentOctets, error ?? "unknown");
 }
 
 /** A packet that the kernel does not take is a lost one. */

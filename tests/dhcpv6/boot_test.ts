@@ -1,11 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  architectureName,
-  IPXE_BUILDS,
-  type IpxeBuild,
-  ipxeFileName,
-} from "../../lib/dhcpv6/architectures.ts";
+import { architectureName } from "../../lib/dhcpv6/architectures.ts";
 import {
   type BootDecision,
   type BootFacts,
@@ -13,6 +8,11 @@ import {
   decideBoot,
 } from "../../lib/dhcpv6/boot.ts";
 import { bootAddressesOf } from "../../lib/dhcpv6/boot_address.ts";
+import {
+  IPXE_BUILDS,
+  type IpxeBuild,
+  ipxeFileName,
+} from "../../lib/ipxe/builds.ts";
 import { Packet } from "../../lib/dhcpv6/message.ts";
 import { parseIpv6 } from "../../lib/net/ipv6.ts";
 import { ascii, message, numbers, opt, oro } from "./build.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { IPXE_BUILDS } from "../../lib/dhcpv6/architectures.ts";
+import { IPXE_BUILDS } from "../../lib/ipxe/builds.ts";
 import type { DropReason } from "../../lib/dhcpv6/codes.ts";
 import { dnsServersOption, ntpServerOption } from "../../lib/dhcpv6/options.ts";
 import {

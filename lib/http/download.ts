@@ -1,0 +1,94 @@
+/**
+ * The body of a file response: read in pieces, counted, and broken off when the
+ * file changes under it.
+ *
+ * @module
+ */
+
+import { MAX_FILE_CHUNK, MIN_FILE_CHUNK } from "../limits.ts";
+import type { TransferReport } from "../machines/transfer_detail.ts";
+import type { ByteRange } from "./conditions.ts";
+import { fingerprint, type NetbootFile } from "./netboot_files.ts";
+
+/** All downloads that go on: the more there are, the less each reads at once. */
+export class Downloads {
+  /** How many go on. */
+  active = 0;
+  /** Octets handed on since the start. */
+  sentBytes = 0;
+
+  /** Octets that one of them may read now. */
+  get chunkSize(): number {
+    return Math.max(
+      MIN_FILE_CHUNK,
+      Math.floor(MAX_FILE_CHUNK / Math.max(1, this.active)),
+    );
+  }
+
+  /**
+   * The octets of a file in a range, as a body.
+   *
+   * @param report Told after each piece, and at the end. A range that ends
+   * before the file does is complete when it is sent.
+   * @throws {Deno.errors.NotFound} if it is gone, or is another file by now.
+   */
+  async open(
+    file: NetbootFile,
+    range: ByteRange,
+    report: TransferReport | undefined,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const handle = await Deno.open(file.path);
+    if (!await isUnchanged(handle, file)) {
+      handle.close();
+      throw new Deno.errors.NotFound(file.path);
+    }
+    if (range.start > 0) await handle.seek(range.start, Deno.SeekMode.Start);
+    const size = range.end - range.start;
+    let sentBytes = 0;
+    let isOver = false;
+    this.active++;
+    const end = (error?: string) => {
+      if (isOver) return;
+      isOver = true;
+      this.active--;
+      handle.close();
+      if (error === undefined) report?.complete();
+      else report?.fail(sentBytes, error);
+    };
+    return new ReadableStream({
+      type: "bytes",
+      pull: async (controller) => {
+        try {
+          const chunk = new Uint8Array(
+            Math.min(this.chunkSize, size - sentBytes),
+          );
+          const read = chunk.length === 0 ? 0 : await handle.read(chunk);
+          if (isOver) return;
+          // Looked at after reading: what was read before a change is whole.
+          if (read === null || !await isUnchanged(handle, file)) {
+            throw new Error("the file has changed");
+          }
+          if (isOver) return;
+          if (read > 0) controller.enqueue(chunk.subarray(0, read));
+          sentBytes += read;
+          this.sentBytes += read;
+          if (sentBytes === size) {
+            controller.close();
+            end();
+          } else report?.sending(sentBytes);
+        } catch (error) {
+          end((error as Error).message);
+          controller.error(error);
+        }
+      },
+      cancel: () => end("the client has left"),
+    }, { highWaterMark: 0 });
+  }
+}
+
+async function isUnchanged(
+  handle: Deno.FsFile,
+  file: NetbootFile,
+): Promise<boolean> {
+  return fingerprint(await handle.stat()) === file.fingerprint;
+}

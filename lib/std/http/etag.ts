@@ -1,0 +1,52 @@
+/**
+ * `@std/http/etag` for strings, on the runtime's own digest.
+ *
+ * @module
+ */
+
+import { encodeBase64 } from "../encoding/base64.ts";
+
+/** Characters of the digest that a tag keeps. */
+const DIGEST_CHARACTERS = 27;
+
+/** The strong tag (RFC 9110 §8.8.3) of a text, by its SHA-256. */
+export async function eTag(entity: string): Promise<string> {
+  const digest = encodeBase64(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(entity)),
+  ).slice(0, DIGEST_CHARACTERS);
+  return `"${entity.length.toString(16)}-${digest}"`;
+}
+
+function tagsOf(value: string): string[] {
+  return value.split(/\s*,\s*/);
+}
+
+function isAny(value: string): boolean {
+  return /^\s*\*\s*$/.test(value);
+}
+
+/**
+ * Whether the condition of an If-Match header holds (RFC 9110 §13.1.1); a weak
+ * tag, no tag or no header do not match.
+ */
+export function ifMatch(
+  value: string | null,
+  etag: string | undefined,
+): boolean {
+  if (!value || !etag || etag.startsWith("W/")) return false;
+  return isAny(value) || tagsOf(value).includes(etag);
+}
+
+/**
+ * Whether the condition of an If-None-Match header holds (RFC 9110 §13.1.2):
+ * none of its tags is this one, weak or not.
+ */
+export function ifNoneMatch(
+  value: string | null,
+  etag: string | undefined,
+): boolean {
+  if (!value || !etag) return true;
+  if (isAny(value)) return false;
+  const weak = (tag: string) => tag.replace(/^W\//, "");
+  return !tagsOf(value).map(weak).includes(weak(etag));
+}
