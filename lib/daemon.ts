@@ -7,7 +7,7 @@
 
 import { type BootAddresses, bootAddressesOf } from "./dhcpv6/boot_address.ts";
 import type { BootEvent } from "./dhcpv6/boot.ts";
-import { messageName } from "./dhcpv6/codes.ts";
+import { messageName, MessageType } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
@@ -36,7 +36,7 @@ import { type Log, shown } from "./log.ts";
 import { type Machine, MachineRegistry } from "./machines/registry.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
 import { AccessList } from "./net/access.ts";
-import { findInterface, type Interface } from "./net/interface.ts";
+import { findInterface, hostnamesOf, type Interface } from "./net/interface.ts";
 import {
   addressOf,
   formatIpv6,
@@ -133,9 +133,7 @@ export function tftpAddressesFor(
   const { tftp } = settings;
   if (tftp === undefined) return [];
   if (tftp === "boot address") return [bootAddressesFor(settings, link).tftp];
-  return tftp.hostname === undefined
-    ? [...link.addresses, `${link.linkLocal}%${link.name}`]
-    : [tftp.hostname];
+  return tftp.hostname === undefined ? hostnamesOf(link) : [tftp.hostname];
 }
 
 /** The port of TFTP, whether it is served or not. */
@@ -159,6 +157,8 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
   #keyPairWatch: KeyPairWatch | undefined;
   readonly #noMacSources = new Map<string, number>();
   #timer: number | undefined;
+  /** Whether the last look at the interfaces failed. */
+  #isBlind = false;
   #silence: number | undefined;
 
   constructor(settings: DaemonSettings, log: Log) {
@@ -210,7 +210,7 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     }
     try {
       const link = findInterface(interfaceName);
-      this.#dhcpv6.lookAtFirst(link);
+      await this.#dhcpv6.lookAtFirst(link);
       this.#look(link);
     } catch (error) {
       throw startError(error, port, "UDP", interfaceName);
@@ -221,11 +221,7 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
       throw startError(error, http.port, "TCP", authorityOf(http));
     }
     await this.#startHttps();
-    this.#timer = setInterval(
-      () => this.#look(findInterface(interfaceName)),
-      LOOK_INTERVAL,
-    );
-    this.#silence = setTimeout(() => this.#sayIfSilent(), SILENCE);
+    this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
     void this.#tryOwnAddress();
   }
 
@@ -267,8 +263,27 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     await this.#log.flush(LOG_FLUSH);
   }
 
+  #lookAgain(): void {
+    let link: Interface | undefined;
+    try {
+      link = findInterface(this.#settings.interfaceName);
+    } catch (error) {
+      // Out of descriptors, as a rule: what is open goes on.
+      if (!this.#isBlind) {
+        this.#isBlind = true;
+        this.#log.error(
+          "interfaces_unreadable",
+          `the interfaces cannot be looked at: ${(error as Error).message}`,
+        );
+      }
+      return;
+    }
+    this.#isBlind = false;
+    this.#look(link);
+  }
+
   #look(link: Interface | undefined): void {
-    this.#dhcpv6.look(link);
+    void this.#dhcpv6.look(link);
     this.#access.follow(link);
     this.#tftp.follow(
       link === undefined ? [] : tftpAddressesFor(this.#settings, link),
@@ -355,6 +370,9 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
         port,
       },
     );
+    this.#silence ??= setTimeout(() => this.#sayIfSilent(), SILENCE);
+    const notice = bootAddressNotice(this.#settings, link);
+    if (notice !== undefined) this.#log.warning("notice", notice);
   }
 
   waiting(): void {
@@ -366,21 +384,23 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     );
   }
 
-  addressTaken(address: string): void {
-    const { port } = this.#settings;
-    this.#log.warning(
-      "address_taken",
-      `${portTakenText(port, address)}; relays are not heard at that address`,
-      { address, port },
-    );
-  }
-
-  portTaken(): void {
+  cannotServe(error: Error): void {
     const { interfaceName, port } = this.#settings;
-    this.#log.error("port_taken", portTakenText(port, interfaceName), {
+    const { message } = startError(error, port, "UDP", interfaceName);
+    this.#log.error("cannot_serve", `${message}; trying again`, {
       interface: interfaceName,
       port,
     });
+  }
+
+  addressRefused(hostname: string, error: Error): void {
+    const { port } = this.#settings;
+    const { message } = startError(error, port, "UDP", hostname);
+    this.#log.warning(
+      "address_refused",
+      `relays are not heard at ${hostname}: ${message}`,
+      { address: hostname, port },
+    );
   }
 
   handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
@@ -391,34 +411,36 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
       return;
     }
     if (drop !== undefined) return;
-    let machine = this.#machines.see(identity.mac);
-    if (machine === undefined) {
-      machine = this.#machines.add(identity.mac);
-      const mac = formatMac(identity.mac);
-      const address = formatIpv6(addressOf(link!.base, identity.mac));
-      this.#log.info(
-        "machine_seen",
-        `${mac} is here and gets ${address} (MAC from its ${
-          SOURCE_WORDS[identity.source]
-        })`,
-        { mac, address, mac_source: identity.source },
+    // Who only asks for information has no address from here.
+    if (packet.type === MessageType.InformationRequest) return;
+    const known = this.#machines.see(identity.mac);
+    const machine = known ?? this.#machines.add(identity.mac);
+    if (machine.link !== link) {
+      machine.link = link;
+      this.#sayAddress(
+        known === undefined ? "machine_seen" : "machine_moved",
+        outcome,
       );
     }
     if (identity.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
       machine.toldOfTwoMacs = true;
       this.#sayTwoMacs(outcome);
     }
-    if (outcome.note === "address_declined") this.#sayDeclined(outcome);
+    if (outcome.note === "address_declined") {
+      this.#sayDeclined(machine, outcome);
+    }
     if (outcome.event !== undefined) {
       this.#sayStage(machine, outcome.event, outcome.note);
     }
   }
 
-  tftpTaken(hostname: string): void {
+  tftpRefused(hostname: string, error: Error): void {
     const port = tftpPortOf(this.#settings);
     this.#log.error(
-      "tftp_taken",
-      `UDP port ${port} on ${hostname} is taken, as a rule by tftpd-hpa, atftpd or dnsmasq: machines that boot by PXE get nothing from here until it is free`,
+      "tftp_refused",
+      error instanceof Deno.errors.AddrInUse
+        ? `UDP port ${port} on ${hostname} is taken, as a rule by tftpd-hpa, atftpd or dnsmasq: machines that boot by PXE get nothing from here until it is free`
+        : startError(error, port, "UDP", hostname).message,
       { address: hostname, port },
     );
   }
@@ -493,8 +515,8 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     if (address === undefined) return undefined;
     const isOwn = isLinkLocal(address)
       ? macOfEui64(address) === mac
-      : this.#settings.answers.links.some(({ base }) =>
-        sameOctets(addressOf(base, mac), 0, address, 0, IPV6_LENGTH)
+      : this.#settings.answers.links.some(({ bytes }) =>
+        sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
     return isOwn ? this.#machines.add(mac) : undefined;
   }
@@ -518,9 +540,28 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     );
   }
 
-  #sayDeclined({ identity, link }: Outcome): void {
+  #sayAddress(
+    event: "machine_seen" | "machine_moved",
+    { identity, link }: Outcome,
+  ): void {
     const mac = formatMac(identity.mac);
-    const address = formatIpv6(addressOf(link!.base, identity.mac));
+    const address = formatIpv6(addressOf(link!.bytes, identity.mac));
+    this.#log.info(
+      event,
+      `${mac} is ${
+        event === "machine_seen" ? "here" : "on another link"
+      } and gets ${address} (MAC from its ${SOURCE_WORDS[identity.source]})`,
+      { mac, address, mac_source: identity.source },
+    );
+  }
+
+  /** One line a minute for each machine. */
+  #sayDeclined(machine: Machine, { identity, link }: Outcome): void {
+    const now = performance.now();
+    if (now - machine.declinedAt < MINUTE) return;
+    machine.declinedAt = now;
+    const mac = formatMac(identity.mac);
+    const address = formatIpv6(addressOf(link!.bytes, identity.mac));
     this.#log.warning(
       "address_declined",
       `${mac} found its address ${address} in use: another machine has it`,
@@ -580,13 +621,13 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
   }
 }
 
-/** What an operator reads when something could not be started. */
+/** What an operator reads when an address could not be bound. */
 function startError(
   error: unknown,
   port: number,
   protocol: "UDP" | "TCP",
   where: string,
-): unknown {
+): StartError {
   if (error instanceof Deno.errors.AddrInUse) {
     return new StartError(
       protocol === "UDP"
@@ -599,10 +640,30 @@ function startError(
       `${protocol} port ${port} may not be bound: run as root, or with the capability CAP_NET_BIND_SERVICE`,
     );
   }
-  if (protocol === "TCP" && error instanceof Error) {
-    return new StartError(`${where} cannot be served: ${error.message}`);
+  return new StartError(
+    `${where} cannot be served: ${(error as Error).message}`,
+  );
+}
+
+/** What to say of the address that machines are sent to, if it is no good one. */
+export function bootAddressNotice(
+  settings: DaemonSettings,
+  link: Interface,
+): string | undefined {
+  const { template, bootAddress, answers } = settings;
+  if (template === undefined) return undefined;
+  const { tftp, isBase } = bootAddressesFor(settings, link);
+  const isOwn = link.addresses.some((address) =>
+    formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
+  );
+  if (!isOwn) {
+    return `machines are sent to ${tftp}, which is no address of ${link.name} now`;
   }
-  return error;
+  return isBase || bootAddress !== undefined
+    ? undefined
+    : `${link.name} does not have the base address ${
+      answers.links[0]!.text
+    }; machines are sent to ${tftp} instead`;
 }
 
 /** Milliseconds after which a connection to oneself counts as dropped. */

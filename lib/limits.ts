@@ -30,8 +30,8 @@ export const MAX_ARCHITECTURES = 8;
 export const MAX_LOG_QUEUE = 1024;
 
 /**
- * Log lines written in a minute, debug lines aside: a flood of new machines
- * shall not bury the line that explains it, nor fill a router's log.
+ * Lines of level info written in a minute: a flood of new machines shall not
+ * bury the line that explains it, nor fill a router's log.
  */
 export const MAX_LOG_LINES_A_MINUTE = 6000;
 

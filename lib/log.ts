@@ -31,23 +31,24 @@ export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-const CONTROL_OR_BIDIRECTIONAL =
-  // deno-lint-ignore no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** Controls, line ends, bidirectional and invisible characters, half pairs. */
+const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
- * A string that a client sent, fit to be shown: control and bidirectional
- * characters escaped, cut at {@linkcode MAX_SHOWN_CHARACTERS} characters.
+ * A string that a client sent, fit to be shown: what would act instead of being
+ * seen is escaped, and no more than {@linkcode MAX_SHOWN_CHARACTERS} characters
+ * are left.
  */
 export function shown(text: string): string {
-  const cut = text.length > MAX_SHOWN_CHARACTERS
-    ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…`
-    : text;
-  return cut.replace(
-    CONTROL_OR_BIDIRECTIONAL,
-    (character) =>
-      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  let result = "";
+  for (const character of text) {
+    const next = UNSHOWABLE.test(character)
+      ? `\\u{${character.codePointAt(0)!.toString(16)}}`
+      : character;
+    if (result.length + next.length > MAX_SHOWN_CHARACTERS) return `${result}…`;
+    result += next;
+  }
+  return result;
 }
 
 const MINUTE = 60_000;
@@ -133,8 +134,9 @@ export class Log {
         this.#heldBack = 0;
       }
     }
-    // debug is asked for by somebody who wants to see every packet
-    if (level !== "debug" && ++this.#linesThisMinute > MAX_LOG_LINES_A_MINUTE) {
+    // What somebody should look at is never held back for what is merely new,
+    // and debug is asked for by somebody who wants to see every packet.
+    if (level === "info" && ++this.#linesThisMinute > MAX_LOG_LINES_A_MINUTE) {
       this.#heldBack++;
       return;
     }

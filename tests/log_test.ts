@@ -81,10 +81,12 @@ describe("log", () => {
       log.info("x", "x");
       if (line % 1000 === 0) await time.runMicrotasks();
     }
+    log.warning("notice", "never held back");
     time.tick(60_000);
     log.info("later", "later");
     await time.runMicrotasks();
-    assertEquals(reader.lines.length, MAX_LOG_LINES_A_MINUTE + 2);
+    assertEquals(reader.lines.length, MAX_LOG_LINES_A_MINUTE + 3);
+    assert(reader.lines.at(-3)!.endsWith("never held back"));
     assert(reader.lines.at(-2)!.includes("5 lines more than"));
   });
 
@@ -102,8 +104,10 @@ describe("log", () => {
     assertEquals(shown("mac-1 ü"), "mac-1 ü");
     assertEquals(
       shown("a\x1b[2J\n\x7f\u202e\u2066b"),
-      "a\\u001b[2J\\u000a\\u007f\\u202e\\u2066b",
+      "a\\u{1b}[2J\\u{a}\\u{7f}\\u{202e}\\u{2066}b",
     );
+    assertEquals(shown("\ud83d\ude00\ud83d"), "\ud83d\ude00\\u{d83d}");
     assertEquals(shown("x".repeat(200)), "x".repeat(128) + "…");
+    assertEquals(shown("\n".repeat(200)).length, 125 + 1);
   });
 });

@@ -10,7 +10,7 @@
 /** Milliseconds that jsr.io gets to answer. */
 const JSR_PATIENCE = 600;
 
-const ROOT = new URL("../", import.meta.url);
+const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
 /** What the daemon may do, and no more: it writes nothing and starts nothing. */
@@ -26,7 +26,7 @@ const SLOW_SUITES = ["tests/clients"];
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
 function path(relative: string): string {
-  return new URL(relative, ROOT).pathname;
+  return `${ROOT}/${relative}`;
 }
 
 /** Which packages to use, decided by asking the registry once. */

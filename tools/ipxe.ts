@@ -207,7 +207,7 @@ async function run(): Promise<void> {
       source: await absolute(source),
       trust: text("trust") && await absolute(text("trust")!),
       script: await absolute(
-        text("script") ?? new URL("autoexec.ipxe", ASSETS).pathname,
+        text("script") ?? `${import.meta.dirname}/../assets/ipxe/autoexec.ipxe`,
       ),
     }, args["dry-run"] === true)
     : await fromDebian();

@@ -5,19 +5,23 @@
  */
 
 import {
-  bootAddressesFor,
+  bootAddressNotice,
   type DaemonSettings,
   ownAddressProblem,
   portTakenText,
   tftpAddressesFor,
   tftpPortOf,
 } from "../daemon.ts";
-import { ALL_RELAYS_AND_SERVERS, ALL_SERVERS } from "../dhcpv6/codes.ts";
 import { linkLayerDuid } from "../dhcpv6/duid.ts";
+import { groupsOf } from "../dhcpv6/server.ts";
 import { readKeyPair } from "../http/certificates.ts";
 import { authorityOf } from "../http/server.ts";
 import { IpxeFiles } from "../ipxe/files.ts";
-import { findInterface, type Interface } from "../net/interface.ts";
+import {
+  findInterface,
+  hostnamesOf,
+  type Interface,
+} from "../net/interface.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
 import { encodeHex } from "@std/encoding/hex";
@@ -37,10 +41,10 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
   const { interfaceName, answers, port, notices, https } = settings;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
-  for (const { text, base } of answers.links) {
+  for (const { text, bytes } of answers.links) {
     lines.push(
       `addresses: ${text} gives ${formatMac(SAMPLE_MAC)} the address ${
-        formatIpv6(addressOf(base, SAMPLE_MAC))
+        formatIpv6(addressOf(bytes, SAMPLE_MAC))
       }`,
     );
   }
@@ -52,12 +56,14 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
     );
   } else {
     lines.push(
-      `interface: ${link.name}, index ${link.index}, ${link.linkLocal}${
-        link.addresses.map((address) => `, ${address}`).join("")
+      `interface: ${link.name}, index ${link.index}, ${
+        [...link.linkLocals, ...link.addresses].join(", ")
       }`,
       `server DUID: ${encodeHex(linkLayerDuid(link.mac))}`,
     );
-    lines.push(...describePorts(link, port));
+    const ports = describePorts(link, port);
+    lines.push(...ports.lines);
+    problems += ports.problems;
     lines.push(...describeBoot(settings, link));
     const unreachable = await ownAddressProblem(settings, link);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
@@ -101,12 +107,8 @@ function describeBoot(settings: DaemonSettings, link: Interface): string[] {
           : `machines with a directory in ${netbootDirectory}`
       }`,
   ];
-  const { tftp, isBase } = bootAddressesFor(settings, link);
-  if (template !== undefined && !isBase) {
-    lines.push(
-      `warning: ${link.name} does not have the base address; machines are sent to ${tftp} instead`,
-    );
-  }
+  const notice = bootAddressNotice(settings, link);
+  if (notice !== undefined) lines.push(`warning: ${notice}`);
   const builds = [...new IpxeFiles(ipxe).builds];
   for (const hostname of tftpAddressesFor(settings, link)) {
     lines.push(
@@ -146,34 +148,29 @@ function describeHttp(
   return lines;
 }
 
-function describePorts(link: Interface, port: number): string[] {
-  const zone = `%${link.name}`;
-  const wanted = [
-    `${ALL_RELAYS_AND_SERVERS}${zone}`,
-    `${link.linkLocal}${zone}`,
-    ...link.addresses,
-  ];
+/** Tries to bind what DHCPv6 needs: a line for each, and how many are wrong. */
+function describePorts(link: Interface, port: number): CheckReport {
+  const { onLink, site } = groupsOf(link);
   const lines: string[] = [];
-  for (const hostname of [...wanted, ALL_SERVERS]) {
+  let problems = 0;
+  for (const hostname of [onLink, ...hostnamesOf(link), site]) {
+    const reuseAddress = hostname === site;
     try {
-      Deno.listenDatagram({
-        transport: "udp",
-        hostname,
-        port,
-        reuseAddress: hostname === ALL_SERVERS,
-      }).close();
+      Deno.listenDatagram({ transport: "udp", hostname, port, reuseAddress })
+        .close();
       lines.push(`DHCPv6: [${hostname}]:${port}`);
     } catch (error) {
-      lines.push(
-        `warning: ${
-          error instanceof Deno.errors.AddrInUse
-            ? portTakenText(port, hostname)
-            : `[${hostname}]:${port} cannot be bound: ${
-              (error as Error).message
-            }`
-        }`,
-      );
+      if (error instanceof Deno.errors.AddrInUse) {
+        lines.push(`warning: ${portTakenText(port, hostname)}`);
+      } else {
+        problems++;
+        lines.push(
+          `problem: [${hostname}]:${port} cannot be bound: ${
+            (error as Error).message
+          }`,
+        );
+      }
     }
   }
-  return lines;
+  return { lines, problems };
 }

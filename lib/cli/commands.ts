@@ -5,9 +5,9 @@
  */
 
 import { Daemon, type DaemonSettings, StartError } from "../daemon.ts";
-import { Log } from "../log.ts";
+import { Log, shown } from "../log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
-import { parseMac } from "../net/mac.ts";
+import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { helpText } from "./help.ts";
@@ -53,11 +53,15 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
   if (word === "address") return printAddresses(options, rest);
   if (word !== undefined && word !== "check") {
     throw new UsageError(
-      `unknown word "${word}"; the words are check and address, and --help shows the options`,
+      `unknown word "${
+        shown(word)
+      }"; the words are check and address, and --help shows the options`,
     );
   }
   if (rest.length > 0) {
-    throw new UsageError(`"${rest[0]}" is too much: check takes options only`);
+    throw new UsageError(
+      `"${shown(rest[0]!)}" is too much: check takes options only`,
+    );
   }
   const settings = settingsOf(options);
   if (word === "check" || options.check) {
@@ -80,8 +84,10 @@ function printAddresses(
   }
   const parsed = macs.map((text) => {
     const mac = parseMac(text);
-    if (mac === undefined) {
-      throw new UsageError(`"${text}" is not a MAC such as 02:00:5e:00:53:01`);
+    if (mac === undefined || !isUnicastMac(mac)) {
+      throw new UsageError(
+        `"${shown(text)}" is not a machine's MAC such as 02:00:5e:00:53:01`,
+      );
     }
     return mac;
   });

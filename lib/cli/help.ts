@@ -5,6 +5,7 @@
  */
 
 import {
+  fallbackOf,
   GROUPS,
   type OptionName,
   OPTIONS,
@@ -55,7 +56,7 @@ function describe(name: OptionName, spec: OptionSpec<unknown>): string {
   const value = spec.placeholder === undefined ? "" : ` ${spec.placeholder}`;
   const sentence = spec.help +
     (spec.repeatable ? "; repeatable" : "") +
-    (spec.fallback === undefined ? "" : ` (default: ${spec.fallback})`);
+    (fallbackOf(name) === "" ? "" : ` (default: ${fallbackOf(name)})`);
   return `  --${name}${value}\n${wrapped(sentence)}`;
 }
 

@@ -7,18 +7,19 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { MAC_SOURCES, type MacSource } from "../dhcpv6/identity.ts";
-import { encodeName, ntpServerOption } from "../dhcpv6/options.ts";
+import { encodeName, type NtpServer, ntpServer } from "../dhcpv6/options.ts";
 import {
   parseTemplate,
   TEMPLATE_FIELDS,
   TemplateError,
   type UrlTemplate,
 } from "../dhcpv6/template.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
+import { LOG_FORMATS, LOG_LEVELS, shown } from "../log.ts";
 import {
   type GivenAddress,
   isLinkLocal,
   isMulticast,
+  isUnspecified,
   parseIpv6,
 } from "../net/ipv6.ts";
 import { type MacPattern, parseMacPattern } from "../net/mac.ts";
@@ -43,7 +44,9 @@ export interface OptionSpec<Value> {
   readonly placeholder?: string;
   /** Whether it may be given several times. */
   readonly repeatable?: boolean;
-  /** What is so when it is not given, in words. */
+  /** Its value when it is not given. */
+  readonly initial?: string;
+  /** What is so when it is not given, where that is no value: in words. */
   readonly fallback?: string;
   readonly help: string;
   /** Reads a value, or throws a {@linkcode Rejection}. */
@@ -54,7 +57,7 @@ export interface OptionSpec<Value> {
 class Rejection extends Error {}
 
 function reject(text: string, accepted: string): never {
-  throw new Rejection(`"${text}" is not ${accepted}`);
+  throw new Rejection(`"${shown(text)}" is not ${accepted}`);
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {
@@ -76,12 +79,12 @@ function oneOf<const Word extends string>(
 
 function unicastAddress(text: string): Uint8Array {
   const address = parseIpv6(text);
-  return address === undefined || isMulticast(address)
+  return address === undefined || isMulticast(address) || isUnspecified(address)
     ? reject(text, "an IPv6 address such as 2001:db8::53")
     : address;
 }
 
-function baseAddress(text: string): GivenAddress {
+function globalAddress(text: string): GivenAddress {
   const bytes = parseIpv6(text);
   if (
     bytes === undefined || isMulticast(bytes) || isLinkLocal(bytes) ||
@@ -121,7 +124,7 @@ function template(text: string): UrlTemplate {
     return parseTemplate(text);
   } catch (error) {
     if (error instanceof TemplateError) {
-      throw new Rejection(`"${text}", ${error.message}`);
+      throw new Rejection(`"${shown(text)}", ${error.message}`);
     }
     throw error;
   }
@@ -134,10 +137,8 @@ function domainName(text: string): { text: string; bytes: Uint8Array } {
     : { text, bytes };
 }
 
-function ntpServer(text: string): string {
-  return ntpServerOption(text) === undefined
-    ? reject(text, "an IPv6 address or a host name")
-    : text;
+function timeServer(text: string): NtpServer {
+  return ntpServer(text) ?? reject(text, "an IPv6 address or a host name");
 }
 
 /** Where a server listens; without a host, at every address it serves. */
@@ -196,12 +197,12 @@ export const OPTIONS = {
     fallback: "required",
     help:
       "the first 80 bits of every machine's address; given again, one for each link behind relays",
-    parse: baseAddress,
+    parse: globalAddress,
   }),
   "mac-sources": option({
     group: "Addresses",
     placeholder: "LIST",
-    fallback: MAC_SOURCES.join(","),
+    initial: MAC_SOURCES.join(","),
     help: "where a machine's MAC is read from, the most trusted source first",
     parse: macSources,
   }),
@@ -224,21 +225,21 @@ export const OPTIONS = {
   "preferred-lifetime": option({
     group: "Addresses",
     placeholder: "SECONDS",
-    fallback: "1200",
+    initial: "1200",
     help: "how long an address is preferred; clients renew it at half of that",
     parse: lifetime,
   }),
   "valid-lifetime": option({
     group: "Addresses",
     placeholder: "SECONDS",
-    fallback: "1200",
+    fallback: "1200, or the preferred lifetime if that is longer",
     help: "how long an address may be used at all",
     parse: lifetime,
   }),
   "preference": option({
     group: "What clients are told",
     placeholder: "0-255",
-    fallback: "255",
+    initial: "255",
     help:
       "how much to be preferred to other servers; 255 spares firmware a wait of 4 s, the second router of a pair wants less",
     parse: wholeNumber(0, 255),
@@ -265,7 +266,7 @@ export const OPTIONS = {
     repeatable: true,
     fallback: "none",
     help: "a time server, for clients that ask",
-    parse: ntpServer,
+    parse: timeServer,
   }),
   "http-boot-url-template": option({
     group: "Booting",
@@ -282,15 +283,12 @@ export const OPTIONS = {
     fallback:
       "the base address if the interface has it, else its first address in that /64",
     help: "this daemon's address in the URLs that machines are given",
-    parse: (text: string): GivenAddress => ({
-      text,
-      bytes: unicastAddress(text),
-    }),
+    parse: globalAddress,
   }),
   "boot-policy": option({
     group: "Booting",
     placeholder: BOOT_POLICIES.join("|"),
-    fallback: "always",
+    initial: "always",
     help:
       "listed: instructions only for machines that have a directory in --netboot-dir, the others go on to their disk",
     parse: oneOf(BOOT_POLICIES),
@@ -313,7 +311,7 @@ export const OPTIONS = {
   "http-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS",
-    fallback: ":6315",
+    initial: ":6315",
     help: "where HTTP is served",
     parse: listenAddress,
   }),
@@ -385,14 +383,14 @@ export const OPTIONS = {
   "dhcpv6-listen-port": option({
     group: "Around it",
     placeholder: "PORT",
-    fallback: "547",
+    initial: "547",
     help: "another UDP port, for tests without root",
     parse: wholeNumber(1, 65535),
   }),
   "max-machines": option({
     group: "Around it",
     placeholder: "COUNT",
-    fallback: "65536",
+    initial: "65536",
     help: "machines remembered, the least recently seen forgotten first",
     parse: wholeNumber(1, 16_777_216),
   }),
@@ -406,7 +404,7 @@ export const OPTIONS = {
   "log-level": option({
     group: "Around it",
     placeholder: LOG_LEVELS.join("|"),
-    fallback: "info",
+    initial: "info",
     help: "the least important lines to write; debug adds one for each packet",
     parse: oneOf(LOG_LEVELS),
   }),
@@ -439,6 +437,8 @@ export type OptionName = keyof typeof OPTIONS;
 
 type ValueOf<Spec> = Spec extends
   { parse: (text: string) => infer Value; repeatable: true } ? Value[]
+  : Spec extends { parse: (text: string) => infer Value; initial: string }
+    ? Value
   : Spec extends { parse: (text: string) => infer Value } ? Value | undefined
   : never;
 
@@ -508,14 +508,18 @@ function withTwoDashes(args: readonly string[]): string[] {
     const match = /^--?([^=]*)(?:=(.*))?$/s.exec(arg)!;
     const name = NAMES.find((name) => name === match[1]);
     if (name === undefined) {
-      throw new UsageError(`unknown option ${arg}; --help lists all of them`);
+      throw new UsageError(
+        `unknown option ${shown(arg)}; --help lists all of them`,
+      );
     }
     const value = match[2];
     if (isSwitch(name)) {
-      if (value !== undefined && value !== "true" && value !== "false") {
-        throw new UsageError(`--${name} takes no value, "${value}" was given`);
+      if (value !== undefined && !["", "true", "false"].includes(value)) {
+        throw new UsageError(
+          `--${name} takes no value, "${shown(value)}" was given`,
+        );
       }
-      if (value !== "false") normal.push(`--${name}`);
+      if (value === undefined || value === "true") normal.push(`--${name}`);
     } else if (value !== undefined) {
       normal.push(`--${name}=${value}`);
     } else {
@@ -549,5 +553,12 @@ function valuesOf(name: OptionName, texts: readonly string[]): unknown {
       `--${name} can be given once only, but was given ${values.length} times`,
     );
   }
-  return values[0];
+  return values[0] ??
+    (spec.initial === undefined ? undefined : spec.parse(spec.initial));
+}
+
+/** What is so when an option is not given, for people; empty for switches. */
+export function fallbackOf(name: OptionName): string {
+  const { initial, fallback } = specOf(name);
+  return initial ?? fallback ?? "";
 }

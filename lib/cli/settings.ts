@@ -6,15 +6,11 @@
  */
 
 import type { DaemonSettings } from "../daemon.ts";
-import { SERVER_PORT } from "../dhcpv6/codes.ts";
-import { MAC_SOURCES } from "../dhcpv6/identity.ts";
 import type { Option } from "../dhcpv6/message.ts";
 import {
   dnsServersOption,
   domainListOption,
-  ntpServerOption,
   sntpServersOption,
-  unicastAddresses,
 } from "../dhcpv6/options.ts";
 import { longestAnswerProblem } from "../dhcpv6/responder.ts";
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/template.ts";
@@ -37,8 +33,8 @@ import type {
 } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Seconds that an address is preferred and valid unless something else is said. */
-const DEFAULT_LIFETIME = 1200;
+/** Seconds that an address is valid at least unless something else is said. */
+const LEAST_VALID_LIFETIME = 1200;
 
 /**
  * Settings from options.
@@ -68,20 +64,20 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
       );
     }
   }
-  const preferredLifetime = given["preferred-lifetime"] ?? DEFAULT_LIFETIME;
+  const preferredLifetime = given["preferred-lifetime"];
   const validLifetime = given["valid-lifetime"] ??
-    Math.max(DEFAULT_LIFETIME, preferredLifetime);
+    Math.max(LEAST_VALID_LIFETIME, preferredLifetime);
   if (validLifetime < preferredLifetime) {
     throw new UsageError(
       `--valid-lifetime ${validLifetime} is shorter than the preferred lifetime of ${preferredLifetime} seconds; it must not be`,
     );
   }
   const answers = {
-    links: bases.map(({ text, bytes }) => ({ text, base: bytes })),
+    links: bases,
     preferredLifetime,
     validLifetime,
-    preference: given.preference ?? 255,
-    macSources: given["mac-sources"] ?? MAC_SOURCES,
+    preference: given.preference,
+    macSources: given["mac-sources"],
     allow: given["allow-mac"],
     deny: given["deny-mac"],
     onRequest: optionsOnRequest(given),
@@ -109,25 +105,24 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
     );
   }
   const tls = keyPairFiles(given);
-  const http = given["http-listen-addr"] ?? { hostname: undefined, port: 6315 };
   const tftp = given["tftp-listen-addr"];
   return {
     interfaceName: given.interface ?? onlyInterface(given),
-    port: given["dhcpv6-listen-port"] ?? SERVER_PORT,
+    port: given["dhcpv6-listen-port"],
     answers,
     template,
     bootAddress: given["boot-address"],
-    bootPolicy: given["boot-policy"] ?? "always",
+    bootPolicy: given["boot-policy"],
     netbootDirectory,
     tftp: tftp === "off" ? undefined : tftp ?? "boot address",
-    http: atAnyAddress(http),
+    http: atAnyAddress(given["http-listen-addr"]),
     https: tls && {
       ...atAnyAddress(given["https-listen-addr"] ?? DEFAULT_HTTPS),
       files: tls,
     },
     allowed: allowedPrefixes(given),
     ipxe: ipxeFiles(given),
-    maxMachines: given["max-machines"] ?? 65536,
+    maxMachines: given["max-machines"],
     notices,
   };
 }
@@ -206,7 +201,7 @@ export function logSettingsOf(
 ): { format: LogFormat; level: LogLevel } {
   return {
     format: given["log-format"] ?? (isTerminal ? "text" : "json"),
-    level: given["log-level"] ?? "info",
+    level: given["log-level"],
   };
 }
 
@@ -219,8 +214,10 @@ function optionsOnRequest(given: GivenOptions): Option[] {
   if (given.dns.length > 0) options.push(dnsServersOption(given.dns));
   const domains = given["domain-search"].map(({ bytes }) => bytes);
   if (domains.length > 0) options.push(domainListOption(domains));
-  for (const server of given.ntp) options.push(ntpServerOption(server)!);
-  const sntp = unicastAddresses(given.ntp);
+  for (const { option } of given.ntp) options.push(option);
+  const sntp = given.ntp.map(({ unicast }) => unicast).filter((address) =>
+    address !== undefined
+  );
   if (sntp.length > 0) options.push(sntpServersOption(sntp));
   return options;
 }

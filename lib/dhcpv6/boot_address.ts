@@ -34,9 +34,9 @@ export function bootAddressesOf(
   addresses: readonly string[],
 ): BootAddresses {
   const onLink = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
-    .filter(({ bytes }) => sameOctets(bytes, 0, link.base, 0, LINK_OCTETS));
+    .filter(({ bytes }) => sameOctets(bytes, 0, link.bytes, 0, LINK_OCTETS));
   const base = onLink.find(({ bytes }) =>
-    sameOctets(bytes, 0, link.base, 0, IPV6_LENGTH)
+    sameOctets(bytes, 0, link.bytes, 0, IPV6_LENGTH)
   );
   const host = onLink.find(({ bytes }) =>
     bytes.subarray(LINK_OCTETS).some((octet) => octet !== 0)

@@ -5,8 +5,7 @@
  * @module
  */
 
-/** UDP ports (RFC 8415 §7.2). */
-export const CLIENT_PORT = 546;
+/** The UDP port of servers and relays (RFC 8415 §7.2). */
 export const SERVER_PORT = 547;
 
 /** All_DHCP_Relay_Agents_and_Servers and All_DHCP_Servers (RFC 8415 §7.1). */
@@ -63,11 +62,15 @@ export const OptionCode = {
   Preference: 7,
   ElapsedTime: 8,
   RelayMessage: 9,
+  Authentication: 11,
+  ServerUnicast: 12,
   StatusCode: 13,
   RapidCommit: 14,
   UserClass: 15,
   VendorClass: 16,
   InterfaceId: 18,
+  ReconfigureMessage: 19,
+  ReconfigureAccept: 20,
   /** RFC 3646 §3 */
   DnsServers: 23,
   /** RFC 3646 §4 */
@@ -76,6 +79,7 @@ export const OptionCode = {
   IaPrefix: 26,
   /** RFC 4075: older clients ask for this instead of 56 */
   SntpServers: 31,
+  InformationRefreshTime: 32,
   /** RFC 4704 */
   ClientFqdn: 39,
   /** RFC 4994 */
@@ -90,6 +94,8 @@ export const OptionCode = {
   NetworkInterfaceId: 62,
   /** RFC 6939 */
   ClientLinkLayerAddress: 79,
+  SolMaxRt: 82,
+  InfMaxRt: 83,
   /** RFC 8357 */
   RelaySourcePort: 135,
 } as const;
@@ -97,11 +103,9 @@ export const OptionCode = {
 /** Status codes (RFC 8415 §21.13). */
 export const StatusCode = {
   Success: 0,
-  UnspecFail: 1,
   NoAddrsAvail: 2,
   NoBinding: 3,
   NotOnLink: 4,
-  UseMulticast: 5,
   NoPrefixAvail: 6,
 } as const;
 

@@ -56,15 +56,22 @@ lengthOf(OptionCode.IaTa, IA_TA_HEADER);
 lengthOf(OptionCode.IaAddress, IA_ADDRESS_HEADER);
 lengthOf(OptionCode.Preference, 1, 1);
 lengthOf(OptionCode.ElapsedTime, 2, 2);
+lengthOf(OptionCode.Authentication, 11);
+lengthOf(OptionCode.ServerUnicast, 16, 16);
 lengthOf(OptionCode.StatusCode, 2);
 lengthOf(OptionCode.RapidCommit, 0, 0);
 lengthOf(OptionCode.VendorClass, 4);
+lengthOf(OptionCode.ReconfigureMessage, 1, 1);
+lengthOf(OptionCode.ReconfigureAccept, 0, 0);
 lengthOf(OptionCode.IaPd, IA_HEADER);
 lengthOf(OptionCode.IaPrefix, IA_PREFIX_HEADER);
+lengthOf(OptionCode.InformationRefreshTime, 4, 4);
 lengthOf(OptionCode.ClientFqdn, 1);
 lengthOf(OptionCode.ClientArchitecture, 2);
 lengthOf(OptionCode.NetworkInterfaceId, 3, 3);
 lengthOf(OptionCode.ClientLinkLayerAddress, 2);
+lengthOf(OptionCode.SolMaxRt, 4, 4);
+lengthOf(OptionCode.InfMaxRt, 4, 4);
 lengthOf(OptionCode.RelaySourcePort, 2, 2);
 
 /** Whether the options from `at` to `end` are whole, those inside them too. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IPV6_LENGTH, parseIpv6 } from "../net/ipv6.ts";
+import { isMulticast, parseIpv6 } from "../net/ipv6.ts";
 import { OptionCode } from "./codes.ts";
 import { encodeOptions, type Option } from "./message.ts";
 
@@ -60,29 +60,32 @@ export function sntpServersOption(addresses: readonly Uint8Array[]): Option {
   return { code: OptionCode.SntpServers, data: joined(addresses) };
 }
 
+/** A time server. */
+export interface NtpServer {
+  /** For clients that know RFC 5908: one option for each server. */
+  readonly option: Option;
+  /** Its unicast address, if it has one: all that SNTP can name. */
+  readonly unicast: Uint8Array | undefined;
+}
+
 /**
- * NTP servers (RFC 5908): one option for each, by unicast address, multicast
- * address or name. `undefined` if `server` is neither address nor name.
+ * A time server by unicast address, multicast address or name; `undefined` if
+ * `server` is neither address nor name.
  */
-export function ntpServerOption(server: string): Option | undefined {
+export function ntpServer(server: string): NtpServer | undefined {
   const address = parseIpv6(server);
   const data = address ?? encodeName(server);
   if (data === undefined) return undefined;
   const code = address === undefined
     ? NTP_SERVER_NAME
-    : address[0] === 0xff
+    : isMulticast(address)
     ? NTP_MULTICAST_ADDRESS
     : NTP_SERVER_ADDRESS;
   return {
-    code: OptionCode.NtpServer,
-    data: encodeOptions([{ code, data }]),
+    option: {
+      code: OptionCode.NtpServer,
+      data: encodeOptions([{ code, data }]),
+    },
+    unicast: code === NTP_SERVER_ADDRESS ? data : undefined,
   };
-}
-
-/** The unicast addresses among `servers`, which is all that SNTP can name. */
-export function unicastAddresses(servers: readonly string[]): Uint8Array[] {
-  return servers.map(parseIpv6).filter((address) =>
-    address !== undefined && address.length === IPV6_LENGTH &&
-    address[0] !== 0xff
-  ) as Uint8Array[];
 }

@@ -14,6 +14,7 @@ import {
 import {
   BASE_OCTETS,
   formatIpv6,
+  type GivenAddress,
   IPV6_LENGTH,
   isLinkLocal,
   isUnspecified,
@@ -66,13 +67,8 @@ import {
 } from "./template.ts";
 import { Writer } from "./writer.ts";
 
-/** A link whose clients get addresses. */
-export interface Link {
-  /** 16 octets; the first 10 are what its clients' addresses begin with. */
-  readonly base: Uint8Array;
-  /** The base address as it was given. */
-  readonly text: string;
-}
+/** A link whose clients get addresses: the base address that they begin with. */
+export type Link = GivenAddress;
 
 /** What boot instructions are made of. */
 export interface BootSettings {
@@ -405,6 +401,8 @@ export class Responder {
           } else if (isFirst) {
             this.#giveAddress(packet, index, link, mac, start);
           } else {
+            // Renewed or not: a status and addresses do not go together, and
+            // what is not renewed ends by itself.
             this.#status(StatusCode.NoAddrsAvail, "one address a machine");
             assigned = false;
           }
@@ -463,7 +461,7 @@ export class Responder {
     writer.uint32(this.#t2);
     writer.uint16(OptionCode.IaAddress);
     writer.uint16(IA_ADDRESS_HEADER);
-    writer.copy(link.base, 0, BASE_OCTETS);
+    writer.copy(link.bytes, 0, BASE_OCTETS);
     writeMac(writer.bytes, writer.at, mac);
     writer.at += IPV6_LENGTH - BASE_OCTETS;
     writer.uint32(preferredLifetime);
@@ -499,42 +497,34 @@ export class Responder {
     return true;
   }
 
-  /** Addresses of an IA_NA or IA_TA: whether there are some, and all its own. */
-  #ownsAddresses(
-    packet: Packet,
-    index: number,
-    link: Link,
-    mac: Mac,
-  ): "none" | "all" | "not_all" {
+  /** Whose addresses an IA_NA or IA_TA holds: `OWN`, `OTHER`, both or none. */
+  #ownersIn(packet: Packet, index: number, link: Link, mac: Mac): number {
     const { bytes, options } = packet;
     const header = options.codes[index] === OptionCode.IaTa
       ? IA_TA_HEADER
       : IA_HEADER;
     const end = options.ends[index]!;
     let at = options.starts[index]! + header;
-    let result: "none" | "all" = "none";
+    let owners = 0;
     while ((at = nextAddress(bytes, at, end)) !== -1) {
-      if (!isOwn(bytes, at, link, mac)) return "not_all";
-      result = "all";
+      owners |= isOwn(bytes, at, link, mac) ? OWN : OTHER;
       at = optionEnd(bytes, at);
     }
-    return result;
+    return owners;
   }
 
   /** RFC 8415 §18.3.3, but stricter: only the client's own address is right. */
   #confirm(packet: Packet, link: Link, mac: Mac): DropReason | undefined {
     const { options } = packet;
-    let hasAddress = false;
-    let ownsAll = true;
+    let owners = 0;
     for (let index = 0; index < options.count; index++) {
       const code = options.codes[index];
-      if (code !== OptionCode.IaNa && code !== OptionCode.IaTa) continue;
-      const owns = this.#ownsAddresses(packet, index, link, mac);
-      if (owns !== "none") hasAddress = true;
-      if (owns === "not_all") ownsAll = false;
+      if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
+        owners |= this.#ownersIn(packet, index, link, mac);
+      }
     }
-    if (!hasAddress) return "confirm_without_address";
-    if (ownsAll) this.#status(StatusCode.Success, "still yours");
+    if (owners === 0) return "confirm_without_address";
+    if (owners === OWN) this.#status(StatusCode.Success, "still yours");
     else this.#status(StatusCode.NotOnLink, "not the address of this machine");
     return undefined;
   }
@@ -545,21 +535,23 @@ export class Responder {
     this.#status(StatusCode.Success, "noted");
     for (let index = 0; index < options.count; index++) {
       const code = options.codes[index];
-      if (
-        code !== OptionCode.IaNa && code !== OptionCode.IaTa &&
-        code !== OptionCode.IaPd
-      ) continue;
-      const owns = code === OptionCode.IaPd
-        ? "not_all"
-        : this.#ownsAddresses(packet, index, link, mac);
-      if (owns === "not_all") {
-        const start = this.#beginIa(packet, index, code);
-        this.#status(StatusCode.NoBinding, "not of this machine");
-        this.#writer.end(start);
-      } else if (owns === "all" && packet.type === MessageType.Decline) {
-        this.outcome.note = "address_declined";
+      if (code === OptionCode.IaPd) {
+        // No prefix is ever bound to anybody.
+        this.#notBound(packet, index);
+      } else if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
+        const owners = this.#ownersIn(packet, index, link, mac);
+        if ((owners & OTHER) !== 0) this.#notBound(packet, index);
+        if ((owners & OWN) !== 0 && packet.type === MessageType.Decline) {
+          this.outcome.note = "address_declined";
+        }
       }
     }
+  }
+
+  #notBound(packet: Packet, index: number): void {
+    const start = this.#beginIa(packet, index, packet.options.codes[index]!);
+    this.#status(StatusCode.NoBinding, "not of this machine");
+    this.#writer.end(start);
   }
 
   #status(code: number, text: string): void {
@@ -640,6 +632,10 @@ export class Responder {
   }
 }
 
+/** Whose an address is: the client's, or somebody else's. */
+const OWN = 1;
+const OTHER = 2;
+
 const NO_BUILDS: ReadonlySet<IpxeBuild> = new Set();
 
 /** RFC 8357: a relay that says so gets its answer at the port it sends from. */
@@ -679,7 +675,7 @@ function optionEnd(bytes: Uint8Array, data: number): number {
 
 /** Whether the address at `at` is in the link's /64. */
 function isInLink(bytes: Uint8Array, at: number, link: Link): boolean {
-  return sameOctets(bytes, at, link.base, 0, LINK_OCTETS);
+  return sameOctets(bytes, at, link.bytes, 0, LINK_OCTETS);
 }
 
 /** Whether the address at `at` is the one that the link gives to `mac`. */
@@ -689,7 +685,7 @@ function isOwn(
   link: Link,
   mac: Mac,
 ): boolean {
-  return sameOctets(bytes, at, link.base, 0, BASE_OCTETS) &&
+  return sameOctets(bytes, at, link.bytes, 0, BASE_OCTETS) &&
     macOfAddress(bytes, at) === mac;
 }
 
@@ -714,7 +710,7 @@ export function longestAnswerProblem(
   }
   return length <= MAX_DHCPV6_ANSWER
     ? undefined
-    : `an answer with all of the options given could need ${length} octets, ` +
+    : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: an answer could need ${length} octets, ` +
       `more than the ${MAX_DHCPV6_ANSWER} that one IPv6 packet always carries`;
 }
 

@@ -7,7 +7,7 @@
 
 import { MAX_DHCPV6_ANSWER, MAX_DHCPV6_PACKET } from "../limits.ts";
 import { DatagramSockets } from "../net/datagram_sockets.ts";
-import type { Interface } from "../net/interface.ts";
+import { hostnamesOf, type Interface } from "../net/interface.ts";
 import { IPV6_LENGTH, isLinkLocal, parseIpv6Into } from "../net/ipv6.ts";
 import { ALL_RELAYS_AND_SERVERS, ALL_SERVERS } from "./codes.ts";
 import { Dhcpv6Counters } from "./counters.ts";
@@ -25,10 +25,10 @@ export interface Dhcpv6Observer {
   serving(link: Interface): void;
   /** The interface cannot be used: absent, down, or without a usable address. */
   waiting(): void;
-  /** An address's port is taken, so that relays are not heard there. */
-  addressTaken(address: string): void;
-  /** The port is taken; it is tried again. */
-  portTaken(): void;
+  /** The interface cannot be served; it is tried again. */
+  cannotServe(error: Error): void;
+  /** Relays are not heard at this address. */
+  addressRefused(hostname: string, error: Error): void;
   /** A message is about to be answered, or was dropped: the outcome tells. */
   handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void;
 }
@@ -56,10 +56,15 @@ interface Opened {
   readonly onLink: Deno.DatagramConn;
   /** ff05::1:3; it hears every link on which this host joined the group. */
   readonly site: Deno.DatagramConn;
-  /** The link-local address; binding it shows that it can be used. */
-  readonly linkLocal: Deno.DatagramConn;
-  /** The interface's other addresses, for relays. */
+  /** The interface's own addresses, for relays. */
   readonly unicast: DatagramSockets;
+}
+
+/** The groups that are listened to on an interface, as a socket binds them. */
+export function groupsOf(
+  { name }: Interface,
+): { onLink: string; site: string } {
+  return { onLink: `${ALL_RELAYS_AND_SERVERS}%${name}`, site: ALL_SERVERS };
 }
 
 /** Answers DHCPv6 on one interface for as long as it runs. */
@@ -69,7 +74,9 @@ export class Dhcpv6Server {
 
   readonly #options: Dhcpv6ServerOptions;
   #opened: Opened | undefined;
-  #told: "waiting" | "taken" | undefined;
+  #isLooking = false;
+  /** What was told last of why nothing is served. */
+  #told: string | undefined;
 
   constructor(options: Dhcpv6ServerOptions) {
     this.#options = options;
@@ -81,18 +88,21 @@ export class Dhcpv6Server {
   }
 
   /**
-   * Serves the interface as it is now: to be called at the start, and again and
-   * again. An address that is in duplicate address detection, or a port that
-   * somebody holds, may be free the next time.
+   * Serves the interface as it is now: to be called again and again. An address
+   * that is in duplicate address detection, or a port that somebody holds, may
+   * be free the next time.
    *
    * @param link The interface; `undefined` while it cannot be used.
    */
-  look(link: Interface | undefined): void {
+  async look(link: Interface | undefined): Promise<void> {
+    if (this.#isLooking) return;
     try {
-      this.lookAtFirst(link);
+      await this.lookAtFirst(link);
     } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) this.#sayTaken();
-      else this.#wait();
+      const { message } = error as Error;
+      if (this.#told === message) return;
+      this.#told = message;
+      this.#options.observer.cannotServe(error as Error);
     }
   }
 
@@ -102,25 +112,23 @@ export class Dhcpv6Server {
    * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    */
-  lookAtFirst(link: Interface | undefined): void {
-    const opened = this.#opened;
-    if (
-      opened !== undefined &&
-      (link === undefined || link.index !== opened.link.index ||
-        link.mac !== opened.link.mac ||
-        link.linkLocal !== opened.link.linkLocal)
-    ) this.stop();
-    if (link === undefined) return this.#wait();
-    if (this.#opened === undefined) {
-      try {
-        this.#open(link);
-      } catch (error) {
-        // Duplicate address detection is not done yet, or it vanished again.
-        if (error instanceof Deno.errors.AddrNotAvailable) return this.#wait();
-        throw error;
-      }
+  async lookAtFirst(link: Interface | undefined): Promise<void> {
+    this.#isLooking = true;
+    try {
+      const before = this.#opened?.link;
+      if (link === undefined) {
+        this.stop();
+        this.#wait();
+      } else if (before === undefined) {
+        await this.#open(link);
+      } else if (before.index !== link.index || before.mac !== link.mac) {
+        // The kernel frees the old sockets' port a moment after they are
+        // closed: the next look opens new ones.
+        this.stop();
+      } else this.#followAddresses(link);
+    } finally {
+      this.#isLooking = false;
     }
-    this.#followAddresses(link);
   }
 
   /** Closes all sockets. */
@@ -128,10 +136,7 @@ export class Dhcpv6Server {
     const opened = this.#opened;
     if (opened === undefined) return;
     this.#opened = undefined;
-    opened.onLink.close();
-    opened.site.close();
-    opened.linkLocal.close();
-    opened.unicast.close();
+    close(opened);
   }
 
   #responderFor(link: Interface): Responder {
@@ -141,68 +146,83 @@ export class Dhcpv6Server {
     );
   }
 
-  #open(link: Interface): void {
+  async #open(link: Interface): Promise<void> {
     const { port, observer } = this.#options;
+    const groups = groupsOf(link);
+    const refusals = new Map<string, Error>();
+    let opened: Opened | undefined;
+    const waiting: Deno.DatagramConn[] = [];
+    // First the interface's own addresses: while no link-local one can be
+    // bound, no answer can be sent to a client either.
+    const unicast = new DatagramSockets({
+      port,
+      onOpen: (socket) => {
+        if (opened === undefined) waiting.push(socket);
+        else void this.#serve(socket, opened);
+      },
+      onRefused: (hostname, error) => {
+        if (opened === undefined) refusals.set(hostname, error);
+        else observer.addressRefused(hostname, error);
+      },
+    });
+    unicast.follow(hostnamesOf(link));
+    const isLinkLocalOf = (hostname: string) => hostname.includes("%");
+    if (!unicast.hostnames.some(isLinkLocalOf)) {
+      unicast.close();
+      const refusal = [...refusals].find(([hostname]) =>
+        isLinkLocalOf(hostname)
+      );
+      if (refusal !== undefined) throw refusal[1];
+      return this.#wait();
+    }
     const sockets: Deno.DatagramConn[] = [];
-    const listen = (hostname: string, reuseAddress = false) => {
-      const socket = Deno.listenDatagram({
-        transport: "udp",
-        hostname,
-        port,
-        reuseAddress,
-      });
-      sockets.push(socket);
-      return socket;
-    };
     try {
-      // First the link-local address: it cannot be bound before answers can
-      // be sent from it.
-      const linkLocal = listen(`${link.linkLocal}%${link.name}`);
-      const onLink = listen(`${ALL_RELAYS_AND_SERVERS}%${link.name}`);
-      void onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
-      const site = listen(ALL_SERVERS, true);
-      void site.joinMulticastV6(ALL_SERVERS, link.index);
-      const opened: Opened = {
-        link,
-        responder: this.#responderFor(link),
-        onLink,
-        site,
-        linkLocal,
-        unicast: new DatagramSockets({
+      const listen = (hostname: string, reuseAddress: boolean) => {
+        const socket = Deno.listenDatagram({
+          transport: "udp",
+          hostname,
           port,
-          onOpen: (socket) => void this.#serve(socket, opened),
-          onTaken: (address) => observer.addressTaken(address),
-        }),
+          reuseAddress,
+        });
+        sockets.push(socket);
+        return socket;
       };
-      this.#opened = opened;
-      for (const socket of sockets) void this.#serve(socket, opened);
+      const onLink = listen(groups.onLink, false);
+      const site = listen(groups.site, true);
+      await onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
+      await site.joinMulticastV6(ALL_SERVERS, link.index);
+      const responder = this.#responderFor(link);
+      opened = { link, responder, onLink, site, unicast };
     } catch (error) {
+      unicast.close();
       for (const socket of sockets) socket.close();
       throw error;
     }
+    this.#opened = opened;
     this.#told = undefined;
     observer.serving(link);
+    for (const socket of [...sockets, ...waiting]) {
+      void this.#serve(socket, opened);
+    }
+    for (const [hostname, error] of refusals) {
+      observer.addressRefused(hostname, error);
+    }
   }
 
   #followAddresses(link: Interface): void {
     const opened = this.#opened!;
-    if (String(link.addresses) !== String(opened.link.addresses)) {
+    const hostnames = hostnamesOf(link);
+    if (String(hostnames) !== String(hostnamesOf(opened.link))) {
       opened.link = link;
       opened.responder = this.#responderFor(link);
     }
-    opened.unicast.follow(link.addresses);
+    opened.unicast.follow(hostnames);
   }
 
   #wait(): void {
     if (this.#told === "waiting") return;
     this.#told = "waiting";
     this.#options.observer.waiting();
-  }
-
-  #sayTaken(): void {
-    if (this.#told === "taken") return;
-    this.#told = "taken";
-    this.#options.observer.portTaken();
   }
 
   /** Answers what comes to one socket until it is closed. */
@@ -225,7 +245,7 @@ export class Dhcpv6Server {
         from = received[1] as Deno.NetAddr;
       } catch {
         const isBound = socket === opened.onLink || socket === opened.site ||
-          socket === opened.linkLocal || opened.unicast.has(socket);
+          opened.unicast.has(socket);
         if (this.#opened !== opened || !isBound) return;
         await new Promise((resolve) => setTimeout(resolve, RECEIVE_PAUSE));
         continue;
@@ -260,4 +280,10 @@ export class Dhcpv6Server {
       }
     }
   }
+}
+
+function close({ onLink, site, unicast }: Opened): void {
+  onLink.close();
+  site.close();
+  unicast.close();
 }

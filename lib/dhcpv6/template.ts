@@ -64,6 +64,13 @@ export function parseTemplate(text: string): UrlTemplate {
     if (stray !== -1) {
       throw new TemplateError(at + stray + 1, "}} without {{ before it");
     }
+    const unprintable = literal.search(/[^\x21-\x7e]/);
+    if (unprintable !== -1) {
+      throw new TemplateError(
+        at + unprintable + 1,
+        "firmware reads printable ASCII without blanks only; escape it as %XX",
+      );
+    }
     if (literal !== "") parts.push(literal);
     if (open === -1) break;
     const close = text.indexOf("}}", open);
@@ -107,18 +114,6 @@ export const SAMPLE_VALUES: TemplateValues = {
 };
 
 function checkUrl(template: UrlTemplate): void {
-  const unprintable = /[^\x21-\x7e]/.exec(
-    template.parts.map((part) =>
-      // Blanks inside braces are no part of the URL: only their place counts.
-      typeof part === "string" ? part : ""
-    ).join(""),
-  );
-  if (unprintable !== null) {
-    throw new TemplateError(
-      template.text.indexOf(unprintable[0]) + 1,
-      "firmware reads printable ASCII without blanks only; escape it as %XX",
-    );
-  }
   const url = URL.parse(renderTemplate(template, SAMPLE_VALUES));
   if (
     url === null || !["http:", "https:", "tftp:"].includes(url.protocol) ||

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { GivenAddress } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
 
 /** A machine that was seen. */
@@ -11,12 +12,18 @@ export interface Machine {
   readonly mac: Mac;
   /** Whether the operator was told that its messages name two MACs. */
   toldOfTwoMacs: boolean;
+  /** The base address that its own began with last. */
+  link: GivenAddress | undefined;
+  /** When it was last told that its address is in use, in milliseconds. */
+  declinedAt: number;
   /** The stage of its boot that was told last. */
   stage: string | undefined;
 }
 
 class Entry implements Machine {
   toldOfTwoMacs = false;
+  link: GivenAddress | undefined = undefined;
+  declinedAt = -Infinity;
   stage: string | undefined = undefined;
   newer: Entry | undefined;
   older: Entry | undefined;

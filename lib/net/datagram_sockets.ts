@@ -9,15 +9,18 @@ export interface DatagramSocketsOptions {
   readonly port: number;
   /** Uses a socket that was bound, until it is closed. */
   readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
-  /** Somebody else holds the port at this address; said once. */
-  readonly onTaken: (hostname: string) => void;
+  /**
+   * An address cannot be bound for another reason than duplicate address
+   * detection, which ends by itself; told once.
+   */
+  readonly onRefused: (hostname: string, error: Error) => void;
 }
 
 /** Sockets that follow a list of addresses. */
 export class DatagramSockets {
   readonly #options: DatagramSocketsOptions;
   readonly #sockets = new Map<string, Deno.DatagramConn>();
-  readonly #taken = new Set<string>();
+  readonly #refused = new Set<string>();
 
   constructor(options: DatagramSocketsOptions) {
     this.#options = options;
@@ -47,8 +50,8 @@ export class DatagramSockets {
       this.#sockets.delete(hostname);
       socket.close();
     }
-    for (const hostname of this.#taken) {
-      if (!hostnames.includes(hostname)) this.#taken.delete(hostname);
+    for (const hostname of this.#refused) {
+      if (!hostnames.includes(hostname)) this.#refused.delete(hostname);
     }
     for (const hostname of hostnames) {
       if (!this.#sockets.has(hostname)) this.#open(hostname);
@@ -61,19 +64,19 @@ export class DatagramSockets {
   }
 
   #open(hostname: string): void {
-    const { port, onOpen, onTaken } = this.#options;
+    const { port, onOpen, onRefused } = this.#options;
     try {
       const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
       this.#sockets.set(hostname, socket);
-      this.#taken.delete(hostname);
+      this.#refused.delete(hostname);
       onOpen(socket, hostname);
     } catch (error) {
       if (
-        error instanceof Deno.errors.AddrInUse && !this.#taken.has(hostname)
-      ) {
-        this.#taken.add(hostname);
-        onTaken(hostname);
-      }
+        error instanceof Deno.errors.AddrNotAvailable ||
+        this.#refused.has(hostname)
+      ) return;
+      this.#refused.add(hostname);
+      onRefused(hostname, error as Error);
     }
   }
 }

@@ -13,8 +13,8 @@ export interface Interface {
   /** The kernel's number for it; another one when it was made anew. */
   readonly index: number;
   readonly mac: Mac;
-  /** Its link-local address, without a zone. */
-  readonly linkLocal: string;
+  /** Its link-local addresses, without a zone; at least one. */
+  readonly linkLocals: readonly string[];
   /** Its other IPv6 addresses. */
   readonly addresses: readonly string[];
   /** The prefixes of all its addresses, of both families. */
@@ -40,14 +40,15 @@ export function interfaces(): Interface[] {
   const found: Interface[] = [];
   for (const [name, infos] of byName) {
     const ipv6 = infos.filter(({ family }) => family === "IPv6");
-    const linkLocal = ipv6.find(hasLinkLocal);
+    const linkLocals = ipv6.filter(hasLinkLocal);
     const mac = parseMac(infos[0]!.mac);
-    if (linkLocal?.scopeid == null || mac === undefined) continue;
+    const index = linkLocals[0]?.scopeid;
+    if (index == null || mac === undefined) continue;
     found.push({
       name,
-      index: linkLocal.scopeid,
+      index,
       mac,
-      linkLocal: withoutZone(linkLocal.address),
+      linkLocals: linkLocals.map((info) => withoutZone(info.address)),
       addresses: ipv6.filter((info) => !hasLinkLocal(info)).map((info) =>
         withoutZone(info.address)
       ),
@@ -55,6 +56,13 @@ export function interfaces(): Interface[] {
     });
   }
   return found;
+}
+
+/** All IPv6 addresses of an interface, as a socket of that interface binds them. */
+export function hostnamesOf(
+  { name, linkLocals, addresses }: Interface,
+): string[] {
+  return [...linkLocals.map((address) => `${address}%${name}`), ...addresses];
 }
 
 function withoutZone(address: string): string {

@@ -70,8 +70,8 @@ export interface TftpServerOptions {
 
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface TftpObserver {
-  /** Somebody else holds the port at this address. */
-  tftpTaken(hostname: string): void;
+  /** TFTP cannot be served at this address. */
+  tftpRefused(hostname: string, error: Error): void;
   /** A transfer that `client` has confirmed begins, goes on or ends. */
   transferring(mac: Mac, client: string, detail: TransferDetail): void;
 }
@@ -112,7 +112,8 @@ export class TftpServer {
     this.#sockets = new DatagramSockets({
       port: options.port,
       onOpen: (socket, hostname) => void this.#serve(socket, hostname),
-      onTaken: (hostname) => options.observer.tftpTaken(hostname),
+      onRefused: (hostname, error) =>
+        options.observer.tftpRefused(hostname, error),
     });
   }
 

@@ -61,7 +61,7 @@ describe("commands", () => {
       ],
       [
         ["address", "--base-address=2001:db8::", "02"],
-        '"02" is not a MAC such as 02:00:5e:00:53:01',
+        `"02" is not a machine's MAC such as 02:00:5e:00:53:01`,
       ],
       [
         ["--interface=lo"],

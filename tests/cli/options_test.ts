@@ -2,13 +2,14 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { helpText } from "../../lib/cli/help.ts";
 import {
+  fallbackOf,
   type OptionName,
   OPTIONS,
-  type OptionSpec,
   parseCommandLine,
 } from "../../lib/cli/options.ts";
-import { settingsOf } from "../../lib/cli/settings.ts";
+import { logSettingsOf, settingsOf } from "../../lib/cli/settings.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
+import type { DaemonSettings } from "../../lib/daemon.ts";
 import { formatIpv6 } from "../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
@@ -66,12 +67,13 @@ describe("command line", () => {
     assertEquals(options.interface, undefined);
     assertEquals(options["http-boot-url-template"], undefined);
     assertEquals(options.dns, []);
-    assertEquals(options.preference, undefined);
+    assertEquals(options.preference, 255);
   });
 
   it("knows switches", () => {
     assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
     assertEquals(parseCommandLine(["--check=false"]).options.check, undefined);
+    assertEquals(parseCommandLine(["--check="]).options.check, undefined);
     assertEquals(parseCommandLine([]).options.version, undefined);
   });
 
@@ -115,6 +117,15 @@ describe("command line", () => {
         "column 12",
       ],
       [["--boot-address=eth1"], "--boot-address"],
+      [["--boot-address=::"], "--boot-address"],
+      [["--dns=::"], "--dns"],
+      [["--tftp-listen-addr=on"], "--tftp-listen-addr", ":PORT"],
+      [["--http-listen-addr=6315"], "--http-listen-addr", ":PORT"],
+      [["--http-listen-addr=:0"], "--http-listen-addr"],
+      [["--http-listen-addr=[::g]:80"], "--http-listen-addr"],
+      [["--https-listen-addr=:65536"], "--https-listen-addr"],
+      [["--http-allow=2001:db8::/129"], "--http-allow", "or any"],
+      [["--boot-policy=never"], "--boot-policy", "always, listed"],
     ] as [string[], ...string[]][]
   ) {
     it(`refuses ${args.join(" ")}`, () => {
@@ -128,6 +139,71 @@ describe("command line", () => {
   }
 });
 
+/** A file that is there, whatever is in it. */
+const FILE = `${import.meta.dirname}/options_test.ts`;
+
+/** What an option needs beside it. */
+const NEEDS: Partial<Record<OptionName, string[]>> = {
+  "boot-policy": ["--netboot-dir=/"],
+  "tls-cert-file": ["--tls-key-file=k"],
+  "tls-key-file": ["--tls-cert-file=c"],
+  "https-listen-addr": ["--tls-cert-file=c", "--tls-key-file=k"],
+};
+
+/** An option, a value, where it arrives, and as what. */
+const EFFECTS: [OptionName, string, (s: DaemonSettings) => unknown, unknown][] =
+  [
+    ["mac-sources", "eui64,duid", (s) => s.answers.macSources, [
+      "eui64",
+      "duid",
+    ]],
+    ["allow-mac", "02:*", (s) => s.answers.allow, [{
+      prefix: 2,
+      divisor: 2 ** 40,
+    }]],
+    ["deny-mac", "02:*", (s) => s.answers.deny, [{
+      prefix: 2,
+      divisor: 2 ** 40,
+    }]],
+    ["preferred-lifetime", "600", (s) => s.answers.preferredLifetime, 600],
+    ["valid-lifetime", "7200", (s) => s.answers.validLifetime, 7200],
+    ["preference", "7", (s) => s.answers.preference, 7],
+    ["dns", "2001:db8::1", (s) => s.answers.onRequest.length, 1],
+    ["domain-search", "lab.example", (s) => s.answers.onRequest.length, 1],
+    ["ntp", "2001:db8::1", (s) => s.answers.onRequest.length, 2],
+    [
+      "http-boot-url-template",
+      "http://[::1]/",
+      (s) => s.template?.text,
+      "http://[::1]/",
+    ],
+    ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
+    ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
+    ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
+    ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
+    ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, {
+      hostname: "2001:db8::1",
+      port: 80,
+    }],
+    ["https-listen-addr", ":8443", (s) => s.https?.port, 8443],
+    ["tls-cert-file", "c", (s) => s.https?.files, {
+      certFile: "c",
+      keyFile: "k",
+    }],
+    ["tls-key-file", "k", (s) => s.https?.files, {
+      certFile: "c",
+      keyFile: "k",
+    }],
+    ["http-allow", "any", (s) => s.allowed, "any"],
+    ["ipxe-x86-64-efi", FILE, (s) => [...s.ipxe.builds], [["x86-64", FILE]]],
+    ["ipxe-arm64-efi", FILE, (s) => [...s.ipxe.builds], [["arm64", FILE]]],
+    ["ipxe-riscv64-efi", FILE, (s) => [...s.ipxe.builds], [["riscv64", FILE]]],
+    ["ipxe-loong64-efi", FILE, (s) => [...s.ipxe.builds], [["loong64", FILE]]],
+    ["ipxe-script", FILE, (s) => s.ipxe.script, FILE],
+    ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
+    ["max-machines", "5", (s) => s.maxMachines, 5],
+  ];
+
 describe("settings", () => {
   it("have the documented defaults", () => {
     const { port, answers, maxMachines, template, notices } = settings();
@@ -140,6 +216,51 @@ describe("settings", () => {
     assertEquals(answers.preference, 255);
     assertEquals(answers.macSources, ["relay", "duid", "eui64"]);
     assertEquals(answers.onRequest, []);
+  });
+
+  for (
+    const [name, value, read, expected] of EFFECTS
+  ) {
+    it(`--${name} has its effect`, () => {
+      const before = name === "tls-key-file" || name === "https-listen-addr"
+        ? undefined
+        : read(settings());
+      const after = read(
+        settings(`--${name}=${value}`, ...(NEEDS[name] ?? [])),
+      );
+      assertEquals<unknown>(after, expected);
+      assert(JSON.stringify(before) !== JSON.stringify(after));
+    });
+  }
+
+  it("every option has an effect that is tested here", () => {
+    const tested = EFFECTS.map(([name]) => name);
+    assertEquals(
+      Object.keys(OPTIONS).filter((name) =>
+        !tested.includes(name as OptionName)
+      ),
+      [
+        // tested below, or where they are read
+        "interface",
+        "base-address",
+        "log-format",
+        "log-level",
+        "check",
+        "help",
+        "version",
+      ],
+    );
+  });
+
+  it("of the log", () => {
+    const given = parseCommandLine(["--log-format=text", "--log-level=debug"]);
+    assertEquals(logSettingsOf(given.options, false), {
+      format: "text",
+      level: "debug",
+    });
+    const none = parseCommandLine([]).options;
+    assertEquals(logSettingsOf(none, false), { format: "json", level: "info" });
+    assertEquals(logSettingsOf(none, true), { format: "text", level: "info" });
   });
 
   it("lengthen the valid lifetime to a longer preferred one", () => {
@@ -189,7 +310,23 @@ describe("settings", () => {
         "--valid-lifetime 50",
         "shorter",
       ],
-      [["--http-boot-url-template=http://h/" + "x".repeat(1000)], "1232"],
+      [
+        ["--http-boot-url-template=http://h/" + "x".repeat(1000)],
+        "1232",
+        "--http-boot-url-template",
+      ],
+      [["--boot-policy=listed"], "--boot-policy listed needs --netboot-dir"],
+      [
+        ["--tls-cert-file=c"],
+        "--tls-cert-file and --tls-key-file need each other",
+      ],
+      [
+        ["--tls-key-file=c"],
+        "--tls-cert-file and --tls-key-file need each other",
+      ],
+      [["--https-listen-addr=:443"], "--https-listen-addr needs"],
+      [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: there is no file /none"],
+      [["--ipxe-script=/"], "--ipxe-script: there is no file /"],
       [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],
     ] as [string[], ...string[]][]
   ) {
@@ -228,8 +365,7 @@ describe("documentation", () => {
       Object.keys(OPTIONS).toSorted(),
     );
     for (const [, name, fallback] of rows) {
-      const spec: OptionSpec<unknown> = OPTIONS[name as OptionName];
-      assertEquals(fallback, spec.fallback ?? "", name);
+      assertEquals(fallback, fallbackOf(name as OptionName), name);
     }
   });
 

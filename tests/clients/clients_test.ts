@@ -18,7 +18,7 @@ import {
   udhcpc6,
   wide,
 } from "./dhcp_clients.ts";
-import { BASE, derived, getsAddress, hasAddress } from "./expect.ts";
+import { BASE, derived, getsAddress, hasAddress, isWarning } from "./expect.ts";
 
 /**
  * Seconds that an address is preferred and valid in these tests. Less, and
@@ -26,9 +26,6 @@ import { BASE, derived, getsAddress, hasAddress } from "./expect.ts";
  */
 const PREFERRED = 20;
 const VALID = 40;
-
-/** tshark's severities: warnings and what is above. */
-const EXPERT_WARNING = 0x600000;
 
 const lacks = missing(
   "tests of real clients",
@@ -159,7 +156,7 @@ describe("real clients", () => {
     assert(answers.length >= CLIENTS.length * 5, `${answers.length} answers`);
     assertEquals(
       answers.filter(([, malformed, severity]) =>
-        malformed !== "" || Number(severity) >= EXPERT_WARNING
+        malformed !== "" || isWarning(severity!)
       ),
       [],
     );

@@ -17,7 +17,7 @@ const OPTIONS = [
 function probe(link: string, count: number, interval: number): string[] {
   return [
     ...Deno.env.get("TEST_DENO")!.split("\n"),
-    new URL("../lab/probe.ts", import.meta.url).pathname,
+    `${import.meta.dirname}/../lab/probe.ts`,
     link,
     BASE,
     String(count),

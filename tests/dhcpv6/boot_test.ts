@@ -203,7 +203,7 @@ describe("architecture", () => {
 });
 
 describe("boot address", () => {
-  const link = { text: "2001:db8:1:2::", base: parseIpv6("2001:db8:1:2::")! };
+  const link = { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! };
   for (
     const [name, addresses, tftp, http, isBase] of [
       [

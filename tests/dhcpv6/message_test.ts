@@ -27,6 +27,7 @@ import {
   oro,
   status,
 } from "./build.ts";
+import { changedCaptures } from "./captures.ts";
 import captures from "./captures.json" with { type: "json" };
 
 /** Name, octets as RFC 8415 and its companions draw them, option as a value. */
@@ -238,24 +239,9 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   }, plain),
 );
 
-/** A real message with some octets changed, cut or put in. */
-const mutated = fc.tuple(
-  fc.constantFrom(...captures.map(({ sent }) => hex(sent))),
-  fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }),
-  fc.nat(),
-  fc.uint8Array({ maxLength: 12 }),
-).map(([bytes, changes, cut, rest]) => {
-  const copy = bytes.slice();
-  for (const [at, value] of changes) copy[at % copy.length] = value;
-  return new Uint8Array([
-    ...copy.subarray(0, cut % (2 * copy.length)),
-    ...rest,
-  ]);
-});
-
 const anyOctets = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
-  mutated,
+  changedCaptures,
   anyMessage.map(encode),
 );
 

@@ -1,8 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
 import { describe, it } from "@std/testing/bdd";
 import { IPXE_BUILDS } from "../../lib/ipxe/builds.ts";
-import type { DropReason } from "../../lib/dhcpv6/codes.ts";
-import { dnsServersOption, ntpServerOption } from "../../lib/dhcpv6/options.ts";
+import { DROP_REASONS, type DropReason } from "../../lib/dhcpv6/codes.ts";
+import { dnsServersOption, ntpServer } from "../../lib/dhcpv6/options.ts";
 import {
   longestAnswerProblem,
   Responder,
@@ -26,6 +27,8 @@ import {
   pretty,
   relayed,
 } from "./build.ts";
+import { changedCaptures } from "./captures.ts";
+import { fc } from "../fast_check.ts";
 
 const SERVER_DUID = "000300010200000000aa";
 const CLIENT = "fe80::5054:ff:fe12:3456";
@@ -36,8 +39,8 @@ const OTHERS = opt(2, "000300010200000000bb");
 
 const SETTINGS: ResponderSettings = {
   links: [
-    { text: "2001:db8:1:2::", base: parseIpv6("2001:db8:1:2::")! },
-    { text: "2001:db8:7:8::", base: parseIpv6("2001:db8:7:8::")! },
+    { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! },
+    { text: "2001:db8:7:8::", bytes: parseIpv6("2001:db8:7:8::")! },
   ],
   preferredLifetime: 1200,
   validLifetime: 1300,
@@ -223,6 +226,11 @@ const DIRECT: Row[] = [
     "Renew of an IAID without addresses",
     message(RENEW, UUID, OURS, iaNa(9)),
     [REPLY, ...GIVEN(9)],
+  ],
+  [
+    "Renew of a second address: refused, whatever it holds",
+    message(RENEW, UUID, OURS, iaNa(7, OWN), iaNa(8, "2001:db8:1:2::5")),
+    [REPLY, ...GIVEN(7), ...NO_SECOND(8)],
   ],
   ["Renew without an IA", message(RENEW, UUID, OURS), [REPLY]],
   [
@@ -560,6 +568,10 @@ describe("responder, direct", () => {
       "address_declined",
     );
     assertEquals(
+      noteOf(message(DECLINE, UUID, OURS, iaNa(7, "2001:db8::1", OWN))),
+      "address_declined",
+    );
+    assertEquals(
       noteOf(message(DECLINE, UUID, OURS, iaNa(7, "2001:db8::1"))),
       undefined,
     );
@@ -577,7 +589,47 @@ describe("responder, direct", () => {
   });
 });
 
+/** Options whose length their RFC fixes, and data that break it. */
+const WRONG_LENGTHS: [string, ReturnType<typeof opt>][] = [
+  ["Server ID of two octets", opt(2, "0003")],
+  ["IA_TA of three octets", opt(4, "000001")],
+  ["IA_PD without T2", opt(25, "00".repeat(11))],
+  ["IA Prefix cut short", nest(25, "00".repeat(12), opt(26, "00".repeat(24)))],
+  ["Preference of two octets", opt(7, "0000")],
+  ["Authentication of ten octets", opt(11, "00".repeat(10))],
+  ["Server Unicast of 15 octets", opt(12, "00".repeat(15))],
+  ["Status Code of one octet", opt(13, "00")],
+  ["Reconfigure Message of two octets", opt(19, "0505")],
+  ["Reconfigure Accept that says something", opt(20, "00")],
+  ["Information Refresh Time of two octets", opt(32, "0000")],
+  ["an empty Client FQDN", opt(39)],
+  ["an echo request of three octets", opt(43, "001200")],
+  ["an empty architecture", opt(61)],
+  ["Network Interface ID of two octets", opt(62, "0103")],
+  ["an empty Client Link-Layer Address", opt(79)],
+  ["SOL_MAX_RT of one octet", opt(82, "00")],
+  ["INF_MAX_RT of five octets", opt(83, "0000000000")],
+  ["Relay Source Port of one octet", opt(135, "00")],
+  ["a vendor class of three octets", opt(16, "000001")],
+];
+
 describe("responder, dropped", () => {
+  for (const [name, option] of WRONG_LENGTHS) {
+    it(`${name}: option_malformed`, () => {
+      const { outcome } = respond(message(SOLICIT, UUID, option));
+      assertEquals(outcome.drop, "option_malformed");
+    });
+  }
+
+  it("every reason has a row, here or in another table", () => {
+    const reasons = new Set(DROPPED.map(([, , reason]) => reason));
+    assertEquals(
+      DROP_REASONS.filter((reason) => !reasons.has(reason)),
+      // With the relays, with the direct messages, and with the sockets.
+      ["relay_too_deep", "confirm_without_address", "send_failed"],
+    );
+  });
+
   for (const [name, packet, reason, arrival] of DROPPED) {
     it(`${name}: ${reason}`, () => {
       const { outcome } = respond(packet, arrival);
@@ -595,8 +647,8 @@ describe("responder, options on request", () => {
         parseIpv6("2001:db8::53")!,
         parseIpv6("2001:db8::54")!,
       ]),
-      ntpServerOption("2001:db8::123")!,
-      ntpServerOption("ntp.example")!,
+      ntpServer("2001:db8::123")!.option,
+      ntpServer("ntp.example")!.option,
     ],
   };
   const dns = "23 20010db8000000000000000000000053" +
@@ -783,6 +835,33 @@ describe("responder, boot options", () => {
   it("are refused at the start when they could not fit", () => {
     const fits = parseTemplate("http://boot.example/{{.Payload}}");
     assertEquals(longestAnswerProblem(SETTINGS, fits), undefined);
+    // As long as can be, with every field in it, an answer is just in bounds.
+    const fields = "{{.BootAddress}}{{.Payload}}";
+    const room = (length: number) =>
+      parseTemplate(`http://boot.example/${fields}${"x".repeat(length)}`);
+    const firmware = [
+      opt(1, "0004" + "aa".repeat(128)),
+      iaNa(7),
+      pxe("HTTPClient"),
+      arch(...new Array(8).fill(30)),
+    ];
+    let length = 0;
+    while (longestAnswerProblem(SETTINGS, room(length + 1)) === undefined) {
+      length++;
+    }
+    const { outcome } = respond(message(SOLICIT, ...firmware), {
+      settings: {
+        ...settings,
+        boot: {
+          ...settings.boot!,
+          template: room(length),
+          bootAddress: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        },
+      },
+    });
+    assertEquals(outcome.drop, undefined);
+    // The server's DUID is 120 octets shorter than it could be.
+    assertEquals(outcome.length, MAX_DHCPV6_ANSWER - 120);
     const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
     assertEquals(
       longestAnswerProblem(SETTINGS, long)?.includes("1232"),
@@ -906,17 +985,19 @@ describe("responder, relays", () => {
         solicit,
         { link: "2001:db8:7:8::1", peer: CLIENT },
         opt(37, "00000009aa"),
-        opt(43, numbers(2, 37, 18, 9, 37, 200, 43)),
+        opt(43, numbers(2, 37, 18, 9, 135, 37, 200, 43)),
+        opt(135, "0000"),
         opt(18, "cc"),
         opt(38, "dd"),
       ),
     );
-    assertEquals(pretty(answer).slice(1, 4), [
+    assertEquals(pretty(answer).slice(1, 5), [
       "18 cc",
+      "135 0000",
       "37 00000009aa",
-      "43 002500120009002500c8002b",
+      "43 0025001200090087002500c8002b",
     ]);
-    assertEquals(pretty(answer)[4], inner[0]);
+    assertEquals(pretty(answer)[5], inner[0]);
   });
 
   it("answers at the relay's own port when it says so (RFC 8357)", () => {
@@ -971,7 +1052,11 @@ describe("responder, one after the other", () => {
       formatMac(responder.outcome.identity.otherMac),
       "52:54:00:12:34:56",
     );
+    ask(message(DECLINE, UUID, OURS, iaNa(7, OWN)), CLIENT);
+    assertEquals(responder.outcome.note, "address_declined");
+    assertEquals(responder.outcome.event, undefined);
     ask(hex("01"), CLIENT);
+    assertEquals(responder.outcome.note, undefined);
     assertEquals(responder.outcome.drop, "packet_too_short");
     assertEquals(responder.outcome.event, undefined);
     assertEquals(responder.outcome.identity.mac, NO_MAC);
@@ -980,5 +1065,37 @@ describe("responder, one after the other", () => {
     assertEquals(responder.outcome.link, undefined);
     ask(message(SOLICIT, UUID), "fe80::1");
     assertEquals(responder.outcome.drop, "no_mac");
+  });
+});
+
+describe("responder, any octets", () => {
+  it("answers are whole, to the same transaction, and give no other address", () => {
+    const responder = new Responder(BOOT, hex(SERVER_DUID));
+    const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+    let answers = 0;
+    fc.assert(
+      fc.property(changedCaptures, (bytes) => {
+        const { drop, length, identity } = responder.respond(
+          bytes,
+          bytes.length,
+          parseIpv6(CLIENT)!,
+          546,
+          true,
+          answer,
+        );
+        if (drop !== undefined) return;
+        answers++;
+        assert(length <= MAX_DHCPV6_ANSWER);
+        const text = pretty(answer.slice(0, length));
+        const mac = formatMac(identity.mac).replaceAll(":", "");
+        for (const line of text) {
+          const given = /^ *5 (\S+) [1-9]/.exec(line)?.[1];
+          if (given === undefined) continue;
+          assertEquals(encodeHex(parseIpv6(given)!).slice(20), mac, line);
+        }
+      }),
+      { numRuns: 20_000 },
+    );
+    assert(answers > 2000, `only ${answers} answers`);
   });
 });
