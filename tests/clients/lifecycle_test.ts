@@ -89,7 +89,10 @@ describe("life", () => {
       const free = await runDaemon(router, "-check", ...OPTIONS);
       assertEquals(free.code, 0);
       assertMatch(free.stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
-      assertMatch(free.stdout, /^firewall: let UDP port 547 in on lan/m);
+      assertMatch(
+        free.stdout,
+        /^firewall: let UDP port 547, .* TCP port 6315 in on lan$/m,
+      );
       const absent = await runDaemon(
         router,
         "check",

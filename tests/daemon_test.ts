@@ -1,0 +1,160 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { parseCommandLine } from "../lib/cli/options.ts";
+import { settingsOf } from "../lib/cli/settings.ts";
+import { Daemon } from "../lib/daemon.ts";
+import { Responder } from "../lib/dhcpv6/responder.ts";
+import { MAX_DHCPV6_ANSWER } from "../lib/limits.ts";
+import { Log } from "../lib/log.ts";
+import { parseIpv6 } from "../lib/net/ipv6.ts";
+import { hex, iaNa, message, opt, relayed } from "./dhcpv6/build.ts";
+
+const DUID = "000300010200000000aa";
+const EUI = "fe80::5054:ff:fe12:3456";
+const OWN = "2001:db8:1:2:0:5254:12:3456";
+const UUID = opt(1, "000400112233445566778899aabbccddeeff");
+const DETAIL = {
+  protocol: "tftp",
+  file_name: "ipxe.efi",
+  total_bytes: 9,
+} as const;
+
+/** A daemon that is told of packets, and its log. */
+class Told {
+  readonly daemon: Daemon;
+  readonly #settings = settingsOf(
+    parseCommandLine([
+      "--interface=x",
+      "--base-address=2001:db8:1:2::",
+      "--base-address=2001:db8:7:8::",
+      "--max-machines=2",
+    ]).options,
+  );
+  readonly #responder: Responder;
+  #text = "";
+
+  constructor() {
+    const sink = {
+      write: (bytes: Uint8Array) => {
+        this.#text += new TextDecoder().decode(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    };
+    this.daemon = new Daemon(this.#settings, new Log("json", "info", sink));
+    this.#responder = new Responder(
+      { ...this.#settings.answers, boot: undefined },
+      hex(DUID),
+    );
+  }
+
+  /** A packet comes. */
+  packet(bytes: Uint8Array, from = EUI): void {
+    const outcome = this.#responder.respond(
+      bytes,
+      bytes.length,
+      parseIpv6(from)!,
+      546,
+      true,
+      new Uint8Array(MAX_DHCPV6_ANSWER),
+    );
+    this.daemon.handled(this.#responder.packet, outcome, {
+      transport: "udp",
+      hostname: from,
+      port: 546,
+    });
+  }
+
+  /** The events of the log so far, each with one field or none. */
+  async log(field = "mac"): Promise<string[]> {
+    await Promise.resolve();
+    await new Promise((resolve) => resolve(undefined));
+    return this.#text.split("\n").filter((line) => line !== "").map((line) => {
+      const parsed = JSON.parse(line);
+      return [parsed.event, parsed[field]].filter((word) => word !== undefined)
+        .join(" ");
+    });
+  }
+}
+
+describe("what an operator reads", () => {
+  it("a machine once, and again when it is on another link", async () => {
+    const told = new Told();
+    for (let count = 0; count < 3; count++) {
+      told.packet(message(1, UUID, iaNa(1)));
+    }
+    const far = relayed(message(1, UUID, iaNa(1)), {
+      link: "2001:db8:7:8::1",
+      peer: EUI,
+    });
+    told.packet(far);
+    told.packet(far);
+    assertEquals(await told.log("address"), [
+      `machine_seen ${OWN}`,
+      "os_init",
+      "machine_moved 2001:db8:7:8:0:5254:12:3456",
+    ]);
+  });
+
+  it("nobody who only asks for information", async () => {
+    const told = new Told();
+    told.packet(message(11, UUID));
+    assertEquals(await told.log(), []);
+  });
+
+  it("two MACs once for each machine", async () => {
+    const told = new Told();
+    const packet = message(1, opt(1, "000300010200000000cc"), iaNa(1));
+    told.packet(packet);
+    told.packet(packet);
+    assertEquals(
+      (await told.log("other_mac")).filter((line) => /two_macs/.test(line)),
+      ["two_macs 52:54:00:12:34:56"],
+    );
+  });
+
+  it("no MAC once for each address, for a while", async () => {
+    const told = new Told();
+    const packet = message(1, UUID, iaNa(1));
+    for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
+      told.packet(packet, from);
+    }
+    assertEquals(await told.log("source"), [
+      "no_mac fe80::1",
+      "no_mac fe80::2",
+    ]);
+  });
+
+  it("a declined address once for each machine, for a while", async () => {
+    const told = new Told();
+    const decline = message(9, UUID, opt(2, DUID), iaNa(1, OWN));
+    told.packet(decline);
+    told.packet(decline);
+    assertEquals(
+      (await told.log("address")).filter((line) => /declined/.test(line)),
+      [`address_declined ${OWN}`],
+    );
+  });
+
+  it("transfers of machines that were seen, or that ask from their own address", async () => {
+    const told = new Told();
+    const mac = 0x5254_0012_3456;
+    const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
+    const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
+    told.daemon.transferring(mac, "2001:db8:1:2::99", init);
+    assertEquals(await told.log(), []);
+    told.daemon.transferring(mac, OWN, init);
+    told.daemon.transferring(mac, "2001:db8:1:2::99", complete);
+    assertEquals(await told.log("state"), [
+      "serve_ipxe_over_tftp init",
+      "serve_ipxe_over_tftp complete",
+      "served_ipxe_over_tftp",
+    ]);
+    const other = new Told();
+    other.daemon.transferring(mac, EUI, init);
+    other.daemon.transferring(mac, EUI, {
+      ...init,
+      file_name: "autoexec.ipxe",
+    });
+    assertEquals(await other.log("state"), ["serve_ipxe_over_tftp init"]);
+  });
+});
