@@ -21,7 +21,7 @@ const DAEMON_PERMISSIONS = [
 ];
 
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/clients"];
+const SLOW_SUITES = ["tests/clients", "tests/boot"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -202,10 +202,14 @@ async function run(task: string, args: string[]): Promise<number> {
         ...(args.length > 0 ? args : [path("tests")]),
       ]);
     case "test:clients":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(
         std,
         args.length > 0 ? args : [path("tests/clients")],
       );
+    case "test:boot":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await test(std, args.length > 0 ? args : [path("tests/boot")]);
     default:
       say(`there is no task ${task}`);
       return 2;

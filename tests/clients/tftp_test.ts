@@ -25,7 +25,7 @@ const curl = (blksize: number): Fetch => (path, to) => [
   "curl",
   "-sS",
   "--max-time",
-  "100",
+  "200",
   "--tftp-blksize",
   String(blksize),
   "-o",
@@ -85,6 +85,7 @@ describe("real TFTP clients", () => {
   let router: Host;
   let client: Host;
   let daemon: RunningDaemon;
+  let tiny: string;
   let small: string;
   let big: string;
   let busybox: string;
@@ -101,6 +102,8 @@ describe("real TFTP clients", () => {
     await client.linkLocal("eth0");
     small = `${lab.directory}/small.efi`;
     await Deno.writeFile(small, octets(300_007));
+    tiny = `${lab.directory}/tiny.efi`;
+    await Deno.writeFile(tiny, octets(40_003));
     big = `${lab.directory}/big.efi`;
     await Deno.writeFile(big, octets(100 * 1024 * 1024 + 1));
     await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
@@ -112,6 +115,7 @@ describe("real TFTP clients", () => {
       `--boot-address=${SERVER}`,
       `--ipxe-x86-64-efi=${small}`,
       `--ipxe-arm64-efi=${big}`,
+      `--ipxe-riscv64-efi=${tiny}`,
     );
   });
 
@@ -131,7 +135,7 @@ describe("real TFTP clients", () => {
     do {
       result = await client.run(fetch(`${MAC}/${name}`, to), {
         mayFail: true,
-        seconds: 100,
+        seconds: 200,
       });
       // atftp gives up when the network doubles an OACK: people start it again.
     } while (result.stderr.includes("unexpected OACK") && ++tries < 5);
