@@ -301,7 +301,7 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
         tftpAddress: addresses.tftp,
         bootAddress: addresses.http,
         builds: this.#settings.tftp === undefined
-          ? new Set()
+          ? undefined
           : this.#ipxe.builds,
         instructs: (mac) => bootPolicy === "always" || this.#files!.lists(mac),
       },

@@ -82,18 +82,20 @@ function pxe(build: IpxeBuild): BootDecision {
  *
  * @param facts What its message said.
  * @param instructed Whether this machine gets boot instructions at all.
- * @param builds The iPXE builds that can be served.
+ * @param builds The iPXE builds that can be served; `undefined`: TFTP is not
+ * served, so that PXE is left to others.
  */
 export function decideBoot(
   facts: BootFacts,
   instructed: boolean,
-  builds: ReadonlySet<IpxeBuild>,
+  builds: ReadonlySet<IpxeBuild> | undefined,
 ): BootDecision {
   if (facts.vendor !== undefined) {
     if (!instructed) return FIRMWARE;
     // iPXE says PXEClient as well: its own name is looked at first.
     if (facts.vendor === "PXEClient" && facts.ipxe) return IPXE;
     if (facts.vendor === "HTTPClient") return HTTP;
+    if (builds === undefined) return FIRMWARE;
     if (facts.architectures.length === 0) {
       return builds.has("x86-64") ? PXE["x86-64"] : UNSUPPORTED;
     }

@@ -77,8 +77,8 @@ export interface BootSettings {
   readonly tftpAddress: string;
   /** `{{.BootAddress}}` */
   readonly bootAddress: string;
-  /** The iPXE builds that can be served. */
-  readonly builds: ReadonlySet<IpxeBuild>;
+  /** The iPXE builds that can be served; `undefined`: TFTP is not served. */
+  readonly builds: ReadonlySet<IpxeBuild> | undefined;
   /** Whether a machine gets instructions now. */
   readonly instructs: (mac: Mac) => boolean;
 }
@@ -599,7 +599,7 @@ export class Responder {
     const decision = decideBoot(
       facts,
       boot !== undefined && facts.vendor !== undefined && boot.instructs(mac),
-      boot?.builds ?? NO_BUILDS,
+      boot?.builds,
     );
     if (packet.type !== MessageType.InformationRequest) {
       this.outcome.event = decision.event;
@@ -635,8 +635,6 @@ export class Responder {
 /** Whose an address is: the client's, or somebody else's. */
 const OWN = 1;
 const OTHER = 2;
-
-const NO_BUILDS: ReadonlySet<IpxeBuild> = new Set();
 
 /** RFC 8357: a relay that says so gets its answer at the port it sends from. */
 function relayReplyPort(packet: Packet, senderPort: number): number {

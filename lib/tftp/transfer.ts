@@ -38,6 +38,15 @@ const LEAST_TIMEOUT = 300;
 /** Round trips that a timeout is. */
 const ROUND_TRIPS = 4;
 
+/**
+ * How much longer each wait is than the one before. The last ones together
+ * outlast a client that repeats its ACK only after 10 s in which nothing came.
+ */
+const BACK_OFF = 2.5;
+
+/** Milliseconds of the longest wait, but for a client that asked for more. */
+const LONGEST_WAIT = 30_000;
+
 /** Blocks are counted in 16 bits, and begin at 0 again. */
 const BLOCK_MASK = 0xffff;
 
@@ -239,7 +248,10 @@ export class Transfer {
     this.#tries++;
     this.#timedBlock = 0; // a block sent twice tells no round trip
     this.#goBack();
-    this.deadline = now + this.#timeout * 2 ** this.#tries;
+    this.deadline = now + Math.min(
+      this.#timeout * BACK_OFF ** this.#tries,
+      Math.max(this.#timeout, LONGEST_WAIT),
+    );
   }
 
   /** Ends it for a reason that the client has no part in. */

@@ -243,8 +243,8 @@ describe("real TFTP clients", () => {
           return fetches(
             (path, to) =>
               fetch(path, to).map((word) => word.replace(SERVER, proxy)),
-            "ipxe.efi",
-            small,
+            "ipxe-riscv64.efi",
+            tiny,
           );
         }),
       );

@@ -186,6 +186,19 @@ describe("boot decision", () => {
     }
   });
 
+  it("without TFTP, PXE is left to others", () => {
+    assertEquals(
+      told(decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined)),
+      "none, firmware_init",
+    );
+    assertEquals(
+      told(
+        decideBoot(factsOf(vendor("HTTPClient"), arch(16)), true, undefined),
+      ),
+      "16 and URL, http_boot",
+    );
+  });
+
   it("reads eight architectures at most", () => {
     const many = [...Array(20).keys()];
     assertEquals(factsOf(arch(...many)).architectures, many.slice(0, 8));

@@ -1,0 +1,139 @@
+/** A link as a router has it, on which machines boot. */
+
+import { BASE } from "../clients/expect.ts";
+import { type LogLine, RunningDaemon, startDaemon } from "../lab/daemon.ts";
+import { type Capture, type Host, Lab, type Program } from "../lab/lab.ts";
+
+/** The router's address. */
+export const ROUTER = `${BASE}1`;
+
+const TEMPLATE = "http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi";
+
+/** The router with its bridge `lan` that cables are plugged into. */
+export class BootNetwork implements AsyncDisposable {
+  private constructor(
+    readonly lab: Lab,
+    readonly router: Host,
+    readonly capture: Capture,
+    readonly netboot: string,
+  ) {}
+
+  /** Sets it up; nobody advertises or answers anything yet. */
+  static async create(): Promise<BootNetwork> {
+    const lab = new Lab();
+    try {
+      return await BootNetwork.#setUp(lab);
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  static async #setUp(lab: Lab): Promise<BootNetwork> {
+    const router = await lab.host("router");
+    await router.ip("link add lan type bridge");
+    await router.ip("link set lan address 02:00:5e:00:53:01");
+    // A port with a carrier: the bridge is up before any machine is.
+    await lab.cable(router, "other", await lab.host("other"), "eth0");
+    await router.ip("link set other master lan");
+    await router.ip("link set lan up");
+    await router.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
+    await router.ip(`addr add ${ROUTER}/64 dev lan nodad`);
+    await router.linkLocal("lan");
+    const netboot = `${lab.directory}/netboot`;
+    await Deno.mkdir(netboot);
+    return new BootNetwork(
+      lab,
+      router,
+      await lab.capture(router, "lan", "udp port 546 or udp port 547"),
+      netboot,
+    );
+  }
+
+  /** Adds a port for a machine: the name of its tap device. */
+  async tap(name: string): Promise<string> {
+    await this.router.ip(`tuntap add ${name} mode tap`);
+    await this.router.ip(`link set ${name} master lan`);
+    await this.router.ip(`link set ${name} up`);
+    return name;
+  }
+
+  /** Puts the file there that a machine boots. */
+  async serve(mac: string, file: string): Promise<void> {
+    await Deno.mkdir(`${this.netboot}/${mac}`);
+    await Deno.copyFile(file, `${this.netboot}/${mac}/boot.efi`);
+  }
+
+  /** Tells machines to ask for DHCPv6. */
+  async advertise(): Promise<Program> {
+    const config = await this.lab.file(
+      "radvd.conf",
+      `interface lan {
+  AdvSendAdvert on; AdvManagedFlag on; AdvOtherConfigFlag on;
+  MinRtrAdvInterval 3; MaxRtrAdvInterval 4;
+  prefix ${BASE}/64 { AdvOnLink on; AdvAutonomous off; };
+};
+`,
+    );
+    return this.router.start([
+      "radvd",
+      "--nodaemon",
+      "--config",
+      config,
+      "--pidfile",
+      `${this.lab.directory}/radvd.pid`,
+      "--logmethod",
+      "stderr",
+    ]);
+  }
+
+  /** Starts the daemon. */
+  async daemon(...args: string[]): Promise<BootDaemon> {
+    return new BootDaemon(
+      (await startDaemon(
+        this.router,
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        `--http-boot-url-template=${TEMPLATE}`,
+        `--netboot-dir=${this.netboot}`,
+        ...args,
+      )).program,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab[Symbol.asyncDispose]();
+  }
+}
+
+/** One of the daemon's log lines, as short as tests name it. */
+export interface Stage {
+  /** The event, and its state where it has one. */
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A daemon that machines boot from. */
+export class BootDaemon extends RunningDaemon {
+  /** What it told of a machine's boot, in order. */
+  stages(mac: string): Stage[] {
+    return this.log.filter((line) =>
+      line.mac === mac && line.level === "info" && line.event !== "machine_seen"
+    ).map((line) => ({
+      name: nameOf(line),
+      time: Date.parse(String(line.time)),
+    }));
+  }
+
+  /** What an operator would have to look into, besides his own settings. */
+  get complaints(): LogLine[] {
+    return this.log.filter(({ level, event }) =>
+      (level === "warning" || level === "error") && event !== "notice"
+    );
+  }
+}
+
+function nameOf({ event, state }: LogLine): string {
+  return state === undefined ? event : `${event} ${state}`;
+}

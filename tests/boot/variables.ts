@@ -1,0 +1,85 @@
+/**
+ * What firmware remembers, as a person changes it in the firmware's setup: the
+ * file of an edk2 variable store (UEFI PI specification, volume 3).
+ *
+ * @module
+ */
+
+/** Octets before the name of a variable. */
+const HEADER = 60;
+
+/** Where the header of the store begins: behind that of its flash volume. */
+const VOLUME_HEADER_LENGTH = 0x30;
+const STORE_HEADER = 28;
+
+const START = 0x55aa;
+/** In use, neither deleted nor about to be. */
+const ADDED = 0x3f;
+
+/** A variable in the store; `data` is the store's own memory. */
+interface Variable {
+  readonly name: string;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Moves the boot entries whose descriptions begin like these to the front, in
+ * this order.
+ *
+ * @throws {Error} if the firmware has no such entry.
+ */
+export async function bootFirst(
+  path: string,
+  ...descriptions: string[]
+): Promise<void> {
+  const store = await Deno.readFile(path);
+  const variables = variablesOf(store);
+  const order = variables.find(({ name }) => name === "BootOrder")?.data;
+  const first = descriptions.map((description) =>
+    variables.find(({ name, data }) =>
+      /^Boot[0-9A-F]{4}$/.test(name) &&
+      utf16(data.subarray(6)).startsWith(description)
+    )?.name.slice("Boot".length)
+  );
+  if (order === undefined || first.includes(undefined)) {
+    throw new Error(
+      `not all of ${descriptions.join(", ")} are among ${
+        variables.map(({ name }) => name).join(", ")
+      }`,
+    );
+  }
+  const view = new DataView(order.buffer, order.byteOffset, order.byteLength);
+  const numbers = new Set(first.map((digits) => parseInt(digits!, 16)));
+  for (let at = 0; at < order.length; at += 2) {
+    numbers.add(view.getUint16(at, true));
+  }
+  for (const [index, number] of [...numbers].entries()) {
+    view.setUint16(2 * index, number, true);
+  }
+  await Deno.writeFile(path, store);
+}
+
+function variablesOf(store: Uint8Array): Variable[] {
+  const view = new DataView(store.buffer, store.byteOffset, store.byteLength);
+  const found: Variable[] = [];
+  let at = view.getUint16(VOLUME_HEADER_LENGTH, true) + STORE_HEADER;
+  while (view.getUint16(at, true) === START) {
+    const state = store[at + 2]!;
+    const name = at + HEADER;
+    const data = name + view.getUint32(at + 36, true);
+    const end = data + view.getUint32(at + 40, true);
+    if (state === ADDED) {
+      found.push({
+        name: utf16(store.subarray(name, data)),
+        data: store.subarray(data, end),
+      });
+    }
+    at = end + 3 & ~3;
+  }
+  return found;
+}
+
+/** The text before the first zero. */
+function utf16(bytes: Uint8Array): string {
+  return new TextDecoder("utf-16le").decode(bytes).split("\0", 1)[0]!;
+}

@@ -1,0 +1,61 @@
+/** What the suites of HTTP ask with, and ask for. */
+
+import type { Handler } from "../../lib/http/handler.ts";
+
+export const MAC_TEXT = "02:00:5e:00:53:01";
+export const MAC = 0x0200_5e00_5301;
+export const OTHER_MAC_TEXT = "02:00:5e:00:53:02";
+export const OTHER_MAC = 0x0200_5e00_5302;
+
+/** What a request says, apart from its path. */
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly client?: string;
+  readonly protocol?: "http" | "https";
+  /** What stands between `http://` and the path. */
+  readonly host?: string;
+}
+
+/**
+ * Asks a handler for a path exactly as it is written. The server hands on a URL
+ * as the client sent it, but the constructor of a request would resolve dot
+ * segments, and refuse some hosts.
+ */
+export async function ask(
+  handler: Handler,
+  path: string,
+  {
+    method = "GET",
+    headers = {},
+    client = "fe80::5eff:fe00:5301",
+    protocol = "http",
+    host = "[2001:db8:1:2::1]:6315",
+  }: Asked = {},
+): Promise<Response> {
+  const request = {
+    method,
+    url: `${protocol}://${host}${path}`,
+    headers: new Headers(headers),
+  };
+  return await handler.handle(request as Request, client, protocol);
+}
+
+/** Octets that do not repeat in step with any piece that is read. */
+export function octets(length: number, seed = 7): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let state = seed;
+  for (let index = 0; index < length; index++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    bytes[index] = state >>> 24;
+  }
+  return bytes;
+}
+
+/**
+ * Waits until what is written now has another time of change than what was
+ * written before: the kernel's clock for files goes in steps.
+ */
+export async function nextTick(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 25));
+}
