@@ -17,9 +17,23 @@ export interface Validators {
 /** What the preconditions of a request leave to be done. */
 export type Verdict = "proceed" | "not_modified" | "precondition_failed";
 
+/** The forms of a date (RFC 9110 §5.6.7): today's, and two that are obsolete. */
+const DATES = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+];
+const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
+
 /** A date header in seconds; `undefined` if it is none. */
 function secondsOf(value: string | null): number | undefined {
-  const time = value === null ? NaN : Date.parse(value);
+  if (value === null) return undefined;
+  const isDate = DATES.some((form) => form.test(value));
+  // The runtime reads nearly anything as some date, asctime in local time.
+  const time = isDate
+    ? Date.parse(value)
+    : ASCTIME.test(value)
+    ? Date.parse(`${value} GMT`)
+    : NaN;
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 

@@ -52,7 +52,7 @@ export class Downloads {
       isOver = true;
       this.active--;
       handle.close();
-      if (error === undefined) report?.complete();
+      if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);
     };
     return new ReadableStream({

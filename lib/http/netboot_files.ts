@@ -20,7 +20,7 @@ export interface NetbootFile extends Validators {
   readonly type: string;
 }
 
-const TYPES: Readonly<Record<string, string>> = {
+const TYPES: ReadonlyMap<string, string> = new Map(Object.entries({
   efi: "application/efi",
   iso: "application/vnd.efi-iso",
   img: "application/vnd.efi-img",
@@ -33,11 +33,11 @@ const TYPES: Readonly<Record<string, string>> = {
   gz: "application/gzip",
   xz: "application/x-xz",
   zst: "application/zstd",
-};
+}));
 
 function typeOf(path: string): string {
   const extension = /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "";
-  return TYPES[extension] ?? "application/octet-stream";
+  return TYPES.get(extension) ?? "application/octet-stream";
 }
 
 /**

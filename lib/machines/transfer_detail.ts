@@ -46,10 +46,10 @@ export class TransferReport {
     }
   }
 
-  /** The client has all of it. */
-  complete(): void {
-    this.sending(this.#about.total_bytes);
-    this.#say("complete", this.#about.total_bytes);
+  /** The client has all that it asked for, so many octets. */
+  complete(sentBytes: number): void {
+    this.sending(sentBytes);
+    this.#say("complete", sentBytes);
   }
 
   /** It ended early; one that never began is not told of. */

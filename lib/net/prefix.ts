@@ -22,8 +22,8 @@ export interface Prefix {
 /** The 16 octets of an IPv6 or IPv4 address; `undefined` if it is neither. */
 export function parseAddress(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(IPV6_LENGTH);
-  const unzoned = text.split("%", 1)[0]!;
-  const isIpv4 = /^[0-9.]+$/.test(unzoned);
+  const unzoned = text.replace(/%[^%]+$/, "");
+  const isIpv4 = /^[0-9]+(\.[0-9]+){3}$/.test(unzoned);
   return parseIpv6Into(isIpv4 ? `::ffff:${unzoned}` : unzoned, bytes, 0)
     ? bytes
     : undefined;

@@ -327,7 +327,7 @@ export class TftpServer {
 /** Tells how far a transfer is; who never confirmed anything is nobody. */
 function tell({ state, sentOctets, error }: Transfer, report: TransferReport) {
   if (state === "sending") report.sending(sentOctets);
-  else if (state === "complete") report.complete();
+  else if (state === "complete") report.complete(sentOctets);
   else if (state === "failed") report.fail(sentOctets, error ?? "unknown");
 }
 

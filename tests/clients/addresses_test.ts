@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import {
+  ascii,
   hex,
   iaNa,
   message,
@@ -55,6 +56,9 @@ describe("addresses that are listened at", () => {
       `--base-address=${FAR}`,
       `--base-address=${FARTHER}`,
       "--dns=2001:db8::53",
+      "--http-boot-url-template=http://[{{.BootAddress}}]/{{.MAC}}",
+      `--netboot-dir=${lab.directory}`,
+      "--boot-policy=listed",
     );
   });
 
@@ -179,6 +183,35 @@ describe("addresses that are listened at", () => {
       (line) => line.drop === "client_message_not_multicast",
     );
   });
+
+  suite(
+    "boot instructions go to machines whose directory is there",
+    async () => {
+      const listed = `${lab.directory}/52:54:00:12:34:56`;
+      const firmware = message(
+        1,
+        UUID,
+        iaNa(7),
+        opt(16, `00000157 000a ${ascii("HTTPClient")}`),
+      );
+      const bootUrl = async () => {
+        const relay = relayed(firmware, {
+          link: "2001:db8:1:2::2",
+          peer: PEER,
+        });
+        const { lines } = await ask(relay, "2001:db8:1:2::1");
+        return lines.at(-1);
+      };
+      assertEquals(await bootUrl(), "  7 ff");
+      await Deno.mkdir(listed);
+      assertEquals(
+        await bootUrl(),
+        "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
+      );
+      await Deno.remove(listed);
+      assertEquals(await bootUrl(), "  7 ff");
+    },
+  );
 
   suite(
     "addresses that come later are listened at, every link-local one too",

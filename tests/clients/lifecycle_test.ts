@@ -130,6 +130,43 @@ describe("life", () => {
     },
   );
 
+  suite(
+    "an address of its own that drops TCP is told of, with the cure",
+    async () => {
+      await using lab = new Lab();
+      const router = await lab.host("router");
+      const client = await lab.host("client");
+      await lab.cable(router, "lan", client, "eth0");
+      await router.linkLocal("lan");
+      await router.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
+      await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
+      await router.ip("addr add 2001:db8:1:2::/64 dev lan nodad");
+      const template = (field: string) =>
+        `--http-boot-url-template=http://[{{.${field}}}]:6315/`;
+      const bad = await startDaemon(
+        router,
+        ...OPTIONS,
+        template("BaseAddress"),
+      );
+      const { message } = await bad.logs("unreachable");
+      assertMatch(message, /anycast address.*\{\{\.BootAddress\}\}/);
+      const checked = await runDaemon(
+        router,
+        "check",
+        ...OPTIONS,
+        template("BaseAddress"),
+      );
+      assertMatch(checked.stdout, /^warning: TCP to \[2001:db8:1:2::\]:6315/m);
+      const good = await runDaemon(
+        router,
+        "check",
+        ...OPTIONS,
+        template("BootAddress"),
+      );
+      assertEquals(/dropped by this host/.test(good.stdout), false);
+    },
+  );
+
   suite("SIGTERM and SIGINT: it says what it did and ends with 0", async () => {
     await using lab = new Lab();
     const router = await lab.host("router");

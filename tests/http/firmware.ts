@@ -5,8 +5,8 @@
  * namespace.
  *
  * Usage: `firmware.ts ADDRESS PORT PATH FILE CUT` begins a download into FILE
- * and cuts it behind CUT octets; `firmware.ts ADDRESS PORT PATH FILE CUT ETAG`
- * goes on behind what FILE has. It writes a line of JSON for each answer.
+ * and cuts it behind CUT octets; `firmware.ts ADDRESS PORT PATH FILE SIZE ETAG`
+ * goes on behind what FILE has, up to SIZE. It writes a line of JSON for each answer.
  *
  * @module
  */
@@ -94,7 +94,6 @@ if (etag === undefined) {
     Number(get.headers["content-length"] ?? headers["content-length"]),
   );
 } else {
-  // What is missing comes to the end of the file that was announced.
   const have = (await output.stat()).size;
   const answer = await connection.ask("GET", {
     Range: `bytes=${have}-${Number(cut) - 1}`,
