@@ -456,12 +456,15 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
   }
 
   httpUnavailable(address: ListenAddress, error: Error): void {
-    this.#log.error(
-      "http_unavailable",
-      `${
-        authorityOf(address)
-      } cannot be listened at, and is tried again: ${error.message}`,
+    const { message } = startError(
+      error,
+      address.port,
+      "TCP",
+      authorityOf(address),
     );
+    this.#log.error("http_unavailable", `${message}; trying again`, {
+      port: address.port,
+    });
   }
 
   /** One line when a machine comes to another stage of its boot. */
@@ -632,7 +635,7 @@ function startError(
     return new StartError(
       protocol === "UDP"
         ? portTakenText(port, where)
-        : `TCP port ${port} at ${where} is taken (ss -tlnp "sport = ${port}" names the holder)`,
+        : `TCP port ${port} is taken, by a second dhcpv6macd for another link perhaps (ss -tlnp "sport = ${port}" names it); --http-listen-addr and --https-listen-addr take another port or address`,
     );
   }
   if (error instanceof Deno.errors.PermissionDenied) {

@@ -65,14 +65,20 @@ export class HttpServer {
   }
 
   /**
-   * Listens.
+   * Listens, now or as soon as nobody else holds the port.
    *
-   * @throws {Deno.errors.AddrInUse} if the port is taken.
+   * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    * @throws {Error} if the certificate and the key are none, or no pair.
    */
   start(): void {
-    this.#server = this.#listen(this.#keyPair);
-    this.#hasComplained = false;
+    try {
+      this.#server = this.#listen(this.#keyPair);
+      this.#hasComplained = false;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      this.#complain(error);
+      this.#restart();
+    }
   }
 
   /**
@@ -118,6 +124,12 @@ export class HttpServer {
     return server;
   }
 
+  #complain(error: Error): void {
+    if (this.#hasComplained) return;
+    this.#hasComplained = true;
+    this.#observer.httpUnavailable(this.#address, error);
+  }
+
   #restart(): void {
     this.#server = undefined;
     if (this.#isStopped) return;
@@ -125,10 +137,7 @@ export class HttpServer {
       try {
         this.start();
       } catch (error) {
-        if (!this.#hasComplained) {
-          this.#hasComplained = true;
-          this.#observer.httpUnavailable(this.#address, error as Error);
-        }
+        this.#complain(error as Error);
         this.#restart();
       }
     }, RESTART_AFTER);
