@@ -42,6 +42,8 @@ export class HttpServer {
   readonly #observer: HttpObserver;
   #keyPair: KeyPair | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  /** Servers with an earlier certificate that finish their responses. */
+  readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
   #isStopped = false;
   #hasComplained = false;
@@ -91,7 +93,10 @@ export class HttpServer {
     const old = this.#server;
     this.#server = this.#listen(keyPair);
     this.#keyPair = keyPair;
-    void old?.shutdown();
+    if (old === undefined) return;
+    const end = old.shutdown();
+    this.#retiring.add(end);
+    void end.finally(() => this.#retiring.delete(end));
   }
 
   /** Takes no new requests; resolves when the last response is finished. */
@@ -100,7 +105,7 @@ export class HttpServer {
     clearTimeout(this.#timer);
     const server = this.#server;
     this.#server = undefined;
-    await server?.shutdown();
+    await Promise.all([server?.shutdown(), ...this.#retiring]);
   }
 
   #listen(keyPair: KeyPair | undefined): Deno.HttpServer<Deno.NetAddr> {

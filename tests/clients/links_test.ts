@@ -89,6 +89,11 @@ describe("links and routers", () => {
         );
         await getsAddress(host, "eth0", await derived(host, "eth0", base));
       }
+      // The first has the HTTP port: the second says so, and does all the rest.
+      assertEquals(
+        daemons.map((daemon) => daemon.count("http_unavailable")),
+        [0, 1],
+      );
       for (const [index, daemon] of daemons.entries()) {
         const mac = await links[index]!.host.mac("eth0");
         const packets = daemon.log.filter((line) => line.event === "packet");
