@@ -39,13 +39,3 @@ export async function getsAddress(
     seconds,
   );
 }
-
-/** tshark's severities: warnings and what is above. */
-const EXPERT_WARNING = 0x600000;
-
-/** Whether one of the severities that tshark found in a packet is a warning. */
-export function isWarning(severities: string): boolean {
-  return severities.split(",").some((severity) =>
-    Number(severity) >= EXPERT_WARNING
-  );
-}

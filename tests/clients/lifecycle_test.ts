@@ -26,7 +26,7 @@ describe("life", () => {
       await using lab = new Lab();
       const router = await lab.host("router");
       const client = await lab.host("client");
-      const daemon = launchDaemon(router, ...OPTIONS);
+      const daemon = await launchDaemon(router, ...OPTIONS);
       await daemon.logs("waiting");
       await lab.cable(router, "lan", client, "eth0");
       await router.linkLocal("lan");

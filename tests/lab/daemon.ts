@@ -62,7 +62,11 @@ export class RunningDaemon {
  * Starts a daemon, and does not wait for it. It logs every packet unless the
  * arguments name another level.
  */
-export function launchDaemon(host: Host, ...args: string[]): RunningDaemon {
+export async function launchDaemon(
+  host: Host,
+  ...args: string[]
+): Promise<RunningDaemon> {
+  await host.lab.watchAnswers(host);
   const level = args.some((arg) => arg.startsWith("--log-level"))
     ? []
     : ["--log-level=debug"];
@@ -76,7 +80,7 @@ export async function startDaemon(
   host: Host,
   ...args: string[]
 ): Promise<RunningDaemon> {
-  const daemon = launchDaemon(host, ...args);
+  const daemon = await launchDaemon(host, ...args);
   await daemon.logs("serving");
   return daemon;
 }

@@ -223,6 +223,7 @@ export class Lab implements AsyncDisposable {
   /** A directory for its files. */
   readonly directory: string;
   readonly #hosts: Host[] = [];
+  readonly #watched = new Map<Host, Capture>();
   readonly #id = `dm${Deno.pid}x${labs++}`;
 
   constructor() {
@@ -293,7 +294,30 @@ export class Lab implements AsyncDisposable {
     return new Capture(path, program);
   }
 
+  /** Has every DHCPv6 answer that leaves a host read by tshark in the end. */
+  async watchAnswers(host: Host): Promise<void> {
+    if (this.#watched.has(host)) return;
+    this.#watched.set(
+      host,
+      await this.capture(host, "any", "udp src port 547"),
+    );
+  }
+
+  /** Ends everything; fails if tshark finds something wrong with an answer. */
   async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      for (const capture of this.#watched.values()) {
+        const wrong = await wrongAnswers(capture);
+        if (wrong.length > 0) {
+          throw new Error(`tshark of answers: ${JSON.stringify(wrong)}`);
+        }
+      }
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
     for (const program of this.programs.toReversed()) await program.stop();
     for (const host of this.#hosts) {
       const { stdout } = await command(
@@ -329,6 +353,24 @@ export class Capture {
       line.split("\t")
     );
   }
+}
+
+/** tshark's severities: warnings and what is above. */
+const EXPERT_WARNING = 0x600000;
+
+/** The answers of a server in which tshark finds something wrong. */
+export async function wrongAnswers(capture: Capture): Promise<string[][]> {
+  const answers = await capture.read(
+    "dhcpv6.msgtype in {2, 7, 13}",
+    "dhcpv6.msgtype",
+    "_ws.malformed",
+    "_ws.expert.severity",
+    "_ws.expert.message",
+  );
+  return answers.filter(([, malformed, severities]) =>
+    malformed !== "" ||
+    severities!.split(",").some((one) => Number(one) >= EXPERT_WARNING)
+  );
 }
 
 /**
