@@ -84,7 +84,14 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   };
   const template = given["http-boot-url-template"];
   if (template !== undefined) {
-    const { hostname } = new URL(renderTemplate(template, SAMPLE_VALUES));
+    const { hostname, protocol } = new URL(
+      renderTemplate(template, SAMPLE_VALUES),
+    );
+    if (protocol === "https:" && hostname.startsWith("[")) {
+      notices.push(
+        "--http-boot-url-template names an address for https: iPXE sends it, brackets included, as the name of the server, which TLS servers such as this one refuse; a host name, with --dns, works",
+      );
+    }
     if (!isAddressLiteral(hostname) && given.dns.length === 0) {
       notices.push(
         `--http-boot-url-template names the host ${hostname}, but without --dns firmware cannot look it up`,

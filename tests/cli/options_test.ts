@@ -302,6 +302,18 @@ describe("settings", () => {
     );
   });
 
+  it("notice an address that iPXE cannot use with https", () => {
+    const template = (host: string) =>
+      `--http-boot-url-template=https://${host}/{{.MAC}}`;
+    const { notices } = settings(template("[{{.BootAddress}}]"));
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("iPXE"));
+    assertEquals(
+      settings(template("boot.example"), "--dns=2001:db8::1").notices,
+      [],
+    );
+  });
+
   for (
     const [args, ...parts] of [
       [["--base-address=2001:db8:1:2:5::"], "same /64"],

@@ -22,7 +22,14 @@ const PORT = 6315;
 const TLS_PORT = 8443;
 const MIB = 1024 * 1024;
 
-const lacks = missing("tests of HTTP clients", "curl", "openssl", "cmp");
+const lacks = missing(
+  "tests of HTTP clients",
+  "curl",
+  "openssl",
+  "cmp",
+  "tcpdump",
+  "tshark",
+);
 const suite = lacks.length === 0 ? it : it.skip;
 
 /** Writes octets that no two pieces of the file have in common. */
@@ -94,12 +101,12 @@ describe("HTTP clients", () => {
     ...args,
   ];
 
-  /** The process of the daemon: the one that is alone with the router. */
+  /** The process that listens: the daemon is not the router's only one. */
   async function processOf(): Promise<string> {
-    const { stdout } = await command(["ip", "netns", "pids", router.namespace]);
-    const pids = stdout.trim().split("\n");
-    assertEquals(pids.length, 1, stdout);
-    return pids[0]!;
+    const { stdout } = await router.run(["ss", "-tlnpH", `sport = :${PORT}`]);
+    const pid = /\bpid=(\d+)/.exec(stdout)?.[1];
+    assert(pid !== undefined, stdout);
+    return pid;
   }
 
   async function residentMib(pid: string): Promise<number> {
@@ -169,6 +176,10 @@ describe("HTTP clients", () => {
       if (lacks.length > 0) return;
       daemon = await startDaemon(router, ...options());
       pid = await processOf();
+    });
+
+    afterAll(async () => {
+      await daemon?.stop();
     });
 
     suite("firmware whose connection is cut gets the rest", async () => {
