@@ -80,3 +80,9 @@ export const PROGRESS_STEP = 5 * 1024 * 1024;
  */
 export const MAX_FILE_CHUNK = 1024 * 1024;
 export const MIN_FILE_CHUNK = 64 * 1024;
+
+/**
+ * Downloads that read at once. The others wait their turn: one datagram is
+ * answered between two rounds of all that are ready.
+ */
+export const MAX_FILE_READS = 8;

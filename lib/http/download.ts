@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MAX_FILE_CHUNK, MIN_FILE_CHUNK } from "../limits.ts";
+import { MAX_FILE_CHUNK, MAX_FILE_READS, MIN_FILE_CHUNK } from "../limits.ts";
 import type { TransferReport } from "../machines/transfer_detail.ts";
 import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
@@ -16,6 +16,9 @@ export class Downloads {
   active = 0;
   /** Octets handed on since the start. */
   sentBytes = 0;
+
+  #reading = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** Octets that one of them may read now. */
   get chunkSize(): number {
@@ -58,7 +61,9 @@ export class Downloads {
     return new ReadableStream({
       type: "bytes",
       pull: async (controller) => {
+        await this.#takeTurn();
         try {
+          if (isOver) return;
           const chunk = new Uint8Array(
             Math.min(this.chunkSize, size - sentBytes),
           );
@@ -79,10 +84,24 @@ export class Downloads {
         } catch (error) {
           end((error as Error).message);
           controller.error(error);
+        } finally {
+          this.#endTurn();
         }
       },
       cancel: () => end("the client has left"),
     }, { highWaterMark: 0 });
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#reading < MAX_FILE_READS) this.#reading++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The turn goes to the next who waits, if there is one. */
+  #endTurn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#reading--;
+    else next();
   }
 }
 

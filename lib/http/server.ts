@@ -91,8 +91,16 @@ export class HttpServer {
    */
   replaceKeyPair(keyPair: KeyPair): void {
     const old = this.#server;
-    this.#server = this.#listen(keyPair);
+    try {
+      this.#server = this.#listen(keyPair);
+    } catch (error) {
+      // Who waits for the port goes on waiting, with the new pair.
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      this.#keyPair = keyPair;
+      return;
+    }
     this.#keyPair = keyPair;
+    clearTimeout(this.#timer);
     if (old === undefined) return;
     const end = old.shutdown();
     this.#retiring.add(end);

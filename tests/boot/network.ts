@@ -1,5 +1,6 @@
 /** A link as a router has it, on which machines boot. */
 
+import type { KeyPairFiles } from "../../lib/http/certificates.ts";
 import { BASE } from "../clients/expect.ts";
 import { type LogLine, RunningDaemon, startDaemon } from "../lab/daemon.ts";
 import { type Capture, type Host, Lab, type Program } from "../lab/lab.ts";
@@ -8,6 +9,12 @@ import { type Capture, type Host, Lab, type Program } from "../lab/lab.ts";
 export const ROUTER = `${BASE}1`;
 
 const TEMPLATE = "http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi";
+
+/** Where it serves HTTPS, if it does. */
+export const TLS_PORT = 8443;
+
+/** A name that the router has, for whoever asks its name server. */
+export const ROUTER_NAME = "boot.example.net";
 
 /** The router with its bridge `lan` that cables are plugged into. */
 export class BootNetwork implements AsyncDisposable {
@@ -87,14 +94,49 @@ export class BootNetwork implements AsyncDisposable {
     ]);
   }
 
+  /** Tells the router's address to who asks for its name. */
+  async nameServer(): Promise<void> {
+    const server = this.router.start([
+      "dnsmasq",
+      "--keep-in-foreground",
+      "--conf-file=/dev/null",
+      "--user=root",
+      "--pid-file=",
+      "--log-facility=-",
+      "--no-resolv",
+      "--no-hosts",
+      `--address=/${ROUTER_NAME}/${ROUTER}`,
+    ]);
+    await server.says(/dnsmasq.* started/);
+  }
+
   /** Starts the daemon. */
-  async daemon(...args: string[]): Promise<BootDaemon> {
+  daemon(...args: string[]): Promise<BootDaemon> {
+    return this.#daemon(TEMPLATE, ...args);
+  }
+
+  /** Starts the daemon so that it sends machines to HTTPS, by this name. */
+  daemonWithTls(
+    host: string,
+    { certFile, keyFile }: KeyPairFiles,
+    ...args: string[]
+  ): Promise<BootDaemon> {
+    return this.#daemon(
+      `https://${host}:${TLS_PORT}/mac/{{.MAC}}/boot.efi`,
+      `--https-listen-addr=:${TLS_PORT}`,
+      `--tls-cert-file=${certFile}`,
+      `--tls-key-file=${keyFile}`,
+      ...args,
+    );
+  }
+
+  async #daemon(template: string, ...args: string[]): Promise<BootDaemon> {
     return new BootDaemon(
       (await startDaemon(
         this.router,
         "--interface=lan",
         `--base-address=${BASE}`,
-        `--http-boot-url-template=${TEMPLATE}`,
+        `--http-boot-url-template=${template}`,
         `--netboot-dir=${this.netboot}`,
         ...args,
       )).program,
