@@ -75,7 +75,7 @@ function numberIn(text: string, min: number, max: number): number | undefined {
 export function agree(request: Request, size: number): Agreement {
   const acknowledged = new Map<string, string>();
   let blockSize = DEFAULT_BLOCK;
-  let windowSize = 1;
+  let askedWindow: number | undefined;
   let timeout: number | undefined;
   let askedSize = false;
   for (const [name, text] of request.options) {
@@ -94,14 +94,14 @@ export function agree(request: Request, size: number): Agreement {
       timeout = 1000 * seconds;
       acknowledged.set(name, text);
     } else if (name === "windowsize") {
-      const asked = numberIn(text, 1, BLOCK_MASK);
-      if (asked !== undefined) windowSize = asked;
+      askedWindow = numberIn(text, 1, BLOCK_MASK);
     }
   }
-  if (windowSize > 1 || request.options.get("windowsize") === "1") {
+  let windowSize = 1;
+  if (askedWindow !== undefined) {
     // The bound in octets needs the block size, which may be asked for later.
     windowSize = Math.min(
-      windowSize,
+      askedWindow,
       MAX_TFTP_WINDOW,
       Math.max(1, Math.floor(MAX_TFTP_WINDOW_OCTETS / blockSize)),
     );

@@ -82,7 +82,7 @@ export const dhcpcd: DhcpClient = {
 export const networkd: DhcpClient = {
   name: "systemd-networkd",
   duidHasMac: false,
-  start(host, link, memory) {
+  start(host, link) {
     const config = `[Match]
 Name=${link}
 [Network]
@@ -98,7 +98,6 @@ WithoutRA=solicit
         "sh",
         "-c",
         `mount -o remount,ro /sys 2>/dev/null || mount --bind -o ro /sys /sys
-mkdir -p ${memory}/state
 cat > /run/systemd/network/10-lab.network <<'END'
 ${config}END
 SYSTEMD_LOG_LEVEL=debug exec /lib/systemd/systemd-networkd`,

@@ -75,9 +75,7 @@ describe("HTTP clients", () => {
   beforeAll(async () => {
     if (lacks.length > 0) return;
     lab = new Lab();
-    router = await lab.host("router");
-    client = await lab.host("client");
-    await lab.cable(router, "lan", client, "eth0");
+    ({ router, client } = await lab.pair());
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     // The machine's own address: only from there is an unknown one believed.
     const address = await derived(client, "eth0");

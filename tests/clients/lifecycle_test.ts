@@ -48,9 +48,7 @@ describe("life", () => {
 
   suite("an address that comes later is served to relays", async () => {
     await using lab = new Lab();
-    const router = await lab.host("router");
-    const client = await lab.host("client");
-    await lab.cable(router, "lan", client, "eth0");
+    const { router } = await lab.pair();
     await startDaemon(router, ...OPTIONS);
     const bound = async () => {
       const { stdout } = await router.run(["ss", "-ulnH"]);
@@ -69,9 +67,7 @@ describe("life", () => {
     "a port in use: one line that says what to do, and exit code 1",
     async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      await lab.cable(router, "lan", client, "eth0");
+      const { router } = await lab.pair();
       await router.linkLocal("lan");
       const first = await startDaemon(router, ...OPTIONS);
       const second = await runDaemon(router, ...OPTIONS);
@@ -109,9 +105,7 @@ describe("life", () => {
     "without --interface, the one with an address in the base prefix",
     async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      await lab.cable(router, "lan", client, "eth0");
+      const { router, client } = await lab.pair();
       await lab.cable(router, "other", client, "eth1");
       await router.linkLocal("lan");
       const none = await runDaemon(router, OPTIONS[1]!);
@@ -134,9 +128,7 @@ describe("life", () => {
     "an address of its own that drops TCP is told of, with the cure",
     async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      await lab.cable(router, "lan", client, "eth0");
+      const { router } = await lab.pair();
       await router.linkLocal("lan");
       await router.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
       await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
@@ -169,9 +161,7 @@ describe("life", () => {
 
   suite("SIGTERM and SIGINT: it says what it did and ends with 0", async () => {
     await using lab = new Lab();
-    const router = await lab.host("router");
-    const client = await lab.host("client");
-    await lab.cable(router, "lan", client, "eth0");
+    const { router, client } = await lab.pair();
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const daemon = await startDaemon(router, ...OPTIONS);
       await clientGetsAddress(lab, client);
@@ -185,9 +175,7 @@ describe("life", () => {
     "an unprivileged user is told which capability is missing",
     async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      await lab.cable(router, "lan", client, "eth0");
+      const { router } = await lab.pair();
       await router.linkLocal("lan");
       const program = router.start([
         "setpriv",

@@ -107,9 +107,7 @@ describe("links and routers", () => {
     "a client that remembers an address of another prefix is told NotOnLink, and moves",
     async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      await lab.cable(router, "lan", client, "eth0");
+      const { router, client } = await lab.pair();
       await client.linkLocal("eth0");
       const old = await startDaemon(
         router,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../lab/daemon.ts";
-import { eventually, type Host, Lab, missing, pause } from "../lab/lab.ts";
+import { eventually, Lab, missing, pause } from "../lab/lab.ts";
 import { BASE } from "./expect.ts";
 
 const lacks = missing("tests of load", "perfdhcp", "tc");
@@ -25,19 +25,11 @@ function probe(link: string, count: number, interval: number): string[] {
   ];
 }
 
-/** A router and a client with a cable between them. */
-async function pair(lab: Lab): Promise<{ router: Host; client: Host }> {
-  const router = await lab.host("router");
-  const client = await lab.host("client");
-  await lab.cable(router, "lan", client, "eth0");
-  await client.linkLocal("eth0");
-  return { router, client };
-}
-
 describe("load", () => {
   suite("10,000 clients of perfdhcp, and no drop", async () => {
     await using lab = new Lab();
-    const { router, client } = await pair(lab);
+    const { router, client } = await lab.pair();
+    await client.linkLocal("eth0");
     await startDaemon(router, ...OPTIONS);
     const { stdout } = await client.run([
       "perfdhcp",
@@ -66,7 +58,8 @@ describe("load", () => {
 
   suite("no answer carries another's octets through a slow link", async () => {
     await using lab = new Lab();
-    const { router, client } = await pair(lab);
+    const { router, client } = await lab.pair();
+    await client.linkLocal("eth0");
     await router.run([
       ..."tc qdisc add dev lan root tbf rate 4mbit burst 4kb limit 300kb"
         .split(" "),

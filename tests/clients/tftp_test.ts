@@ -94,9 +94,7 @@ describe("real TFTP clients", () => {
   beforeAll(async () => {
     if (lacks.length > 0) return;
     lab = new Lab();
-    router = await lab.host("router");
-    client = await lab.host("client");
-    await lab.cable(router, "lan", client, "eth0");
+    ({ router, client } = await lab.pair());
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     await client.ip("addr add 2001:db8:1:2::2/64 dev eth0 nodad");
     await client.linkLocal("eth0");

@@ -253,6 +253,14 @@ export class Lab implements AsyncDisposable {
     await b.ip(`link set ${bLink} up`);
   }
 
+  /** Adds a router and a client, with a cable from `lan` to `eth0`. */
+  async pair(): Promise<{ router: Host; client: Host }> {
+    const router = await this.host("router");
+    const client = await this.host("client");
+    await this.cable(router, "lan", client, "eth0");
+    return { router, client };
+  }
+
   /** Adds a host that is a switch with these ports, and plugs them in. */
   async network(name: string, ...ports: [Host, string][]): Promise<Host> {
     const host = await this.host(name);
