@@ -78,6 +78,8 @@ export interface TftpObserver {
 
 /** A transfer and what goes with it. */
 interface Running {
+  /** The request as it came. */
+  readonly asked: Uint8Array;
   readonly transfer: Transfer;
   readonly socket: Deno.DatagramConn;
   /** The client as it is seen. */
@@ -198,11 +200,9 @@ export class TftpServer {
     const key = `${client.hostname} ${client.port}`;
     if (this.#running.has(key)) {
       const running = this.#running.get(key);
-      // The same request again: its first answer is on the way or was lost, and
-      // the transfer itself repeats that.
-      if (running === undefined || running.transfer.state === "offered") {
-        return undefined;
-      }
+      // The same request again: the client or the network repeats it. The
+      // answer is on the way or was lost, and the transfer itself repeats that.
+      if (running === undefined || isRepeated(bytes, running)) return undefined;
       running.transfer.cancel("the client has begun another transfer");
       running.socket.close();
       this.#running.delete(key);
@@ -214,7 +214,7 @@ export class TftpServer {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
     }
-    const end = this.#transfer(key, request, file, client, hostname);
+    const end = this.#transfer(key, bytes, request, file, client, hostname);
     this.#ends.add(end);
     void end.then(() => this.#ends.delete(end));
     return undefined;
@@ -238,6 +238,7 @@ export class TftpServer {
 
   async #transfer(
     key: string,
+    asked: Uint8Array,
     request: Request,
     file: RequestedFile,
     client: Deno.NetAddr,
@@ -264,7 +265,7 @@ export class TftpServer {
         performance.now(),
       );
       const destination = this.#destination(client);
-      running = { transfer, socket, client, destination };
+      running = { asked, transfer, socket, client, destination };
       this.#running.set(key, running);
       await this.#run(running, file);
       const { state } = transfer;
@@ -322,6 +323,13 @@ export class TftpServer {
       this.#options.observer.transferring(file.mac, client.hostname, detail);
     });
   }
+}
+
+/** Whether a request is the one that has begun a transfer, once more. */
+function isRepeated(bytes: Uint8Array, { asked, transfer }: Running): boolean {
+  return transfer.isFollowed(performance.now()) &&
+    bytes.length === asked.length &&
+    bytes.every((octet, index) => octet === asked[index]);
 }
 
 /** Tells how far a transfer is; who never confirmed anything is nobody. */

@@ -193,6 +193,15 @@ export class Transfer {
     return this.#content.length;
   }
 
+  /**
+   * Whether the client is still taken to want it: it was not heard of yet, or
+   * not long ago.
+   */
+  isFollowed(now: number): boolean {
+    return this.state === "offered" ||
+      this.state === "sending" && now - this.#lastProgress < FIRST_TIMEOUT;
+  }
+
   /** Whether nothing will happen any more. */
   get isOver(): boolean {
     return this.state !== "offered" && this.state !== "sending";

@@ -1,0 +1,99 @@
+import { assert, assertEquals } from "@std/assert";
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { encodeRequest, Opcode, opcodeOf } from "../../lib/tftp/packet.ts";
+import { TftpServer } from "../../lib/tftp/server.ts";
+
+/** The first test's port; a closed one is free again only some time later. */
+let port = 16_969;
+const FILE = new Uint8Array(5000).map((_, index) => index);
+const REQUEST = readRequest("ipxe.efi", 1000);
+
+function readRequest(name: string, blockSize: number): Uint8Array {
+  return encodeRequest({
+    opcode: Opcode.ReadRequest,
+    fileName: `020000000012/${name}`,
+    mode: "octet",
+    options: new Map([["blksize", String(blockSize)]]),
+  });
+}
+
+function acknowledge(block: number): Uint8Array {
+  return Uint8Array.of(0, Opcode.Acknowledgment, 0, block);
+}
+
+describe("TftpServer", () => {
+  let server: TftpServer;
+  let client: Deno.DatagramConn;
+
+  beforeEach(() => {
+    port++;
+    server = new TftpServer({
+      port,
+      interfaceName: "lo",
+      open: () => Promise.resolve(FILE),
+      allows: () => true,
+      observer: { tftpRefused() {}, transferring() {} },
+    });
+    server.follow(["::1"]);
+    client = Deno.listenDatagram({
+      transport: "udp",
+      hostname: "::1",
+      port: 0,
+    });
+  });
+
+  afterEach(async () => {
+    try {
+      client.close();
+    } catch {
+      // It is closed when nothing came.
+    }
+    server.stop();
+    await server.finished();
+  });
+
+  const ask = (bytes: Uint8Array, to = port) =>
+    client.send(bytes, { transport: "udp", hostname: "::1", port: to });
+
+  /** The next packet that comes, and from which port. */
+  async function next(): Promise<{ bytes: Uint8Array; port: number }> {
+    const late = setTimeout(() => client.close(), 3000);
+    const [bytes, from] = await client.receive();
+    clearTimeout(late);
+    return { bytes: bytes.slice(), port: (from as Deno.NetAddr).port };
+  }
+
+  it("goes on with a transfer whose request comes twice", async () => {
+    await ask(REQUEST);
+    const { bytes, port: transfer } = await next();
+    assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
+    await ask(acknowledge(0), transfer);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
+    // A copy that the network was slow with.
+    await ask(REQUEST);
+    for (let block = 1; block <= 5; block++) {
+      await ask(acknowledge(block), transfer);
+      const data = await next();
+      assertEquals(data.port, transfer);
+      assertEquals(data.bytes[3], block + 1);
+    }
+    await ask(acknowledge(6), transfer);
+    for (let tries = 0; server.transfers > 0; tries++) {
+      assert(tries < 100, "the transfer does not end");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
+  });
+
+  it("begins anew when the same port asks for something else", async () => {
+    await ask(REQUEST);
+    const first = await next();
+    await ask(readRequest("other", 600));
+    const second = await next();
+    assert(second.port !== first.port);
+    assertEquals(opcodeOf(second.bytes), Opcode.OptionAcknowledgment);
+    await ask(acknowledge(0), second.port);
+    assertEquals((await next()).bytes.length, 604);
+    assertEquals(server.transfers, 1);
+  });
+});
