@@ -250,6 +250,7 @@ export class Dhcpv6Server {
         await new Promise((resolve) => setTimeout(resolve, RECEIVE_PAUSE));
         continue;
       }
+      const readAt = performance.now();
       const { responder } = opened;
       parseIpv6Into(from.hostname, sender, 0);
       const outcome = responder.respond(
@@ -275,6 +276,7 @@ export class Dhcpv6Server {
       try {
         await out.send(answer.subarray(0, length), from);
         counters.answered[type]!++;
+        counters.answerTime.observe((performance.now() - readAt) / 1000);
       } catch {
         counters.dropped.send_failed++;
       }
