@@ -33,10 +33,11 @@ export const MAX_EVENTS_OF_ONE = 50;
 export const MAX_EVENT_READERS = 4096;
 
 /**
- * Octets that wait for one reader of the event stream before it counts as too
- * slow. Readers share them, but for what each did not read.
+ * Octets of written events that are kept for readers who are behind; who is
+ * further behind is too slow. It is there once for all of them, and some seconds
+ * of the busiest lab.
  */
-export const MAX_EVENT_BACKLOG = 1024 * 1024;
+export const MAX_RECENT_EVENT_OCTETS = 4 * 1024 * 1024;
 
 /** Octets of the file of machines' names: 65,536 of them and room for more. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;

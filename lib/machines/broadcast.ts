@@ -2,16 +2,18 @@
  * The stream of events to everybody who reads it: first the state, then each
  * event, as server-sent events (HTML Living Standard §9.2).
  *
- * All readers that have caught up share the octets of a batch. Whoever comes
- * later or comes back goes through the log first, in slices, and joins them.
+ * What happens is written once, in batches that all readers share; the last of
+ * them are kept, and each reader takes the next one when its socket has taken
+ * the one before. Nothing waits in a queue of its own, so that a slow reader
+ * costs nothing but its place.
  *
  * @module
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { MAX_EVENT_BACKLOG, MAX_EVENT_READERS } from "../limits.ts";
+import { MAX_EVENT_READERS, MAX_RECENT_EVENT_OCTETS } from "../limits.ts";
 import type { Mac } from "../net/mac.ts";
-import { SLICE, sliceOf, Turns } from "../turns.ts";
+import { letIn, SLICE, sliceOf, type Turns } from "../turns.ts";
 import type { EventLog } from "./event_log.ts";
 import type { MachineWriter } from "./json.ts";
 import type { MachineRegistry } from "./registry.ts";
@@ -33,28 +35,38 @@ const GATHERING = 10;
 /** Milliseconds between two signs of life. */
 const HEARTBEAT = 15_000;
 
-/** Octets that the runtime takes from a reader's queue ahead of its socket. */
-const QUEUE = 64 * 1024;
+/**
+ * Readers that are given a batch between two looks at the sockets; each costs
+ * some 50 microseconds until its octets are the kernel's.
+ */
+const TOGETHER = 16;
 
 /** Events that are written between two looks at the clock. */
-const BATCH = 64;
+const LOOK_AFTER = 64;
+
+/** Events as they are sent to whoever hears of all machines. */
+interface Batch {
+  /** The numbers of the first and the last event. */
+  readonly first: number;
+  readonly last: number;
+  readonly octets: Uint8Array;
+}
 
 /** One who reads. */
 class Reader {
   controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** The state, while it is being sent. */
-  state: Iterator<string> | undefined;
-  isLive = false;
+  /** What comes before the events, while it is being sent. */
+  beginning: Iterator<string> | undefined;
+  /** Whether it has once had all that had happened. */
+  hasCaughtUp = false;
+  /** Whether it has all, and its socket takes more. */
+  isWaiting = false;
   isOver = false;
-  /** Whether it has read since the last sign of life. */
+  /** Whether its socket has taken something since the last sign of life. */
   hasMoved = true;
 
   /** @param position The number of the last event that it has. */
   constructor(readonly mac: Mac | undefined, public position: number) {}
-
-  get backlog(): number {
-    return QUEUE - (this.controller?.desiredSize ?? QUEUE);
-  }
 }
 
 /** Sends what happens to its readers. */
@@ -72,10 +84,12 @@ export class Broadcast {
   readonly #turns: Turns;
   readonly #encoder = new TextEncoder();
   readonly #readers = new Set<Reader>();
-  /** Who has caught up and hears of everything, or of one machine. */
-  readonly #live = new Set<Reader>();
-  readonly #liveOf = new Map<Mac, Set<Reader>>();
-  /** The number of the last event that the live readers have been sent. */
+  /** How many readers hear of each machine only. */
+  readonly #readersOf = new Map<Mac, number>();
+  /** The last batches, oldest first, and how long they are together. */
+  readonly #recent: Batch[] = [];
+  #recentOctets = 0;
+  /** The number of the last event in a batch. */
   #position = 0;
   #isSending = false;
   #heartbeat: number | undefined;
@@ -100,24 +114,24 @@ export class Broadcast {
   /** What a new reader gets; `undefined` if there are too many already. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
     if (this.#readers.size >= MAX_EVENT_READERS) return undefined;
-    if (this.#isQuiet()) this.#position = this.#log.next - 1;
+    // Without readers nothing was sent: there is nothing to go on from.
+    if (this.#readers.size === 0 && !this.#isSending) this.#beginAnew();
     const missed = this.#positionAfter(request.resumeAfter);
     const reader = new Reader(request.mac, missed ?? this.#position);
-    reader.state = this.#beginning(reader, missed === undefined);
-    this.#readers.add(reader);
-    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
+    reader.beginning = this.#beginning(reader, missed === undefined);
+    this.#add(reader);
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         reader.controller = controller;
       },
       pull: () => this.#pull(reader),
       cancel: () => this.#remove(reader),
-    }, { highWaterMark: QUEUE, size: (bytes) => bytes.byteLength });
+    }, { highWaterMark: 0 });
   }
 
   /** Something was added to the log. */
   happened(): void {
-    if (this.#isSending || this.#isQuiet()) return;
+    if (this.#isSending || this.#readers.size === 0) return;
     this.#isSending = true;
     void this.#send();
   }
@@ -130,9 +144,10 @@ export class Broadcast {
     }
   }
 
-  /** Whether nobody waits for the next event. */
-  #isQuiet(): boolean {
-    return !this.#isSending && this.#live.size === 0 && this.#liveOf.size === 0;
+  #beginAnew(): void {
+    this.#recent.length = 0;
+    this.#recentOctets = 0;
+    this.#position = this.#log.next - 1;
   }
 
   /** The number in an event's id, if what came after it is still remembered. */
@@ -165,37 +180,80 @@ export class Broadcast {
     yield "\n\n";
   }
 
-  /** Gives a reader that has not caught up what it can take now. */
-  async #pull(reader: Reader): Promise<void> {
+  /** Gives a reader the next piece of what it lacks, or lets it wait. */
+  #pull(reader: Reader): Promise<void> | undefined {
     reader.hasMoved = true;
-    while (!reader.isLive && !reader.isOver) {
-      const text = await this.#turns.run(() => this.#next(reader));
-      if (reader.isOver || text === "") continue;
-      reader.controller!.enqueue(this.#encoder.encode(text));
-      return;
+    if (reader.beginning === undefined && this.#giveNext(reader)) return;
+    return this.#catchUp(reader);
+  }
+
+  /**
+   * Gives a reader the next batch, or lets it wait for one. False if it lacks
+   * what is in no batch any more.
+   */
+  #giveNext(reader: Reader): boolean {
+    if (reader.isOver) return true;
+    if (reader.position === this.#position) {
+      reader.hasCaughtUp = reader.isWaiting = true;
+      return true;
+    }
+    if (reader.mac !== undefined) return false;
+    const batch = this.#batchAfter(reader.position);
+    if (batch === undefined) {
+      if (reader.hasCaughtUp) this.#drop(reader);
+      return reader.isOver;
+    }
+    reader.position = batch.last;
+    this.delivered += batch.last - batch.first + 1;
+    reader.controller!.enqueue(batch.octets);
+    return true;
+  }
+
+  /** The batch that goes on from a position, if it is kept. */
+  #batchAfter(position: number): Batch | undefined {
+    let low = 0;
+    let high = this.#recent.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#recent[middle]!.first <= position) low = middle + 1;
+      else high = middle;
+    }
+    const batch = this.#recent[low];
+    return batch?.first === position + 1 ? batch : undefined;
+  }
+
+  /** Gives a reader what is written for it alone, when it is its turn. */
+  async #catchUp(reader: Reader): Promise<void> {
+    while (!reader.isOver) {
+      const text = await this.#turns.run(() => this.#textFor(reader));
+      if (reader.isOver) return;
+      if (text !== "") {
+        return reader.controller!.enqueue(this.#encoder.encode(text));
+      }
+      if (this.#giveNext(reader)) return;
     }
   }
 
-  /** The next slice of what a reader has missed; makes it live at the end. */
-  #next(reader: Reader): string {
+  /** A slice of the beginning, or of the events that are in no batch. */
+  #textFor(reader: Reader): string {
     if (reader.isOver) return "";
-    if (reader.state !== undefined) {
-      const { text, isLast } = sliceOf(reader.state);
-      if (isLast) reader.state = undefined;
+    if (reader.beginning !== undefined) {
+      const { text, isLast } = sliceOf(reader.beginning);
+      if (isLast) reader.beginning = undefined;
       return text;
     }
-    if (this.#isQuiet()) this.#position = this.#log.next - 1;
     if (reader.position < this.#log.first - 1) {
       this.#drop(reader);
       return "";
     }
-    const text = this.#events(reader, this.#position);
-    if (reader.position === this.#position) this.#join(reader);
-    return text;
+    const last = reader.mac !== undefined || this.#recent.length === 0
+      ? this.#position
+      : this.#recent[0]!.first - 1;
+    return this.#eventsFor(reader, last);
   }
 
-  /** Writes the events from a reader's position to another, while a slice lasts. */
-  #events(reader: Reader, last: number): string {
+  /** Writes events for one reader up to a number, while a slice lasts. */
+  #eventsFor(reader: Reader, last: number): string {
     const end = performance.now() + SLICE;
     let text = "";
     while (reader.position < last) {
@@ -204,7 +262,7 @@ export class Broadcast {
         text += this.#eventText(number);
         this.delivered++;
       }
-      if (number % BATCH === 0 && performance.now() > end) break;
+      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
     }
     return text;
   }
@@ -215,103 +273,109 @@ export class Broadcast {
     }\n\n`;
   }
 
-  #join(reader: Reader): void {
-    reader.isLive = true;
-    if (reader.mac === undefined) this.#live.add(reader);
-    else {
-      const others = this.#liveOf.get(reader.mac);
-      if (others === undefined) this.#liveOf.set(reader.mac, new Set([reader]));
-      else others.add(reader);
-    }
-  }
-
   /** Sends what happens until nothing more does. */
   async #send(): Promise<void> {
-    while (this.#position < this.#log.next - 1) {
+    while (this.#position < this.#log.next - 1 && this.#readers.size > 0) {
       await pause(GATHERING);
-      if (this.#position < this.#log.first - 1) this.#dropLive();
-      while (this.#position < this.#log.next - 1) await this.#sendBatch();
+      // The log may have run over what nobody was sent yet.
+      if (this.#position < this.#log.first - 1) this.#beginAnew();
+      while (this.#position < this.#log.next - 1) {
+        const concerned = this.#writeBatch();
+        await this.#wake(concerned);
+      }
     }
     this.#isSending = false;
   }
 
-  /** Sends as many events as can be written in a slice. */
-  async #sendBatch(): Promise<void> {
+  /**
+   * Writes as many events as a slice allows into a batch.
+   *
+   * @returns The MACs in it that somebody hears of alone.
+   */
+  #writeBatch(): Set<Mac> {
     const end = performance.now() + SLICE;
     const last = this.#log.next - 1;
     const first = this.#position + 1;
+    const concerned = new Set<Mac>();
     let text = "";
     while (this.#position < last) {
       const number = ++this.#position;
-      const event = this.#eventText(number);
-      text += event;
-      for (const reader of this.#liveOf.get(this.#log.macAt(number)) ?? []) {
-        this.#give(reader, this.#encoder.encode(event), 1);
+      text += this.#eventText(number);
+      if (this.#readersOf.size > 0) {
+        const mac = this.#log.macAt(number);
+        if (this.#readersOf.has(mac)) concerned.add(mac);
       }
-      if (number % BATCH === 0 && performance.now() > end) break;
+      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
     }
-    const bytes = this.#encoder.encode(text);
-    const count = this.#position + 1 - first;
-    let begun = performance.now();
-    // Who joins meanwhile has these events already.
-    for (const reader of [...this.#live]) {
-      this.#give(reader, bytes, count);
-      if (performance.now() - begun < SLICE) continue;
-      await pause(1);
-      begun = performance.now();
+    const octets = this.#encoder.encode(text);
+    this.#recent.push({ first, last: this.#position, octets });
+    this.#recentOctets += octets.length;
+    while (
+      this.#recentOctets > MAX_RECENT_EVENT_OCTETS && this.#recent.length > 1
+    ) this.#recentOctets -= this.#recent.shift()!.octets.length;
+    return concerned;
+  }
+
+  /** Gives the new batch to those who wait, in slices. */
+  async #wake(concerned: Set<Mac>): Promise<void> {
+    let count = 0;
+    for (const reader of this.#readers) {
+      if (!reader.isWaiting) continue;
+      if (reader.mac === undefined) {
+        reader.isWaiting = false;
+        this.#giveNext(reader);
+      } else if (!concerned.has(reader.mac)) {
+        reader.position = this.#position;
+      } else {
+        reader.isWaiting = false;
+        void this.#catchUp(reader);
+      }
+      if (++count % TOGETHER === 0) await letIn();
     }
   }
 
-  #give(reader: Reader, bytes: Uint8Array, count: number): void {
-    if (reader.isOver) return;
-    if (reader.backlog + bytes.length > MAX_EVENT_BACKLOG) {
-      return this.#drop(reader);
-    }
-    reader.controller!.enqueue(bytes);
-    this.delivered += count;
-  }
-
-  /** A sign of life to all; who has not read since the last one is dropped. */
+  /** A sign of life to all who wait; who has not taken the last one is dropped. */
   #beat(): void {
     const comment = this.#encoder.encode(":\n\n");
     for (const reader of this.#readers) {
-      if (!reader.hasMoved && reader.backlog >= QUEUE) this.#drop(reader);
-      else if (reader.isLive) this.#give(reader, comment, 0);
+      if (reader.isWaiting) {
+        reader.isWaiting = false;
+        reader.controller!.enqueue(comment);
+      } else if (!reader.hasMoved) this.#drop(reader);
       reader.hasMoved = false;
     }
   }
 
-  /** The log has run over what they had not been sent. */
-  #dropLive(): void {
-    for (const reader of this.#readers) {
-      if (reader.isLive) this.#drop(reader);
+  #add(reader: Reader): void {
+    const { mac } = reader;
+    this.#readers.add(reader);
+    if (mac !== undefined) {
+      this.#readersOf.set(mac, (this.#readersOf.get(mac) ?? 0) + 1);
     }
-    this.#position = this.#log.first - 1;
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
   }
 
   #drop(reader: Reader): void {
     this.#remove(reader);
     this.dropped++;
-    // Closing would keep what it has not read; this forgets it.
     reader.controller!.error(new Error("too slow"));
   }
 
   #remove(reader: Reader): void {
     if (reader.isOver) return;
+    const { mac } = reader;
     reader.isOver = true;
-    reader.isLive = false;
-    reader.state = undefined;
+    reader.isWaiting = false;
+    reader.beginning = undefined;
     this.#readers.delete(reader);
-    this.#live.delete(reader);
-    if (reader.mac !== undefined) {
-      const others = this.#liveOf.get(reader.mac);
-      others?.delete(reader);
-      if (others?.size === 0) this.#liveOf.delete(reader.mac);
+    if (mac !== undefined) {
+      const others = this.#readersOf.get(mac)! - 1;
+      if (others > 0) this.#readersOf.set(mac, others);
+      else this.#readersOf.delete(mac);
     }
-    if (this.#readers.size === 0) {
-      clearInterval(this.#heartbeat);
-      this.#heartbeat = undefined;
-    }
+    if (this.#readers.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
   }
 }
 
