@@ -18,6 +18,8 @@ import {
   withoutComments,
 } from "../../lib/http/page_files.ts";
 import type { EventJson, MachineJson } from "../../lib/machines/json.ts";
+import type { EventName } from "../../lib/machines/timeline.ts";
+import { ask, Known, MAC, MAC_TEXT } from "./ask.ts";
 
 /** The whole page, and every file that it loads. */
 const MAX_PAGE_OCTETS = 50_000;
@@ -29,7 +31,7 @@ const OPTIONS = {
 };
 
 function event(
-  name: string,
+  name: EventName,
   second: number,
   detail: EventJson["detail"] = null,
 ): EventJson {
@@ -111,7 +113,7 @@ describe("the page as the server makes it", () => {
     const evil = `<script>alert("1")</script>&'\u202e\n`;
     const row = machineRow(
       machine(
-        event(evil, 10),
+        event(evil as EventName, 10),
         event("serve_ipxe_over_tftp", 11, {
           protocol: "tftp",
           file_name: evil,
@@ -205,5 +207,55 @@ describe("the files of the page", () => {
     const files = [...(await readPageFiles()).values()];
     for (const { etag } of files) assertMatch(etag, /^"[0-9a-f]{24}"$/);
     assertEquals(new Set(files.map(({ etag }) => etag)).size, files.length);
+  });
+});
+
+describe("answers for the page", () => {
+  it("are the page with its policy, never kept", async () => {
+    const known = new Known();
+    known.registry.reach(known.registry.add(MAC, 0), "os_init");
+    const response = await ask(known.handler(), "/");
+    assertEquals(response.status, 200);
+    assertEquals(
+      response.headers.get("content-security-policy"),
+      CONTENT_SECURITY_POLICY,
+    );
+    assertEquals(response.headers.get("cache-control"), "no-store");
+    const html = await response.text();
+    assertStringIncludes(html, "<title>Machines on lan</title>");
+    assertStringIncludes(html, `>${MAC_TEXT}<br>2001:db8:1:2:0:200:5e00:5301<`);
+    assertStringIncludes(html, "System is up");
+    assert(html.endsWith("</html>\n"));
+  });
+
+  it("are its files, and only what is new of them", async () => {
+    const handler = new Known().handler();
+    const first = await ask(handler, "/page/page.css");
+    assertEquals(first.headers.get("content-type"), "text/css; charset=utf-8");
+    assertStringIncludes(await first.text(), ":root");
+    const etag = first.headers.get("etag")!;
+    for (const [tags, status] of [[etag, 304], ['"other"', 200]] as const) {
+      const again = await ask(handler, "/page/page.css", {
+        headers: { "if-none-match": tags },
+      });
+      assertEquals(again.status, status);
+      await again.body?.cancel();
+    }
+  });
+
+  it("go on when machines are forgotten while they are written", async () => {
+    const known = new Known({ machines: 500, events: 5000 });
+    for (let index = 0; index < 500; index++) known.registry.add(index, 0);
+    const { body } = await ask(known.handler(), "/");
+    let html = "";
+    for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+      for (let index = 500; html === "" && index < 900; index++) {
+        known.registry.add(index, 0);
+      }
+      html += text;
+    }
+    assert(html.endsWith("</html>\n"));
+    const rows = html.match(/<tr role="row"><th scope="row"/g)!.length;
+    assert(rows >= 100 && rows < 500, `${rows} rows`);
   });
 });
