@@ -26,6 +26,7 @@ import { Handler } from "./http/handler.ts";
 import { HostNames } from "./http/hosts.ts";
 import { Netboot } from "./http/netboot.ts";
 import { NetbootFiles } from "./http/netboot_files.ts";
+import { PageAnswers } from "./http/page_answers.ts";
 import {
   authorityOf,
   type HttpObserver,
@@ -246,6 +247,14 @@ export class Daemon
           this.#dhcpv6.serving === undefined
             ? `DHCPv6 is not served on ${settings.interfaceName} now`
             : undefined,
+      }),
+      page: new PageAnswers({
+        registry: this.#machines,
+        writer,
+        names: this.#names,
+        turns,
+        interfaceName: settings.interfaceName,
+        baseAddress: answers.links[0]!.text,
       }),
       allows,
       hosts: new HostNames(settings.hosts),

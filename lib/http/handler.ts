@@ -7,12 +7,14 @@
 import type { Api } from "./api.ts";
 import { type HostNames, isOwnOrigin } from "./hosts.ts";
 import type { Netboot } from "./netboot.ts";
+import type { PageAnswers } from "./page_answers.ts";
 import { sentence, type Target, targetOf } from "./respond.ts";
 
 /** What a handler works with. */
 export interface HandlerOptions {
   readonly netboot: Netboot;
   readonly api: Api;
+  readonly page: PageAnswers;
   /** Whether an address is answered at all. */
   readonly allows: (hostname: string) => boolean;
   /** The names under which the API answers. */
@@ -57,14 +59,14 @@ export class Handler {
     if (target.path.startsWith("/mac/")) {
       return await netboot.handle(request, target.path, client, protocol);
     }
-    const response = this.#api(request.headers, target);
+    const response = await this.#api(request.headers, target);
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return new Response(null, response);
   }
 
-  #api(headers: Headers, target: Target): Response {
-    const { api, hosts } = this.#options;
+  async #api(headers: Headers, target: Target): Promise<Response> {
+    const { api, hosts, page } = this.#options;
     if (target.path === "/healthz") return api.health();
     const host = headers.get("host") ?? target.authority;
     if (!hosts.has(host) || !hosts.has(target.authority)) {
@@ -77,6 +79,7 @@ export class Handler {
     if (origin !== null && !isOwnOrigin(origin, host)) {
       return sentence(403, "pages from elsewhere are not served");
     }
-    return api.respond(target, headers) ?? sentence(404, "not found");
+    return api.respond(target, headers) ??
+      await page.respond(target.path, headers) ?? sentence(404, "not found");
   }
 }

@@ -70,6 +70,24 @@ export class MachineWriter {
     }","Events":[${events}]}`;
   }
 
+  /** A machine as it is now. */
+  state(machine: Machine): MachineJson {
+    const { mac, link } = machine;
+    return {
+      Mac: formatMac(mac),
+      IPv6Address: this.address(mac, link),
+      Events: Array.from(
+        this.#registry.eventsOf(machine),
+        ({ event, timestamp, detail }) => ({
+          event,
+          timestamp: formatTimestamp(timestamp),
+          repeat_event: false,
+          detail,
+        }),
+      ),
+    };
+  }
+
   /** All machines by their MAC, in pieces. */
   *machines(sequence: number): Generator<string> {
     let start = "{";

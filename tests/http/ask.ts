@@ -3,6 +3,7 @@
 import { Api } from "../../lib/http/api.ts";
 import { Handler } from "../../lib/http/handler.ts";
 import { HostNames } from "../../lib/http/hosts.ts";
+import { PageAnswers } from "../../lib/http/page_answers.ts";
 import { Netboot } from "../../lib/http/netboot.ts";
 import { Broadcast } from "../../lib/machines/broadcast.ts";
 import { MachineWriter } from "../../lib/machines/json.ts";
@@ -89,6 +90,11 @@ export class Known {
         ...this,
         problem: () => this.problem,
         metrics: () => this.metrics,
+      }),
+      page: new PageAnswers({
+        ...this,
+        interfaceName: "lan",
+        baseAddress: BASE,
       }),
       allows,
       hosts: new HostNames(hosts),

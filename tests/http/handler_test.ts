@@ -371,7 +371,16 @@ describe("HTTP handler", () => {
     });
 
     it("404 for all else", async () => {
-      for (const path of ["/", "/index.html", "/mac", "/m/x", "/mac.efi"]) {
+      for (
+        const path of [
+          "/index.html",
+          "/page/",
+          "/page/../page.css",
+          "/mac",
+          "/m/x",
+          "/mac.efi",
+        ]
+      ) {
         const response = await ask(handler, path, { client: CLIENT });
         await isRefusal(response, 404);
       }
