@@ -173,9 +173,9 @@ export class Broadcast {
     if (mac === undefined) yield* this.#writer.machines(position);
     else {
       const machine = this.#registry.get(mac);
-      yield machine === undefined
-        ? "null"
-        : this.#writer.machine(machine, position);
+      yield JSON.stringify(
+        machine === undefined ? null : this.#writer.machine(machine, position),
+      );
     }
     yield "\n\n";
   }
@@ -269,7 +269,7 @@ export class Broadcast {
 
   #eventText(number: number): string {
     return `id: ${this.#run}-${number}\ndata: ${
-      this.#writer.event(this.#log.at(number))
+      JSON.stringify(this.#writer.event(this.#log.at(number)))
     }\n\n`;
   }
 
