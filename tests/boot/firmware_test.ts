@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { addressOf, formatIpv6, parseIpv6 } from "../../lib/net/ipv6.ts";
 import type { KeyPairFiles } from "../../lib/http/certificates.ts";
@@ -11,6 +11,7 @@ import { Machine, missingFirmware } from "./machine.ts";
 import {
   type BootDaemon,
   BootNetwork,
+  type EventRecording,
   ROUTER,
   ROUTER_NAME,
   TLS_PORT,
@@ -29,6 +30,7 @@ const lacks = missing(
   "xz",
   "openssl",
   "dnsmasq",
+  "curl",
 );
 const firmware = missingFirmware("x86-64", "arm64");
 if (firmware.length > 0) {
@@ -105,6 +107,47 @@ function assertStages(
     [],
   );
 }
+
+/**
+ * Asserts that the event stream told these events of a machine and no others,
+ * each in the form that its readers know.
+ */
+function assertStream(
+  recording: EventRecording,
+  { mac }: Machine,
+  expected: readonly string[],
+): void {
+  const [state] = recording.messages;
+  assertEquals(state, {}, "nobody was known at first");
+  const events = recording.events(mac);
+  assertEquals(events.map(({ event }) => event.event), expected);
+  for (const message of events) {
+    const { event, timestamp, detail } = message.event;
+    assertEquals(message, {
+      mac,
+      ipv6_address: derived(mac),
+      event: { event, timestamp, repeat_event: false, detail },
+    });
+    assertMatch(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    const [file_name, protocol] = FILES[event] ?? [];
+    assertEquals(
+      detail as unknown,
+      file_name === undefined ? null : {
+        protocol,
+        file_name,
+        state: "init",
+        sent_bytes: 0,
+        total_bytes: detail?.total_bytes,
+      },
+    );
+  }
+}
+
+/** The file of each event that tells of one. */
+const FILES: Record<string, [string, string]> = {
+  serve_ipxe_over_tftp: ["ipxe.efi", "tftp"],
+  http_fetch_uki: ["boot.efi", "http"],
+};
 
 /** Waits until the system on a machine tells its address. */
 async function osAddress(
@@ -244,6 +287,7 @@ describe("real firmware", () => {
     await network.serve(mac, uki);
     await network.advertise();
     const daemon = await network.daemon();
+    const recording = network.listen();
     const machine = await Machine.start(network.router, {
       architecture: "x86-64",
       mac,
@@ -260,6 +304,15 @@ describe("real firmware", () => {
     );
     assertEquals(address, derived(mac));
     assertStages(daemon, machine, [...PXE, OS]);
+    assertStream(recording, machine, [
+      "init",
+      "point_pxe_to_ipxe_over_tftp",
+      "serve_ipxe_over_tftp",
+      "served_ipxe_over_tftp",
+      "point_ipxe_to_http_boot",
+      "http_fetch_uki",
+      "os_init",
+    ]);
     assertConsole(
       machine,
       ">>Start PXE over IPv6",
@@ -303,6 +356,7 @@ describe("real firmware", () => {
     await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
     await network.advertise();
     const daemon = await network.daemon("--tftp-listen-addr=off");
+    const recording = network.listen();
     const machine = await Machine.start(network.router, {
       ...settings,
       variables: fresh.variables,
@@ -327,6 +381,15 @@ describe("real firmware", () => {
     // It asked for PXE first, and there was no TFTP.
     assertStages(daemon, machine, [...HTTP_BOOT, OS], [
       "unsupported_architecture",
+    ]);
+    assertStream(recording, machine, [
+      "init",
+      "point_pxe_to_ipxe_over_tftp",
+      "unsupported_architecture",
+      "jump_to",
+      "http_boot",
+      "http_fetch_uki",
+      "os_init",
     ]);
   });
 

@@ -1,5 +1,6 @@
 /** A link as a router has it, on which machines boot. */
 
+import type { MachineEventJson } from "../../lib/machines/json.ts";
 import type { KeyPairFiles } from "../../lib/http/certificates.ts";
 import { BASE } from "../clients/expect.ts";
 import { type LogLine, RunningDaemon, startDaemon } from "../lab/daemon.ts";
@@ -110,6 +111,13 @@ export class BootNetwork implements AsyncDisposable {
     await server.says(/dnsmasq.* started/);
   }
 
+  /** Records the event stream of the daemon, as a script with curl would. */
+  listen(): EventRecording {
+    return new EventRecording(
+      this.router.start(["curl", "-sN", `http://[${ROUTER}]:6315/events`]),
+    );
+  }
+
   /** Starts the daemon. */
   daemon(...args: string[]): Promise<BootDaemon> {
     return this.#daemon(TEMPLATE, ...args);
@@ -145,6 +153,25 @@ export class BootNetwork implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lab[Symbol.asyncDispose]();
+  }
+}
+
+/** What the event stream told. */
+export class EventRecording {
+  constructor(readonly program: Program) {}
+
+  /** Everything that came so far: the state, then an event each. */
+  get messages(): unknown[] {
+    return [...this.program.output.matchAll(/^data: (.*)\n/gm)].map(
+      ([, data]) => JSON.parse(data!),
+    );
+  }
+
+  /** What was told of a machine, without what was told again. */
+  events(mac: string): MachineEventJson[] {
+    return (this.messages.slice(1) as MachineEventJson[]).filter((message) =>
+      message.mac === mac && !message.event.repeat_event
+    );
   }
 }
 
