@@ -35,7 +35,7 @@ export const PATIENCE: Patience = {
 
 /** Who is told of what a daemon says, and of how it is reached. */
 export interface FollowObserver {
-  /** A connection is there; `clock`: the daemon's time less this host's, in ms. */
+  /** A connection is good; `clock`: the daemon's time less this host's, in ms. */
   connected(clock: number, signal: AbortSignal): void | Promise<void>;
   /** A message; the next one is read when this is settled. */
   message(message: Message): Promise<void>;
@@ -50,6 +50,9 @@ class Away extends Error {}
 
 /** The daemon does not want to, and will not by itself. */
 class Refusal extends Error {}
+
+/** What can go back in a header: a daemon's IDs are far from these bounds. */
+const SENDABLE_ID = /^[!-~]{1,256}$/;
 
 /** Milliseconds of difference below which two clocks count as the same. */
 const CLOCK_TOLERANCE = 2000;
@@ -109,9 +112,13 @@ export class Follower {
     try {
       const response = await this.#ask(connection, both);
       this.#mustBeStream(response);
-      await this.#observer.connected(clockOf(response), both);
-      const reader = response.body!.getReader();
-      await this.#read(reader, connection);
+      let isGreeted = false;
+      const greet = async () => {
+        if (isGreeted) return;
+        isGreeted = true;
+        await this.#observer.connected(clockOf(response), both);
+      };
+      await this.#read(response.body!.getReader(), connection, greet);
     } finally {
       connection.abort();
     }
@@ -154,6 +161,7 @@ export class Follower {
   async #read(
     reader: ReadableStreamDefaultReader<Uint8Array>,
     connection: AbortController,
+    greet: () => Promise<void>,
   ): Promise<void> {
     const parser = new EventStreamParser(MAX_STATE_CHARACTERS);
     const { silence } = this.#patience;
@@ -165,12 +173,15 @@ export class Follower {
         reader.read(),
       );
       if (done) throw new Away("it ended the stream");
-      for (const { id, data } of parse(parser, value)) {
-        const message = parseMessage(data);
+      for (const { id, type, data } of parse(parser, value)) {
+        const message = type === "message" ? parseMessage(data) : undefined;
+        await greet();
         if (message !== undefined) await this.#observer.message(message);
-        this.#lastEventId = id;
-        this.#wait = this.#firstWait = this.#firstWaitOf(parser);
+        this.#lastEventId = SENDABLE_ID.test(id) ? id : "";
       }
+      this.#wait = this.#firstWait = this.#firstWaitOf(parser);
+      // Who comes back may have missed nothing, and gets no message at once.
+      await greet();
     }
   }
 

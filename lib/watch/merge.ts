@@ -7,20 +7,24 @@
 
 import { MAX_HELD_LINES } from "../limits.ts";
 
-/** Milliseconds that a line waits for another daemon's report of its event. */
-export const HOLD = 200;
+/**
+ * Milliseconds that a line waits at least for another daemon's report of its
+ * event; it waits twice as long at most.
+ */
+export const HOLD = 100;
 
 interface Held {
   readonly key: string;
   readonly labels: string[];
-  readonly due: number;
   readonly render: (labels: readonly string[]) => string;
 }
 
 /** Lines of several daemons, in the order in which they came. */
 export class Merge {
   readonly #write: (lines: Iterable<string>) => Promise<void>;
-  #held: Held[] = [];
+  /** What came before the last tick of the timer, and since then. */
+  #older: Held[] = [];
+  #newer: Held[] = [];
   #timer: number | undefined;
   /** What became of the last lines; whoever adds the next one hears of it. */
   #written: Promise<void> = Promise.resolve();
@@ -38,45 +42,38 @@ export class Merge {
     label: string,
     render: (labels: readonly string[]) => string,
   ): Promise<void> {
-    const twin = this.#held.find((held) =>
-      held.key === key && !held.labels.includes(label)
-    );
+    const isTwin = (held: Held) =>
+      held.key === key && !held.labels.includes(label);
+    const twin = this.#older.find(isTwin) ?? this.#newer.find(isTwin);
     if (twin !== undefined) {
       twin.labels.push(label);
       return;
     }
-    const due = performance.now() + HOLD;
-    this.#held.push({ key, labels: [label], due, render });
-    if (this.#held.length > MAX_HELD_LINES) this.#release(Infinity);
-    else this.#timer ??= setTimeout(() => this.#releaseDue(), HOLD);
-    await this.#written;
+    this.#newer.push({ key, labels: [label], render });
+    this.#timer ??= setInterval(() => this.#tick(), HOLD);
+    if (this.#older.length + this.#newer.length > MAX_HELD_LINES) {
+      await this.flush();
+    } else {
+      await this.#written;
+    }
   }
 
   /** Writes all that waits. */
   async flush(): Promise<void> {
-    this.#release(Infinity);
+    this.#tick();
+    this.#tick();
     await this.#written;
   }
 
-  #releaseDue(): void {
-    this.#timer = undefined;
-    const now = performance.now();
-    this.#release(now);
-    const next = this.#held[0];
-    if (next !== undefined) {
-      this.#timer = setTimeout(() => this.#releaseDue(), next.due - now);
-    }
-  }
-
-  #release(now: number): void {
-    const count = this.#held.findLastIndex(({ due }) => due <= now) + 1;
-    if (count === 0) return;
-    const ready = this.#held.slice(0, count);
-    this.#held = this.#held.slice(count);
-    if (this.#held.length === 0) {
-      clearTimeout(this.#timer);
+  #tick(): void {
+    const ready = this.#older;
+    this.#older = this.#newer;
+    this.#newer = [];
+    if (this.#older.length === 0) {
+      clearInterval(this.#timer);
       this.#timer = undefined;
     }
+    if (ready.length === 0) return;
     this.#written = this.#write(
       ready.map(({ render, labels }) => render(labels)),
     );

@@ -71,7 +71,8 @@ describe("event stream", () => {
 
   it("reads how long to wait", () => {
     const parser = new EventStreamParser(LIMIT);
-    const tell = (text: string) => read([new TextEncoder().encode(text)], parser);
+    const tell = (text: string) =>
+      read([new TextEncoder().encode(text)], parser);
     tell("data: a\n");
     assertEquals(parser.retry, undefined);
     tell("retry: 3000\n");
