@@ -65,7 +65,16 @@ export async function watch(
         return new Promise<never>(() => {});
       },
     );
-    return await Promise.race([all.then(() => true), hopeless, output.broken]);
+    // A follower whose line is not read waits for that, but who ends it does not.
+    const ended = new Promise<true>((resolve) =>
+      signal.addEventListener("abort", () => resolve(true))
+    );
+    return await Promise.race([
+      all.then(() => true),
+      ended,
+      hopeless,
+      output.broken,
+    ]);
   } catch (error) {
     if (error instanceof OutputError && error.isClosed) return true;
     throw error;

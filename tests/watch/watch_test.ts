@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MAX_STATE_LINES } from "../../lib/limits.ts";
-import { eventually } from "../lab/lab.ts";
+import { eventually, pause } from "../lab/lab.ts";
 import { FixtureDaemon } from "./fixture.ts";
 import { colourfulEnvironment, watchCommand, Watching } from "./program.ts";
 import {
@@ -44,6 +44,16 @@ function told(daemon: FixtureDaemon, event: unknown, more = {}) {
     event,
     ...more,
   };
+}
+
+/** Gives a daemon so many machines, the one with the newest event last. */
+function manyMachines(daemon: FixtureDaemon, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const mac = `02:00:00:00:${
+      (0x1000 + index).toString(16).replace(/^(..)/, "$1:")
+    }`;
+    daemon.state[mac] = machine(mac, ADDRESS, event("init", index));
+  }
 }
 
 const KEPT = { kept: true };
@@ -154,7 +164,7 @@ describe("watch", () => {
     await text.wrote(1);
     await daemon.stop();
     const refusals = daemon.asked.length;
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await pause(1500);
     const events = [event("init", 50), event("jump_to", 51)];
     events.push(event("os_init", 51));
     daemon.state = {
@@ -311,6 +321,20 @@ describe("watch", () => {
     assertMatch(watching.stderr, / is back\n$/);
   });
 
+  it("ends though its reader has stalled", async () => {
+    await using daemon = new FixtureDaemon();
+    manyMachines(daemon, 4000);
+    const [program, ...args] = watchCommand(daemon.url);
+    const child = new Deno.Command(program!, { args, stdout: "piped" }).spawn();
+    await eventually("reader", () => daemon.readers === 1);
+    await pause(1000);
+    child.kill("SIGINT");
+    const stuck = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    assertEquals((await child.status).code, 0);
+    clearTimeout(stuck);
+    await child.stdout.cancel();
+  });
+
   it("ends quietly when nobody reads any more", async () => {
     await using daemon = new FixtureDaemon();
     daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
@@ -326,7 +350,7 @@ describe("watch", () => {
     // The first line that nobody reads ends it.
     for (let second = 0; daemon.readers > 0 && second < 100; second++) {
       daemon.say(MAC, ADDRESS, again("firmware_init", second));
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     }
     assertEquals(await shell.ended(), 0);
     assertEquals(shell.stderr, "exit code 0\n");
@@ -373,12 +397,7 @@ describe("watch", () => {
   onTerminal("does not flood a terminal, but a pipe gets all", async () => {
     await using daemon = new FixtureDaemon();
     const count = 3 * MAX_STATE_LINES;
-    for (let index = 0; index < count; index++) {
-      const mac = `02:00:00:00:${
-        (0x1000 + index).toString(16).replace(/^(..)/, "$1:")
-      }`;
-      daemon.state[mac] = machine(mac, ADDRESS, event("init", index));
-    }
+    manyMachines(daemon, count);
     await using terminal = atTerminal(daemon.url, { NO_COLOR: "1" });
     await using pipe = new Watching(watchCommand(daemon.url));
     await terminal.wrote(MAX_STATE_LINES + 1);
