@@ -6,7 +6,7 @@
  */
 
 import { type BootAddresses, bootAddressesOf } from "./dhcpv6/boot_address.ts";
-import type { BootEvent } from "./dhcpv6/boot.ts";
+import { metricsOf } from "./daemon_metrics.ts";
 import { messageName, MessageType } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
@@ -21,8 +21,12 @@ import {
   KeyPairWatch,
   readKeyPair,
 } from "./http/certificates.ts";
+import { Api } from "./http/api.ts";
 import { Handler } from "./http/handler.ts";
+import { HostNames } from "./http/hosts.ts";
+import { Netboot } from "./http/netboot.ts";
 import { NetbootFiles } from "./http/netboot_files.ts";
+import { PageAnswers } from "./http/page_answers.ts";
 import {
   authorityOf,
   type HttpObserver,
@@ -33,8 +37,22 @@ import {
 import { type GivenIpxeFiles, IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
 import { MAX_NO_MAC_SOURCES } from "./limits.ts";
 import { type Log, shown } from "./log.ts";
-import { type Machine, MachineRegistry } from "./machines/registry.ts";
+import { MachineLog } from "./machine_log.ts";
+import { Broadcast } from "./machines/broadcast.ts";
+import { MachineWriter } from "./machines/json.ts";
+import {
+  Names,
+  type NamesObserver,
+  type NamesProblem,
+} from "./machines/names.ts";
+import {
+  type Machine,
+  MachineRegistry,
+  type RegistryObserver,
+} from "./machines/registry.ts";
+import type { EventName } from "./machines/timeline.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
+import type { Metric } from "./metrics/metrics.ts";
 import { AccessList } from "./net/access.ts";
 import { findInterface, hostnamesOf, type Interface } from "./net/interface.ts";
 import {
@@ -54,6 +72,7 @@ import {
   type TftpObserver,
   TftpServer,
 } from "./tftp/server.ts";
+import { Turns } from "./turns.ts";
 import { VERSION } from "./version.ts";
 
 /** What a daemon is set up with. */
@@ -79,7 +98,14 @@ export interface DaemonSettings {
   /** Prefixes that HTTP and TFTP answer besides the interface's own. */
   readonly allowed: readonly Prefix[] | "any";
   readonly ipxe: GivenIpxeFiles;
+  /** Names under which the API answers, besides address literals. */
+  readonly hosts: readonly string[];
+  /** The names that people have given to machines. */
+  readonly namesFile: string | undefined;
   readonly maxMachines: number;
+  readonly maxEvents: number;
+  /** Where metrics and events are pushed to. */
+  readonly otlpEndpoint: URL | undefined;
   /** What the operator should know, but need not change. */
   readonly notices: readonly string[];
 }
@@ -142,13 +168,23 @@ export function tftpPortOf({ tftp }: DaemonSettings): number {
 }
 
 /** A running daemon. */
-export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
+export class Daemon
+  implements
+    Dhcpv6Observer,
+    TftpObserver,
+    HttpObserver,
+    RegistryObserver,
+    NamesObserver {
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
+  readonly #machineLog: MachineLog;
+  readonly #names: Names;
+  readonly #broadcast: Broadcast;
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
+  readonly #netboot: Netboot;
   readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
@@ -164,7 +200,16 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
   constructor(settings: DaemonSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
-    this.#machines = new MachineRegistry(settings.maxMachines);
+    const { maxMachines, maxEvents, answers, namesFile } = settings;
+    this.#machines = new MachineRegistry({
+      machines: maxMachines,
+      events: maxEvents,
+    }, this);
+    const writer = new MachineWriter(this.#machines, answers.links);
+    const turns = new Turns();
+    this.#names = new Names(namesFile, this);
+    this.#broadcast = new Broadcast(this.#machines, writer, turns);
+    this.#machineLog = new MachineLog(log, this.#names, writer);
     this.#access = new AccessList(settings.allowed);
     this.#ipxe = new IpxeFiles(settings.ipxe);
     this.#files = settings.netbootDirectory === undefined
@@ -184,11 +229,35 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
       allows,
       observer: this,
     });
+    this.#netboot = new Netboot(this.#files, (mac, client, detail) => {
+      const machine = this.#machineOf(mac, client);
+      if (machine === undefined) return;
+      this.#machines.reach(machine, "http_fetch_uki", detail);
+    });
     this.#handler = new Handler({
-      files: this.#files,
+      netboot: this.#netboot,
+      api: new Api({
+        registry: this.#machines,
+        writer,
+        broadcast: this.#broadcast,
+        names: this.#names,
+        turns,
+        metrics: () => this.#metrics(),
+        problem: () =>
+          this.#dhcpv6.serving === undefined
+            ? `DHCPv6 is not served on ${settings.interfaceName} now`
+            : undefined,
+      }),
+      page: new PageAnswers({
+        registry: this.#machines,
+        writer,
+        names: this.#names,
+        turns,
+        interfaceName: settings.interfaceName,
+        baseAddress: answers.links[0]!.text,
+      }),
       allows,
-      onBootFile: (mac, client, detail) =>
-        this.#sayTransfer("http_fetch_uki", mac, client, detail),
+      hosts: new HostNames(settings.hosts),
     });
     this.#http = new HttpServer(settings.http, this.#handler, this);
   }
@@ -208,6 +277,7 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
         "no iPXE is compiled in or given: machines that boot by PXE get nothing, all else is served",
       );
     }
+    await this.#names.start();
     try {
       const link = findInterface(interfaceName);
       await this.#dhcpv6.lookAtFirst(link);
@@ -230,6 +300,8 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     clearInterval(this.#timer);
     clearTimeout(this.#silence);
     this.#keyPairWatch?.stop();
+    this.#names.stop();
+    this.#broadcast.close();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
     const ended = Promise.all([
@@ -413,25 +485,55 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     if (drop !== undefined) return;
     // Who only asks for information has no address from here.
     if (packet.type === MessageType.InformationRequest) return;
+    const { links } = this.#settings.answers;
+    const at = links.indexOf(link as GivenAddress);
     const known = this.#machines.see(identity.mac);
-    const machine = known ?? this.#machines.add(identity.mac);
-    if (machine.link !== link) {
-      machine.link = link;
-      this.#sayAddress(
-        known === undefined ? "machine_seen" : "machine_moved",
-        outcome,
-      );
+    const machine = known ??
+      this.#machines.add(identity.mac, at, identity.source);
+    if (machine.link !== at) {
+      machine.link = at;
+      this.#machineLog.moved(machine);
     }
     if (identity.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
       machine.toldOfTwoMacs = true;
-      this.#sayTwoMacs(outcome);
-    }
-    if (outcome.note === "address_declined") {
-      this.#sayDeclined(machine, outcome);
+      this.#machineLog.twoMacs(identity);
     }
     if (outcome.event !== undefined) {
-      this.#sayStage(machine, outcome.event, outcome.note);
+      this.#machines.reach(machine, outcome.event);
     }
+    if (outcome.note !== undefined) this.#machines.note(machine, outcome.note);
+  }
+
+  happened(
+    machine: Machine,
+    event: EventName,
+    repeat: boolean,
+    detail: TransferDetail | null,
+  ): void {
+    this.#machineLog.happened(machine, event, repeat, detail);
+    this.#broadcast.happened();
+  }
+
+  namesRead(count: number, problems: readonly NamesProblem[]): void {
+    const { namesFile } = this.#settings;
+    this.#log.info("names_read", `${count} names read from ${namesFile}`, {
+      names: count,
+    });
+    const [first] = problems;
+    if (first === undefined) return;
+    this.#log.warning(
+      "names_malformed",
+      `${problems.length} lines of ${namesFile} are no MAC and name; the first is line ${first.line}: ${
+        shown(first.text)
+      }`,
+    );
+  }
+
+  namesUnreadable(error: Error): void {
+    this.#log.error(
+      "names_unreadable",
+      `${this.#settings.namesFile} cannot be read, the names known before stay: ${error.message}`,
+    );
   }
 
   tftpRefused(hostname: string, error: Error): void {
@@ -447,11 +549,11 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
 
   transferring(mac: Mac, client: string, detail: TransferDetail): void {
     if (detail.file_name === SCRIPT_NAME) return;
-    this.#sayTransfer("serve_ipxe_over_tftp", mac, client, detail);
-    if (detail.state !== "complete") return;
     const machine = this.#machineOf(mac, client);
-    if (machine !== undefined) {
-      this.#sayStage(machine, "served_ipxe_over_tftp", undefined);
+    if (machine === undefined) return;
+    this.#machines.reach(machine, "serve_ipxe_over_tftp", detail);
+    if (detail.state === "complete") {
+      this.#machines.reach(machine, "served_ipxe_over_tftp");
     }
   }
 
@@ -467,46 +569,6 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     });
   }
 
-  /** One line when a machine comes to another stage of its boot. */
-  #sayStage(
-    machine: Machine,
-    stage: BootEvent | "served_ipxe_over_tftp",
-    note: Outcome["note"],
-  ): void {
-    if (machine.stage === stage) return;
-    machine.stage = stage;
-    const mac = formatMac(machine.mac);
-    this.#log.info(stage, `${mac}: ${stage}`, { mac });
-    if (note === "unsupported_architecture") {
-      this.#log.warning(
-        note,
-        `${mac} boots by PXE, but there is no iPXE for its architecture`,
-        { mac },
-      );
-    }
-  }
-
-  #sayTransfer(
-    stage: "serve_ipxe_over_tftp" | "http_fetch_uki",
-    mac: Mac,
-    client: string,
-    detail: TransferDetail,
-  ): void {
-    const machine = this.#machineOf(mac, client);
-    if (machine === undefined) return;
-    machine.stage = stage;
-    const text = formatMac(mac);
-    const { sent_bytes, total_bytes, state, error } = detail;
-    this.#log.info(
-      stage,
-      `${text}: ${stage} ${
-        shown(detail.file_name)
-      }, ${state}, ${sent_bytes} of ${total_bytes} octets` +
-        (error === undefined ? "" : `: ${shown(error)}`),
-      { mac: text, ...detail },
-    );
-  }
-
   /**
    * The machine of a request that names a MAC. One that DHCPv6 has never seen
    * is taken for real only when it asks from its own address.
@@ -516,60 +578,26 @@ export class Daemon implements Dhcpv6Observer, TftpObserver, HttpObserver {
     if (known !== undefined) return known;
     const address = parseIpv6(client);
     if (address === undefined) return undefined;
-    const isOwn = isLinkLocal(address)
-      ? macOfEui64(address) === mac
-      : this.#settings.answers.links.some(({ bytes }) =>
+    const { links } = this.#settings.answers;
+    const link = isLinkLocal(address)
+      ? macOfEui64(address) === mac ? 0 : -1
+      : links.findIndex(({ bytes }) =>
         sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
-    return isOwn ? this.#machines.add(mac) : undefined;
+    return link === -1 ? undefined : this.#machines.add(mac, link);
   }
 
-  #sayTwoMacs({ identity }: Outcome): void {
-    const mac = formatMac(identity.mac);
-    const other = formatMac(identity.otherMac);
-    this.#log.warning(
-      "two_macs",
-      `${mac} is what a machine's ${
-        SOURCE_WORDS[identity.source]
-      } says, but its ${
-        SOURCE_WORDS[identity.otherSource]
-      } says ${other}; the first counts, --mac-sources changes the order`,
-      {
-        mac,
-        mac_source: identity.source,
-        other_mac: other,
-        other_mac_source: identity.otherSource,
-      },
-    );
-  }
-
-  #sayAddress(
-    event: "machine_seen" | "machine_moved",
-    { identity, link }: Outcome,
-  ): void {
-    const mac = formatMac(identity.mac);
-    const address = formatIpv6(addressOf(link!.bytes, identity.mac));
-    this.#log.info(
-      event,
-      `${mac} is ${
-        event === "machine_seen" ? "here" : "on another link"
-      } and gets ${address} (MAC from its ${SOURCE_WORDS[identity.source]})`,
-      { mac, address, mac_source: identity.source },
-    );
-  }
-
-  /** One line a minute for each machine. */
-  #sayDeclined(machine: Machine, { identity, link }: Outcome): void {
-    const now = performance.now();
-    if (now - machine.declinedAt < MINUTE) return;
-    machine.declinedAt = now;
-    const mac = formatMac(identity.mac);
-    const address = formatIpv6(addressOf(link!.bytes, identity.mac));
-    this.#log.warning(
-      "address_declined",
-      `${mac} found its address ${address} in use: another machine has it`,
-      { mac, address },
-    );
+  #metrics(): Metric[] {
+    return metricsOf({
+      dhcpv6: this.#dhcpv6.counters,
+      isServing: this.#dhcpv6.serving !== undefined,
+      tftp: this.#tftp,
+      downloads: this.#netboot.downloads,
+      handler: this.#handler,
+      registry: this.#machines,
+      broadcast: this.#broadcast,
+      log: this.#log,
+    });
   }
 
   /** One line a minute for each address. */
@@ -705,9 +733,3 @@ export async function ownAddressProblem(
       `Give the interface another address and put {{.BootAddress}} into the template, or assign ${hostname} before any other`;
   }
 }
-
-const SOURCE_WORDS = {
-  relay: "relay (option 79)",
-  duid: "DUID",
-  eui64: "link-local address",
-} as const;

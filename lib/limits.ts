@@ -26,6 +26,22 @@ export const MAX_OPTIONS = 64;
 /** Architectures of one client that are told to the boot server. */
 export const MAX_ARCHITECTURES = 8;
 
+/** Events that one machine keeps: several boots of the longest kind. */
+export const MAX_EVENTS_OF_ONE = 50;
+
+/** Readers of the event stream at once; each has a descriptor. */
+export const MAX_EVENT_READERS = 4096;
+
+/**
+ * Octets of written events that are kept for readers who are behind; who is
+ * further behind is too slow. It is there once for all of them, and some seconds
+ * of the busiest lab.
+ */
+export const MAX_RECENT_EVENT_OCTETS = 4 * 1024 * 1024;
+
+/** Octets of the file of machines' names: 65,536 of them and room for more. */
+export const MAX_NAMES_FILE = 8 * 1024 * 1024;
+
 /** Log lines that wait for a reader of stderr that has stalled. */
 export const MAX_LOG_QUEUE = 1024;
 

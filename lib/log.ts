@@ -58,6 +58,10 @@ export class Log {
   readonly #sink: LogSink;
   readonly #format: LogFormat;
   readonly #level: number;
+  /** Lines that were lost to a reader that had stalled. */
+  lostInAll = 0;
+  /** Lines that were not written for being too many. */
+  heldBackInAll = 0;
   #queue: string[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
@@ -138,10 +142,13 @@ export class Log {
     // and debug is asked for by somebody who wants to see every packet.
     if (level === "info" && ++this.#linesThisMinute > MAX_LOG_LINES_A_MINUTE) {
       this.#heldBack++;
+      this.heldBackInAll++;
       return;
     }
-    if (this.#queue.length >= MAX_LOG_QUEUE) this.#lost++;
-    else this.#enqueue(now, level, event, message, fields);
+    if (this.#queue.length >= MAX_LOG_QUEUE) {
+      this.#lost++;
+      this.lostInAll++;
+    } else this.#enqueue(now, level, event, message, fields);
   }
 
   #enqueue(

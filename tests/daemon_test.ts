@@ -89,8 +89,9 @@ describe("what an operator reads", () => {
     told.packet(far);
     told.packet(far);
     assertEquals(await told.log("address"), [
-      `machine_seen ${OWN}`,
-      "os_init",
+      `init ${OWN}`,
+      `jump_to ${OWN}`,
+      `os_init ${OWN}`,
       "machine_moved 2001:db8:7:8:0:5254:12:3456",
     ]);
   });
@@ -145,6 +146,8 @@ describe("what an operator reads", () => {
     told.daemon.transferring(mac, OWN, init);
     told.daemon.transferring(mac, "2001:db8:1:2::99", complete);
     assertEquals(await told.log("state"), [
+      "init",
+      "jump_to",
       "serve_ipxe_over_tftp init",
       "serve_ipxe_over_tftp complete",
       "served_ipxe_over_tftp",
@@ -155,6 +158,10 @@ describe("what an operator reads", () => {
       ...init,
       file_name: "autoexec.ipxe",
     });
-    assertEquals(await other.log("state"), ["serve_ipxe_over_tftp init"]);
+    assertEquals(await other.log("state"), [
+      "init",
+      "jump_to",
+      "serve_ipxe_over_tftp init",
+    ]);
   });
 });

@@ -168,6 +168,20 @@ function allowedPrefix(text: string): Prefix | "any" {
     reject(text, "a prefix such as 2001:db8::/32, or any");
 }
 
+function hostName(text: string): string {
+  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(text)
+    ? text
+    : reject(text, "a host name such as netboot.lab.example, without a port");
+}
+
+function collector(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) &&
+      url.search === "" && url.hash === ""
+    ? url
+    : reject(text, "a URL such as http://[2001:db8::5]:4318");
+}
+
 function path(text: string): string {
   return text;
 }
@@ -345,6 +359,14 @@ export const OPTIONS = {
     help: "whom HTTP and TFTP answer besides",
     parse: allowedPrefix,
   }),
+  "http-host": option({
+    group: "Booting",
+    placeholder: "NAME",
+    repeatable: true,
+    fallback: "addresses, localhost and the template's host",
+    help: "a further host name under which page, events and metrics answer",
+    parse: hostName,
+  }),
   "ipxe-x86-64-efi": option({
     group: "Booting",
     placeholder: "FILE",
@@ -393,6 +415,29 @@ export const OPTIONS = {
     initial: "65536",
     help: "machines remembered, the least recently seen forgotten first",
     parse: wholeNumber(1, 16_777_216),
+  }),
+  "max-events": option({
+    group: "Around it",
+    placeholder: "COUNT",
+    initial: "200000",
+    help:
+      "events remembered of all machines together, the oldest forgotten first",
+    parse: wholeNumber(1, 16_777_216),
+  }),
+  "names": option({
+    group: "Around it",
+    placeholder: "FILE",
+    fallback: "none",
+    help:
+      "lines of MAC and name, for people to know machines by; read again when it changes",
+    parse: path,
+  }),
+  "otlp-endpoint": option({
+    group: "Around it",
+    placeholder: "URL",
+    fallback: "none",
+    help: "OTLP/HTTP collector that metrics and events are pushed to",
+    parse: collector,
   }),
   "log-format": option({
     group: "Around it",

@@ -129,7 +129,11 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
     },
     allowed: allowedPrefixes(given),
     ipxe: ipxeFiles(given),
+    hosts: hostNames(given),
+    namesFile: given.names,
     maxMachines: given["max-machines"],
+    maxEvents: given["max-events"],
+    otlpEndpoint: given["otlp-endpoint"],
     notices,
   };
 }
@@ -164,6 +168,16 @@ function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
     );
   }
   return { certFile, keyFile };
+}
+
+/** The names under which the API answers. */
+function hostNames(given: GivenOptions): string[] {
+  const template = given["http-boot-url-template"];
+  const hosts = [...given["http-host"]];
+  if (template !== undefined) {
+    hosts.push(new URL(renderTemplate(template, SAMPLE_VALUES)).hostname);
+  }
+  return hosts;
 }
 
 /** What is answered besides the interface's own prefixes. */

@@ -4,7 +4,25 @@
  * @module
  */
 
+import { Histogram } from "../metrics/metrics.ts";
 import { DROP_REASONS, type DropReason } from "./codes.ts";
+
+/** Seconds of the classes of answer times. */
+const ANSWER_TIMES = [
+  0.000_01,
+  0.000_025,
+  0.000_05,
+  0.000_1,
+  0.000_25,
+  0.000_5,
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.1,
+  1,
+];
 
 /** Counts since the start. */
 export class Dhcpv6Counters {
@@ -16,6 +34,8 @@ export class Dhcpv6Counters {
   readonly dropped: Record<DropReason, number> = Object.fromEntries(
     DROP_REASONS.map((reason) => [reason, 0]),
   ) as Record<DropReason, number>;
+  /** How long answers took, from a message being read to its answer being sent. */
+  readonly answerTime: Histogram = new Histogram(ANSWER_TIMES);
 
   /** All messages read. */
   get receivedInAll(): number {

@@ -1,39 +1,30 @@
 /**
- * What is answered to an HTTP request.
+ * Which request is answered, and by whom.
  *
  * @module
  */
 
-import {
-  type TransferDetail,
-  TransferReport,
-} from "../machines/transfer_detail.ts";
-import { type Mac, parseMac } from "../net/mac.ts";
-import { evaluateConditions, evaluateRange } from "./conditions.ts";
-import { Downloads } from "./download.ts";
-import type { NetbootFile, NetbootFiles } from "./netboot_files.ts";
-
-/** The file whose download is a stage of a boot. */
-const BOOT_FILE = "boot.efi";
+import type { Api } from "./api.ts";
+import { type HostNames, isOwnOrigin } from "./hosts.ts";
+import type { Netboot } from "./netboot.ts";
+import type { PageAnswers } from "./page_answers.ts";
+import { sentence, type Target, targetOf } from "./respond.ts";
 
 /** What a handler works with. */
 export interface HandlerOptions {
-  /** `undefined`: there are no files to serve. */
-  readonly files: NetbootFiles | undefined;
+  readonly netboot: Netboot;
+  readonly api: Api;
+  readonly page: PageAnswers;
   /** Whether an address is answered at all. */
   readonly allows: (hostname: string) => boolean;
-  /** Told how boot files go to `client`. Must not wait. */
-  readonly onBootFile: (
-    mac: Mac,
-    client: string,
-    detail: TransferDetail,
-  ) => void;
+  /** The names under which the API answers. */
+  readonly hosts: HostNames;
 }
 
 /** Answers HTTP requests. */
 export class Handler {
-  /** The downloads that go on. */
-  readonly downloads: Downloads = new Downloads();
+  /** How many answers had each status. */
+  readonly answered: Map<number, number> = new Map();
 
   readonly #options: HandlerOptions;
 
@@ -47,134 +38,48 @@ export class Handler {
     client: string,
     protocol: "http" | "https",
   ): Promise<Response> {
-    if (!this.#options.allows(client)) {
-      return sentence(403, "this address is not served");
-    }
-    const path = pathOf(request.url);
-    if (path === undefined) return sentence(400, "no path");
-    if (path.startsWith("/mac/")) {
-      return await this.#netboot(request, path, client, protocol);
-    }
-    return sentence(404, "not found");
+    const response = await this.#respond(request, client, protocol);
+    const { status } = response;
+    this.answered.set(status, (this.answered.get(status) ?? 0) + 1);
+    return response;
   }
 
-  async #netboot(
+  async #respond(
     request: Request,
-    path: string,
     client: string,
     protocol: "http" | "https",
   ): Promise<Response> {
+    const { allows, netboot } = this.#options;
+    if (!allows(client)) return sentence(403, "this address is not served");
+    const target = targetOf(request.url);
+    if (target === undefined) return sentence(400, "no path");
     if (request.method !== "GET" && request.method !== "HEAD") {
       return sentence(405, "only GET and HEAD", { allow: "GET, HEAD" });
     }
-    const [, macText, escaped] = /^\/mac\/([^/]*)(?:\/(.*))?$/s.exec(path)!;
-    const mac = parseMac(decoded(macText!));
-    if (mac === undefined) {
+    if (target.path.startsWith("/mac/")) {
+      return await netboot.handle(request, target.path, client, protocol);
+    }
+    const response = await this.#api(request.headers, target);
+    if (request.method === "GET") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  }
+
+  async #api(headers: Headers, target: Target): Promise<Response> {
+    const { api, hosts, page } = this.#options;
+    if (target.path === "/healthz") return api.health();
+    const host = headers.get("host") ?? target.authority;
+    if (!hosts.has(host) || !hosts.has(target.authority)) {
       return sentence(
-        400,
-        "the path is /mac/MAC/FILE, MAC as 02:00:5e:00:53:01",
+        421,
+        "this host name is not served; --http-host takes further ones",
       );
     }
-    const file = await this.#options.files?.find(mac, escaped ?? "");
-    if (file === undefined) return sentence(404, "not found");
-    return await this.#send(request, file, {
-      mac,
-      client,
-      protocol,
-      isBootFile: escaped === BOOT_FILE,
-    });
+    const origin = headers.get("origin");
+    if (origin !== null && !isOwnOrigin(origin, host)) {
+      return sentence(403, "pages from elsewhere are not served");
+    }
+    return api.respond(target, headers) ??
+      await page.respond(target.path, headers) ?? sentence(404, "not found");
   }
-
-  async #send(
-    request: Request,
-    file: NetbootFile,
-    { mac, client, protocol, isBootFile }: {
-      mac: Mac;
-      client: string;
-      protocol: "http" | "https";
-      isBootFile: boolean;
-    },
-  ): Promise<Response> {
-    const headers = new Headers({
-      "accept-ranges": "bytes",
-      "content-type": file.type,
-      etag: file.etag,
-      "last-modified": file.modified.toUTCString(),
-      // Compressed on the way it would have no Content-Length, which firmware
-      // needs, and no strong tag, by which it resumes.
-      "cache-control": "no-transform",
-      "x-content-type-options": "nosniff",
-    });
-    switch (evaluateConditions(request.headers, file)) {
-      case "not_modified":
-        return new Response(null, { status: 304, headers });
-      case "precondition_failed":
-        return sentence(412, "the file is another one by now");
-    }
-    if (request.method === "HEAD") {
-      headers.set("content-length", String(file.size));
-      return new Response(null, { headers });
-    }
-    const range = evaluateRange(request.headers, file.size, file);
-    if (range === "unsatisfiable") {
-      return sentence(416, "the file is shorter", {
-        "content-range": `bytes */${file.size}`,
-      });
-    }
-    const { start, end } = range ?? { start: 0, end: file.size };
-    if (range !== undefined) {
-      headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
-    }
-    headers.set("content-length", String(end - start));
-    const report = isBootFile && start === 0
-      ? new TransferReport({
-        protocol,
-        file_name: BOOT_FILE,
-        total_bytes: file.size,
-      }, (detail) => this.#options.onBootFile(mac, client, detail))
-      : undefined;
-    let body: ReadableStream<Uint8Array<ArrayBuffer>>;
-    try {
-      body = await this.downloads.open(file, { start, end }, report);
-    } catch {
-      return sentence(404, "not found");
-    }
-    report?.sending(0);
-    return new Response(body, {
-      status: range === undefined ? 200 : 206,
-      headers,
-    });
-  }
-}
-
-/**
- * The path of a request's target as it was sent: the URL parser would resolve
- * dot segments, and refuses what some clients send as Host.
- */
-function pathOf(url: string): string | undefined {
-  return /^https?:\/\/[^/]*(\/[^?#]*)/s.exec(url)?.[1];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function sentence(
-  status: number,
-  text: string,
-  headers: Record<string, string> = {},
-): Response {
-  const body = `${text}\n`;
-  return new Response(body, {
-    status,
-    headers: {
-      "content-type": "text/plain; charset=utf-8",
-      "content-length": String(body.length),
-      ...headers,
-    },
-  });
 }

@@ -92,6 +92,8 @@ interface Running {
 export class TftpServer {
   /** Requests served, by how they ended. */
   readonly ended = { complete: 0, failed: 0, probed: 0 };
+  /** Octets of files that clients have confirmed. */
+  sentBytes = 0;
   /** Requests not served. */
   readonly refused: Record<TftpRefusal, number> = {
     no_request: 0,
@@ -268,7 +270,8 @@ export class TftpServer {
       running = { asked, transfer, socket, client, destination };
       this.#running.set(key, running);
       await this.#run(running, file);
-      const { state } = transfer;
+      const { state, sentOctets } = transfer;
+      this.sentBytes += sentOctets;
       if (state === "complete" || state === "probed") this.ended[state]++;
       else this.ended.failed++;
     } catch {

@@ -161,7 +161,7 @@ export class BootDaemon extends RunningDaemon {
   /** What it told of a machine's boot, in order. */
   stages(mac: string): Stage[] {
     return this.log.filter((line) =>
-      line.mac === mac && line.level === "info" && line.event !== "machine_seen"
+      line.mac === mac && line.level === "info" && line.event !== "init"
     ).map((line) => ({
       name: nameOf(line),
       time: Date.parse(String(line.time)),

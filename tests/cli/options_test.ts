@@ -125,6 +125,9 @@ describe("command line", () => {
       [["--http-listen-addr=[::g]:80"], "--http-listen-addr"],
       [["--https-listen-addr=:65536"], "--https-listen-addr"],
       [["--http-allow=2001:db8::/129"], "--http-allow", "or any"],
+      [["--http-host=lab.example:80"], "--http-host", "without a port"],
+      [["--max-events=0"], "--max-events"],
+      [["--otlp-endpoint=[2001:db8::5]:4318"], "--otlp-endpoint", "http://"],
       [["--boot-policy=never"], "--boot-policy", "always, listed"],
     ] as [string[], ...string[]][]
   ) {
@@ -202,6 +205,15 @@ const EFFECTS: [OptionName, string, (s: DaemonSettings) => unknown, unknown][] =
     ["ipxe-script", FILE, (s) => s.ipxe.script, FILE],
     ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
     ["max-machines", "5", (s) => s.maxMachines, 5],
+    ["max-events", "6", (s) => s.maxEvents, 6],
+    ["http-host", "boot.lab.example", (s) => s.hosts, ["boot.lab.example"]],
+    ["names", "/etc/machines", (s) => s.namesFile, "/etc/machines"],
+    [
+      "otlp-endpoint",
+      "http://[2001:db8::5]:4318",
+      (s) => s.otlpEndpoint?.href,
+      "http://[2001:db8::5]:4318/",
+    ],
   ];
 
 describe("settings", () => {

@@ -109,7 +109,7 @@ describe("real clients", () => {
       const { client, host, mac, address } = works.get(name)!;
       await getsAddress(host, "eth0", address);
       const seen = await daemon.logs(
-        "machine_seen",
+        "init",
         (line) => line.mac === mac,
       );
       assertEquals(seen.address, address);
@@ -139,7 +139,7 @@ describe("real clients", () => {
       await getsAddress(host, "eth0", address);
       await again.stop();
       assertEquals(
-        daemon.count("machine_seen", (line) => line.mac === mac),
+        daemon.count("init", (line) => line.mac === mac),
         1,
         "a machine is announced once",
       );

@@ -57,7 +57,7 @@ async function addressThroughRelay(
   );
   const address = await derived(client, "eth0", FAR);
   await getsAddress(client, "eth0", address);
-  const seen = await daemon.logs("machine_seen");
+  const seen = await daemon.logs("init");
   assertEquals(seen.address, address);
   assertEquals(seen.mac_source, macSource);
   const packet = await daemon.logs("packet", (line) => line.type === "solicit");

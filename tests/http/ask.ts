@@ -1,6 +1,17 @@
 /** What the suites of HTTP ask with, and ask for. */
 
-import type { Handler } from "../../lib/http/handler.ts";
+import { Api } from "../../lib/http/api.ts";
+import { Handler } from "../../lib/http/handler.ts";
+import { HostNames } from "../../lib/http/hosts.ts";
+import { PageAnswers } from "../../lib/http/page_answers.ts";
+import { Netboot } from "../../lib/http/netboot.ts";
+import { Broadcast } from "../../lib/machines/broadcast.ts";
+import { MachineWriter } from "../../lib/machines/json.ts";
+import { Names } from "../../lib/machines/names.ts";
+import { MachineRegistry } from "../../lib/machines/registry.ts";
+import type { Metric } from "../../lib/metrics/metrics.ts";
+import { parseIpv6 } from "../../lib/net/ipv6.ts";
+import { Turns } from "../../lib/turns.ts";
 
 export const MAC_TEXT = "02:00:5e:00:53:01";
 export const MAC = 0x0200_5e00_5301;
@@ -39,6 +50,56 @@ export async function ask(
     headers: new Headers(headers),
   };
   return await handler.handle(request as Request, client, protocol);
+}
+
+/** The base address of the machines of {@linkcode Known}. */
+const BASE = "2001:db8:1:2::";
+
+/** A daemon's knowledge, with nothing but a handler that asks for it. */
+export class Known {
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly broadcast: Broadcast;
+  readonly names = new Names(undefined, {
+    namesRead() {},
+    namesUnreadable() {},
+  });
+  readonly turns = new Turns();
+  /** What is wrong, for `/healthz`. */
+  problem: string | undefined;
+  metrics: Metric[] = [];
+
+  constructor(limits = { machines: 65_536, events: 200_000 }) {
+    this.registry = new MachineRegistry(limits, {
+      happened: () => this.broadcast.happened(),
+    });
+    const links = [{ text: BASE, bytes: parseIpv6(BASE)! }];
+    this.writer = new MachineWriter(this.registry, links);
+    this.broadcast = new Broadcast(this.registry, this.writer, this.turns);
+  }
+
+  /** What answers requests about it. */
+  handler(
+    netboot: Netboot = new Netboot(undefined, () => {}),
+    allows: (hostname: string) => boolean = () => true,
+    hosts: readonly string[] = [],
+  ): Handler {
+    return new Handler({
+      netboot,
+      api: new Api({
+        ...this,
+        problem: () => this.problem,
+        metrics: () => this.metrics,
+      }),
+      page: new PageAnswers({
+        ...this,
+        interfaceName: "lan",
+        baseAddress: BASE,
+      }),
+      allows,
+      hosts: new HostNames(hosts),
+    });
+  }
 }
 
 /** Octets that do not repeat in step with any piece that is read. */

@@ -14,7 +14,8 @@ import {
   it,
 } from "@std/testing/bdd";
 import { Downloads } from "../../lib/http/download.ts";
-import { Handler } from "../../lib/http/handler.ts";
+import type { Handler } from "../../lib/http/handler.ts";
+import { Netboot } from "../../lib/http/netboot.ts";
 import { NetbootFiles } from "../../lib/http/netboot_files.ts";
 import {
   MAX_FILE_CHUNK,
@@ -24,7 +25,15 @@ import {
 import type { TransferDetail } from "../../lib/machines/transfer_detail.ts";
 import type { Mac } from "../../lib/net/mac.ts";
 import { fc } from "../fast_check.ts";
-import { ask, type Asked, MAC, MAC_TEXT, nextTick, octets } from "./ask.ts";
+import {
+  ask,
+  type Asked,
+  Known,
+  MAC,
+  MAC_TEXT,
+  nextTick,
+  octets,
+} from "./ask.ts";
 
 const CLIENT = "2001:db8:1:2:0:200:5e00:5301";
 const MIB = 1024 * 1024;
@@ -39,6 +48,7 @@ interface Told {
 describe("HTTP handler", () => {
   let root: string;
   let own: string;
+  let netboot: Netboot;
   let handler: Handler;
   let told: Told[];
 
@@ -50,15 +60,15 @@ describe("HTTP handler", () => {
 
   beforeEach(() => {
     told = [];
-    handler = new Handler({
-      files: new NetbootFiles(root),
-      allows: (hostname) => hostname === CLIENT,
-      onBootFile: (mac, client, detail) => told.push({ mac, client, detail }),
-    });
+    netboot = new Netboot(
+      new NetbootFiles(root),
+      (mac, client, detail) => told.push({ mac, client, detail }),
+    );
+    handler = new Known().handler(netboot, (hostname) => hostname === CLIENT);
   });
 
   afterEach(() => {
-    assertEquals(handler.downloads.active, 0, "every download has ended");
+    assertEquals(netboot.downloads.active, 0, "every download has ended");
   });
 
   afterAll(async () => {
@@ -361,7 +371,16 @@ describe("HTTP handler", () => {
     });
 
     it("404 for all else", async () => {
-      for (const path of ["/", "/index.html", "/mac", "/m/x", "/mac.efi"]) {
+      for (
+        const path of [
+          "/index.html",
+          "/page/",
+          "/page/../page.css",
+          "/mac",
+          "/m/x",
+          "/mac.efi",
+        ]
+      ) {
         const response = await ask(handler, path, { client: CLIENT });
         await isRefusal(response, 404);
       }
@@ -369,11 +388,7 @@ describe("HTTP handler", () => {
     });
 
     it("404 without a netboot directory", async () => {
-      handler = new Handler({
-        files: undefined,
-        allows: () => true,
-        onBootFile: () => {},
-      });
+      handler = new Known().handler();
       await isRefusal(await askFor("f.efi"), 404);
       const mac = await ask(handler, "/mac/x/f.efi");
       await isRefusal(mac, 400);
@@ -449,7 +464,7 @@ describe("HTTP handler", () => {
           total_bytes: SIZE,
         });
       }
-      assertEquals(handler.downloads.sentBytes, SIZE);
+      assertEquals(netboot.downloads.sentBytes, SIZE);
     });
 
     it("by which protocol", async () => {
@@ -694,11 +709,12 @@ describe("HTTP handler", () => {
           return Promise.resolve(file);
         }
       }
-      handler = new Handler({
-        files: new Stale(root),
-        allows: () => true,
-        onBootFile: (mac, client, detail) => told.push({ mac, client, detail }),
-      });
+      handler = new Known().handler(
+        new Netboot(
+          new Stale(root),
+          (mac, client, detail) => told.push({ mac, client, detail }),
+        ),
+      );
       await isRefusal(await askFor("boot.efi"), 404);
       assertEquals(told, []);
     });
@@ -710,7 +726,7 @@ describe("HTTP handler", () => {
     beforeAll(() => write("many.img", octets(SIZE)));
 
     it("each reads less at once the more there are", async () => {
-      const { downloads } = handler;
+      const { downloads } = netboot;
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
       const bodies: ReadableStream<Uint8Array>[] = [];
       let last = downloads.chunkSize;
@@ -747,17 +763,17 @@ describe("HTTP handler", () => {
         }),
       );
       assert(all.every((isRight) => isRight));
-      assertEquals(handler.downloads.sentBytes, 30 * SIZE);
+      assertEquals(netboot.downloads.sentBytes, 30 * SIZE);
     });
 
     it("nothing is read that nobody takes", async () => {
       const response = await askFor("many.img");
       await nextTick();
-      assertEquals(handler.downloads.sentBytes, 0);
+      assertEquals(netboot.downloads.sentBytes, 0);
       const reader = response.body!.getReader();
       await reader.read();
       await nextTick();
-      assertEquals(handler.downloads.sentBytes, MAX_FILE_CHUNK);
+      assertEquals(netboot.downloads.sentBytes, MAX_FILE_CHUNK);
       await reader.cancel();
     });
   });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
-import { Handler } from "../../lib/http/handler.ts";
+import type { Handler } from "../../lib/http/handler.ts";
+import { Netboot } from "../../lib/http/netboot.ts";
 import {
   fingerprint,
   NetbootFiles,
@@ -13,6 +14,7 @@ import { parseRequestPath } from "../../lib/tftp/server.ts";
 import { fc } from "../fast_check.ts";
 import {
   ask,
+  Known,
   MAC,
   MAC_TEXT,
   nextTick,
@@ -189,11 +191,7 @@ describe("netboot files", () => {
   beforeAll(async () => {
     place = await makePlace();
     files = new NetbootFiles(place.netboot);
-    handler = new Handler({
-      files,
-      allows: () => true,
-      onBootFile: () => {},
-    });
+    handler = new Known().handler(new Netboot(files, () => {}));
   });
 
   afterAll(async () => {

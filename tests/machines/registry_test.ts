@@ -3,13 +3,18 @@ import { describe, it } from "@std/testing/bdd";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import { fc } from "../fast_check.ts";
 
+/** A registry of so many machines that tells nobody. */
+function registryOf(machines: number): MachineRegistry {
+  return new MachineRegistry({ machines, events: 1000 }, { happened() {} });
+}
+
 const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
 
 describe("machine registry", () => {
   it("remembers machines, most recently seen first", () => {
-    const registry = new MachineRegistry(3);
+    const registry = registryOf(3);
     assertEquals(registry.see(1), undefined);
-    for (const mac of [1, 2, 3]) registry.add(mac);
+    for (const mac of [1, 2, 3]) registry.add(mac, 0);
     assertEquals(macs(registry), [3, 2, 1]);
     assertEquals(registry.see(1)?.mac, 1);
     assertEquals(macs(registry), [1, 3, 2]);
@@ -18,20 +23,20 @@ describe("machine registry", () => {
   });
 
   it("forgets the least recently seen", () => {
-    const registry = new MachineRegistry(2);
-    for (const mac of [1, 2]) registry.add(mac);
+    const registry = registryOf(2);
+    for (const mac of [1, 2]) registry.add(mac, 0);
     registry.see(1);
-    registry.add(3);
+    registry.add(3, 0);
     assertEquals(macs(registry), [3, 1]);
     assertEquals(registry.see(2), undefined);
     assertEquals(registry.size, 2);
   });
 
   it("remembers one when that is its bound", () => {
-    const registry = new MachineRegistry(1);
-    registry.add(1);
+    const registry = registryOf(1);
+    registry.add(1, 0);
     registry.see(1);
-    registry.add(2);
+    registry.add(2, 0);
     assertEquals(macs(registry), [2]);
   });
 
@@ -39,12 +44,12 @@ describe("machine registry", () => {
     const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 6 }), (steps, limit) => {
-        const registry = new MachineRegistry(limit);
+        const registry = registryOf(limit);
         let model: number[] = [];
         for (const mac of steps) {
           const known = registry.see(mac) !== undefined;
           assertEquals(known, model.includes(mac));
-          if (!known) registry.add(mac);
+          if (!known) registry.add(mac, 0);
           model = [mac, ...model.filter((other) => other !== mac)].slice(
             0,
             limit,

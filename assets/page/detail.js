@@ -1,0 +1,329 @@
+/**
+ * One machine with all that is remembered of it.
+ *
+ * @module
+ */
+
+import {
+  copyable,
+  draw,
+  element,
+  NowView,
+  piecesOf,
+  spoken,
+  write,
+} from "./elements.js";
+import { noteOf } from "./list.js";
+import {
+  bootDuration,
+  formatBytes,
+  formatDuration,
+  LAST_STAGE,
+  noteText,
+  shown,
+  stageNamed,
+  transferText,
+} from "./timeline.js";
+
+/** @typedef {import("./machines.js").Machines} Machines */
+/** @typedef {ReturnType<Machines["get"]> & {}} Machine */
+/** @typedef {import("./timeline.js").Boot} Boot */
+
+const TIME = new Intl.DateTimeFormat([], {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+const DAY = new Intl.DateTimeFormat([], { dateStyle: "medium" });
+
+/**
+ * @param {number} at
+ * @param {string} timestamp
+ */
+function timeElement(at, timestamp, withDay = false) {
+  const date = new Date(at);
+  const text = withDay
+    ? `${DAY.format(date)}, ${TIME.format(date)}`
+    : TIME.format(date);
+  const made = element("time", "", text);
+  made.dateTime = timestamp;
+  made.title = timestamp;
+  return made;
+}
+
+/** The view of one machine. */
+export class Detail {
+  #machines;
+  #clock;
+  #view = document.getElementById("machine");
+  /** @type {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement} | undefined} */
+  #drawn;
+
+  /**
+   * @param {Machines} machines
+   * @param {{now(): number}} clock
+   */
+  constructor(machines, clock) {
+    this.#machines = machines;
+    this.#clock = clock;
+  }
+
+  /** @param {string | undefined} mac Which machine; none: it is closed. */
+  show(mac) {
+    this.#view.hidden = mac === undefined;
+    if (mac === undefined) {
+      this.#drawn = undefined;
+      this.#view.replaceChildren();
+      return;
+    }
+    const machine = this.#machines.get(mac);
+    if (machine === undefined) return this.#showUnknown(mac);
+    const now = this.#clock.now();
+    if (this.#drawn?.mac !== mac || this.#drawn.version !== machine.version) {
+      this.#build(machine, now);
+    }
+    this.#tick(machine, now);
+  }
+
+  /** The name by which a machine goes. */
+  title(mac) {
+    return this.#machines.get(mac)?.name || mac;
+  }
+
+  /** @param {string} mac */
+  #showUnknown(mac) {
+    this.#drawn = undefined;
+    const text = this.#machines.isKnown
+      ? "The daemon does not know this machine: it has not asked for an address since the daemon was started."
+      : "Asking the daemon…";
+    if (this.#view.querySelector("p")?.textContent === text) return;
+    this.#view.replaceChildren(back(), heading(mac), element("p", "", text));
+  }
+
+  /**
+   * @param {Machine} machine
+   * @param {number} now
+   */
+  #build(machine, now) {
+    const { mac, version, address, boots, name } = machine;
+    const open = new Set(
+      [...this.#view.querySelectorAll("details[open]")].map(({ id }) => id),
+    );
+    const focus = keyOfFocus(this.#view);
+    const bar = element("div", "bar large");
+    bar.setAttribute("role", "img");
+    const boot = boots[boots.length - 1];
+    bar.setAttribute("aria-label", spoken(boot));
+    const nowView = new NowView();
+    const current = element("p", "current", ...nowView.parts);
+    const table = this.#tableOf(boot, undefined, now);
+    const earlier = boots.slice(0, -1).map((one, index) =>
+      this.#earlier(one, boots[index + 1], now, open)
+    ).reverse();
+    this.#view.replaceChildren(
+      back(),
+      heading(name || mac),
+      element(
+        "p",
+        "addresses",
+        copyable("mac", mac),
+        copyable("address", address),
+      ),
+      current,
+      bar,
+      element("h3", "", boots.length > 1 ? "This boot" : "Boot"),
+      table.element,
+      ...(earlier.length === 0
+        ? []
+        : [element("h3", "", "Earlier boots"), ...earlier]),
+    );
+    restoreFocus(this.#view, focus);
+    this.#drawn = {
+      mac,
+      version,
+      bar,
+      now: nowView,
+      current,
+      last: table.last,
+    };
+  }
+
+  /**
+   * What changes every second.
+   *
+   * @param {Machine} machine
+   * @param {number} now
+   */
+  #tick(machine, now) {
+    if (this.#drawn === undefined) return;
+    const { usual } = this.#machines;
+    const { bar, current, last, now: view } = this.#drawn;
+    const boot = machine.boots[machine.boots.length - 1];
+    const progress = machine.progress(now, usual);
+    view.show(progress, machine.stage.detail, noteOf(boot));
+    current.className = `current ${progress.kind}`;
+    draw(bar, piecesOf(boot, { now, usual, kind: progress.kind }));
+    write(last, formatDuration(progress.elapsed, true));
+  }
+
+  /**
+   * @param {Boot} boot
+   * @param {Boot} next
+   * @param {number} now
+   * @param {Set<string>} open
+   */
+  #earlier(boot, next, now, open) {
+    const first = boot.steps[0];
+    const end = next.steps[0].at;
+    const bar = element("div", "bar");
+    bar.setAttribute("role", "img");
+    bar.setAttribute("aria-label", spoken(boot));
+    draw(bar, piecesOf(boot, { now, end }));
+    const took = bootDuration(boot);
+    const summary = element(
+      "summary",
+      "",
+      timeElement(first.at, first.timestamp, true),
+      element(
+        "span",
+        took === undefined ? "muted broken" : "muted",
+        took === undefined
+          ? lastOf(boot) === LAST_STAGE
+            ? "system was up"
+            : `came as far as: ${stageNamed(lastOf(boot)).words}`
+          : `booted in ${formatDuration(took)}`,
+      ),
+      bar,
+    );
+    const details = element(
+      "details",
+      "",
+      summary,
+      this.#tableOf(boot, end, now).element,
+    );
+    details.id = `boot-${first.timestamp}`;
+    details.open = open.has(details.id);
+    return details;
+  }
+
+  /**
+   * All events of a boot. `end`: when the next one began.
+   *
+   * @param {Boot} boot
+   * @param {number | undefined} end
+   * @param {number} now
+   */
+  #tableOf(boot, end, now) {
+    const body = element("tbody");
+    let last = element("td");
+    for (const step of boot.steps) {
+      const lasted = element("td", "number");
+      if (!step.isNote) {
+        const until = step.end ?? end ?? now;
+        lasted.textContent = formatDuration(until - step.at);
+        if (step.end === undefined && end === undefined) last = lasted;
+      }
+      const usual = step.isNote
+        ? undefined
+        : this.#machines.usual.of(step.event);
+      body.append(element(
+        "tr",
+        step.isNote ? "note" : "",
+        element("td", "number", timeElement(step.at, step.timestamp)),
+        this.#eventCell(step),
+        lasted,
+        element(
+          "td",
+          "number muted",
+          usual === undefined ? "" : formatDuration(usual),
+        ),
+      ));
+    }
+    const head = element("tr");
+    for (const text of ["Time", "Event", "Lasted", "Usually"]) {
+      const cell = element("th", text === "Event" ? "" : "number", text);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    return {
+      element: element("table", "events", element("thead", "", head), body),
+      last,
+    };
+  }
+
+  /** @param {import("./timeline.js").Step} step */
+  #eventCell({ event, detail, skipped }) {
+    const cell = element(
+      "td",
+      "event",
+      element("span", "what", noteText(event) ?? stageNamed(event).words),
+      element("code", "", shown(event)),
+    );
+    if (skipped) {
+      cell.append(
+        element("span", "muted", "the steps before it were not seen here"),
+      );
+    }
+    if (detail !== null) {
+      const { protocol, file_name, total_bytes, state } = detail;
+      cell.append(element(
+        "span",
+        state === "error" ? "file failed" : "file",
+        element("bdi", "", shown(file_name)),
+        ` over ${shown(protocol).toUpperCase()}: ${
+          state === "complete"
+            ? `${formatBytes(total_bytes)}, complete`
+            : transferText(detail)
+        }`,
+      ));
+    }
+    return cell;
+  }
+}
+
+function back() {
+  const link = element("a", "back", "All machines");
+  link.href = "#";
+  return link;
+}
+
+/** @param {string} text */
+function heading(text) {
+  const made = element("h2", "", text);
+  made.tabIndex = -1;
+  return made;
+}
+
+/** @param {Boot} boot */
+function lastOf(boot) {
+  return boot.steps.findLast(({ isNote }) => !isNote)?.event ?? "init";
+}
+
+/** Everything that can have the focus, in the order of the page. */
+const FOCUSABLE = "a, h2, button, summary";
+
+/**
+ * Which element has the focus, so that it has it still when all is built anew.
+ *
+ * @param {HTMLElement} view
+ */
+function keyOfFocus(view) {
+  const focused = document.activeElement;
+  const summary = focused?.closest("details")?.id;
+  return {
+    summary,
+    index: [...view.querySelectorAll(FOCUSABLE)].indexOf(focused),
+  };
+}
+
+/**
+ * @param {HTMLElement} view
+ * @param {ReturnType<typeof keyOfFocus>} key
+ */
+function restoreFocus(view, { summary, index }) {
+  const target = summary !== undefined
+    ? document.getElementById(summary)?.querySelector("summary")
+    : view.querySelectorAll(FOCUSABLE)[index];
+  target?.focus({ preventScroll: true });
+}

@@ -1,0 +1,310 @@
+/**
+ * The list of machines.
+ *
+ * @module
+ */
+
+import {
+  copyable,
+  draw,
+  element,
+  NowView,
+  piecesOf,
+  spoken,
+  write,
+} from "./elements.js";
+import { matcher } from "./machines.js";
+import { bootDuration, formatDuration, noteText } from "./timeline.js";
+
+/** Machines that are shown at first, and with each "show more". */
+const SHOWN_AT_FIRST = 100;
+const SHOWN_MORE = 400;
+
+/** Milliseconds after a touch of the list in which nothing moves under it. */
+const HANDS_OFF = 2000;
+
+/** @typedef {import("./machines.js").Machines} Machines */
+/** @typedef {ReturnType<Machines["get"]> & {}} Machine */
+
+/** One machine's row. */
+class Row {
+  element = element("tr");
+  #name = element("a", "name");
+  #mac = copyable("mac", "");
+  #address = copyable("address", "");
+  #bar = element("div", "bar");
+  #more = element("a", "more");
+  #now = new NowView();
+  #drawn = -1;
+  #stage = "";
+
+  /** @param {Machine} machine */
+  constructor(machine) {
+    this.#bar.setAttribute("role", "img");
+    const who = element(
+      "th",
+      "who",
+      this.#name,
+      element("span", "addresses", this.#mac, this.#address),
+    );
+    who.scope = "row";
+    const cells = [
+      who,
+      element("td", "boot", this.#bar),
+      element("td", "now", ...this.#now.parts, this.#more),
+    ];
+    this.element.append(...cells);
+    // On a narrow screen they are laid out otherwise, but are a table still.
+    this.element.setAttribute("role", "row");
+    who.setAttribute("role", "rowheader");
+    for (const cell of cells.slice(1)) cell.setAttribute("role", "cell");
+    const link = `#${machine.mac}`;
+    this.#name.href = link;
+    this.#more.href = link;
+    this.#stage = machine.stage.event;
+  }
+
+  /**
+   * @param {Machine} machine
+   * @param {number} now
+   * @param {Machines["usual"]} usual
+   */
+  show(machine, now, usual) {
+    const progress = machine.progress(now, usual);
+    const boot = machine.boots[machine.boots.length - 1];
+    const isNew = this.#drawn !== machine.version;
+    if (isNew) this.#showMachine(machine, boot);
+    if (this.element.className !== progress.kind) {
+      this.element.className = progress.kind;
+    }
+    this.#now.show(progress, machine.stage.detail, noteOf(boot));
+    if (isNew || progress.kind !== "up") {
+      draw(this.#bar, piecesOf(boot, { now, usual, kind: progress.kind }));
+    }
+  }
+
+  /**
+   * @param {Machine} machine
+   * @param {import("./timeline.js").Boot} boot
+   */
+  #showMachine(machine, boot) {
+    this.#drawn = machine.version;
+    write(this.#name, machine.name || machine.mac);
+    this.#name.classList.toggle("unnamed", machine.name === "");
+    write(this.#mac, machine.mac);
+    this.#mac.hidden = machine.name === "";
+    write(this.#address, machine.address);
+    this.#bar.setAttribute("aria-label", spoken(boot));
+    const took = bootDuration(boot);
+    const earlier = machine.boots.length - 1;
+    write(
+      this.#more,
+      [
+        took === undefined ? "" : `booted in ${formatDuration(took)}`,
+        earlier === 0
+          ? ""
+          : `${earlier} earlier ${earlier === 1 ? "boot" : "boots"}`,
+      ].filter((text) => text !== "").join(", "),
+    );
+    if (machine.stage.event === this.#stage) return;
+    this.#stage = machine.stage.event;
+    this.element.animate?.(
+      [{ backgroundColor: "var(--flash)" }, {}],
+      { duration: 900, easing: "ease-out" },
+    );
+  }
+}
+
+/**
+ * What somebody should know of a boot.
+ *
+ * @param {import("./timeline.js").Boot} boot
+ */
+export function noteOf(boot) {
+  const note = boot.steps.findLast(({ isNote }) => isNote);
+  return note === undefined ? "" : noteText(note.event) ?? "";
+}
+
+/** The list, what it is searched for, and how much of it is shown. */
+export class List {
+  #machines;
+  #clock;
+  #body = document.getElementById("rows");
+  #search = document.getElementById("search");
+  #table = document.getElementById("machines");
+  #tools = document.getElementById("tools");
+  #none = document.getElementById("none");
+  #empty = document.getElementById("empty");
+  #more = document.getElementById("more");
+  #newer = document.getElementById("newer");
+  #filters = [...document.querySelectorAll("#filters button")];
+  /** @type {Map<string, Row>} */
+  #rows = new Map();
+  /** @type {Machine[]} */
+  #shown = [];
+  #limit = SHOWN_AT_FIRST;
+  #filter = "all";
+  #handsOff = 0;
+  #counted = 0;
+
+  /**
+   * @param {Machines} machines
+   * @param {{now(): number}} clock
+   * @param {() => void} onChange When something else is to be shown.
+   */
+  constructor(machines, clock, onChange) {
+    this.#machines = machines;
+    this.#clock = clock;
+    this.#search.addEventListener("input", () => {
+      this.#limit = SHOWN_AT_FIRST;
+      onChange();
+    });
+    this.#search.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") {
+        this.#search.value = "";
+        onChange();
+      } else if (event.key === "ArrowDown") {
+        event.preventDefault();
+        this.#body.querySelector("a.name")?.focus();
+      }
+    });
+    this.#body.addEventListener("keydown", (event) => this.#walk(event));
+    for (const type of ["pointermove", "pointerdown"]) {
+      this.#body.addEventListener(type, () => {
+        this.#handsOff = performance.now() + HANDS_OFF;
+      }, { passive: true });
+    }
+    this.#more.addEventListener("click", () => {
+      this.#limit += SHOWN_MORE;
+      onChange();
+    });
+    this.#newer.addEventListener("click", () => {
+      this.#search.focus({ preventScroll: true });
+      this.#handsOff = 0;
+      scrollTo({ top: 0 });
+      onChange();
+    });
+    for (const button of this.#filters) {
+      button.addEventListener("click", () => {
+        this.#filter = button.value;
+        this.#limit = SHOWN_AT_FIRST;
+        for (const one of this.#filters) {
+          one.setAttribute("aria-pressed", String(one === button));
+        }
+        onChange();
+      });
+    }
+  }
+
+  /** Draws what has changed; `anew`: whatever holds the order. */
+  show(anew = false) {
+    const now = this.#clock.now();
+    const { usual } = this.#machines;
+    const { wanted, found } = this.#choose(now);
+    const isHeld = !anew && this.#isHeld();
+    const isOther = wanted.length !== this.#shown.length ||
+      wanted.some((machine, index) => machine !== this.#shown[index]);
+    this.#newer.hidden = !(isHeld && isOther);
+    // What is held still shows what is new of the machines that it shows.
+    this.#shown = isHeld
+      ? this.#shown.map(({ mac }) => this.#machines.get(mac)).filter((one) =>
+        one !== undefined
+      )
+      : wanted;
+    this.#place(this.#shown);
+    for (const machine of this.#shown) {
+      this.#rows.get(machine.mac)?.show(machine, now, usual);
+    }
+    const rest = found - wanted.length;
+    this.#more.hidden = rest <= 0;
+    write(this.#more, `Show more (${rest.toLocaleString("en")} left)`);
+    this.#showTexts(found);
+  }
+
+  /** The machines to show, and how many there are besides. */
+  #choose(now) {
+    const matches = matcher(this.#search.value);
+    const counts = { all: 0, booting: 0, stuck: 0, up: 0 };
+    const wanted = [];
+    let found = 0;
+    for (const machine of this.#machines) {
+      const { kind } = machine.progress(now, this.#machines.usual);
+      counts[kind]++;
+      counts.all++;
+      if (this.#filter !== "all" && this.#filter !== kind) continue;
+      if (!matches(machine)) continue;
+      found++;
+      if (wanted.length < this.#limit) wanted.push(machine);
+    }
+    for (const button of this.#filters) {
+      write(
+        button.lastElementChild,
+        counts[button.value].toLocaleString("en"),
+      );
+      button.dataset.none = String(counts[button.value] === 0);
+    }
+    return { wanted, found };
+  }
+
+  /** Whether somebody is at it, so that nothing may move. */
+  #isHeld() {
+    return this.#shown.length > 0 &&
+      (this.#body.contains(document.activeElement) ||
+        performance.now() < this.#handsOff ||
+        this.#table.getBoundingClientRect().top < -40);
+  }
+
+  /** @param {Machine[]} machines */
+  #place(machines) {
+    const rows = new Map();
+    let next = this.#body.firstElementChild;
+    for (const machine of machines) {
+      const row = this.#rows.get(machine.mac) ?? new Row(machine);
+      rows.set(machine.mac, row);
+      if (row.element === next) next = next.nextElementSibling;
+      else this.#body.insertBefore(row.element, next);
+    }
+    while (next !== null) {
+      const gone = next;
+      next = next.nextElementSibling;
+      gone.remove();
+    }
+    this.#rows = rows;
+  }
+
+  /** @param {number} found */
+  #showTexts(found) {
+    const isEmpty = this.#machines.isKnown && this.#machines.size === 0;
+    this.#empty.hidden = !isEmpty;
+    this.#tools.hidden = isEmpty;
+    this.#table.hidden = found === 0;
+    const isNone = found === 0 && this.#machines.size > 0;
+    this.#none.hidden = !isNone;
+    if (isNone) {
+      write(
+        this.#none,
+        this.#search.value.trim() === ""
+          ? "No machine is in this state."
+          : `No machine has “${this.#search.value.trim()}” in its name, MAC or address.`,
+      );
+    }
+  }
+
+  /**
+   * The arrow keys go from machine to machine.
+   *
+   * @param {KeyboardEvent} event
+   */
+  #walk(event) {
+    const step = {
+      ArrowDown: "nextElementSibling",
+      ArrowUp: "previousElementSibling",
+    }[event.key];
+    const row = event.target.closest("tr");
+    if (step === undefined || row === null) return;
+    event.preventDefault();
+    const other = row[step]?.querySelector("a.name");
+    (other ?? (step === "previousElementSibling" ? this.#search : undefined))
+      ?.focus();
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * All machines that the page knows, most recently changed first.
+ *
+ * @module
+ */
+
+import {
+  beginsBoot,
+  bootsOf,
+  isStage,
+  LEAST_SAMPLES,
+  progressOf,
+  STAGES,
+  stagesOf,
+} from "./timeline.js";
+
+/** Machines that are remembered: as many as the daemon, unless it is told else. */
+const MAX_MACHINES = 65_536;
+
+/** Events of one machine that are remembered, as in the daemon. */
+const MAX_EVENTS = 50;
+
+/** Durations of one stage from which the usual one is told. */
+const MAX_SAMPLES = 500;
+
+/** Machines whose past boots are looked at when the state comes. */
+const MAX_SAMPLED_MACHINES = 2000;
+
+/** How long each stage usually takes: the median over all that was seen. */
+class UsualDurations {
+  /** @type {Map<string, {samples: number[], next: number, median: number | undefined}>} */
+  #stages = new Map();
+
+  /**
+   * @param {string} stage
+   * @param {number} milliseconds
+   */
+  add(stage, milliseconds) {
+    let known = this.#stages.get(stage);
+    if (known === undefined) {
+      known = { samples: [], next: 0, median: undefined };
+      this.#stages.set(stage, known);
+    }
+    known.samples[known.next] = milliseconds;
+    known.next = (known.next + 1) % MAX_SAMPLES;
+    known.median = undefined;
+  }
+
+  /**
+   * Milliseconds; `undefined` where too little is known.
+   *
+   * @param {string} stage
+   */
+  of(stage) {
+    const known = this.#stages.get(stage);
+    if (known === undefined || known.samples.length < LEAST_SAMPLES) {
+      return undefined;
+    }
+    known.median ??= median(known.samples);
+    return known.median;
+  }
+}
+
+/** @param {readonly number[]} values At least one. */
+function median(values) {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? sorted[middle]
+    : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** A machine, and its place among the others. */
+class Machine {
+  /** @type {Machine | undefined} */
+  newer;
+  /** @type {Machine | undefined} */
+  older;
+  /** When its transfer was last heard of, in ms by the daemon's clock. */
+  heard = 0;
+  name = "";
+  /** Changes whenever something of it does. */
+  version = 0;
+  #boots;
+
+  /**
+   * @param {string} mac
+   * @param {string} address
+   * @param {import("./timeline.js").Event[]} events
+   */
+  constructor(mac, address, events) {
+    this.mac = mac;
+    this.digits = mac.replaceAll(":", "");
+    this.address = address;
+    this.events = events;
+    this.#findStage();
+  }
+
+  /** Its boots, oldest first; there is at least one. */
+  get boots() {
+    this.#boots ??= bootsOf(this.events);
+    if (this.#boots.length === 0) this.#boots.push({ steps: [] });
+    return this.#boots;
+  }
+
+  /** @param {import("./timeline.js").Event} event */
+  add(event) {
+    this.events.push(event);
+    if (this.events.length > MAX_EVENTS) this.events.shift();
+    if (isStage(event.event)) this.#findStage();
+    this.changed();
+  }
+
+  /**
+   * Puts a detail in the place of an entry's earlier one.
+   *
+   * @param {import("./timeline.js").Event} event
+   */
+  repeat(event) {
+    if (!event.detail) return;
+    const entry = this.events.findLast((one) => one.event === event.event);
+    if (entry === undefined) return;
+    entry.detail = event.detail;
+    this.heard = Date.parse(event.timestamp);
+    this.#findStage();
+    this.changed();
+  }
+
+  changed() {
+    this.#boots = undefined;
+    this.version++;
+  }
+
+  /**
+   * @param {number} now
+   * @param {UsualDurations} usual
+   */
+  progress(now, usual) {
+    return progressOf(
+      this.stage,
+      now,
+      usual.of(this.stage.event),
+      Math.max(this.heard, this.stage.at),
+    );
+  }
+
+  /** Finds its latest stage; it is asked for every second. */
+  #findStage() {
+    const entry = this.events.findLast(({ event }) => isStage(event));
+    /** @type {{event: string, at: number, detail: any}} */
+    this.stage = {
+      event: entry?.event ?? "init",
+      at: Date.parse(entry?.timestamp ?? this.events[0]?.timestamp ?? ""),
+      detail: entry?.detail ?? null,
+    };
+  }
+}
+
+/** All machines. */
+export class Machines {
+  /** @type {Map<string, Machine>} */
+  #byMac = new Map();
+  /** @type {Machine | undefined} */
+  #newest;
+  /** @type {Machine | undefined} */
+  #oldest;
+  /** @type {Record<string, string>} */
+  #names = {};
+  usual = new UsualDurations();
+  /** Whether the daemon has said what it knows. */
+  isKnown = false;
+
+  get size() {
+    return this.#byMac.size;
+  }
+
+  /** @param {string} mac */
+  get(mac) {
+    return this.#byMac.get(mac);
+  }
+
+  /**
+   * Takes the state of all machines for what is known.
+   *
+   * @param {Record<string, {Mac: string, IPv6Address: string, Events: import("./timeline.js").Event[]}>} state
+   * @param {number} now By the daemon's clock, in ms.
+   */
+  replace(state, now) {
+    const earlier = this.#byMac;
+    this.#byMac = new Map();
+    this.#newest = this.#oldest = undefined;
+    this.usual = new UsualDurations();
+    this.isKnown = true;
+    const all = Object.values(state);
+    // Timestamps are all equally long: text sorts them as time does.
+    const last = ({ Events }) => Events[Events.length - 1]?.timestamp ?? "";
+    all.sort((a, b) => last(a) < last(b) ? -1 : last(a) > last(b) ? 1 : 0);
+    for (const { Mac, IPv6Address, Events } of all) {
+      const machine = this.#add(new Machine(Mac, IPv6Address, Events));
+      machine.version = (earlier.get(Mac)?.version ?? 0) + 1;
+      // Whether it moves is not in the state: the next minute will tell.
+      machine.heard = now;
+    }
+    let left = MAX_SAMPLED_MACHINES;
+    for (const machine of this) {
+      if (left-- === 0) break;
+      this.#sample(machine);
+    }
+  }
+
+  /**
+   * Takes one event.
+   *
+   * @param {{mac: string, ipv6_address: string, event: import("./timeline.js").Event}} told
+   * @returns The machine.
+   */
+  take({ mac, ipv6_address, event }) {
+    const machine = this.#byMac.get(mac) ??
+      this.#add(new Machine(mac, ipv6_address, []));
+    machine.address = ipv6_address;
+    if (event.repeat_event) {
+      machine.repeat(event);
+      return machine;
+    }
+    const { event: stage, at } = machine.stage;
+    const jumped = machine.events[machine.events.length - 1]?.event ===
+      "jump_to";
+    const isSample = machine.events.length > 0 && isStage(event.event) &&
+      STAGES.has(stage) && !(jumped && beginsBoot(stage, event.event));
+    machine.add(event);
+    if (isSample) this.usual.add(stage, machine.stage.at - at);
+    this.#moveToFront(machine);
+    return machine;
+  }
+
+  /** @param {Record<string, string>} names */
+  name(names) {
+    this.#names = names;
+    for (const machine of this) {
+      const name = nameIn(names, machine.mac);
+      if (name === machine.name) continue;
+      machine.name = name;
+      machine.version++;
+    }
+  }
+
+  /** The machines, most recently changed first. */
+  *[Symbol.iterator]() {
+    for (
+      let machine = this.#newest;
+      machine !== undefined;
+      machine = machine.older
+    ) yield machine;
+  }
+
+  /** @param {Machine} machine */
+  #add(machine) {
+    machine.name = nameIn(this.#names, machine.mac);
+    this.#byMac.set(machine.mac, machine);
+    this.#link(machine);
+    if (this.#byMac.size > MAX_MACHINES && this.#oldest !== undefined) {
+      this.#byMac.delete(this.#oldest.mac);
+      this.#unlink(this.#oldest);
+    }
+    return machine;
+  }
+
+  /** @param {Machine} machine */
+  #moveToFront(machine) {
+    if (machine === this.#newest) return;
+    this.#unlink(machine);
+    this.#link(machine);
+  }
+
+  /** @param {Machine} machine */
+  #link(machine) {
+    machine.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = machine;
+    this.#newest = machine;
+    this.#oldest ??= machine;
+  }
+
+  /** @param {Machine} machine */
+  #unlink(machine) {
+    if (machine.newer === undefined) this.#newest = machine.older;
+    else machine.newer.older = machine.older;
+    if (machine.older === undefined) this.#oldest = machine.newer;
+    else machine.older.newer = machine.newer;
+    machine.newer = machine.older = undefined;
+  }
+
+  /** @param {Machine} machine */
+  #sample(machine) {
+    for (const boot of machine.boots) {
+      const stages = stagesOf(boot);
+      for (const [index, { event, at }] of stages.entries()) {
+        const next = stages[index + 1];
+        if (next !== undefined) this.usual.add(event, next.at - at);
+      }
+    }
+  }
+}
+
+/**
+ * @param {Record<string, string>} names
+ * @param {string} mac
+ */
+function nameIn(names, mac) {
+  return Object.hasOwn(names, mac) ? names[mac] : "";
+}
+
+/**
+ * A test for machines: by name, by MAC in any notation or a part of it, by
+ * address in any notation or a part of it. Nothing asked: all of them.
+ *
+ * @param {string} query
+ * @returns {(machine: Machine) => boolean}
+ */
+export function matcher(query) {
+  const text = query.trim().toLowerCase().replace(/^\[|\](:\d*)?$/g, "");
+  if (text === "") return () => true;
+  const stripped = text.replace(/[:.-]/g, "");
+  const digits = /^[0-9a-f]{2,12}$/.test(stripped) ? stripped : undefined;
+  const address = canonicalAddress(text);
+  return (machine) =>
+    (digits !== undefined && machine.digits.includes(digits)) ||
+    machine.address.includes(text) ||
+    (address !== undefined && machine.address.includes(address)) ||
+    machine.name.toLowerCase().includes(text);
+}
+
+/**
+ * A MAC in any notation as the daemon writes it.
+ *
+ * @param {string} text
+ */
+export function canonicalMac(text) {
+  const digits = text.toLowerCase().replace(/[:.-]/g, "");
+  return /^[0-9a-f]{12}$/.test(digits)
+    ? digits.match(/../g)?.join(":")
+    : undefined;
+}
+
+/** @param {string} text */
+function canonicalAddress(text) {
+  if (!/^[0-9a-f:]*:[0-9a-f:]*$/.test(text)) return undefined;
+  try {
+    return new URL(`http://[${text}]`).hostname.slice(1, -1);
+  } catch {
+    return undefined;
+  }
+}

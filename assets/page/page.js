@@ -1,0 +1,114 @@
+/**
+ * The page: machines as the daemon tells of them, drawn once a frame at most.
+ *
+ * @module
+ */
+
+import { Connection } from "./connection.js";
+import { Detail } from "./detail.js";
+import { say } from "./elements.js";
+import { List } from "./list.js";
+import { canonicalMac, Machines } from "./machines.js";
+
+/** Least milliseconds between two drawings of what the daemon has told. */
+const DRAW_INTERVAL = 100;
+
+/** Milliseconds between two drawings of how time goes by. */
+const TICK = 1000;
+
+/** Milliseconds that a connection may be away before people are told. */
+const PATIENCE = 700;
+
+const machines = new Machines();
+const banner = document.getElementById("away");
+const overview = document.getElementById("overview");
+const title = document.title;
+
+let isDrawing = false;
+let drawnAt = 0;
+let awayTimer = 0;
+
+const connection = new Connection({
+  state(state) {
+    machines.replace(state, connection.clock.now());
+    draw();
+  },
+  event(event) {
+    machines.take(event);
+    draw();
+  },
+  names(names) {
+    machines.name(names);
+    draw();
+  },
+  isConnected(is) {
+    clearTimeout(awayTimer);
+    if (!is) {
+      awayTimer = setTimeout(() => showAway(true), PATIENCE);
+    } else if (!banner.hidden) showAway(false);
+  },
+});
+
+const list = new List(machines, connection.clock, () => drawNow(true));
+const detail = new Detail(machines, connection.clock);
+/** The machine whose view is open. */
+let open = macInHash();
+let scrolled = 0;
+
+/** Draws soon, however often it is asked for that. */
+function draw() {
+  if (isDrawing) return;
+  isDrawing = true;
+  setTimeout(
+    () => requestAnimationFrame(() => drawNow()),
+    Math.max(0, drawnAt + DRAW_INTERVAL - performance.now()),
+  );
+}
+
+function drawNow(anew = false) {
+  isDrawing = false;
+  drawnAt = performance.now();
+  detail.show(open);
+  if (open === undefined) list.show(anew);
+  document.title = open === undefined
+    ? title
+    : `${detail.title(open)} · ${title}`;
+}
+
+/** @param {boolean} isAway */
+function showAway(isAway) {
+  banner.hidden = !isAway;
+  document.documentElement.classList.toggle("away", isAway);
+  say(isAway ? banner.textContent : "Connected again");
+}
+
+/** The machine that the address names. */
+function macInHash() {
+  return canonicalMac(location.hash.slice(1).replaceAll(/%3a/gi, ":"));
+}
+
+function follow() {
+  const before = open;
+  open = macInHash();
+  if (before === undefined && open !== undefined) scrolled = scrollY;
+  overview.hidden = open !== undefined;
+  drawNow(before !== open && open === undefined);
+  if (open !== undefined) {
+    scrollTo(0, 0);
+    document.querySelector("#machine h2")?.focus({ preventScroll: true });
+  } else if (before !== undefined) {
+    scrollTo(0, scrolled);
+    document.querySelector(`#rows a.name[href="#${before}"]`)
+      ?.focus({ preventScroll: true });
+  }
+}
+
+addEventListener("hashchange", follow);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && open !== undefined) location.hash = "";
+});
+document.addEventListener("visibilitychange", () => draw());
+setInterval(() => draw(), TICK);
+document.getElementById("live").hidden = false;
+follow();
+connection.start();

@@ -1,0 +1,222 @@
+/**
+ * The daemon's metrics: what its parts have counted, under their names.
+ *
+ * @module
+ */
+
+import { messageName } from "./dhcpv6/codes.ts";
+import type { Dhcpv6Counters } from "./dhcpv6/counters.ts";
+import type { Handler } from "./http/handler.ts";
+import type { Downloads } from "./http/download.ts";
+import type { Log } from "./log.ts";
+import type { Broadcast } from "./machines/broadcast.ts";
+import type { MachineRegistry } from "./machines/registry.ts";
+import { codeOf, EVENTS, STAGES } from "./machines/timeline.ts";
+import { labelled, type Metric, single } from "./metrics/metrics.ts";
+import type { TftpServer } from "./tftp/server.ts";
+import { VERSION } from "./version.ts";
+
+/** The parts that count. */
+export interface CountingParts {
+  readonly dhcpv6: Dhcpv6Counters;
+  /** Whether DHCPv6 is served now. */
+  readonly isServing: boolean;
+  readonly tftp: TftpServer;
+  readonly downloads: Downloads;
+  readonly handler: Handler;
+  readonly registry: MachineRegistry;
+  readonly broadcast: Broadcast;
+  readonly log: Log;
+}
+
+/** Seconds since 1970 at which this process began. */
+const STARTED = (Date.now() - performance.now()) / 1000;
+
+/** What the parts say now. */
+export function metricsOf(parts: CountingParts): Metric[] {
+  return [
+    ...processMetrics(parts),
+    ...dhcpv6Metrics(parts.dhcpv6),
+    ...tftpMetrics(parts.tftp),
+    ...httpMetrics(parts),
+    ...machineMetrics(parts),
+  ];
+}
+
+function processMetrics({ isServing, log }: CountingParts): Metric[] {
+  return [
+    labelled(
+      "gauge",
+      "dhcpv6macd_build_info",
+      "Always 1; the label tells the version.",
+      "version",
+      [[VERSION, 1]],
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_serving",
+      "1 while DHCPv6 is served on the interface, else 0.",
+      isServing ? 1 : 0,
+    ),
+    single(
+      "gauge",
+      "process_start_time_seconds",
+      "When this process began, in seconds since 1970.",
+      STARTED,
+      "s",
+    ),
+    single(
+      "gauge",
+      "process_resident_memory_bytes",
+      "Memory of this process that is in RAM.",
+      Deno.memoryUsage().rss,
+      "By",
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_log_lines_dropped_total",
+      "Log lines that were not written: lost to a stalled reader, or held back for being too many.",
+      "reason",
+      [["stalled", log.lostInAll], ["too_many", log.heldBackInAll]],
+    ),
+  ];
+}
+
+function dhcpv6Metrics(counters: Dhcpv6Counters): Metric[] {
+  return [
+    labelled(
+      "counter",
+      "dhcpv6macd_dhcpv6_received_total",
+      "DHCPv6 messages read, by the client's message type.",
+      "type",
+      byType(counters.received),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_dhcpv6_answered_total",
+      "DHCPv6 messages answered, by the client's message type.",
+      "type",
+      byType(counters.answered),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_dhcpv6_dropped_total",
+      "DHCPv6 messages that got no answer, by reason.",
+      "reason",
+      Object.entries(counters.dropped),
+    ),
+    {
+      type: "histogram",
+      name: "dhcpv6macd_dhcpv6_answer_duration_seconds",
+      help: "From a message being read to its answer being sent.",
+      unit: "s",
+      histogram: counters.answerTime,
+    },
+  ];
+}
+
+function byType(counts: Float64Array): [string, number][] {
+  // Numbers of types that do not exist are one label, not 200.
+  const sums = new Map<string, number>();
+  counts.forEach((count, type) => {
+    if (count === 0) return;
+    const name = messageName(type);
+    const word = /^[a-z-]+$/.test(name) ? name : "unknown";
+    sums.set(word, (sums.get(word) ?? 0) + count);
+  });
+  return [...sums];
+}
+
+function tftpMetrics(tftp: TftpServer): Metric[] {
+  return [
+    single(
+      "gauge",
+      "dhcpv6macd_tftp_transfers",
+      "TFTP transfers that go on.",
+      tftp.transfers,
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_tftp_transfers_total",
+      "TFTP transfers that have ended, by how.",
+      "outcome",
+      Object.entries(tftp.ended),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_tftp_refused_total",
+      "TFTP requests that were not served, by reason.",
+      "reason",
+      Object.entries(tftp.refused),
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_tftp_sent_bytes_total",
+      "Octets of files that TFTP clients have confirmed.",
+      tftp.sentBytes,
+      "By",
+    ),
+  ];
+}
+
+function httpMetrics({ handler, downloads }: CountingParts): Metric[] {
+  return [
+    labelled(
+      "counter",
+      "dhcpv6macd_http_responses_total",
+      "HTTP responses, by status.",
+      "status",
+      [...handler.answered].map(([status, count]) => [String(status), count]),
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_http_downloads",
+      "Downloads of boot files that go on.",
+      downloads.active,
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_http_sent_bytes_total",
+      "Octets of boot files handed to HTTP clients.",
+      downloads.sentBytes,
+      "By",
+    ),
+  ];
+}
+
+function machineMetrics({ registry, broadcast }: CountingParts): Metric[] {
+  return [
+    labelled(
+      "gauge",
+      "dhcpv6macd_machines",
+      "Machines that are remembered, by the stage of their boot.",
+      "stage",
+      STAGES.map((stage) => [stage, registry.stageCounts[codeOf(stage)]!]),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_machine_events_total",
+      "What happened to machines, by event.",
+      "event",
+      EVENTS.map((event, code) => [event, registry.eventCounts[code]!]),
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_event_readers",
+      "Readers of the event stream.",
+      broadcast.readers,
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_event_readers_dropped_total",
+      "Readers of the event stream that did not keep up.",
+      broadcast.dropped,
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_events_delivered_total",
+      "Events sent, once for each reader.",
+      broadcast.delivered,
+    ),
+  ];
+}

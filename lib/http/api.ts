@@ -1,0 +1,143 @@
+/**
+ * What people and programs ask about machines: the event stream, the machines,
+ * their names, metrics, and whether all is well.
+ *
+ * @module
+ */
+
+import type { Broadcast } from "../machines/broadcast.ts";
+import type { MachineWriter } from "../machines/json.ts";
+import type { Names } from "../machines/names.ts";
+import type { MachineRegistry } from "../machines/registry.ts";
+import type { Metric } from "../metrics/metrics.ts";
+import { PROMETHEUS_TYPE, prometheusText } from "../metrics/prometheus.ts";
+import { formatMac, type Mac, parseMac } from "../net/mac.ts";
+import type { Turns } from "../turns.ts";
+import { decoded, sentence, type Target } from "./respond.ts";
+import { slicedBody } from "./sliced_body.ts";
+
+/** What the API tells of. */
+export interface ApiParts {
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly broadcast: Broadcast;
+  readonly names: Names;
+  /** In which long answers are written. */
+  readonly turns: Turns;
+  readonly metrics: () => Iterable<Metric>;
+  /** Why machines get no answers now; `undefined` if they do. */
+  readonly problem: () => string | undefined;
+}
+
+const MACHINES = "/machines/";
+
+/** What is so now, and may be otherwise the next moment. */
+const NOW = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
+/** Answers for the API. */
+export class Api {
+  readonly #parts: ApiParts;
+
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers GET; `undefined` if there is nothing at this path. */
+  respond(
+    { path, query }: Target,
+    headers: Headers,
+  ): Response | undefined {
+    switch (path) {
+      case "/events":
+        return this.#events(new URLSearchParams(query), headers);
+      case "/machines":
+        return this.#machines();
+      case "/names":
+        return this.#names();
+      case "/metrics":
+        return new Response(prometheusText(this.#parts.metrics()), {
+          headers: { ...NOW, "content-type": PROMETHEUS_TYPE },
+        });
+    }
+    return path.startsWith(MACHINES)
+      ? this.#machine(path.slice(MACHINES.length))
+      : undefined;
+  }
+
+  /** Whether machines are answered, for whoever watches over the daemon. */
+  health(): Response {
+    const problem = this.#parts.problem();
+    return problem === undefined
+      ? sentence(200, "ok", NOW)
+      : sentence(503, problem, NOW);
+  }
+
+  #events(query: URLSearchParams, headers: Headers): Response {
+    const macText = query.get("mac");
+    const mac = macText === null ? undefined : parseMac(macText);
+    if (macText !== null && mac === undefined) return badMac("?mac=");
+    const body = this.#parts.broadcast.open({
+      mac,
+      resumeAfter: query.get("resume") === "1"
+        ? headers.get("last-event-id") ?? undefined
+        : undefined,
+    });
+    if (body === undefined) {
+      return sentence(503, "too many read the events already", {
+        "retry-after": "60",
+      });
+    }
+    return new Response(body, {
+      headers: {
+        ...NOW,
+        "content-type": "text/event-stream",
+        // Proxies that gather answers would make them late.
+        "x-accel-buffering": "no",
+      },
+    });
+  }
+
+  #machines(): Response {
+    const { registry, writer, turns } = this.#parts;
+    const pieces = writer.machines(registry.log.next - 1);
+    return new Response(slicedBody(pieces, turns), {
+      headers: { ...NOW, "content-type": "application/json" },
+    });
+  }
+
+  #machine(text: string): Response {
+    const mac = parseMac(decoded(text));
+    if (mac === undefined) return badMac("/machines/");
+    const machine = this.#parts.registry.get(mac);
+    return new Response(
+      machine === undefined ? "null" : this.#parts.writer.machine(machine),
+      {
+        status: machine === undefined ? 404 : 200,
+        headers: { ...NOW, "content-type": "application/json" },
+      },
+    );
+  }
+
+  #names(): Response {
+    const { names, turns } = this.#parts;
+    return new Response(slicedBody(namesJson(names.entries()), turns), {
+      headers: { ...NOW, "content-type": "application/json" },
+    });
+  }
+}
+
+function* namesJson(entries: Iterable<[Mac, string]>): Generator<string> {
+  let start = "{";
+  for (const [mac, name] of entries) {
+    yield `${start}"${formatMac(mac)}":${JSON.stringify(name)}`;
+    start = ",";
+  }
+  yield start === "{" ? "{}" : "}";
+}
+
+function badMac(where: string): Response {
+  return sentence(400, `${where} takes a MAC such as 02:00:5e:00:53:01`);
+}

@@ -1,0 +1,126 @@
+/**
+ * The boot files of machines, by MAC.
+ *
+ * @module
+ */
+
+import {
+  type TransferDetail,
+  TransferReport,
+} from "../machines/transfer_detail.ts";
+import { type Mac, parseMac } from "../net/mac.ts";
+import { evaluateConditions, evaluateRange } from "./conditions.ts";
+import { Downloads } from "./download.ts";
+import type { NetbootFile, NetbootFiles } from "./netboot_files.ts";
+import { decoded, sentence } from "./respond.ts";
+
+/** The file whose download is a stage of a boot. */
+const BOOT_FILE = "boot.efi";
+
+/** Told how boot files go to `client`. Must not wait. */
+export type OnBootFile = (
+  mac: Mac,
+  client: string,
+  detail: TransferDetail,
+) => void;
+
+/** Serves `/mac/MAC/FILE`. */
+export class Netboot {
+  /** The downloads that go on. */
+  readonly downloads: Downloads = new Downloads();
+
+  readonly #files: NetbootFiles | undefined;
+  readonly #onBootFile: OnBootFile;
+
+  /** @param files `undefined`: there are no files to serve. */
+  constructor(files: NetbootFiles | undefined, onBootFile: OnBootFile) {
+    this.#files = files;
+    this.#onBootFile = onBootFile;
+  }
+
+  /** Answers GET or HEAD of `path`, which begins with `/mac/`. */
+  async handle(
+    request: Request,
+    path: string,
+    client: string,
+    protocol: "http" | "https",
+  ): Promise<Response> {
+    const [, macText, escaped] = /^\/mac\/([^/]*)(?:\/(.*))?$/s.exec(path)!;
+    const mac = parseMac(decoded(macText!));
+    if (mac === undefined) {
+      return sentence(
+        400,
+        "the path is /mac/MAC/FILE, MAC as 02:00:5e:00:53:01",
+      );
+    }
+    const file = await this.#files?.find(mac, escaped ?? "");
+    if (file === undefined) return sentence(404, "not found");
+    return await this.#send(request, file, {
+      mac,
+      client,
+      protocol,
+      isBootFile: escaped === BOOT_FILE,
+    });
+  }
+
+  async #send(
+    request: Request,
+    file: NetbootFile,
+    { mac, client, protocol, isBootFile }: {
+      mac: Mac;
+      client: string;
+      protocol: "http" | "https";
+      isBootFile: boolean;
+    },
+  ): Promise<Response> {
+    const headers = new Headers({
+      "accept-ranges": "bytes",
+      "content-type": file.type,
+      etag: file.etag,
+      "last-modified": file.modified.toUTCString(),
+      // Compressed on the way it would have no Content-Length, which firmware
+      // needs, and no strong tag, by which it resumes.
+      "cache-control": "no-transform",
+      "x-content-type-options": "nosniff",
+    });
+    switch (evaluateConditions(request.headers, file)) {
+      case "not_modified":
+        return new Response(null, { status: 304, headers });
+      case "precondition_failed":
+        return sentence(412, "the file is another one by now");
+    }
+    if (request.method === "HEAD") {
+      headers.set("content-length", String(file.size));
+      return new Response(null, { headers });
+    }
+    const range = evaluateRange(request.headers, file.size, file);
+    if (range === "unsatisfiable") {
+      return sentence(416, "the file is shorter", {
+        "content-range": `bytes */${file.size}`,
+      });
+    }
+    const { start, end } = range ?? { start: 0, end: file.size };
+    if (range !== undefined) {
+      headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
+    }
+    headers.set("content-length", String(end - start));
+    const report = isBootFile && start === 0
+      ? new TransferReport({
+        protocol,
+        file_name: BOOT_FILE,
+        total_bytes: file.size,
+      }, (detail) => this.#onBootFile(mac, client, detail))
+      : undefined;
+    let body: ReadableStream<Uint8Array<ArrayBuffer>>;
+    try {
+      body = await this.downloads.open(file, { start, end }, report);
+    } catch {
+      return sentence(404, "not found");
+    }
+    report?.sending(0);
+    return new Response(body, {
+      status: range === undefined ? 200 : 206,
+      headers,
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Answers for the page and its files.
+ *
+ * @module
+ */
+
+import { ifNoneMatch } from "@std/http/etag";
+import type { MachineWriter } from "../machines/json.ts";
+import type { Names } from "../machines/names.ts";
+import type { MachineRegistry } from "../machines/registry.ts";
+import type { Turns } from "../turns.ts";
+import {
+  CONTENT_SECURITY_POLICY,
+  machineRow,
+  pageHead,
+  pageTail,
+} from "./page.ts";
+import { type PageFile, readPageFiles } from "./page_files.ts";
+import { slicedBody } from "./sliced_body.ts";
+
+/** What the page tells of. */
+export interface PageParts {
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly names: Names;
+  /** In which it is written. */
+  readonly turns: Turns;
+  readonly interfaceName: string;
+  readonly baseAddress: string;
+}
+
+const HEADERS = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+};
+
+/** Answers for the page. */
+export class PageAnswers {
+  readonly #parts: PageParts;
+  #files: Promise<Map<string, PageFile>> | undefined;
+
+  constructor(parts: PageParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers GET; `undefined` if there is nothing at this path. */
+  async respond(
+    path: string,
+    headers: Headers,
+  ): Promise<Response | undefined> {
+    if (path === "/") return this.#page();
+    if (!path.startsWith("/page/")) return undefined;
+    const file = (await (this.#files ??= readPageFiles())).get(path);
+    return file && fileResponse(file, headers);
+  }
+
+  #page(): Response {
+    return new Response(slicedBody(this.#pieces(), this.#parts.turns), {
+      headers: {
+        ...HEADERS,
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "cache-control": "no-store",
+      },
+    });
+  }
+
+  *#pieces(): Generator<string> {
+    const { registry, writer, names, interfaceName, baseAddress } = this.#parts;
+    // Machines come and go, and change places, while they are written.
+    const macs = Array.from(registry, ({ mac }) => mac);
+    yield pageHead({ interfaceName, baseAddress, machineCount: macs.length });
+    for (const mac of macs) {
+      const machine = registry.get(mac);
+      if (machine === undefined) continue;
+      yield machineRow(writer.state(machine), names.of(mac));
+    }
+    yield pageTail();
+  }
+}
+
+function fileResponse(
+  { type, etag, content }: PageFile,
+  headers: Headers,
+): Response {
+  const about = {
+    ...HEADERS,
+    etag,
+    // Another daemon may be at this address the next time.
+    "cache-control": "no-cache",
+  };
+  const known = headers.get("if-none-match");
+  return known !== null && !ifNoneMatch(known, etag)
+    ? new Response(null, { status: 304, headers: about })
+    : new Response(content, { headers: { ...about, "content-type": type } });
+}

@@ -1,0 +1,29 @@
+/**
+ * Bodies that are written while they are read, in slices.
+ *
+ * @module
+ */
+
+import { sliceOf, type Turns } from "../turns.ts";
+
+/** A body made of pieces; between two slices of them the packets are let in. */
+export function slicedBody(
+  pieces: Iterator<string>,
+  turns: Turns,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  let isOver = false;
+  return new ReadableStream({
+    async pull(controller) {
+      const { text, isLast } = await turns.run(() =>
+        isOver ? { text: "", isLast: true } : sliceOf(pieces)
+      );
+      if (isOver) return;
+      if (text !== "") controller.enqueue(encoder.encode(text));
+      if (isLast) controller.close();
+    },
+    cancel() {
+      isOver = true;
+    },
+  }, { highWaterMark: 0 });
+}

@@ -1,0 +1,122 @@
+/**
+ * Machines and events as their consumers read them, in JSON.
+ *
+ * @module
+ */
+
+import { addressOf, formatIpv6, type GivenAddress } from "../net/ipv6.ts";
+import { formatMac, type Mac } from "../net/mac.ts";
+import type { MachineEvent } from "./event_log.ts";
+import type { Machine, MachineRegistry } from "./registry.ts";
+import type { EventName } from "./timeline.ts";
+import { formatTimestamp, type Timestamp } from "./timestamp.ts";
+import type { TransferDetail } from "./transfer_detail.ts";
+
+/** An event. */
+export interface EventJson {
+  readonly event: EventName;
+  /** RFC 3339, UTC. */
+  readonly timestamp: string;
+  /** Whether the machine was in this stage already. */
+  readonly repeat_event: boolean;
+  readonly detail: TransferDetail | null;
+}
+
+/** A machine with the events that it keeps, oldest first. */
+export interface MachineJson {
+  readonly Mac: string;
+  readonly IPv6Address: string;
+  readonly Events: readonly EventJson[];
+}
+
+/** What happened to a machine. */
+export interface MachineEventJson {
+  readonly mac: string;
+  readonly ipv6_address: string;
+  readonly event: EventJson;
+}
+
+/** Writes what a registry knows. */
+export class MachineWriter {
+  readonly #registry: MachineRegistry;
+  readonly #links: readonly GivenAddress[];
+
+  /** @param links The base addresses that machines' links are indices of. */
+  constructor(registry: MachineRegistry, links: readonly GivenAddress[]) {
+    this.#registry = registry;
+    this.#links = links;
+  }
+
+  /** The address that a MAC has on a link. */
+  address(mac: Mac, link: number): string {
+    return formatIpv6(addressOf(this.#links[link]!.bytes, mac));
+  }
+
+  /** A machine as it was at a number of the registry's log. */
+  machine(machine: Machine, sequence?: number): string {
+    const { mac, link } = machine;
+    let events = "";
+    for (
+      const { event, timestamp, detail } of this.#registry.eventsOf(
+        machine,
+        sequence,
+      )
+    ) {
+      if (events !== "") events += ",";
+      events += eventText(event, timestamp, false, detail);
+    }
+    return `{"Mac":"${formatMac(mac)}","IPv6Address":"${
+      this.address(mac, link)
+    }","Events":[${events}]}`;
+  }
+
+  /** A machine as it is now. */
+  state(machine: Machine): MachineJson {
+    const { mac, link } = machine;
+    return {
+      Mac: formatMac(mac),
+      IPv6Address: this.address(mac, link),
+      Events: Array.from(
+        this.#registry.eventsOf(machine),
+        ({ event, timestamp, detail }) => ({
+          event,
+          timestamp: formatTimestamp(timestamp),
+          repeat_event: false,
+          detail,
+        }),
+      ),
+    };
+  }
+
+  /** All machines by their MAC, in pieces. */
+  *machines(sequence: number): Generator<string> {
+    let start = "{";
+    for (const machine of this.#registry.at(sequence)) {
+      yield `${start}"${formatMac(machine.mac)}":${
+        this.machine(machine, sequence)
+      }`;
+      start = ",";
+    }
+    yield start === "{" ? "{}" : "}";
+  }
+
+  /** What happened to a machine. */
+  event({ mac, link, event, timestamp, repeat, detail }: MachineEvent): string {
+    return `{"mac":"${formatMac(mac)}","ipv6_address":"${
+      this.address(mac, link)
+    }","event":${eventText(event, timestamp, repeat, detail)}}`;
+  }
+}
+
+function eventText(
+  event: EventName,
+  timestamp: Timestamp,
+  repeat: boolean,
+  detail: TransferDetail | null,
+): string {
+  return `{"event":"${event}","timestamp":"${
+    formatTimestamp(timestamp)
+  }","repeat_event":${repeat},"detail":${
+    detail === null ? "null" : JSON.stringify(detail)
+  }}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Long work in slices: between two of them the packets have their turn.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+
+/** Milliseconds of work after which the packets are let in. */
+export const SLICE = 2;
+
+/** Milliseconds that they get: enough for a hundred of them. */
+const REST = 1;
+
+/** Lets in what waits at the sockets, once, and goes on at once. */
+export function letIn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Gives whoever has long work to do a slice at a time, in turn. */
+export class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #isDue = false;
+
+  /**
+   * Does a slice of work when it is its turn. It should take no longer than
+   * {@linkcode SLICE}.
+   *
+   * @throws whatever the work throws.
+   */
+  run<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(() => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isDue || this.#waiting.length === 0) return;
+    this.#isDue = true;
+    setTimeout(() => {
+      this.#isDue = false;
+      const end = performance.now() + SLICE;
+      do this.#waiting.shift()?.(); while (
+        this.#waiting.length > 0 && performance.now() < end
+      );
+      this.#schedule();
+    }, REST);
+  }
+}
+
+/**
+ * Joins pieces of text while a slice lasts, or until there are enough octets of
+ * them; the rest stays in the iterator.
+ *
+ * @returns The text, and whether it was the last.
+ */
+export function sliceOf(
+  pieces: Iterator<string>,
+): { text: string; isLast: boolean } {
+  const end = performance.now() + SLICE;
+  let text = "";
+  while (text.length < SLICE_CHARACTERS && performance.now() < end) {
+    const { value, done } = pieces.next();
+    if (done) return { text, isLast: true };
+    text += value;
+  }
+  return { text, isLast: false };
+}
+
+/** Characters that are handed on at once. */
+const SLICE_CHARACTERS = 64 * 1024;
