@@ -69,8 +69,8 @@ export const MAX_STATE_CHARACTERS = 64 * 1024 * 1024;
 /** Machines of each daemon that `watch` remembers, as many as a daemon does. */
 export const MAX_WATCHED_MACHINES = 65_536;
 
-/** Octets of a daemon's names that `watch` reads: 128 for each machine. */
-export const MAX_NAMES_OCTETS = 8 * 1024 * 1024;
+/** Octets of a daemon's names that `watch` reads: its file, written as JSON. */
+export const MAX_NAMES_OCTETS = 2 * MAX_NAMES_FILE;
 
 /** Machines of a state that `watch` shows on a terminal, where lines scroll away. */
 export const MAX_STATE_LINES = 200;

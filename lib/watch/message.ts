@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type EventName, NOTES } from "../machines/timeline.ts";
 import type { TransferDetail } from "../machines/transfer_detail.ts";
 
 /** An event of a machine; it may have more fields than these. */
@@ -105,14 +106,13 @@ export function transferOf({ detail }: MachineEvent):
     : undefined;
 }
 
+/** Whether an event leaves a machine in its stage. */
+export function isNote(name: string): boolean {
+  return (NOTES as readonly string[]).includes(name);
+}
+
 /** The first event of every machine. */
-export const FIRST = "init";
+export const FIRST: EventName = "init";
 
 /** An event after which a step is left out, or another boot begins. */
-export const JUMP = "jump_to";
-
-/** Events that change no stage. */
-export const NOTES: ReadonlySet<string> = new Set([
-  "unsupported_architecture",
-  "address_declined",
-]);
+export const JUMP: EventName = "jump_to";

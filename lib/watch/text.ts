@@ -5,12 +5,13 @@
  */
 
 import { shown } from "../log.ts";
+import type { EventName } from "../machines/timeline.ts";
 import type { TransferDetail } from "../machines/transfer_detail.ts";
 import {
   FIRST,
+  isNote,
   JUMP,
   type MachineEvent,
-  NOTES,
   transferOf,
 } from "./message.ts";
 import type { Happening, Timeline } from "./timelines.ts";
@@ -39,7 +40,10 @@ export const coloured: Paint = (style, text) =>
   text === "" ? "" : `\x1b[${SGR[style]}m${text}\x1b[0m`;
 
 /** What is happening in a stage, and what that stage is called afterwards. */
-const STAGES: ReadonlyMap<string, readonly [string, string]> = new Map([
+const STAGES: ReadonlyMap<string, readonly [string, string]> = new Map<
+  EventName,
+  readonly [string, string]
+>([
   [FIRST, ["seen for the first time", "wait"]],
   ["firmware_init", ["firmware asks for an address", "firmware"]],
   ["http_boot", ["HTTP boot: has its URL", "HTTP boot"]],
@@ -134,7 +138,7 @@ export function happeningWords(
       ? paint("faint", `${eventWords(event, elapsed, plain)}, again`)
       : words;
   }
-  const before = jumped && !NOTES.has(event.event)
+  const before = jumped && !isNote(event.event)
     ? paint(
       "label",
       BEGINNINGS.has(event.event) ? "new boot: " : "steps left out: ",
@@ -168,11 +172,7 @@ function eventWords(event: MachineEvent, elapsed: number, paint: Paint) {
   if (transfer !== undefined) return transferWords(transfer, elapsed, paint);
   const words = STAGES.get(event.event)?.[0] ?? shown(event.event);
   return paint(
-    NOTES.has(event.event)
-      ? "bad"
-      : event.event === "os_init"
-      ? "good"
-      : "busy",
+    isNote(event.event) ? "bad" : event.event === "os_init" ? "good" : "busy",
     words,
   );
 }

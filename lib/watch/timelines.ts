@@ -7,10 +7,10 @@
 
 import {
   FIRST,
+  isNote,
   JUMP,
   type KeptMachine,
   type MachineEvent,
-  NOTES,
   transferOf,
 } from "./message.ts";
 
@@ -65,7 +65,7 @@ class Entry implements Timeline {
     if (!event.repeat_event) this.lastKept = nameOf(event);
     const { jumped } = this;
     let previous: Happening["previous"];
-    if (NOTES.has(event.event)) {
+    if (isNote(event.event)) {
       this.note = event.event;
     } else if (event.event === JUMP) {
       this.jumped = true;
