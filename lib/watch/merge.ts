@@ -75,7 +75,7 @@ export class Merge {
     }
     if (ready.length === 0) return;
     this.#written = this.#write(
-      ready.map(({ render, labels }) => render(labels)),
+      ready.map(({ render, labels }) => render(labels.toSorted())),
     );
     this.#written.catch(() => {});
   }

@@ -74,6 +74,12 @@ const MAX_NAME_WIDTH = 24;
 export class Columns {
   readonly #widths = new Map<string, number>();
 
+  /** Makes room for a name and an address before the line that has them. */
+  expect(name: string | undefined, address: string): void {
+    this.fit("name", shown(name ?? ""), MAX_NAME_WIDTH);
+    this.fit("address", shown(address));
+  }
+
   /** `text` with blanks behind it. */
   fit(column: string, text: string, most = Infinity): string {
     const width = Math.max(

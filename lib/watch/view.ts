@@ -25,10 +25,10 @@ export interface Source {
   readonly label: string;
   /** Its URL. */
   readonly url: string;
-  /** The names of machines by MAC. */
-  readonly names: ReadonlyMap<string, string>;
   /** Its clock less this host's, in milliseconds. */
   readonly clock: number;
+  /** What an operator calls a machine. */
+  nameOf(mac: string): string | undefined;
 }
 
 /** Shows what daemons say. Settled when the next may come. */
@@ -132,8 +132,8 @@ export class TextView implements View {
     const shownNews = this.#isTerminal ? news.slice(-MAX_STATE_LINES) : news;
     const left = news.length - shownNews.length;
     const { paint, columns } = this.#look;
-    for (const { timeline } of shownNews) {
-      columns.fit("address", timeline.address);
+    for (const { timeline: { mac, address } } of shownNews) {
+      columns.expect(source.nameOf(mac), address);
     }
     const render = (news: News) => this.#stateLine(source, news);
     function* lines() {
@@ -180,11 +180,12 @@ export class TextView implements View {
     return this.#merge.flush();
   }
 
-  #stateLine({ label, names, clock }: Source, { timeline }: News): string {
+  #stateLine(source: Source, { timeline }: News): string {
     const { mac, address, since } = timeline;
-    const now = Date.now() + clock;
+    const now = Date.now() + source.clock;
+    const labels = [source.label];
     return line(
-      { at: since, labels: [label], mac, name: names.get(mac), address },
+      { at: since, labels, mac, name: source.nameOf(mac), address },
       timelineWords(timeline, now, this.#look.paint),
       now,
       this.#look,
@@ -192,7 +193,7 @@ export class TextView implements View {
   }
 
   #eventLine(
-    { names, clock }: Source,
+    source: Source,
     happening: Happening,
     labels: readonly string[],
   ): string | undefined {
@@ -200,9 +201,9 @@ export class TextView implements View {
     if (words === undefined) return undefined;
     const { at, mac, address } = happening;
     return line(
-      { at, labels, mac, name: names.get(mac), address },
+      { at, labels, mac, name: source.nameOf(mac), address },
       words,
-      Date.now() + clock,
+      Date.now() + source.clock,
       this.#look,
     );
   }

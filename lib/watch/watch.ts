@@ -54,8 +54,15 @@ export async function watch(
   const ending = new AbortController();
   const either = AbortSignal.any([signal, ending.signal]);
   const labels = labelsOf(daemons);
+  const names = new AllNames();
   const watched = daemons.map((daemon, index) =>
-    new WatchedDaemon(daemon, labels[index]!, view, json, say)
+    new WatchedDaemon(
+      daemon,
+      labels[index]!,
+      view,
+      json ? undefined : names,
+      say,
+    )
   );
   try {
     const all = Promise.all(watched.map((daemon) => daemon.run(either)));
@@ -96,34 +103,59 @@ async function lastLines(view: View): Promise<void> {
 
 type Outcome = "connected" | "away" | "refused";
 
+/** What the daemons call their machines: what one knows serves all. */
+class AllNames {
+  readonly #byDaemon = new Map<WatchedDaemon, ReadonlyMap<string, string>>();
+
+  /** Takes what a daemon calls its machines now. */
+  set(daemon: WatchedDaemon, names: ReadonlyMap<string, string>): void {
+    this.#byDaemon.set(daemon, names);
+  }
+
+  /** What this daemon calls a machine, or else any other. */
+  of(daemon: WatchedDaemon, mac: string): string | undefined {
+    const own = this.#byDaemon.get(daemon)?.get(mac);
+    if (own !== undefined) return own;
+    for (const names of this.#byDaemon.values()) {
+      const name = names.get(mac);
+      if (name !== undefined) return name;
+    }
+    return undefined;
+  }
+}
+
 /** One daemon: what is known of it, and what a person was told of it. */
 class WatchedDaemon implements FollowObserver, Source {
   readonly label: string;
   readonly url: string;
-  names: ReadonlyMap<string, string> = new Map();
   clock = 0;
   readonly #daemon: DaemonUrl;
   readonly #view: View;
-  readonly #json: boolean;
+  readonly #names: AllNames | undefined;
   readonly #say: (sentence: string) => void;
   readonly #timelines = new Timelines(MAX_WATCHED_MACHINES);
   readonly #first = Promise.withResolvers<Outcome>();
   #isKnown = false;
   #told: Outcome | undefined;
 
+  /** @param names `undefined` where nobody reads names. */
   constructor(
     daemon: DaemonUrl,
     label: string,
     view: View,
-    json: boolean,
+    names: AllNames | undefined,
     say: (sentence: string) => void,
   ) {
     this.#daemon = daemon;
     this.label = label;
     this.url = daemon.text;
     this.#view = view;
-    this.#json = json;
+    this.#names = names;
     this.#say = say;
+  }
+
+  nameOf(mac: string): string | undefined {
+    return this.#names?.of(this, mac);
   }
 
   /** How the first try to reach it ended. */
@@ -140,8 +172,9 @@ class WatchedDaemon implements FollowObserver, Source {
     this.clock = clock;
     if (this.#told !== undefined) this.#say(`${this.label} is back`);
     this.#told = undefined;
-    if (this.#json) return;
+    if (this.#names === undefined) return;
     await this.#lookAtNames(signal);
+    if (signal.aborted) return;
     const timer = setInterval(() => this.#lookAtNames(signal), NAMES_INTERVAL);
     signal.addEventListener("abort", () => clearInterval(timer));
   }
@@ -155,7 +188,7 @@ class WatchedDaemon implements FollowObserver, Source {
     const news = this.#timelines.replace(message.machines);
     if (this.#isKnown) return await this.#view.catchUp(this, news);
     this.#isKnown = true;
-    if (!this.#json && news.length === 0) {
+    if (this.#names !== undefined && news.length === 0) {
       this.#say(`${this.label} has seen no machine yet`);
     }
     await this.#view.begin(this, news);
@@ -179,8 +212,8 @@ class WatchedDaemon implements FollowObserver, Source {
   }
 
   async #lookAtNames(signal: AbortSignal): Promise<void> {
-    const { names } = this.#daemon;
-    if (names === undefined) return;
-    this.names = await fetchNames(names, signal) ?? this.names;
+    const url = this.#daemon.names;
+    const names = url && await fetchNames(url, signal);
+    if (names !== undefined) this.#names?.set(this, names);
   }
 }

@@ -31,7 +31,7 @@ describe("text of several daemons", () => {
       isColoured: false,
       labelled: true,
     });
-    const one = { label: "r1", url: "", names: new Map(), clock: 0 };
+    const one = { label: "r1", url: "", clock: 0, nameOf: () => undefined };
     const two = { ...one, label: "r2" };
     const timelines = new Timelines(9);
     const happening = (name: string, seconds: number) =>

@@ -75,7 +75,7 @@ describe("watch", () => {
     const lines = watching.lines.map(withoutTime);
     assertMatch(
       lines[0]!,
-      RegExp(`^${OTHER_MAC}  ${OTHER_ADDRESS}  operating system, for `),
+      RegExp(`^${OTHER_MAC}         ${OTHER_ADDRESS}  operating system, for `),
     );
     assertMatch(
       lines[1]!,
@@ -237,6 +237,7 @@ describe("watch", () => {
     await using second = new FixtureDaemon();
     const [one, two] = [first, second].map(({ port }) => `127.0.0.1:${port}`);
     first.state = { [MAC]: NEWER };
+    second.names = { [MAC]: "alpha" };
     await using text = new Watching(watchCommand(one!, two!));
     await using json = new Watching(watchCommand("--json", one!, two!));
     await text.wrote(1);
@@ -256,7 +257,7 @@ describe("watch", () => {
     assert(state!.startsWith(`${one}  ${MAC}`), state);
     assertMatch(
       joined!,
-      RegExp(`^(${one},${two}|${two},${one})  ${MAC}  .*PXE: sent to iPXE`),
+      RegExp(`^${[one, two].sort()}  ${MAC}  alpha  .*PXE: sent to iPXE`),
     );
     assertMatch(own!, RegExp(`^${two} +${MAC}  .*loads boot.efi over http`));
     const daemons = json.objects.map((line) =>
