@@ -135,4 +135,30 @@ describe("watch", () => {
       assertEquals(await program.ended(), 0);
     }
   });
+
+  suite(
+    "a daemon that refuses this host, until it is told not to",
+    async () => {
+      await using lab = new Lab();
+      const { router, client: admin } = await lab.pair();
+      const stranger = "2001:db8:9::9";
+      await router.ip(`addr add ${FIRST}/64 dev lan nodad`);
+      await admin.ip(`addr add ${stranger}/128 dev eth0 nodad`);
+      await router.linkLocal("lan");
+      await router.ip(`route add ${stranger}/128 dev lan`);
+      await admin.ip(`route add ${FIRST}/128 dev eth0 src ${stranger}`);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      const refused = admin.start(watchCommand(FIRST));
+      assertEquals(await refused.ended(), 1);
+      assertMatch(
+        refused.output,
+        /^dhcpv6macd: [^ ]+ cannot be watched: it refuses .*--http-allow .*\n$/,
+      );
+      await daemon.stop();
+      await startDaemon(router, ...OPTIONS, "--http-allow=2001:db8:9::/64");
+      const welcome = admin.start(watchCommand(FIRST));
+      await welcome.says(/has seen no machine yet/);
+      assertEquals(await welcome.stop(), 0);
+    },
+  );
 });

@@ -179,6 +179,26 @@ describe("following a daemon", () => {
     assertEquals(recorder.told[2], "connected");
   });
 
+  it("does not read a state without end", async () => {
+    const piece = new TextEncoder().encode("a".repeat(2 ** 20));
+    await using server = answering(() =>
+      new Response(
+        new ReadableStream({
+          start: (controller) =>
+            controller.enqueue(new TextEncoder().encode("data: ")),
+          pull: (controller) => controller.enqueue(piece),
+        }),
+        { headers: { "content-type": "text/event-stream" } },
+      )
+    );
+    await using recorder = new Recorder(server.url, { refusedWait: 60_000 });
+    await recorder.heard(2);
+    assertMatch(
+      recorder.told[1]!,
+      /^refused: its state has more than 64 Mi characters: .*\?mac=/,
+    );
+  });
+
   it("does not send back an ID that fits no header", async () => {
     const ids: (string | null)[] = [];
     await using server = answering((request) => {
