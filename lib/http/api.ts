@@ -112,12 +112,9 @@ export class Api {
     const mac = parseMac(decoded(text));
     if (mac === undefined) return badMac("/machines/");
     const machine = this.#parts.registry.get(mac);
-    return new Response(
-      machine === undefined ? "null" : this.#parts.writer.machine(machine),
-      {
-        status: machine === undefined ? 404 : 200,
-        headers: { ...NOW, "content-type": "application/json" },
-      },
+    return Response.json(
+      machine === undefined ? null : this.#parts.writer.machine(machine),
+      { status: machine === undefined ? 404 : 200, headers: NOW },
     );
   }
 

@@ -73,7 +73,7 @@ export class PageAnswers {
     for (const mac of macs) {
       const machine = registry.get(mac);
       if (machine === undefined) continue;
-      yield machineRow(writer.state(machine), names.of(mac));
+      yield machineRow(writer.machine(machine), names.of(mac));
     }
     yield pageTail();
   }

@@ -150,6 +150,14 @@ export class Broadcast {
     this.#position = this.#log.next - 1;
   }
 
+  /** The log has forgotten what nobody was sent yet: it is small, or all are slow. */
+  #giveUp(): void {
+    for (const reader of this.#readers) {
+      if (reader.hasCaughtUp) this.#drop(reader);
+    }
+    this.#beginAnew();
+  }
+
   /** The number in an event's id, if what came after it is still remembered. */
   #positionAfter(id: string | undefined): number | undefined {
     const [run, digits] = id?.split("-") ?? [];
@@ -173,9 +181,9 @@ export class Broadcast {
     if (mac === undefined) yield* this.#writer.machines(position);
     else {
       const machine = this.#registry.get(mac);
-      yield machine === undefined
-        ? "null"
-        : this.#writer.machine(machine, position);
+      yield JSON.stringify(
+        machine === undefined ? null : this.#writer.machine(machine, position),
+      );
     }
     yield "\n\n";
   }
@@ -269,7 +277,7 @@ export class Broadcast {
 
   #eventText(number: number): string {
     return `id: ${this.#run}-${number}\ndata: ${
-      this.#writer.event(this.#log.at(number))
+      JSON.stringify(this.#writer.event(this.#log.at(number)))
     }\n\n`;
   }
 
@@ -277,8 +285,7 @@ export class Broadcast {
   async #send(): Promise<void> {
     while (this.#position < this.#log.next - 1 && this.#readers.size > 0) {
       await pause(GATHERING);
-      // The log may have run over what nobody was sent yet.
-      if (this.#position < this.#log.first - 1) this.#beginAnew();
+      if (this.#position < this.#log.first - 1) this.#giveUp();
       while (this.#position < this.#log.next - 1) {
         const concerned = this.#writeBatch();
         await this.#wake(concerned);

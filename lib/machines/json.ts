@@ -53,47 +53,25 @@ export class MachineWriter {
   }
 
   /** A machine as it was at a number of the registry's log. */
-  machine(machine: Machine, sequence?: number): string {
-    const { mac, link } = machine;
-    let events = "";
-    for (
-      const { event, timestamp, detail } of this.#registry.eventsOf(
-        machine,
-        sequence,
-      )
-    ) {
-      if (events !== "") events += ",";
-      events += eventText(event, timestamp, false, detail);
-    }
-    return `{"Mac":"${formatMac(mac)}","IPv6Address":"${
-      this.address(mac, link)
-    }","Events":[${events}]}`;
-  }
-
-  /** A machine as it is now. */
-  state(machine: Machine): MachineJson {
+  machine(machine: Machine, sequence?: number): MachineJson {
     const { mac, link } = machine;
     return {
       Mac: formatMac(mac),
       IPv6Address: this.address(mac, link),
       Events: Array.from(
-        this.#registry.eventsOf(machine),
-        ({ event, timestamp, detail }) => ({
-          event,
-          timestamp: formatTimestamp(timestamp),
-          repeat_event: false,
-          detail,
-        }),
+        this.#registry.eventsOf(machine, sequence),
+        ({ event, timestamp, detail }) =>
+          eventJson(event, timestamp, false, detail),
       ),
     };
   }
 
-  /** All machines by their MAC, in pieces. */
+  /** All machines by their MAC, in pieces of JSON. */
   *machines(sequence: number): Generator<string> {
     let start = "{";
     for (const machine of this.#registry.at(sequence)) {
       yield `${start}"${formatMac(machine.mac)}":${
-        this.machine(machine, sequence)
+        JSON.stringify(this.machine(machine, sequence))
       }`;
       start = ",";
     }
@@ -101,22 +79,26 @@ export class MachineWriter {
   }
 
   /** What happened to a machine. */
-  event({ mac, link, event, timestamp, repeat, detail }: MachineEvent): string {
-    return `{"mac":"${formatMac(mac)}","ipv6_address":"${
-      this.address(mac, link)
-    }","event":${eventText(event, timestamp, repeat, detail)}}`;
+  event(happened: MachineEvent): MachineEventJson {
+    const { mac, link, event, timestamp, repeat, detail } = happened;
+    return {
+      mac: formatMac(mac),
+      ipv6_address: this.address(mac, link),
+      event: eventJson(event, timestamp, repeat, detail),
+    };
   }
 }
 
-function eventText(
+function eventJson(
   event: EventName,
   timestamp: Timestamp,
   repeat: boolean,
   detail: TransferDetail | null,
-): string {
-  return `{"event":"${event}","timestamp":"${
-    formatTimestamp(timestamp)
-  }","repeat_event":${repeat},"detail":${
-    detail === null ? "null" : JSON.stringify(detail)
-  }}`;
+): EventJson {
+  return {
+    event,
+    timestamp: formatTimestamp(timestamp),
+    repeat_event: repeat,
+    detail,
+  };
 }
