@@ -60,6 +60,24 @@ export const MAX_NO_MAC_SOURCES = 256;
 /** Characters of a string that a client sent which are shown to people. */
 export const MAX_SHOWN_CHARACTERS = 128;
 
+/**
+ * Characters of one event that `watch` reads: the state of 65,536 machines with
+ * 200,000 events has about 30 million.
+ */
+export const MAX_STATE_CHARACTERS = 64 * 1024 * 1024;
+
+/** Machines of each daemon that `watch` remembers, as many as a daemon does. */
+export const MAX_WATCHED_MACHINES = 65_536;
+
+/** Octets of a daemon's names that `watch` reads: its file, written as JSON. */
+export const MAX_NAMES_OCTETS = 2 * MAX_NAMES_FILE;
+
+/** Machines of a state that `watch` shows on a terminal, where lines scroll away. */
+export const MAX_STATE_LINES = 200;
+
+/** Lines of `watch` that wait for another daemon's report of the same event. */
+export const MAX_HELD_LINES = 1000;
+
 /** Longest TFTP request read, in octets (RFC 2347 §3: a packet of 512). */
 export const MAX_TFTP_REQUEST = 512;
 

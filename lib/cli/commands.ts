@@ -9,6 +9,13 @@ import { Log, shown } from "../log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { VERSION } from "../version.ts";
+import {
+  type DaemonUrl,
+  DaemonUrlError,
+  parseDaemonUrl,
+} from "../watch/daemon_url.ts";
+import { OutputError } from "../watch/output.ts";
+import { watch } from "../watch/watch.ts";
 import { check } from "./check.ts";
 import { helpText } from "./help.ts";
 import {
@@ -50,12 +57,16 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
     return EXIT_OK;
   }
   const [word, ...rest] = words;
+  if (word === "watch") return await watchDaemons(options, rest);
+  if (options.json) {
+    throw new UsageError("--json goes with watch only: watch --json URL...");
+  }
   if (word === "address") return printAddresses(options, rest);
   if (word !== undefined && word !== "check") {
     throw new UsageError(
       `unknown word "${
         shown(word)
-      }"; the words are check and address, and --help shows the options`,
+      }"; the words are check, address and watch, and --help shows the options`,
     );
   }
   if (rest.length > 0) {
@@ -99,6 +110,60 @@ function printAddresses(
   return EXIT_OK;
 }
 
+/** Shows what daemons say until SIGTERM or SIGINT. */
+async function watchDaemons(
+  options: GivenOptions,
+  urls: readonly string[],
+): Promise<number> {
+  if (urls.length === 0) {
+    throw new UsageError(
+      "watch needs at least one URL such as http://[2001:db8::1]:6315",
+    );
+  }
+  const daemons = urls.map(daemonUrl);
+  for (const [index, { text }] of daemons.entries()) {
+    if (daemons.findIndex((other) => other.text === text) < index) {
+      throw new UsageError(`${text} is given twice`);
+    }
+  }
+  const ending = new AbortController();
+  void terminated().then(() => ending.abort());
+  const isTerminal = Deno.stdout.isTerminal();
+  try {
+    const isUseful = await watch({
+      daemons,
+      json: options.json === true,
+      sink: Deno.stdout,
+      isTerminal,
+      isColoured: isTerminal && !Deno.noColor,
+      say: (sentence) => console.error(`dhcpv6macd: ${sentence}`),
+    }, ending.signal);
+    return isUseful ? EXIT_OK : EXIT_FAILURE;
+  } catch (error) {
+    if (error instanceof OutputError) return complain(error, EXIT_FAILURE);
+    throw error;
+  }
+}
+
+function daemonUrl(text: string): DaemonUrl {
+  try {
+    return parseDaemonUrl(text);
+  } catch (error) {
+    if (error instanceof DaemonUrlError) {
+      throw new UsageError(`watch: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+/** Settled by SIGTERM or SIGINT. */
+function terminated(): Promise<void> {
+  return new Promise((resolve) => {
+    Deno.addSignalListener("SIGTERM", resolve);
+    Deno.addSignalListener("SIGINT", resolve);
+  });
+}
+
 /** Serves until SIGTERM or SIGINT. */
 async function serve(
   settings: DaemonSettings,
@@ -106,10 +171,7 @@ async function serve(
 ): Promise<number> {
   const { format, level } = logSettingsOf(options, Deno.stderr.isTerminal());
   const daemon = new Daemon(settings, new Log(format, level, Deno.stderr));
-  const ended = new Promise<void>((resolve) => {
-    Deno.addSignalListener("SIGTERM", resolve);
-    Deno.addSignalListener("SIGINT", resolve);
-  });
+  const ended = terminated();
   await daemon.start();
   await ended;
   await daemon.stop();

@@ -25,6 +25,7 @@ Usage:
   dhcpv6macd check [OPTION...]              say what would be served
   dhcpv6macd address --base-address IPV6 MAC...
                                             print the addresses of machines
+  dhcpv6macd watch [--json] URL...          follow the events of daemons
 
 Examples:
   sudo dhcpv6macd --interface eth1 --base-address 2001:db8:123:4567::

@@ -453,6 +453,11 @@ export const OPTIONS = {
     help: "the least important lines to write; debug adds one for each packet",
     parse: oneOf(LOG_LEVELS),
   }),
+  "json": option({
+    group: "Around it",
+    help: "with watch: a line of JSON for each event, for programs",
+    parse: () => true,
+  }),
   "check": option({
     group: "Around it",
     help:

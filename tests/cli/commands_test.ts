@@ -52,7 +52,7 @@ describe("commands", () => {
       [["--nonsense"], "unknown option --nonsense; --help lists all of them"],
       [
         ["serve"],
-        'unknown word "serve"; the words are check and address, and --help shows the options',
+        'unknown word "serve"; the words are check, address and watch, and --help shows the options',
       ],
       [["check", "now"], '"now" is too much: check takes options only'],
       [
@@ -62,6 +62,22 @@ describe("commands", () => {
       [
         ["address", "--base-address=2001:db8::", "02"],
         `"02" is not a machine's MAC such as 02:00:5e:00:53:01`,
+      ],
+      [
+        ["watch"],
+        "watch needs at least one URL such as http://[2001:db8::1]:6315",
+      ],
+      [
+        ["watch", "r1", "ftp://r2"],
+        'watch: "ftp://r2" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address',
+      ],
+      [
+        ["watch", "r1", "http://r1:6315/events"],
+        "http://r1:6315 is given twice",
+      ],
+      [
+        ["address", "--json", "--base-address=2001:db8::", "02005e005301"],
+        "--json goes with watch only: watch --json URL...",
       ],
       [
         ["--interface=lo"],

@@ -257,6 +257,7 @@ describe("settings", () => {
         "base-address",
         "log-format",
         "log-level",
+        "json",
         "check",
         "help",
         "version",

@@ -1,0 +1,121 @@
+/**
+ * Where a daemon that is watched is, as people write it.
+ *
+ * @module
+ */
+
+import { shown } from "../log.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
+import { parseMac } from "../net/mac.ts";
+import { parseAddress } from "../net/prefix.ts";
+
+/** The port of HTTP where a host is given without one. */
+const DEFAULT_PORT = 6315;
+
+const EVENTS = "/events";
+
+/** A daemon to watch. */
+export interface DaemonUrl {
+  /** What stands for it in lines for programs; no two daemons have the same. */
+  readonly text: string;
+  /** Its host name, or its address without brackets. */
+  readonly host: string;
+  /** Host and port, as in the URL. */
+  readonly authority: string;
+  /** Its event stream. */
+  readonly events: URL;
+  /** The names of its machines; `undefined` where that cannot be known. */
+  readonly names: URL | undefined;
+}
+
+/** Why a text is no daemon's URL: a sentence for people. */
+export class DaemonUrlError extends Error {
+  override name = "DaemonUrlError";
+}
+
+/**
+ * Reads a URL, `host:port`, or a host or address alone.
+ *
+ * @throws {DaemonUrlError} if it is none of these.
+ */
+export function parseDaemonUrl(text: string): DaemonUrl {
+  const url = URL.parse(withScheme(text));
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new DaemonUrlError(
+      `"${
+        shown(text)
+      }" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new DaemonUrlError(
+      `"${
+        shown(text)
+      }" has a user name or a password in it, which a daemon never asks for: leave it out`,
+    );
+  }
+  const mac = url.searchParams.get("mac");
+  if (mac !== null && parseMac(mac) === undefined) {
+    throw new DaemonUrlError(
+      `"${shown(mac)}" is not a machine's MAC such as 02:00:5e:00:53:01`,
+    );
+  }
+  url.hash = "";
+  if (url.pathname === "/") url.pathname = EVENTS;
+  return {
+    text: url.pathname === EVENTS && url.search === "" ? url.origin : url.href,
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    authority: url.host,
+    events: withResume(url),
+    names: url.pathname.endsWith(EVENTS)
+      ? new URL(`${url.pathname.slice(0, -EVENTS.length)}/names`, url)
+      : undefined,
+  };
+}
+
+/** What was given, as a URL, which it may already be. */
+function withScheme(text: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    mustHaveNoZone(text, text.split("/")[2]!);
+    return text;
+  }
+  const authority = /^[^/?#]*/.exec(text)![0];
+  mustHaveNoZone(text, authority);
+  const rest = text.slice(authority.length);
+  if (parseIpv6(authority) !== undefined) {
+    return `http://[${authority}]:${DEFAULT_PORT}${rest}`;
+  }
+  const port = /:[^\]:]*$/.test(authority) ? "" : `:${DEFAULT_PORT}`;
+  return `http://${authority}${port}${rest}`;
+}
+
+function mustHaveNoZone(text: string, authority: string): void {
+  if (!authority.includes("%")) return;
+  throw new DaemonUrlError(
+    `"${
+      shown(text)
+    }" names a link-local address with its interface, which a URL cannot: give another address of that daemon`,
+  );
+}
+
+/** The stream's URL: one that goes on where an earlier connection ended. */
+function withResume(url: URL): URL {
+  const events = new URL(url);
+  events.searchParams.set("resume", "1");
+  return events;
+}
+
+/** A short label for each daemon; no two have the same. */
+export function labelsOf(daemons: readonly DaemonUrl[]): string[] {
+  const kinds = [
+    ({ host }: DaemonUrl) =>
+      parseAddress(host) === undefined ? host.split(".")[0]! : host,
+    ({ host }: DaemonUrl) => host,
+    ({ authority }: DaemonUrl) => authority,
+  ];
+  for (const kind of kinds) {
+    const labels = daemons.map(kind);
+    if (new Set(labels).size === labels.length) return labels;
+  }
+  return daemons.map(({ text }) => text);
+}

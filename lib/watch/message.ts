@@ -1,0 +1,118 @@
+/**
+ * What a daemon's event stream says: the state of all machines, or one event.
+ *
+ * @module
+ */
+
+import { type EventName, NOTES } from "../machines/timeline.ts";
+import type { TransferDetail } from "../machines/transfer_detail.ts";
+
+/** An event of a machine; it may have more fields than these. */
+export interface MachineEvent {
+  readonly event: string;
+  /** RFC 3339, UTC. */
+  readonly timestamp: string;
+  /** Whether the machine was in that stage already. */
+  readonly repeat_event: boolean;
+  readonly detail: unknown;
+}
+
+/** A machine of the state, with the events that its daemon keeps. */
+export interface KeptMachine {
+  readonly mac: string;
+  readonly address: string;
+  /** The oldest first. */
+  readonly events: readonly MachineEvent[];
+}
+
+/** One message. */
+export type Message =
+  | { readonly kind: "state"; readonly machines: readonly KeptMachine[] }
+  | {
+    readonly kind: "event";
+    readonly mac: string;
+    readonly address: string;
+    readonly event: MachineEvent;
+  };
+
+/**
+ * Reads the data of an event of the stream; `undefined` when it is of a kind
+ * that is not known here.
+ *
+ * @throws {SyntaxError} if it is not JSON.
+ */
+export function readMessage(data: string): Message | undefined {
+  const value: unknown = JSON.parse(data);
+  // with ?mac= it is one machine, or null where that one was not seen
+  if (value === null) return { kind: "state", machines: [] };
+  if (!isObject(value)) return undefined;
+  if ("event" in value) return readEvent(value);
+  if (isMachine(value)) return { kind: "state", machines: [machineOf(value)] };
+  return {
+    kind: "state",
+    machines: Object.values(value).filter(isMachine).map(machineOf),
+  };
+}
+
+function readEvent(value: Record<string, unknown>): Message | undefined {
+  const { mac, ipv6_address, event } = value;
+  return typeof mac === "string" && typeof ipv6_address === "string" &&
+      isMachineEvent(event)
+    ? { kind: "event", mac, address: ipv6_address, event }
+    : undefined;
+}
+
+interface MachineValue {
+  readonly Mac: string;
+  readonly IPv6Address: string;
+  readonly Events: readonly unknown[];
+}
+
+function machineOf({ Mac, IPv6Address, Events }: MachineValue): KeptMachine {
+  return {
+    mac: Mac,
+    address: IPv6Address,
+    events: Events.filter(isMachineEvent),
+  };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isMachine(value: unknown): value is MachineValue {
+  return isObject(value) && typeof value.Mac === "string" &&
+    typeof value.IPv6Address === "string" && Array.isArray(value.Events);
+}
+
+function isMachineEvent(value: unknown): value is MachineEvent {
+  return isObject(value) && typeof value.event === "string" &&
+    typeof value.timestamp === "string" &&
+    !Number.isNaN(Date.parse(value.timestamp)) &&
+    typeof value.repeat_event === "boolean";
+}
+
+/** The transfer that an event's detail tells of, if it does. */
+export function transferOf({ detail }: MachineEvent):
+  | TransferDetail
+  | undefined {
+  return isObject(detail) && typeof detail.protocol === "string" &&
+      typeof detail.file_name === "string" &&
+      typeof detail.state === "string" &&
+      typeof detail.sent_bytes === "number" &&
+      typeof detail.total_bytes === "number" &&
+      (detail.error === undefined || typeof detail.error === "string")
+    ? detail as unknown as TransferDetail
+    : undefined;
+}
+
+/** Whether an event leaves a machine in its stage. */
+export function isNote(name: string): boolean {
+  return (NOTES as readonly string[]).includes(name);
+}
+
+/** The first event of every machine. */
+export const FIRST: EventName = "init";
+
+/** An event after which a step is left out, or another boot begins. */
+export const JUMP: EventName = "jump_to";

@@ -1,0 +1,47 @@
+/**
+ * The names that an operator gave to machines, as a daemon tells them.
+ *
+ * @module
+ */
+
+import { MAX_NAMES_OCTETS } from "../limits.ts";
+
+/** Milliseconds that an answer gets, names being no reason to wait. */
+const ANSWER = 2000;
+
+/** Names by MAC; `undefined` when the daemon does not tell. */
+export async function fetchNames(
+  url: URL,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    const response = await fetch(url, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER)]),
+    });
+    const text = await readText(response);
+    return response.ok && text !== undefined ? namesOf(text) : undefined;
+  } catch {
+    // Lines are as true without a name, and the stream says what is wrong.
+    return undefined;
+  }
+}
+
+async function readText({ body }: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  for await (const bytes of body ?? []) {
+    length += bytes.length;
+    if (length > MAX_NAMES_OCTETS) return undefined;
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function namesOf(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(JSON.parse(text) as Record<string, unknown>).filter(
+      (entry): entry is [string, string] => typeof entry[1] === "string",
+    ),
+  );
+}
