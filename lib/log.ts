@@ -85,6 +85,20 @@ export class Log {
     return LOG_LEVELS.indexOf(level) <= this.#level;
   }
 
+  /**
+   * Whether a line of this level would be written now; one that would not is
+   * counted. Ask before making one that may be asked for very often.
+   */
+  admits(level: LogLevel): boolean {
+    if (!this.writes(level)) return false;
+    if (level !== "info") return true;
+    this.#followMinute(Date.now());
+    if (this.#linesThisMinute < MAX_LOG_LINES_A_MINUTE) return true;
+    this.#heldBack++;
+    this.heldBackInAll++;
+    return false;
+  }
+
   /** What cannot go on. */
   error(event: string, message: string, fields?: LogFields): void {
     this.#add("error", event, message, fields);
@@ -121,34 +135,34 @@ export class Log {
     message: string,
     fields: LogFields = {},
   ): void {
-    if (!this.writes(level)) return;
+    if (!this.admits(level)) return;
     const now = Date.now();
-    const minute = Math.floor(now / MINUTE);
-    if (minute !== this.#minute) {
-      this.#minute = minute;
-      this.#linesThisMinute = 0;
-      if (this.#heldBack > 0) {
-        this.#enqueue(
-          now,
-          "warning",
-          "log_lines_held_back",
-          `${this.#heldBack} lines more than ${MAX_LOG_LINES_A_MINUTE} in a minute were not written`,
-          { lines: this.#heldBack },
-        );
-        this.#heldBack = 0;
-      }
-    }
+    this.#followMinute(now);
     // What somebody should look at is never held back for what is merely new,
     // and debug is asked for by somebody who wants to see every packet.
-    if (level === "info" && ++this.#linesThisMinute > MAX_LOG_LINES_A_MINUTE) {
-      this.#heldBack++;
-      this.heldBackInAll++;
-      return;
-    }
+    if (level === "info") this.#linesThisMinute++;
     if (this.#queue.length >= MAX_LOG_QUEUE) {
       this.#lost++;
       this.lostInAll++;
     } else this.#enqueue(now, level, event, message, fields);
+  }
+
+  /** Begins another minute's budget, and says what was held back in the last. */
+  #followMinute(now: number): void {
+    const minute = Math.floor(now / MINUTE);
+    if (minute === this.#minute) return;
+    this.#minute = minute;
+    this.#linesThisMinute = 0;
+    const lines = this.#heldBack;
+    if (lines === 0) return;
+    this.#heldBack = 0;
+    this.#enqueue(
+      now,
+      "warning",
+      "log_lines_held_back",
+      `${lines} lines more than ${MAX_LOG_LINES_A_MINUTE} in a minute were not written`,
+      { lines },
+    );
   }
 
   #enqueue(

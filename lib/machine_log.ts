@@ -49,7 +49,7 @@ export class MachineLog {
       return this.#noted(machine, event);
     }
     const isNews = !repeat || detail !== null;
-    if (!isNews && !this.#log.writes("debug")) return;
+    if (!this.#log.admits(isNews ? "info" : "debug")) return;
     const { who, fields } = this.#about(machine.mac);
     const address = this.#addressOf(machine);
     const message = event === "init"

@@ -41,6 +41,12 @@ const HEARTBEAT = 15_000;
  */
 const TOGETHER = 16;
 
+/**
+ * Characters of a batch: below it is larger than one event costs, and above,
+ * what the runtime holds for each of a thousand readers gets to be much.
+ */
+const MAX_BATCH = 32 * 1024;
+
 /** Events that are written between two looks at the clock. */
 const LOOK_AFTER = 64;
 
@@ -312,15 +318,28 @@ export class Broadcast {
         const mac = this.#log.macAt(number);
         if (this.#readersOf.has(mac)) concerned.add(mac);
       }
+      if (text.length >= MAX_BATCH) break;
       if (number % LOOK_AFTER === 0 && performance.now() > end) break;
     }
     const octets = this.#encoder.encode(text);
     this.#recent.push({ first, last: this.#position, octets });
     this.#recentOctets += octets.length;
+    if (this.#recentOctets > MAX_RECENT_EVENT_OCTETS) this.#forget();
+    return concerned;
+  }
+
+  /** Forgets the oldest batches, and who has not come to them yet. */
+  #forget(): void {
     while (
       this.#recentOctets > MAX_RECENT_EVENT_OCTETS && this.#recent.length > 1
     ) this.#recentOctets -= this.#recent.shift()!.octets.length;
-    return concerned;
+    const oldest = this.#recent[0]!.first - 1;
+    for (const reader of this.#readers) {
+      if (
+        reader.hasCaughtUp && !reader.isWaiting && reader.position < oldest &&
+        reader.mac === undefined
+      ) this.#drop(reader);
+    }
   }
 
   /** Gives the new batch to those who wait, in slices. */

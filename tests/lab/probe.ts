@@ -75,6 +75,9 @@ function isRight(message: Message): boolean {
     formatIpv6(iaNa, 16) === formatIpv6(addressOf(base, mac));
 }
 
+/** When each message was sent, and how long answers took, in milliseconds. */
+const sentAt = new Float64Array(count);
+const waits: number[] = [];
 let answered = 0;
 let wrong = 0;
 
@@ -85,17 +88,30 @@ async function listen(): Promise<void> {
     if (typeof message === "string" || !isRight(message)) wrong++;
     else {
       answered++;
-      seen.add((message as { transactionId: number }).transactionId);
+      const { transactionId } = message as { transactionId: number };
+      waits.push(performance.now() - sentAt[transactionId]!);
+      seen.add(transactionId);
     }
     if (interval > 0) console.log(JSON.stringify({ time: Date.now() }));
   }
+  waits.sort((a, b) => a - b);
+  const at = (part: number) => waits[Math.floor(part * waits.length)];
   console.log(
-    JSON.stringify({ sent: count, answered, distinct: seen.size, wrong }),
+    JSON.stringify({
+      sent: count,
+      answered,
+      distinct: seen.size,
+      wrong,
+      p50: at(0.5),
+      p99: at(0.99),
+    }),
   );
 }
 
 const listening = listen();
+const started = performance.now();
 for (let index = 0; index < count; index++) {
+  sentAt[index] = performance.now();
   try {
     await socket.send(solicit(index), {
       transport: "udp",
@@ -105,8 +121,9 @@ for (let index = 0; index < count; index++) {
   } catch {
     // The link is away; the next one may go out again.
   }
-  if (interval > 0) {
-    await new Promise((resolve) => setTimeout(resolve, interval));
+  const early = started + (index + 1) * interval - performance.now();
+  if (interval > 0 && early > 0) {
+    await new Promise((resolve) => setTimeout(resolve, early));
   }
 }
 await new Promise((resolve) => setTimeout(resolve, LAST_ANSWERS));
