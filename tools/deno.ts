@@ -21,7 +21,7 @@ const DAEMON_PERMISSIONS = [
 ];
 
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/clients", "tests/boot"];
+const SLOW_SUITES = ["tests/clients", "tests/hard", "tests/boot"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -207,6 +207,9 @@ async function run(task: string, args: string[]): Promise<number> {
         std,
         args.length > 0 ? args : [path("tests/clients")],
       );
+    case "test:hard":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await test(std, args.length > 0 ? args : [path("tests/hard")]);
     case "test:boot":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, args.length > 0 ? args : [path("tests/boot")]);
