@@ -22,6 +22,7 @@ import {
   readKeyPair,
 } from "./http/certificates.ts";
 import { Api } from "./http/api.ts";
+import { SilenceWatch } from "./http/descriptors.ts";
 import { Handler } from "./http/handler.ts";
 import { HostNames } from "./http/hosts.ts";
 import { Netboot } from "./http/netboot.ts";
@@ -193,6 +194,7 @@ export class Daemon
   readonly #http: HttpServer;
   #https: HttpServer | undefined;
   #keyPairWatch: KeyPairWatch | undefined;
+  #silenceWatch: SilenceWatch | undefined;
   readonly #noMacSources = new Map<string, number>();
   #timer: number | undefined;
   /** Whether the last look at the interfaces failed. */
@@ -293,6 +295,12 @@ export class Daemon
       throw startError(error, http.port, "TCP", authorityOf(http));
     }
     await this.#startHttps();
+    this.#silenceWatch = new SilenceWatch(
+      () =>
+        2 * this.#netboot.downloads.active + this.#broadcast.readers +
+        this.#tftp.transfers,
+      (connections) => this.#cutHttp(connections),
+    );
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
     void this.#tryOwnAddress();
   }
@@ -302,6 +310,7 @@ export class Daemon
     clearInterval(this.#timer);
     clearTimeout(this.#silence);
     this.#keyPairWatch?.stop();
+    this.#silenceWatch?.stop();
     this.#names.stop();
     this.#broadcast.close();
     this.#dhcpv6.stop();
@@ -354,6 +363,17 @@ export class Daemon
     }
     this.#isBlind = false;
     this.#look(link);
+  }
+
+  /** Connections that do nothing shall keep nobody out. */
+  #cutHttp(connections: number): void {
+    this.#log.warning(
+      "connections_closed",
+      `about ${connections} HTTP connections said nothing; all connections are closed, and who asks again is served`,
+      { connections },
+    );
+    this.#http.cut();
+    this.#https?.cut();
   }
 
   #look(link: Interface | undefined): void {
