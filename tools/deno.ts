@@ -185,6 +185,8 @@ async function run(task: string, args: string[]): Promise<number> {
   switch (task) {
     case "ipxe":
       return await tool(std, "tools/ipxe.ts", args);
+    case "fuzz":
+      return await tool(std, "tests/fuzz/main.ts", args);
     case "start":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
