@@ -50,6 +50,7 @@ import {
 import { SETTINGS } from "./dhcpv6_settings.ts";
 
 const codec = new Invariant("what is read and written again is the same");
+const isWhole = new Invariant("what is read is whole to the innermost option");
 const dropsForAReason = new Invariant(
   "a drop has a known reason and no octets",
 );
@@ -77,6 +78,7 @@ const knowsMac = new Invariant("the MAC is the client's");
 
 const INVARIANTS: readonly Invariant[] = [
   codec,
+  isWhole,
   dropsForAReason,
   answersWhom,
   leaksNothing,
@@ -251,6 +253,34 @@ function checkCodec(packet: Uint8Array): void {
       sameOctets(written, 0, packet, 0, packet.length),
     () => written.toHex(),
   );
+  for (const { code, data } of message.options) {
+    isWhole.holds(isTiled(code, data), () => [code, data.toHex()]);
+  }
+}
+
+/** Octets before the options in options that hold others. */
+const HEADERS: Readonly<Record<number, number>> = {
+  3: 12,
+  4: 4,
+  5: 24,
+  25: 12,
+  26: 25,
+};
+
+/** Whether the options in an option, and those in them, fill it exactly. */
+function isTiled(code: number, data: Uint8Array): boolean {
+  const header = HEADERS[code];
+  if (header === undefined) return true;
+  let at = header;
+  while (at + 4 <= data.length) {
+    const inner = data[at]! << 8 | data[at + 1]!;
+    const end = at + 4 + (data[at + 2]! << 8 | data[at + 3]!);
+    if (end > data.length || !isTiled(inner, data.subarray(at + 4, end))) {
+      return false;
+    }
+    at = end;
+  }
+  return at === data.length;
 }
 
 /** What an answer must be made of; `undefined`: there must be none. */
@@ -336,7 +366,10 @@ function checkAnswer(
   answer: Uint8Array,
 ): string {
   const { request, arrival, mac } = expected;
-  fits.holds(answer.length <= MAX_DHCPV6_ANSWER && answer.length > 0);
+  fits.holds(
+    outcome.length <= MAX_DHCPV6_ANSWER && outcome.length > 0,
+    () => outcome.length,
+  );
   if (mustFit(request)) fitsAlways.checked++;
   const reply = checkFrame(request, answer);
   checkPort(request, arrival, outcome);

@@ -122,6 +122,8 @@ const CLIENT_OPTIONS: readonly Option[] = [
   iaNa(1),
   ...ADDRESSES.map((address) => iaNa(7, address)),
   iaNa(8, OWN, "2001:db8:5::1", OWN),
+  // more than an answer has room for, when each is ended
+  iaNa(10, ...new Array<string>(45).fill("2001:db8:5::3")),
   nest(3, numbers(4, 9, 0, 0), iaAddress(OWN), iaNa(1, "2001:db8:5::2")),
   iaTa(2, OWN),
   iaTa(3),
@@ -158,6 +160,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
 const RELAY_OPTIONS: readonly Option[] = [
   opt(18, ascii("eth7")),
   opt(18),
+  opt(18, "ab".repeat(600)),
   opt(37, "00000009aa"),
   opt(38, "dd"),
   opt(79, "0001525400123456"),
@@ -192,6 +195,10 @@ export const WORDS: readonly Uint8Array[] = [
   ...ADDRESSES.map((text) => parseIpv6(text)!),
 ];
 
+function isLong({ code, data }: Option): boolean {
+  return code === 3 && data.length > 1000;
+}
+
 const golden = captures.map(({ sent }) => hex(sent));
 
 /** Golden packets, and one of each message type, in every arrival that matters. */
@@ -220,6 +227,16 @@ export const SEEDS: readonly Uint8Array[] = [
       inputOf(1, 0, message(type, ...options, vendor("HTTPClient"))),
       inputOf(0, 1, message(type, ...options)),
       inputOf(0, 8, message(type, ...options)),
+      inputOf(0, 0, message(type, ...options, CLIENT_OPTIONS.find(isLong)!)),
+      inputOf(
+        0,
+        0,
+        relayed(
+          message(type, ...options, vendor("HTTPClient")),
+          { link: "2001:db8:1:2::1", peer: PEERS[0]! },
+          opt(18, "ab".repeat(1100)),
+        ),
+      ),
     ];
   }),
 ];

@@ -121,7 +121,7 @@ export class HttpRulesTarget implements Target {
 
   run(input: Uint8Array): string {
     const [sizeText, ...lines] = textOf(input).split("\n");
-    const size = parseInt(sizeText!, 10) % 64 || 0;
+    const size = Math.abs(parseInt(sizeText!, 10) % 64) || 0;
     const headers = new Headers();
     let host = "", origin = "", url = "";
     for (const line of lines) {

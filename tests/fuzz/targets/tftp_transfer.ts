@@ -24,7 +24,9 @@ const endsRepeats = new Invariant("a client that only repeats itself ends it");
 const isComplete = new Invariant(
   "it is complete when the client has all, and only then",
 );
-const grows = new Invariant("what is confirmed only grows, up to all of it");
+const grows = new Invariant(
+  "what is confirmed only grows, up to what was sent",
+);
 
 /** Octets of an input before its steps. */
 const HEADER = 6;
@@ -108,6 +110,8 @@ class Session {
   /** Blocks that are on the way. */
   #inFlight: number[] = [];
   #offerInFlight = false;
+  /** The last block that was ever sent. */
+  #highest = 0;
   /** Whether the client has said what an honest one would not. */
   #isHonest = true;
   /** Whether anything that the client said confirms something. */
@@ -298,7 +302,8 @@ class Session {
     const { transfer } = this;
     const { sentOctets, totalOctets } = transfer;
     grows.holds(
-      sentOctets >= this.#confirmedOctets && sentOctets <= totalOctets,
+      sentOctets >= this.#confirmedOctets && sentOctets <= totalOctets &&
+        sentOctets <= this.#highest * this.#agreement.blockSize,
       () => transfer,
     );
     this.#confirmedOctets = sentOctets;
@@ -359,6 +364,7 @@ class Session {
         sameOctets(packet, 4, this.#content, start, octets),
       () => ({ block, length, octets }),
     );
+    this.#highest = Math.max(this.#highest, block);
     this.#inFlight.push(block);
   }
 }
