@@ -160,7 +160,7 @@ describe("the systemd units", () => {
     await copyFiles(lab);
     const links = [await addLink(router, 1), await addLink(router, 2)];
     const init = await InitHost.start(router);
-    await does(init, `${INSTALL}\nsystemctl disable --now dhcpv6macd`);
+    await does(init, INSTALL);
     await does(init, INSTALL_LINKS);
     for (const link of links) await getsDerived(link);
   });
@@ -199,7 +199,7 @@ describe("the systemd units", () => {
         "--https-listen-addr=:443",
         "--tls-cert-file=/etc/ssl/dhcpv6macd.pem",
         "--tls-key-file=/run/credentials/dhcpv6macd.service/tls.key",
-      ].join(" ");
+      ].join(" \\\n  "); // as the unit shows it
       const init = await InitHost.start(router);
       await does(
         init,
@@ -207,7 +207,9 @@ describe("the systemd units", () => {
 cp -r netboot /srv/
 install -D -m 600 tls.key /etc/ssl/private/dhcpv6macd.key
 install -m 644 tls.pem /etc/ssl/dhcpv6macd.pem
-echo 'OPTIONS="${options}"' > /etc/dhcpv6macd.conf
+cat > /etc/dhcpv6macd.conf <<'END'
+OPTIONS="${options}"
+END
 sed 's/^#LoadCredential/LoadCredential/' dhcpv6macd.service > /etc/systemd/system/dhcpv6macd.service
 systemctl daemon-reload
 systemctl start dhcpv6macd`,
