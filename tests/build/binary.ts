@@ -30,6 +30,8 @@ export interface Carried {
   readonly files: readonly string[];
   /** What it may do: `null` is nothing, `[]` is everything of the kind. */
   readonly permissions: Readonly<Record<string, unknown>>;
+  /** Whether it keeps compiled code in the temporary directory. */
+  readonly hasCodeCache: boolean;
 }
 
 /** What stands before and behind what a binary carries. */
@@ -57,15 +59,17 @@ export function readCarried(path: string): Carried {
   const end = lastIndexOf(bytes, MARK, bytes.length);
   const begin = lastIndexOf(bytes, MARK, end - 1);
   const settingsAt = begin + MARK.length;
-  const settings = text(settingsAt);
+  const settingsText = text(settingsAt);
   const listAt = indexOf(
     bytes,
     new TextEncoder().encode('[{"Dir":'),
-    settingsAt + LENGTH + settings.length,
+    settingsAt + LENGTH + settingsText.length,
   );
+  const settings = JSON.parse(settingsText);
   return {
     files: JSON.parse(text(listAt - LENGTH)).flatMap(pathsOf),
-    permissions: JSON.parse(settings).permissions,
+    permissions: settings.permissions,
+    hasCodeCache: settings.code_cache_key !== null,
   };
 }
 

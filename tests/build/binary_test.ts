@@ -70,7 +70,8 @@ describe("the binary", () => {
   });
 
   suite("may use the network, read files, see interfaces, and no more", () => {
-    const { permissions } = readCarried(BINARY);
+    const { permissions, hasCodeCache } = readCarried(BINARY);
+    assertEquals(hasCodeCache, false);
     const { allow_import: _, ...others } = permissions; // what it imports is inside
     assertEquals(
       Object.fromEntries(
@@ -93,6 +94,7 @@ describe("the binary", () => {
       `dhcpv6macd ${manifest.version}${
         commit === undefined ? "" : ` (${commit})`
       }\n`,
+      "it is not of this tree: run deno task build again",
     );
   });
 
@@ -193,6 +195,15 @@ describe("the binary", () => {
     assertEquals(
       calls.map(lineOf).filter((line) =>
         /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)/.test(line)
+      ),
+      [],
+    );
+    // Anybody could have put something there for it.
+    assertEquals(
+      calls.map((call) => /"(\/[^"]*)"/.exec(call[2]!)?.[1] ?? "").filter(
+        (path) =>
+          /^\/(tmp|var|home|root)\//.test(path) &&
+          ![lab.directory, ROOT].some((own) => path.startsWith(own)),
       ),
       [],
     );
