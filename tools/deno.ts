@@ -7,21 +7,17 @@
  * @module
  */
 
+import { commitFlags, commitOf } from "./commit.ts";
+import { DAEMON_FLAGS } from "./daemon_flags.ts";
+
 /** Milliseconds that jsr.io gets to answer. */
 const JSR_PATIENCE = 600;
 
 const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
-/** What the daemon may do, and no more: it writes nothing and starts nothing. */
-const DAEMON_PERMISSIONS = [
-  "--allow-net",
-  "--allow-read",
-  "--allow-sys=networkInterfaces",
-];
-
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/clients", "tests/boot"];
+const SLOW_SUITES = ["tests/build", "tests/clients", "tests/boot"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -57,8 +53,8 @@ function daemon(std: string[]): string[] {
     "--config",
     path("deno.json"),
     ...std,
-    "--unstable-net",
-    ...DAEMON_PERMISSIONS,
+    ...commitFlags(commitOf(ROOT)),
+    ...DAEMON_FLAGS,
     path("main.ts"),
   ];
 }
@@ -185,6 +181,9 @@ async function run(task: string, args: string[]): Promise<number> {
   switch (task) {
     case "ipxe":
       return await tool(std, "tools/ipxe.ts", args);
+    case "build":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await tool(std, "tools/build.ts", args);
     case "start":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
@@ -201,6 +200,8 @@ async function run(task: string, args: string[]): Promise<number> {
         "--parallel",
         ...(args.length > 0 ? args : [path("tests")]),
       ]);
+    case "test:build":
+      return await test(std, args.length > 0 ? args : [path("tests/build")]);
     case "test:clients":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(
