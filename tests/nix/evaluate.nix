@@ -52,6 +52,7 @@ let
     denort = package.DENORT_BIN;
   };
   ipxe = pkgs.callPackage ../../tools/nix/ipxe.nix { };
+  rooted = ipxe.override { certBundle = "${directory}/bundle.pem"; };
 in
 {
   sound = builtins.mapAttrs (_: show) configurations.sound;
@@ -78,6 +79,7 @@ in
   package = phases (pkgs.callPackage ../../tools/nix/package.nix { inherit ipxe; });
   ipxe = {
     plain = ipxe.links;
-    rooted = (ipxe.override { certBundle = "${directory}/bundle.pem"; }).links;
+    rooted = rooted.links;
   };
+  ipxePhases = { inherit (rooted.builds.x86-64) preBuild; };
 }

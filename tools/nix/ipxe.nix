@@ -87,13 +87,18 @@ let
       };
     };
 
-  buildFor = name: cross: make: {
-    name = "ipxe-${name}.efi";
-    path = "${cross.callPackage build { inherit make; }}/ipxe.efi";
+  # Where one of them is the machine's own architecture, that is no cross build.
+  builds = {
+    x86-64 = pkgsCross.gnu64.callPackage build { make = "x86_64"; };
+    arm64 = pkgsCross.aarch64-multiplatform.callPackage build { make = "arm64"; };
   };
 in
-# Where one of them is the machine's own architecture, that is no cross build.
-linkFarm "dhcpv6macd-ipxe" [
-  (buildFor "x86-64" pkgsCross.gnu64 "x86_64")
-  (buildFor "arm64" pkgsCross.aarch64-multiplatform "arm64")
-]
+linkFarm "dhcpv6macd-ipxe" (
+  lib.mapAttrsToList (name: ipxe: {
+    name = "ipxe-${name}.efi";
+    path = "${ipxe}/ipxe.efi";
+  }) builds
+)
+// {
+  inherit builds;
+}
