@@ -453,18 +453,24 @@ in
         # No MemoryDenyWriteExecute: V8 writes the code that it runs.
         RestrictNamespaces = true;
         RestrictRealtime = true;
-        # netlink lists the interfaces.
+        # netlink lists the interfaces; the C library looks for the number of one
+        # through a local socket.
         RestrictAddressFamilies = [
           "AF_INET"
           "AF_INET6"
           "AF_NETLINK"
+          "AF_UNIX"
         ];
         SystemCallArchitectures = "native";
         SystemCallFilter = [
           "@system-service"
+          # V8 guards the code that it writes with memory protection keys
+          "@pkey"
           "~@privileged"
           "~@resources"
         ];
+        # A library's attempt at something else is no reason to end.
+        SystemCallErrorNumber = "EPERM";
       };
     };
   };
