@@ -192,15 +192,50 @@ describe("Nix", () => {
     });
 
     suite("adds the package to nixpkgs by an overlay", async () => {
-      const name = await flake(
-        "eval",
+      const raw = (attribute: string, ...more: string[]) =>
+        flake("eval", "--raw", `${ROOT}#${attribute}`, ...more);
+      const pkgs =
+        `import ${NIXPKGS}/packages.nix { system = "x86_64-linux"; }`;
+      const own = await raw("packages.x86_64-linux.dhcpv6macd");
+      const overlaid = await raw(
+        "overlays.default",
         "--impure",
-        "--raw",
-        `${ROOT}#overlays.default`,
         "--apply",
-        `overlay: (overlay (import ${NIXPKGS}/packages.nix { system = "x86_64-linux"; }) { }).dhcpv6macd.meta.mainProgram`,
+        `overlay: (overlay (${pkgs}) { }).dhcpv6macd`,
       );
-      assertEquals(name, "dhcpv6macd");
+      assertEquals(overlaid, own);
+    });
+
+    suite("compiles its own iPXE in, and not that of nixpkgs", async () => {
+      const raw = (attribute: string) =>
+        flake("eval", "--raw", `${ROOT}#packages.x86_64-linux.${attribute}`);
+      assertEquals(await raw("dhcpv6macd.IPXE_BUILDS"), await raw("ipxe"));
+    });
+
+    suite("is used as README says", async () => {
+      const readme = await Deno.readTextFile(`${ROOT}README.md`);
+      const blocks = [...readme.matchAll(/^```nix\n(.*?)^```$/gms)].map(
+        ([, block]) => block!,
+      );
+      assertEquals(blocks.length, 2);
+      const directory = `${lab.directory}/router`;
+      await Deno.mkdir(directory);
+      await Deno.writeTextFile(`${directory}/flake.nix`, blocks[0]!);
+      await Deno.writeTextFile(
+        `${directory}/configuration.nix`,
+        `{ ${blocks[1]} }`,
+      );
+      const start = await flake(
+        "eval",
+        "--raw",
+        ...["--override-input", "dhcpv6macd", ROOT],
+        ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
+        `path:${directory}#nixosConfigurations.router.config.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
+      );
+      assertEquals(words(start, "").slice(1), [
+        "--base-address=2001:db8:123:4567::",
+        "--interface=eth1",
+      ]);
     });
 
     suite("has a test of machines whose script is Python", async () => {

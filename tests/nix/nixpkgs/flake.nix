@@ -7,7 +7,16 @@
       lib = import ./lib.nix;
     in
     {
-      inherit lib;
+      lib = lib // {
+        nixosSystem =
+          { modules }:
+          {
+            config = import ./nixos.nix {
+              inherit lib modules;
+              pkgs = self.legacyPackages.x86_64-linux;
+            };
+          };
+      };
       legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (
         system: import ./packages.nix { inherit system; }
       );
