@@ -419,6 +419,7 @@ in
         ExecStart = lib.concatStringsSep " " (
           [ (utils.escapeSystemdExecArgs ([ (lib.getExe package) ] ++ arguments)) ] ++ credentialArguments
         );
+        Type = "exec";
         Restart = "always";
         RestartSec = 2;
         # Transfers get 5 seconds to end.
@@ -440,7 +441,12 @@ in
         UMask = "0077";
         ProtectHome = if lib.any isHome files then "read-only" else true;
         PrivateDevices = true;
+        DevicePolicy = "closed";
+        PrivateIPC = true;
         PrivateMounts = true;
+        KeyringMode = "private";
+        NoExecPaths = [ "/" ];
+        ExecPaths = [ builtins.storeDir ];
         ProtectClock = true;
         ProtectControlGroups = true;
         ProtectHostname = true;
