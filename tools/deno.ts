@@ -17,7 +17,12 @@ const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/build", "tests/clients", "tests/boot"];
+const SLOW_SUITES = [
+  "tests/build",
+  "tests/clients",
+  "tests/boot",
+  "tests/nix",
+];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -211,6 +216,8 @@ async function run(task: string, args: string[]): Promise<number> {
     case "test:boot":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, args.length > 0 ? args : [path("tests/boot")]);
+    case "test:nix":
+      return await test(std, args.length > 0 ? args : [path("tests/nix")]);
     default:
       say(`there is no task ${task}`);
       return 2;

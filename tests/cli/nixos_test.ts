@@ -1,0 +1,63 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { BOOT_POLICIES, OPTIONS } from "../../lib/cli/options.ts";
+import { MAC_SOURCES } from "../../lib/dhcpv6/identity.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../../lib/log.ts";
+import {
+  ARGUMENT_NAMES,
+  COMING,
+  COMMANDS,
+  DECLARED,
+  MODULE,
+  nixosName,
+  OWN_OPTIONS,
+} from "../nix/module.ts";
+
+describe("NixOS module", () => {
+  it("has every option of the command line, and no other", () => {
+    const known = Object.keys(OPTIONS).filter((name) =>
+      !COMMANDS.includes(name)
+    );
+    assertEquals(
+      [...ARGUMENT_NAMES.values()].toSorted(),
+      [...new Set([...known, ...COMING])].toSorted(),
+    );
+  });
+
+  it("declares what it hands on, and little else", () => {
+    assertEquals(
+      DECLARED.toSorted(),
+      [...ARGUMENT_NAMES.keys(), ...OWN_OPTIONS].toSorted(),
+    );
+  });
+
+  it("calls options what NixOS would call them", () => {
+    for (const [name, argument] of ARGUMENT_NAMES) {
+      assertEquals(name, nixosName(argument));
+    }
+  });
+
+  it("knows the words that the command line accepts", () => {
+    const words = [BOOT_POLICIES, LOG_FORMATS, LOG_LEVELS, MAC_SOURCES];
+    for (const word of words.flat()) {
+      assert(MODULE.includes(`"${word}"\n`), word);
+    }
+  });
+});
+
+describe("Nix package", () => {
+  const permissionsIn = async (file: string) => {
+    const text = await Deno.readTextFile(
+      new URL(`../../${file}`, import.meta.url),
+    );
+    return [...text.matchAll(/^ +"(--allow-(?:net|read|sys)[^"]*)",?$/gm)].map(
+      ([, permission]) => permission,
+    );
+  };
+
+  it("may do what the daemon may when it runs from its sources", async () => {
+    const permissions = await permissionsIn("tools/deno.ts");
+    assertEquals(permissions.length, 3);
+    assertEquals(await permissionsIn("tools/nix/package.nix"), permissions);
+  });
+});
