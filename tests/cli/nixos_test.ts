@@ -5,7 +5,6 @@ import { MAC_SOURCES } from "../../lib/dhcpv6/identity.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../lib/log.ts";
 import {
   ARGUMENT_NAMES,
-  COMING,
   COMMANDS,
   DECLARED,
   MODULE,
@@ -20,7 +19,7 @@ describe("NixOS module", () => {
     );
     assertEquals(
       [...ARGUMENT_NAMES.values()].toSorted(),
-      [...new Set([...known, ...COMING])].toSorted(),
+      known.toSorted(),
     );
   });
 
@@ -42,22 +41,5 @@ describe("NixOS module", () => {
     for (const word of words.flat()) {
       assert(MODULE.includes(`"${word}"\n`), word);
     }
-  });
-});
-
-describe("Nix package", () => {
-  const permissionsIn = async (file: string) => {
-    const text = await Deno.readTextFile(
-      new URL(`../../${file}`, import.meta.url),
-    );
-    return [...text.matchAll(/^ +"(--allow-(?:net|read|sys)[^"]*)",?$/gm)].map(
-      ([, permission]) => permission,
-    );
-  };
-
-  it("may do what the daemon may when it runs from its sources", async () => {
-    const permissions = await permissionsIn("tools/deno.ts");
-    assertEquals(permissions.length, 3);
-    assertEquals(await permissionsIn("tools/nix/package.nix"), permissions);
   });
 });

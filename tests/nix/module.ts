@@ -20,9 +20,6 @@ export const OWN_OPTIONS = [
 /** What ends at once, and so is nothing for a service. */
 export const COMMANDS = ["check", "help", "version"];
 
-/** In the module already, and not yet on the command line. */
-export const COMING = ["http-host", "max-events", "names", "otlp-endpoint"];
-
 /** Each option of the module, and what it is on the command line. */
 export const ARGUMENT_NAMES: ReadonlyMap<string, string> = new Map(
   [

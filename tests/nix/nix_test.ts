@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { Authority } from "../boot/certificates.ts";
 import { runDaemon } from "../lab/daemon.ts";
 import { command, type Host, Lab, missing, type Result } from "../lab/lab.ts";
-import { ARGUMENT_NAMES, COMING, OWN_OPTIONS } from "./module.ts";
+import { npmBaseRuntime, type Target } from "../../tools/base_runtime.ts";
+import { ARGUMENT_NAMES, OWN_OPTIONS } from "./module.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const NIXPKGS = `${ROOT}tests/nix/nixpkgs`;
@@ -28,14 +29,17 @@ const lacks = missing(
 );
 const suite = lacks.length === 0 ? it : it.skip;
 
-/** The base runtime that compiled programs begin with. */
-const denort = Deno.env.get("DENORT_BIN");
-if (denort === undefined) {
+/** The base runtime that compiled programs begin with, or why there is none. */
+const denort = Deno.env.get("DENORT_BIN") ??
+  await npmBaseRuntime(`${ROOT}dist/base`, Deno.build.target as Target).catch(
+    (error: Error) => error,
+  );
+if (denort instanceof Error) {
   console.error(
-    "\n*** NOT RUN: the build of the Nix package needs DENORT_BIN, the path of a denort ***\n",
+    `\n*** NOT RUN: the build of the Nix package needs DENORT_BIN, the path of a denort: ${denort.message} ***\n`,
   );
 }
-const building = denort === undefined ? it.skip : suite;
+const building = denort instanceof Error ? it.skip : suite;
 
 /** A service of systemd, as Nix has it. */
 interface Unit {
@@ -286,12 +290,9 @@ describe("Nix", () => {
           credentials,
         );
         assertMatch(program!, /-dhcpv6macd-[^/]+\/bin\/dhcpv6macd$/);
-        const args = given.filter((arg) =>
-          !COMING.some((name) => arg.startsWith(`--${name}=`))
-        );
         const { code, stdout, stderr } = await runDaemon(
           router,
-          ...args,
+          ...given,
           "--check",
         );
         assertEquals(code, 0, `${name}: ${stdout}${stderr}`);
@@ -457,7 +458,7 @@ describe("Nix", () => {
       ) assert(files.includes(file), file);
       assertEquals(
         files.filter((file) =>
-          !/^(main\.ts$|deno\.json$|lib\/|assets\/)/.test(file)
+          !/^(main\.ts$|deno\.json$|lib\/|tools\/|assets\/)/.test(file)
         ),
         [],
       );
