@@ -64,8 +64,11 @@ export class Broadcast {
   /** Events sent, once for each reader. */
   delivered = 0;
 
-  /** No other run of a daemon has the same. */
-  readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
+  /**
+   * What the ids of this run's events begin with, and a dash and the event's
+   * number behind it. No other run of a daemon has the same.
+   */
+  readonly run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
   readonly #registry: MachineRegistry;
   readonly #log: EventLog;
   readonly #writer: MachineWriter;
@@ -138,7 +141,7 @@ export class Broadcast {
   /** The number in an event's id, if what came after it is still remembered. */
   #positionAfter(id: string | undefined): number | undefined {
     const [run, digits] = id?.split("-") ?? [];
-    if (run !== this.#run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
+    if (run !== this.run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
       return undefined;
     }
     const position = Number(digits);
@@ -154,7 +157,7 @@ export class Broadcast {
   ): Generator<string> {
     yield `retry: ${RETRY}\n\n`;
     if (!withState) return;
-    yield `id: ${this.#run}-${position}\ndata: `;
+    yield `id: ${this.run}-${position}\ndata: `;
     if (mac === undefined) yield* this.#writer.machines(position);
     else {
       const machine = this.#registry.get(mac);
@@ -210,7 +213,7 @@ export class Broadcast {
   }
 
   #eventText(number: number): string {
-    return `id: ${this.#run}-${number}\ndata: ${
+    return `id: ${this.run}-${number}\ndata: ${
       this.#writer.event(this.#log.at(number))
     }\n\n`;
   }
