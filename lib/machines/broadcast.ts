@@ -64,11 +64,8 @@ export class Broadcast {
   /** Events sent, once for each reader. */
   delivered = 0;
 
-  /**
-   * What the ids of this run's events begin with, and a dash and the event's
-   * number behind it. No other run of a daemon has the same.
-   */
-  readonly run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
+  /** No other run of a daemon has the same. */
+  readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
   readonly #registry: MachineRegistry;
   readonly #log: EventLog;
   readonly #writer: MachineWriter;
@@ -98,6 +95,11 @@ export class Broadcast {
   /** How many read now. */
   get readers(): number {
     return this.#readers.size;
+  }
+
+  /** What ids of this run's events begin with: a dash and a number follow. */
+  get run(): string {
+    return this.#run;
   }
 
   /** What a new reader gets; `undefined` if there are too many already. */
@@ -141,7 +143,7 @@ export class Broadcast {
   /** The number in an event's id, if what came after it is still remembered. */
   #positionAfter(id: string | undefined): number | undefined {
     const [run, digits] = id?.split("-") ?? [];
-    if (run !== this.run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
+    if (run !== this.#run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
       return undefined;
     }
     const position = Number(digits);
@@ -157,7 +159,7 @@ export class Broadcast {
   ): Generator<string> {
     yield `retry: ${RETRY}\n\n`;
     if (!withState) return;
-    yield `id: ${this.run}-${position}\ndata: `;
+    yield `id: ${this.#run}-${position}\ndata: `;
     if (mac === undefined) yield* this.#writer.machines(position);
     else {
       const machine = this.#registry.get(mac);
@@ -213,7 +215,7 @@ export class Broadcast {
   }
 
   #eventText(number: number): string {
-    return `id: ${this.run}-${number}\ndata: ${
+    return `id: ${this.#run}-${number}\ndata: ${
       this.#writer.event(this.#log.at(number))
     }\n\n`;
   }
