@@ -67,6 +67,7 @@ import {
 } from "./net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
 import type { Prefix } from "./net/prefix.ts";
+import { OtlpExporter } from "./otlp/exporter.ts";
 import {
   type RequestedFile,
   type TftpObserver,
@@ -181,6 +182,7 @@ export class Daemon
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
+  readonly #otlp: OtlpExporter | undefined;
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
@@ -209,6 +211,18 @@ export class Daemon
     const turns = new Turns();
     this.#names = new Names(namesFile, this);
     this.#broadcast = new Broadcast(this.#machines, writer, turns);
+    this.#otlp = settings.otlpEndpoint && new OtlpExporter({
+      endpoint: settings.otlpEndpoint,
+      run: this.#broadcast.run,
+      interfaceName: settings.interfaceName,
+      baseAddress: answers.links[0]!.text,
+      events: this.#machines.log,
+      writer,
+      names: this.#names,
+      metrics: () => this.#metrics(),
+      turns,
+      log,
+    });
     this.#machineLog = new MachineLog(log, this.#names, writer);
     this.#access = new AccessList(settings.allowed);
     this.#ipxe = new IpxeFiles(settings.ipxe);
@@ -292,6 +306,7 @@ export class Daemon
     }
     await this.#startHttps();
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
+    this.#otlp?.start();
     void this.#tryOwnAddress();
   }
 
@@ -316,6 +331,7 @@ export class Daemon
     ]);
     clearTimeout(timer);
     this.#tftp.stop();
+    await this.#otlp?.stop();
     const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;
     const drops = Object.entries(dropped).filter(([, count]) => count > 0);
     this.#log.info(
@@ -512,6 +528,7 @@ export class Daemon
   ): void {
     this.#machineLog.happened(machine, event, repeat, detail);
     this.#broadcast.happened();
+    this.#otlp?.happened();
   }
 
   namesRead(count: number, problems: readonly NamesProblem[]): void {
@@ -597,6 +614,7 @@ export class Daemon
       registry: this.#machines,
       broadcast: this.#broadcast,
       log: this.#log,
+      otlp: this.#otlp,
     });
   }
 
