@@ -26,6 +26,8 @@ const title = document.title;
 
 let isDrawing = false;
 let drawnAt = 0;
+/** How long a drawing took last, in ms. */
+let cost = 0;
 let awayTimer = 0;
 
 const connection = new Connection({
@@ -61,18 +63,21 @@ function draw() {
   isDrawing = true;
   setTimeout(
     () => requestAnimationFrame(() => drawNow()),
-    Math.max(0, drawnAt + DRAW_INTERVAL - performance.now()),
+    // What is slow leaves time for whoever scrolls and types.
+    drawnAt + Math.max(DRAW_INTERVAL, 4 * cost) - performance.now(),
   );
 }
 
 function drawNow(anew = false) {
   isDrawing = false;
-  drawnAt = performance.now();
+  const begin = performance.now();
   detail.show(open);
   if (open === undefined) list.show(anew);
   document.title = open === undefined
     ? title
     : `${detail.title(open)} · ${title}`;
+  drawnAt = performance.now();
+  cost = drawnAt - begin;
 }
 
 /** @param {boolean} isAway */
