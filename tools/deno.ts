@@ -21,7 +21,7 @@ const DAEMON_PERMISSIONS = [
 ];
 
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/clients", "tests/boot"];
+const SLOW_SUITES = ["tests/clients", "tests/boot", "tests/page"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -210,6 +210,8 @@ async function run(task: string, args: string[]): Promise<number> {
     case "test:boot":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, args.length > 0 ? args : [path("tests/boot")]);
+    case "test:page":
+      return await test(std, args.length > 0 ? args : [path("tests/page")]);
     default:
       say(`there is no task ${task}`);
       return 2;

@@ -220,6 +220,7 @@ export class NowView {
   /** The elements, in their order. */
   parts = [
     this.#words,
+    " ",
     this.#badge,
     this.#time,
     this.#bar,
