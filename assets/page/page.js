@@ -83,7 +83,7 @@ function drawNow(anew = false) {
 /** @param {boolean} isAway */
 function showAway(isAway) {
   banner.hidden = !isAway;
-  document.documentElement.classList.toggle("away", isAway);
+  document.documentElement.classList.toggle("offline", isAway);
   say(isAway ? banner.textContent : "Connected again");
 }
 

@@ -66,7 +66,8 @@ describe("the page in a browser", () => {
     for (const mac of [RACK, BENCH]) {
       const own = `${lab.directory}/netboot/${mac}`;
       await Deno.mkdir(own, { recursive: true });
-      await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(32 * MIB));
+      await Deno.writeFile(`${own}/boot.efi`, new Uint8Array());
+      await Deno.truncate(`${own}/boot.efi`, 128 * MIB);
     }
     await Deno.writeFile(`${lab.directory}/ipxe`, new Uint8Array(MIB));
     browser = await LabBrowser.start(router);
@@ -197,7 +198,7 @@ describe("the page in a browser", () => {
       await using opened = await browser.open(ORIGIN);
       const loading = await bootThree();
       const rack = rowOf(opened, RACK);
-      await says(rack, /rack-1-left.*Loading the system.*%.* of 33\.6 MB/s);
+      await says(rack, /rack-1-left.*Loading the system.*%.* of 134 MB/s);
       await says(rack, /1 earlier boot/);
       await says(rowOf(opened, BENCH), /the bench.*Starting iPXE\s+for \d+ s/s);
       await says(rowOf(opened, UNNAMED), /System is up/);
@@ -348,7 +349,7 @@ describe("the page in a browser", () => {
     assertEquals(outline, "solid");
     // What has the focus stays where it is.
     await ask("pxe", macs[2]!);
-    await says(rowOf(opened, macs[2]!), /Firmware was told/);
+    await says(rowOf(opened, macs[2]!), /Told to load/);
     assertEquals(await macsShown(opened), macs);
     assert(await page.locator("#newer").isVisible());
     await page.keyboard.press("Enter");
@@ -371,7 +372,7 @@ describe("the page in a browser", () => {
     await ask("http", RACK);
     await using opened = await browser.open(ORIGIN, {}, "#02-00-5E-00-53-01");
     const view = opened.page.locator("#machine");
-    const text = await says(view, /rack-1-left.*Firmware was told where/s);
+    const text = await says(view, /rack-1-left.*Told where/s);
     assertMatch(
       text,
       /rack-1-left\s+02:00:5e:00:53:01\s+2001:db8:1:2:0:200:5e00:5301/,
@@ -382,7 +383,7 @@ describe("the page in a browser", () => {
     );
     await view.locator("summary").first().click();
     await says(view, /ipxe\.efi over TFTP: 1\.05 MB, complete/);
-    await says(view, /boot\.efi over HTTP: 33\.6 MB, complete/);
+    await says(view, /boot\.efi over HTTP: 134 MB, complete/);
     await opened.isAccessible();
     await opened.shoot("machine");
     // What is open stays open when something happens.
