@@ -5,12 +5,14 @@
  */
 
 import {
+  byId,
   copyable,
   draw,
   element,
   NowView,
   piecesOf,
   spoken,
+  timeline,
   write,
 } from "./elements.js";
 import { matcher } from "./machines.js";
@@ -35,7 +37,7 @@ class Row {
   #name = element("a", "name");
   #mac = copyable("mac", "");
   #address = copyable("address", "");
-  #bar = element("div", "bar");
+  #bar = timeline();
   #more = element("a", "more");
   #now = new NowView();
   #drawn = -1;
@@ -43,7 +45,6 @@ class Row {
 
   /** @param {Machine} machine */
   constructor(machine) {
-    this.#bar.setAttribute("role", "img");
     const who = element(
       "th",
       "who",
@@ -133,14 +134,14 @@ export function noteOf(boot) {
 export class List {
   #machines;
   #clock;
-  #body = document.getElementById("rows");
-  #search = document.getElementById("search");
-  #table = document.getElementById("machines");
-  #tools = document.getElementById("tools");
-  #none = document.getElementById("none");
-  #empty = document.getElementById("empty");
-  #more = document.getElementById("more");
-  #newer = document.getElementById("newer");
+  #body = byId("rows");
+  #search = byId("search");
+  #table = byId("machines");
+  #tools = byId("tools");
+  #none = byId("none");
+  #empty = byId("empty");
+  #more = byId("more");
+  #newer = byId("newer");
   #filters = [...document.querySelectorAll("#filters button")];
   /** @type {Map<string, Row>} */
   #rows = new Map();

@@ -6,7 +6,7 @@
 
 import { Connection } from "./connection.js";
 import { Detail } from "./detail.js";
-import { say } from "./elements.js";
+import { byId, say } from "./elements.js";
 import { List } from "./list.js";
 import { canonicalMac, Machines } from "./machines.js";
 
@@ -20,8 +20,8 @@ const TICK = 1000;
 const PATIENCE = 700;
 
 const machines = new Machines();
-const banner = document.getElementById("away");
-const overview = document.getElementById("overview");
+const banner = byId("away");
+const overview = byId("overview");
 const title = document.title;
 
 let isDrawing = false;
@@ -114,6 +114,6 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => draw());
 setInterval(() => draw(), TICK);
-document.getElementById("live").hidden = false;
+byId("live").hidden = false;
 follow();
 connection.start();

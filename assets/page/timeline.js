@@ -303,7 +303,8 @@ export function formatBytes(bytes) {
     size /= 1000;
     unit++;
   }
-  return `${unit < 2 ? Math.round(size) : size.toPrecision(3)} ${
+  const isWhole = unit < 2 || size >= 100;
+  return `${isWhole ? Math.round(size) : size.toPrecision(3)} ${
     BYTE_UNITS[unit]
   }`;
 }
