@@ -16,18 +16,20 @@ const JSR_PATIENCE = 600;
 const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
-/** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = [
-  "tests/build",
-  "tests/clients",
-  "tests/boot",
-  "tests/nix",
-];
+/**
+ * Tests in `tests/NAME` that `test:NAME` runs, and `test` does not: they need
+ * root, network namespaces and Debian packages.
+ */
+const SLOW_SUITES = ["boot", "build", "clients", "nix", "page"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
 function path(relative: string): string {
   return `${ROOT}/${relative}`;
+}
+
+function suitePath(name: string): string {
+  return path(`tests/${name}`);
 }
 
 /** Which packages to use, decided by asking the registry once. */
@@ -201,27 +203,18 @@ async function run(task: string, args: string[]): Promise<number> {
     case "test":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, [
-        `--ignore=${SLOW_SUITES.map(path).join(",")}`,
+        `--ignore=${SLOW_SUITES.map(suitePath).join(",")}`,
         "--parallel",
         ...(args.length > 0 ? args : [path("tests")]),
       ]);
-    case "test:build":
-      return await test(std, args.length > 0 ? args : [path("tests/build")]);
-    case "test:clients":
-      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-      return await test(
-        std,
-        args.length > 0 ? args : [path("tests/clients")],
-      );
-    case "test:boot":
-      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-      return await test(std, args.length > 0 ? args : [path("tests/boot")]);
-    case "test:nix":
-      return await test(std, args.length > 0 ? args : [path("tests/nix")]);
-    default:
-      say(`there is no task ${task}`);
-      return 2;
   }
+  const suite = SLOW_SUITES.find((name) => task === `test:${name}`);
+  if (suite === undefined) {
+    say(`there is no task ${task}`);
+    return 2;
+  }
+  await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+  return await test(std, args.length > 0 ? args : [suitePath(suite)]);
 }
 
 const [task = "", ...args] = Deno.args;
