@@ -17,8 +17,8 @@ export const OWN_OPTIONS = [
   "package",
 ];
 
-/** What ends at once, and so is nothing for a service. */
-export const COMMANDS = ["check", "help", "version"];
+/** What is nothing for a service: what ends at once, and how `watch` writes. */
+export const COMMANDS = ["check", "help", "version", "json"];
 
 /** Each option of the module, and what it is on the command line. */
 export const ARGUMENT_NAMES: ReadonlyMap<string, string> = new Map(
