@@ -126,7 +126,9 @@ export class LabBrowser implements AsyncDisposable {
       });
     }
     const opened = new Opened(await context.newPage(), origin);
-    await opened.page.goto(`${origin}/${hash}`);
+    // With scripts, the page does without the rest of its own document.
+    const waitUntil = hasScripts ? "commit" : "load";
+    await opened.page.goto(`${origin}/${hash}`, { waitUntil });
     return opened;
   }
 
