@@ -9,7 +9,8 @@ import { type Browser, chromium, type Page } from "../playwright.ts";
 const SCREENSHOTS = Deno.env.get("PAGE_SCREENSHOTS");
 
 /** What Chromium says of a server that is away, which is no fault of a page. */
-const SERVER_IS_AWAY = /^Failed to load resource: net::ERR_/;
+const SERVER_IS_AWAY =
+  /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
 /** How a page is looked at. */
 export interface Look {
