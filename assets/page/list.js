@@ -209,7 +209,7 @@ export class List {
     this.#count(now);
     const isHeld = !anew && this.#isHeld();
     const isOther = wanted.length !== this.#shown.length ||
-      wanted.some((machine, index) => machine !== this.#shown[index]);
+      wanted.some(({ mac }, index) => mac !== this.#shown[index].mac);
     this.#newer.hidden = !(isHeld && isOther);
     // What is held still shows what is new of the machines that it shows.
     this.#shown = isHeld

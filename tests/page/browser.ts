@@ -9,7 +9,8 @@ import { type Browser, chromium, type Page } from "../playwright.ts";
 const SCREENSHOTS = Deno.env.get("PAGE_SCREENSHOTS");
 
 /** What Chromium says of a server that is away, which is no fault of a page. */
-const SERVER_IS_AWAY = /^Failed to load resource: net::ERR_/;
+const SERVER_IS_AWAY =
+  /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
 /** How a page is looked at. */
 export interface Look {
@@ -126,7 +127,9 @@ export class LabBrowser implements AsyncDisposable {
       });
     }
     const opened = new Opened(await context.newPage(), origin);
-    await opened.page.goto(`${origin}/${hash}`);
+    // With scripts, the page does without the rest of its own document.
+    const waitUntil = hasScripts ? "commit" : "load";
+    await opened.page.goto(`${origin}/${hash}`, { waitUntil });
     return opened;
   }
 

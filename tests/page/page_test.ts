@@ -17,6 +17,7 @@ import {
   pause,
   type Program,
 } from "../lab/lab.ts";
+import type { Locator } from "../playwright.ts";
 import { LabBrowser, type Look, type Opened } from "./browser.ts";
 
 const SERVER = "2001:db8:1:2::1";
@@ -158,7 +159,7 @@ describe("the page in a browser", () => {
   }
 
   async function says(
-    locator: { innerText(): Promise<string> },
+    locator: Locator,
     pattern: RegExp,
     seconds = 10,
   ): Promise<string> {
@@ -166,7 +167,8 @@ describe("the page in a browser", () => {
     try {
       return await eventually(String(pattern), async () => {
         text = await locator.innerText();
-        return pattern.test(text) && text;
+        // What is hidden has a text as well.
+        return await locator.isVisible() && pattern.test(text) && text;
       }, seconds);
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${text}`);
@@ -442,6 +444,24 @@ describe("the page in a browser", () => {
     await says(opened.page.locator("#empty"), /No machine/);
     await ask("system", RACK);
     await says(rowOf(opened, RACK), /rack-1-left.*System is up/s);
+  });
+
+  suite("tries again when it is refused", async () => {
+    await ask("system", RACK);
+    await using opened = await browser.open(ORIGIN);
+    const { page } = opened;
+    await says(rowOf(opened, RACK), /System is up/);
+    opened.mayBeAway = true;
+    // A browser that is refused does not ask for the stream again by itself.
+    await page.route(
+      "**/events*",
+      (route) => route.fulfill({ status: 503 }),
+      { times: 2 },
+    );
+    await restart();
+    await says(page.locator("#away"), /Not connected/);
+    await says(page.locator("#empty"), /No machine/, 20);
+    assertEquals(await page.locator("#away").isVisible(), false);
   });
 
   suite("copies an address", async () => {
