@@ -52,7 +52,7 @@ describe("answers about very many machines", () => {
           if (path === "/events" && bytes.at(-2) === 10 && length > 1000) break;
         }
       });
-      assert(length > 200 * MACHINES, `${length} octets`);
+      assert(length > 200 * MACHINES, `${path}: ${length} octets`);
       // Now and then code is compiled, or garbage collected, in between.
       const long = gaps.filter((gap) => gap > 2.5 * SLICE);
       const sum = (times: number[]) => times.reduce((a, b) => a + b, 0);
