@@ -119,10 +119,20 @@ export class InitHost {
     const [, unshare] = await program.says(/^unshare is (\d+)$/m);
     const pid = await firstProcess(unshare!, program);
     const init = new InitHost(host, pid);
-    await eventually("systemd is up", async () => {
-      const { stdout } = await init.run("systemctl is-active lab.target");
-      return stdout === "active\n";
-    });
+    let told = "";
+    try {
+      await eventually("systemd is up", async () => {
+        const { stdout, stderr } = await init.run(
+          "systemctl is-active lab.target",
+        );
+        told = stdout + stderr;
+        return stdout === "active\n";
+      });
+    } catch (error) {
+      throw new Error(
+        `${(error as Error).message}\n${told}${program.output}`,
+      );
+    }
     return init;
   }
 
@@ -173,7 +183,7 @@ async function firstProcess(
       const { stdout } = await command(["pgrep", "-P", unshare], {
         mayFail: true,
       });
-      return stdout.trim();
+      return stdout.trim() || undefined;
     });
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${program.output}`);
