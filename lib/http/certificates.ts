@@ -34,7 +34,7 @@ async function readFile(path: string): Promise<string> {
     return await Deno.readTextFile(path);
   } catch (error) {
     // The runtime names the path at the end of some of its errors only.
-    const [reason] = (error as Error).message.split(": open '");
+    const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
     throw new Error(`${path}: ${reason}`);
   }
 }
