@@ -4,7 +4,9 @@
  * @module
  */
 
-import { Daemon, type DaemonSettings, StartError } from "../daemon.ts";
+import { StartError } from "../advice.ts";
+import { Daemon } from "../daemon.ts";
+import type { DaemonSettings } from "../daemon_settings.ts";
 import { Log, shown } from "../log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DaemonSettings } from "../daemon.ts";
+import type { DaemonSettings } from "../daemon_settings.ts";
 import type { Option } from "../dhcpv6/message.ts";
 import {
   dnsServersOption,

@@ -9,7 +9,7 @@ import {
 } from "../../lib/cli/options.ts";
 import { logSettingsOf, settingsOf } from "../../lib/cli/settings.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../lib/daemon.ts";
+import type { DaemonSettings } from "../../lib/daemon_settings.ts";
 import { formatIpv6 } from "../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
