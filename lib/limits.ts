@@ -46,8 +46,8 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 export const MAX_LOG_QUEUE = 1024;
 
 /**
- * Lines of level info written in a minute: a flood of new machines shall not
- * bury the line that explains it, nor fill a router's log.
+ * Lines of level info about machines written in a minute: a flood of new ones
+ * shall not bury the line that explains it, nor fill a router's log.
  */
 export const MAX_LOG_LINES_A_MINUTE = 6000;
 

@@ -78,6 +78,7 @@ export class MachineLog {
 
   /** A machine has come to another link. */
   moved(machine: Machine): void {
+    if (!this.#log.admits("info")) return;
     const { who, fields } = this.#about(machine.mac);
     const address = this.#addressOf(machine);
     this.#log.info(
