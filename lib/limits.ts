@@ -98,7 +98,10 @@ export const MAX_TFTP_UNCONFIRMED = 3;
 /** Times that a TFTP packet is sent again before the client counts as gone. */
 export const MAX_TFTP_TRIES = 5;
 
-/** Milliseconds that a TFTP transfer may stand still, however often it is asked. */
+/**
+ * Milliseconds that a TFTP transfer may stand still, however often it is asked;
+ * twice the timeout that the client asked for, if that is longer.
+ */
 export const MAX_TFTP_STANDSTILL = 60_000;
 
 /** Octets of a file served over TFTP; it is kept in memory while it is sent. */
