@@ -17,7 +17,12 @@ const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
 /** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/build", "tests/clients", "tests/boot"];
+const SLOW_SUITES = [
+  "tests/build",
+  "tests/clients",
+  "tests/boot",
+  "tests/bench",
+];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -184,6 +189,8 @@ async function run(task: string, args: string[]): Promise<number> {
     case "build":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await tool(std, "tools/build.ts", args);
+    case "bench":
+      return await tool(std, "tools/bench.ts", args);
     case "start":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
@@ -211,6 +218,8 @@ async function run(task: string, args: string[]): Promise<number> {
     case "test:boot":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, args.length > 0 ? args : [path("tests/boot")]);
+    case "test:bench":
+      return await test(std, args.length > 0 ? args : [path("tests/bench")]);
     default:
       say(`there is no task ${task}`);
       return 2;
