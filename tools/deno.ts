@@ -20,7 +20,7 @@ const IMPORT_MAP = "lib/std/import_map.json";
  * Tests in `tests/NAME` that `test:NAME` runs, and `test` does not: they need
  * root, network namespaces and Debian packages.
  */
-const SLOW_SUITES = ["boot", "build", "clients", "nix", "page"];
+const SLOW_SUITES = ["bench", "boot", "build", "clients", "nix", "page"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
@@ -193,6 +193,8 @@ async function run(task: string, args: string[]): Promise<number> {
       return await tool(std, "tools/build.ts", args);
     case "fuzz":
       return await tool(std, "tests/fuzz/main.ts", args);
+    case "bench":
+      return await tool(std, "tools/bench.ts", args);
     case "start":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
