@@ -328,6 +328,12 @@ describe("settings", () => {
     assert(notices[0]!.includes("do not count"));
   });
 
+  it("notice a file of names that is not there", () => {
+    const { notices } = settings("--names=/none");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("--names /none is not there"));
+  });
+
   it("notice a host name that firmware cannot look up", () => {
     const named = "--http-boot-url-template=http://boot.example/{{.MAC}}";
     assertEquals(settings(named).notices.length, 1);

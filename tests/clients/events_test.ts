@@ -131,6 +131,7 @@ describe("event stream", () => {
 
   suite("1,000 readers, some that resume, 50 that stall", async () => {
     const SECONDS = 30;
+    const MACHINES = 500;
     await using lab = new Lab();
     const { router, client } = await place(lab);
     const all = await readers(router, {
@@ -139,14 +140,15 @@ describe("event stream", () => {
       stalling: 50,
     });
     const before = await metric(router, "process_resident_memory_bytes");
-    // A machine that comes makes three events.
+    // Each message is an event, and the first of a machine two more.
     const { stdout } = await client.run([
       ...Deno.env.get("TEST_DENO")!.split("\n"),
       `${import.meta.dirname}/../lab/probe.ts`,
       "eth0",
       BASE,
-      String(1000 * SECONDS),
-      "1",
+      String(3000 * SECONDS),
+      String(1 / 3),
+      String(MACHINES),
     ], { seconds: SECONDS + 20 });
     const answers = JSON.parse(stdout.trim().split("\n").at(-1)!);
     await eventually("all have it", async () => {
@@ -169,12 +171,12 @@ describe("event stream", () => {
     assertEquals([result.disordered, result.states], [0, 0]);
     assertEquals(result.least, result.most, "all had the last event");
     assertEquals(result.events, 1000 * result.most, "all had every event");
-    assertEquals(result.most, 3 * answers.answered);
+    assert(result.most >= answers.answered + 2 * MACHINES);
     assert(result.connections > 1050 + 10 * (SECONDS - 5), "some resumed");
     assertEquals(dropped, 50);
     assertLess(after - before, 300_000_000);
     // The load, the daemon and a thousand readers share the machine.
-    assertLess(result.p99, 500);
+    assertLess(result.p99, 1000);
     assertLess(answers.p99, 100);
   });
 });
