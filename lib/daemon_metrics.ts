@@ -13,6 +13,7 @@ import type { Broadcast } from "./machines/broadcast.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "./machines/timeline.ts";
 import { labelled, type Metric, single } from "./metrics/metrics.ts";
+import type { OtlpExporter } from "./otlp/exporter.ts";
 import type { TftpServer } from "./tftp/server.ts";
 import { VERSION } from "./version.ts";
 
@@ -27,6 +28,8 @@ export interface CountingParts {
   readonly registry: MachineRegistry;
   readonly broadcast: Broadcast;
   readonly log: Log;
+  /** If there is a collector to push to. */
+  readonly otlp: OtlpExporter | undefined;
 }
 
 /** Seconds since 1970 at which this process began. */
@@ -40,6 +43,7 @@ export function metricsOf(parts: CountingParts): Metric[] {
     ...tftpMetrics(parts.tftp),
     ...httpMetrics(parts),
     ...machineMetrics(parts),
+    ...parts.otlp === undefined ? [] : otlpMetrics(parts.otlp),
   ];
 }
 
@@ -217,6 +221,41 @@ function machineMetrics({ registry, broadcast }: CountingParts): Metric[] {
       "dhcpv6macd_events_delivered_total",
       "Events sent, once for each reader.",
       broadcast.delivered,
+    ),
+  ];
+}
+
+function otlpMetrics(otlp: OtlpExporter): Metric[] {
+  return [
+    {
+      type: "counter",
+      name: "dhcpv6macd_otlp_requests_total",
+      help:
+        "Requests to the OTLP collector, by what was in them and how they ended: failed ones are made again.",
+      unit: "1",
+      samples: Object.entries(otlp.requests).flatMap(([signal, outcomes]) =>
+        Object.entries(outcomes).map(([outcome, value]) => ({
+          labels: { signal, outcome },
+          value,
+        }))
+      ),
+    },
+    labelled(
+      "counter",
+      "dhcpv6macd_otlp_events_total",
+      "Events that the OTLP collector has taken, that it has refused, and that were lost before it took them.",
+      "outcome",
+      [
+        ["delivered", otlp.deliveredEvents],
+        ["refused", otlp.refusedEvents],
+        ["lost", otlp.lostEvents],
+      ],
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_otlp_events_waiting",
+      "Events that the OTLP collector has not answered for yet.",
+      otlp.waitingEvents,
     ),
   ];
 }

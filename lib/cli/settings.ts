@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DaemonSettings } from "../daemon.ts";
+import type { DaemonSettings } from "../daemon_settings.ts";
 import type { Option } from "../dhcpv6/message.ts";
 import {
   dnsServersOption,
@@ -119,6 +119,11 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
       } is not there: its files are served as soon as it is`,
     );
   }
+  if (given.names !== undefined && !isFile(given.names)) {
+    notices.push(
+      `--names ${shown(given.names)} is not there: it is read as soon as it is`,
+    );
+  }
   const tls = keyPairFiles(given);
   const tftp = given["tftp-listen-addr"];
   return {
@@ -230,12 +235,17 @@ function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
 }
 
 function mustBeFile(name: OptionName, path: string): void {
-  try {
-    if (Deno.statSync(path).isFile) return;
-  } catch {
-    // said below
+  if (!isFile(path)) {
+    throw new UsageError(`--${name}: there is no file ${shown(path)}`);
   }
-  throw new UsageError(`--${name}: there is no file ${shown(path)}`);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** How the log is written when nothing else was asked for. */

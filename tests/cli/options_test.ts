@@ -9,7 +9,7 @@ import {
 } from "../../lib/cli/options.ts";
 import { logSettingsOf, settingsOf } from "../../lib/cli/settings.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../lib/daemon.ts";
+import type { DaemonSettings } from "../../lib/daemon_settings.ts";
 import { formatIpv6 } from "../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
@@ -326,6 +326,12 @@ describe("settings", () => {
     );
     assertEquals(notices.length, 1);
     assert(notices[0]!.includes("do not count"));
+  });
+
+  it("notice a file of names that is not there", () => {
+    const { notices } = settings("--names=/none");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("--names /none is not there"));
   });
 
   it("notice a host name that firmware cannot look up", () => {

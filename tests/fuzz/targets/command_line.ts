@@ -8,7 +8,7 @@ import {
 } from "../../../lib/cli/options.ts";
 import { settingsOf } from "../../../lib/cli/settings.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../../lib/daemon.ts";
+import type { DaemonSettings } from "../../../lib/daemon_settings.ts";
 import { renderTemplate, SAMPLE_VALUES } from "../../../lib/dhcpv6/template.ts";
 import { isInPrefix } from "../../../lib/net/prefix.ts";
 import { textOf } from "../mutate.ts";
