@@ -88,7 +88,13 @@ async function fuzz(
   const end = start + 1000 * seconds;
   let told = start;
   const total = () => fuzzers.reduce((sum, { inputs }) => sum + inputs, 0);
-  while (performance.now() < end) {
+  let isStopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => isStopped = true);
+  }
+  while (!isStopped && performance.now() < end) {
+    // Signals come between two tasks.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     for (const fuzzer of fuzzers) {
       const left = inputs - total();
       if (left <= 0) return;
