@@ -34,7 +34,7 @@ function watch(shared: SharedArrayBuffer): void {
   }, PATIENCE);
 }
 
-if (!import.meta.main && "WorkerGlobalScope" in globalThis) {
+if ("WorkerGlobalScope" in globalThis) {
   addEventListener(
     "message",
     (event) => watch((event as MessageEvent<SharedArrayBuffer>).data),
