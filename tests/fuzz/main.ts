@@ -9,7 +9,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { readCorpus, writeCorpus } from "./corpus.ts";
-import { Fuzzer } from "./fuzzer.ts";
+import { type Failure, Fuzzer } from "./fuzzer.ts";
 import { minimised } from "./mutate.ts";
 import { Random } from "./random.ts";
 import { inputText, type Target } from "./target.ts";
@@ -87,6 +87,7 @@ async function fuzz(
   const start = performance.now();
   const end = start + 1000 * seconds;
   let told = start;
+  const broken = new Set<Failure>();
   const total = () => fuzzers.reduce((sum, { inputs }) => sum + inputs, 0);
   let isStopped = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -99,13 +100,22 @@ async function fuzz(
       const left = inputs - total();
       if (left <= 0) return;
       await fuzzer.step(Math.min(left, fuzzer.target.weight));
+      for (const failure of fuzzer.failures.values()) {
+        if (broken.has(failure)) continue;
+        broken.add(failure);
+        console.log(
+          `FAILED  ${failure.invariant.name}\n${
+            described(fuzzer.target, failure)
+          }`,
+        );
+      }
     }
     if (performance.now() - told < REPORT_INTERVAL) continue;
     told = performance.now();
     console.log(
-      `${total()} inputs in ${Math.round((told - start) / 1000)} s, ${
-        fuzzers.reduce((sum, { failures }) => sum + failures.size, 0)
-      } invariants broken`,
+      `${total()} inputs in ${
+        Math.round((told - start) / 1000)
+      } s, ${broken.size} invariants broken`,
     );
   }
 }
@@ -132,6 +142,12 @@ async function save({ target, corpus }: Fuzzer): Promise<void> {
   await writeCorpus(target.name, kept);
 }
 
+/** What was wrong, and how to see it again. */
+function described({ name }: Target, { error, input }: Failure): string {
+  return `          ${error.stack ?? error.message}
+          again: deno task fuzz --only ${name} --input ${inputText(input)}`;
+}
+
 /** A line for each invariant; how many hold, and how many do not. */
 function report(fuzzer: Fuzzer): { passed: number; failed: number } {
   const { target, inputs, elapsed, behaviours, invariants } = fuzzer;
@@ -154,13 +170,7 @@ function report(fuzzer: Fuzzer): { passed: number; failed: number } {
       console.log("          no input came as far as this");
       continue;
     }
-    const { error, input } = failure;
-    console.log(`          ${error.stack ?? error.message}`);
-    console.log(
-      `          again: deno task fuzz --only ${target.name} --input ${
-        inputText(input)
-      }`,
-    );
+    console.log(described(target, failure));
   }
   return { passed, failed };
 }
