@@ -42,6 +42,7 @@ import { type Log, shown } from "./log.ts";
 import { MachineLog } from "./machine_log.ts";
 import { Broadcast } from "./machines/broadcast.ts";
 import { MachineWriter } from "./machines/json.ts";
+import { Newcomers } from "./machines/newcomers.ts";
 import {
   Names,
   type NamesObserver,
@@ -104,6 +105,7 @@ export class Daemon
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
+  readonly #newcomers = new Newcomers();
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
@@ -429,6 +431,10 @@ export class Daemon
     const { links } = this.#settings.answers;
     const at = links.indexOf(link as GivenAddress);
     const known = this.#machines.see(identity.mac);
+    if (
+      known === undefined && packet.type === MessageType.Solicit &&
+      !this.#newcomers.admits(performance.now())
+    ) return;
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
     if (machine.link !== at) {
@@ -537,6 +543,7 @@ export class Daemon
       downloads: this.#netboot.downloads,
       handler: this.#handler,
       registry: this.#machines,
+      newcomers: this.#newcomers,
       broadcast: this.#broadcast,
       log: this.#log,
       otlp: this.#otlp,

@@ -10,6 +10,7 @@ import type { Handler } from "./http/handler.ts";
 import type { Downloads } from "./http/download.ts";
 import type { Log } from "./log.ts";
 import type { Broadcast } from "./machines/broadcast.ts";
+import type { Newcomers } from "./machines/newcomers.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "./machines/timeline.ts";
 import { labelled, type Metric, single } from "./metrics/metrics.ts";
@@ -26,6 +27,7 @@ export interface CountingParts {
   readonly downloads: Downloads;
   readonly handler: Handler;
   readonly registry: MachineRegistry;
+  readonly newcomers: Newcomers;
   readonly broadcast: Broadcast;
   readonly log: Log;
   /** If there is a collector to push to. */
@@ -188,7 +190,9 @@ function httpMetrics({ handler, downloads }: CountingParts): Metric[] {
   ];
 }
 
-function machineMetrics({ registry, broadcast }: CountingParts): Metric[] {
+function machineMetrics(
+  { registry, newcomers, broadcast }: CountingParts,
+): Metric[] {
   return [
     labelled(
       "gauge",
@@ -196,6 +200,12 @@ function machineMetrics({ registry, broadcast }: CountingParts): Metric[] {
       "Machines that are remembered, by the stage of their boot.",
       "stage",
       STAGES.map((stage) => [stage, registry.stageCounts[codeOf(stage)]!]),
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_machines_not_remembered_total",
+      "Solicits of new machines that were not remembered for being too many at once.",
+      newcomers.refused,
     ),
     labelled(
       "counter",

@@ -23,6 +23,25 @@ export const MAX_RELAY_DEPTH = 9;
 /** Options of one level of one message; clients send about ten. */
 export const MAX_OPTIONS = 64;
 
+/**
+ * Answers that wait in this process for the send buffer of one socket; the
+ * kernel's own takes about 200. More waiting would only make them late: clients
+ * ask again.
+ */
+export const MAX_WAITING_ANSWERS = 32;
+
+/** Link-local addresses that are known to be there: as many as machines. */
+export const MAX_KNOWN_SOURCES = 65_536;
+
+/** Link-local addresses that were answered, and may use the answer yet. */
+export const MAX_OFFERED_SOURCES = 4096;
+
+/**
+ * Places, of 4 octets, for sources that have asked: of 100,000 new ones a
+ * second, nine in ten are still there when they ask again after a second.
+ */
+export const REMEMBERED_SOURCES = 1024 * 1024;
+
 /** Architectures of one client that are told to the boot server. */
 export const MAX_ARCHITECTURES = 8;
 
@@ -50,6 +69,22 @@ export const MAX_LOG_QUEUE = 1024;
  * shall not bury the line that explains it, nor fill a router's log.
  */
 export const MAX_LOG_LINES_A_MINUTE = 6000;
+
+/**
+ * Lines of one warning or error written in a minute. The first ones say it; a
+ * flood of them would bury all others.
+ */
+export const MAX_WARNINGS_A_MINUTE = 100;
+
+/**
+ * Machines that are remembered for a Solicit alone: a lab that is switched on,
+ * and so many more each second. It takes no more than a datagram to be another
+ * new machine; who comes above that is remembered when it goes on to Request,
+ * and answered in any case. Otherwise a minute of flood would push all machines
+ * that there are out of memory.
+ */
+export const MAX_NEWCOMERS_AT_ONCE = 4096;
+export const MAX_NEWCOMERS_A_SECOND = 100;
 
 /**
  * Source addresses whose messages gave no MAC that are remembered, so that

@@ -11,6 +11,7 @@ import {
   MAX_LOG_LINES_A_MINUTE,
   MAX_LOG_QUEUE,
   MAX_SHOWN_CHARACTERS,
+  MAX_WARNINGS_A_MINUTE,
 } from "./limits.ts";
 
 /** How much a line matters; `debug` lines are for one packet each. */
@@ -67,6 +68,8 @@ export class Log {
   #lost = 0;
   #minute = 0;
   #linesThisMinute = 0;
+  /** How often each warning and error was written in this minute. */
+  readonly #warnings = new Map<string, number>();
   #heldBack = 0;
 
   /**
@@ -99,8 +102,7 @@ export class Log {
       this.#linesThisMinute++;
       return true;
     }
-    this.#heldBack++;
-    this.heldBackInAll++;
+    this.#holdBack();
     return false;
   }
 
@@ -143,10 +145,20 @@ export class Log {
     if (!this.writes(level)) return;
     const now = Date.now();
     this.#followMinute(now);
+    if (level === "warning" || level === "error") {
+      const count = this.#warnings.get(event) ?? 0;
+      if (count >= MAX_WARNINGS_A_MINUTE) return this.#holdBack();
+      this.#warnings.set(event, count + 1);
+    }
     if (this.#queue.length >= MAX_LOG_QUEUE) {
       this.#lost++;
       this.lostInAll++;
     } else this.#enqueue(now, level, event, message, fields);
+  }
+
+  #holdBack(): void {
+    this.#heldBack++;
+    this.heldBackInAll++;
   }
 
   /** Begins another minute's budget, and says what was held back in the last. */
@@ -155,6 +167,7 @@ export class Log {
     if (minute === this.#minute) return;
     this.#minute = minute;
     this.#linesThisMinute = 0;
+    this.#warnings.clear();
     const lines = this.#heldBack;
     if (lines === 0) return;
     this.#heldBack = 0;
@@ -162,7 +175,7 @@ export class Log {
       now,
       "warning",
       "log_lines_held_back",
-      `${lines} lines more than ${MAX_LOG_LINES_A_MINUTE} in a minute were not written`,
+      `${lines} lines were not written: there were more than ${MAX_LOG_LINES_A_MINUTE} in a minute, or more than ${MAX_WARNINGS_A_MINUTE} of one warning`,
       { lines },
     );
   }

@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
-import { MAX_LOG_LINES_A_MINUTE, MAX_LOG_QUEUE } from "../lib/limits.ts";
+import {
+  MAX_LOG_LINES_A_MINUTE,
+  MAX_LOG_QUEUE,
+  MAX_WARNINGS_A_MINUTE,
+} from "../lib/limits.ts";
 import { Log, type LogSink, shown } from "../lib/log.ts";
 
 /** A reader that takes what is written when it is let. */
@@ -88,7 +92,21 @@ describe("log", () => {
     await time.runMicrotasks();
     assertEquals(reader.lines.length, MAX_LOG_LINES_A_MINUTE + 4);
     assert(reader.lines.at(-3)!.endsWith("never held back"));
-    assert(reader.lines.at(-2)!.includes("5 lines more than"));
+    assert(reader.lines.at(-2)!.includes("5 lines were not"));
+  });
+
+  it("holds back a flood of one warning, and no other", async () => {
+    using _time = new FakeTime(0);
+    const reader = new Reader();
+    const log = new Log("json", "info", reader);
+    for (let line = 0; line < MAX_WARNINGS_A_MINUTE + 5; line++) {
+      log.warning("two_macs", "x");
+    }
+    log.warning("notice", "x");
+    log.error("cannot_serve", "x");
+    await log.flush(100);
+    assertEquals(reader.lines.length, MAX_WARNINGS_A_MINUTE + 2);
+    assertEquals(log.heldBackInAll, 5);
   });
 
   it("goes on when nobody reads it any more", async () => {

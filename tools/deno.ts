@@ -20,7 +20,15 @@ const IMPORT_MAP = "lib/std/import_map.json";
  * Tests in `tests/NAME` that `test:NAME` runs, and `test` does not: they need
  * root, network namespaces and Debian packages.
  */
-const SLOW_SUITES = ["bench", "boot", "build", "clients", "nix", "page"];
+const SLOW_SUITES = [
+  "bench",
+  "boot",
+  "build",
+  "clients",
+  "hard",
+  "nix",
+  "page",
+];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 

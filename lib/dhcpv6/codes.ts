@@ -12,6 +12,12 @@ export const SERVER_PORT = 547;
 export const ALL_RELAYS_AND_SERVERS = "ff02::1:2";
 export const ALL_SERVERS = "ff05::1:3";
 
+/**
+ * Groups of this link that nobody joins (RFC 4291 §2.7, transient): a socket
+ * that is bound to one is tied to the link, and only sends.
+ */
+export const SENDING_GROUPS = ["ff12::1:2", "ff12::1:3"] as const;
+
 /** Message types (RFC 8415 §7.3). */
 export const MessageType = {
   Solicit: 1,
@@ -171,6 +177,7 @@ export const DROP_REASONS = [
   "mac_not_allowed",
   // what would have been sent
   "answer_too_long",
+  "send_blocked",
   "send_failed",
 ] as const;
 

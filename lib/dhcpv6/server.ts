@@ -5,11 +5,20 @@
  * @module
  */
 
-import { MAX_DHCPV6_ANSWER, MAX_DHCPV6_PACKET } from "../limits.ts";
+import {
+  MAX_DHCPV6_ANSWER,
+  MAX_DHCPV6_PACKET,
+  MAX_WAITING_ANSWERS,
+} from "../limits.ts";
 import { DatagramSockets } from "../net/datagram_sockets.ts";
 import { hostnamesOf, type Interface } from "../net/interface.ts";
 import { IPV6_LENGTH, isLinkLocal, parseIpv6Into } from "../net/ipv6.ts";
-import { ALL_RELAYS_AND_SERVERS, ALL_SERVERS } from "./codes.ts";
+import {
+  ALL_RELAYS_AND_SERVERS,
+  ALL_SERVERS,
+  MessageType,
+  SENDING_GROUPS,
+} from "./codes.ts";
 import { Dhcpv6Counters } from "./counters.ts";
 import { linkLayerDuid } from "./duid.ts";
 import type { Packet } from "./message.ts";
@@ -18,6 +27,7 @@ import {
   Responder,
   type ResponderSettings,
 } from "./responder.ts";
+import { type SourceClass, Sources } from "./sources.ts";
 
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface Dhcpv6Observer {
@@ -53,6 +63,18 @@ const RECEIVERS = 8;
 /** Milliseconds that a socket rests after the kernel refused to read from it. */
 const RECEIVE_PAUSE = 100;
 
+/** A socket that answers leave through, and how many wait for it. */
+class Outlet {
+  waiting = 0;
+
+  constructor(readonly socket: Deno.DatagramConn) {}
+
+  /** Whether one more would only come late. */
+  get isBlocked(): boolean {
+    return this.waiting >= MAX_WAITING_ANSWERS;
+  }
+}
+
 /** The sockets that were opened for one life of an interface. */
 interface Opened {
   /** The interface as it was at the last look. */
@@ -65,6 +87,12 @@ interface Opened {
   readonly site: Deno.DatagramConn;
   /** The interface's own addresses, for relays. */
   readonly unicast: DatagramSockets;
+  readonly sources: Sources;
+  /**
+   * Through what link-local addresses are answered, by how far it is to be
+   * believed that somebody is there.
+   */
+  readonly outlets: Record<SourceClass, Outlet>;
 }
 
 /** The groups that are listened to on an interface, as a socket binds them. */
@@ -81,6 +109,8 @@ export class Dhcpv6Server {
 
   readonly #options: Dhcpv6ServerOptions;
   #opened: Opened | undefined;
+  /** Room for answers that nothing is sent from. */
+  readonly #answers: Uint8Array<ArrayBuffer>[] = [];
   #isLooking = false;
   /** What was told last of why nothing is served. */
   #told: string | undefined;
@@ -196,10 +226,25 @@ export class Dhcpv6Server {
       };
       const onLink = listen(groups.onLink, false);
       const site = listen(groups.site, true);
+      const [again, fresh] = SENDING_GROUPS.map((group) =>
+        listen(`${group}%${link.name}`, false)
+      );
       await onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
       await site.joinMulticastV6(ALL_SERVERS, link.index);
       const responder = this.#responderFor(link);
-      opened = { link, responder, onLink, site, unicast };
+      opened = {
+        link,
+        responder,
+        onLink,
+        site,
+        unicast,
+        sources: new Sources(),
+        outlets: {
+          known: new Outlet(onLink),
+          again: new Outlet(again!),
+          new: new Outlet(fresh!),
+        },
+      };
     } catch (error) {
       unicast.close();
       for (const socket of sockets) socket.close();
@@ -208,7 +253,7 @@ export class Dhcpv6Server {
     this.#opened = opened;
     this.#told = undefined;
     observer.serving(link);
-    for (const socket of [...sockets, ...waiting]) {
+    for (const socket of [opened.onLink, opened.site, ...waiting]) {
       this.#serve(socket, opened);
     }
     for (const [hostname, error] of refusals) {
@@ -234,18 +279,22 @@ export class Dhcpv6Server {
 
   /** Answers what comes to one socket until it is closed. */
   #serve(socket: Deno.DatagramConn, opened: Opened): void {
+    const outlet = socket === opened.onLink
+      ? opened.outlets.known
+      : new Outlet(socket);
     for (let count = 0; count < RECEIVERS; count++) {
-      void this.#receive(socket, opened);
+      void this.#receive(socket, outlet, opened);
     }
   }
 
   /** Answers one message after the other. */
-  async #receive(socket: Deno.DatagramConn, opened: Opened): Promise<void> {
+  async #receive(
+    socket: Deno.DatagramConn,
+    own: Outlet,
+    opened: Opened,
+  ): Promise<void> {
     // One octet more than is read, so that a longer datagram is seen to be one.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
-    // An answer belongs to its socket until its send has settled: waiting for
-    // that is what keeps answers apart on a slow link.
-    const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
     const sender = new Uint8Array(IPV6_LENGTH);
     const isOnLink = socket === opened.onLink;
     const { observer } = this.#options;
@@ -265,8 +314,19 @@ export class Dhcpv6Server {
         continue;
       }
       const readAt = performance.now();
-      const { responder } = opened;
       parseIpv6Into(from.hostname, sender, 0);
+      // A link-local address means this link on some sockets, and any link on
+      // the others.
+      const outlet = isLinkLocal(sender)
+        ? outletFor(opened, from.hostname, sender, readAt)
+        : own;
+      if (outlet.isBlocked) {
+        counters.received[datagram[0] ?? 0]!++;
+        counters.dropped.send_blocked++;
+        continue;
+      }
+      const { responder } = opened;
+      const answer = this.#answers.pop() ?? new Uint8Array(MAX_DHCPV6_ANSWER);
       const outcome = responder.respond(
         buffer,
         datagram.length,
@@ -278,28 +338,67 @@ export class Dhcpv6Server {
       const { drop, length, replyPort } = outcome;
       const { type } = responder.packet;
       counters.received[type]!++;
-      if (drop !== undefined) counters.dropped[drop]++;
       observer.handled(responder.packet, outcome, from);
-      if (drop !== undefined) continue;
+      if (drop !== undefined) {
+        counters.dropped[drop]++;
+        this.#answers.push(answer);
+        continue;
+      }
+      if (outlet !== own) {
+        if (type === MessageType.Request) opened.sources.confirm(from.hostname);
+        else opened.sources.offer(from.hostname);
+      }
       if (replyPort !== from.port) {
         from = { transport: "udp", hostname: from.hostname, port: replyPort };
       }
-      // A link-local address means this link on that socket, and any link on
-      // the others.
-      const out = isLinkLocal(sender) ? opened.onLink : socket;
-      try {
-        await out.send(answer.subarray(0, length), from);
-        counters.answered[type]!++;
-        counters.answerTime.observe((performance.now() - readAt) / 1000);
-      } catch {
-        counters.dropped.send_failed++;
-      }
+      void this.#send(outlet, answer, length, from, type, readAt);
+    }
+  }
+
+  /**
+   * Sends an answer, whose octets belong to the socket until that has settled.
+   * Nobody waits for it: one that cannot be delivered takes its time.
+   */
+  async #send(
+    outlet: Outlet,
+    answer: Uint8Array<ArrayBuffer>,
+    length: number,
+    to: Deno.NetAddr,
+    type: number,
+    readAt: number,
+  ): Promise<void> {
+    const { counters } = this;
+    outlet.waiting++;
+    try {
+      await outlet.socket.send(answer.subarray(0, length), to);
+      counters.answered[type]!++;
+      counters.answerTime.observe((performance.now() - readAt) / 1000);
+    } catch {
+      counters.dropped.send_failed++;
+    } finally {
+      outlet.waiting--;
+      this.#answers.push(answer);
     }
   }
 }
 
-function close({ onLink, site, unicast }: Opened): void {
+/** Through what a link-local source is answered. */
+function outletFor(
+  { sources, outlets }: Opened,
+  hostname: string,
+  address: Uint8Array,
+  now: number,
+): Outlet {
+  if (sources.isKnown(hostname)) return outlets.known;
+  // Only who is flooded has to remember who asks.
+  if (!outlets.new.isBlocked && !sources.remembers) return outlets.new;
+  return outlets[sources.asks(address, now)];
+}
+
+function close({ onLink, site, unicast, outlets }: Opened): void {
   onLink.close();
   site.close();
   unicast.close();
+  outlets.again.socket.close();
+  outlets.new.socket.close();
 }

@@ -9,6 +9,7 @@ import {
   MAX_TFTP_REQUEST,
   MAX_TFTP_TRANSFERS,
   MAX_TFTP_TRANSFERS_OF_ONE,
+  MAX_WAITING_ANSWERS,
 } from "../limits.ts";
 import {
   type TransferDetail,
@@ -108,6 +109,8 @@ export class TftpServer {
   readonly #sockets: DatagramSockets;
   /** Transfers by the client's address and port. */
   readonly #running = new Map<string, Running | undefined>();
+  /** Refusals that wait to be sent. */
+  #refusing = 0;
   /** What resolves when they end. */
   readonly #ends = new Set<Promise<void>>();
 
@@ -157,14 +160,27 @@ export class TftpServer {
         const [bytes, from] = await socket.receive(buffer);
         const client = from as Deno.NetAddr;
         const error = this.#accept(bytes.slice(), client, hostname);
-        if (error !== undefined) {
-          await socket.send(error, this.#destination(client));
-        }
+        if (error !== undefined) void this.#refuse(socket, error, client);
       } catch {
         if (!this.#sockets.has(socket)) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
+  }
+
+  /**
+   * Says why not, without waiting: what is sent to an address that nobody has
+   * takes three seconds. Who hears nothing asks again.
+   */
+  async #refuse(
+    socket: Deno.DatagramConn,
+    error: Uint8Array,
+    client: Deno.NetAddr,
+  ): Promise<void> {
+    if (this.#refusing >= MAX_WAITING_ANSWERS) return;
+    this.#refusing++;
+    await sendOrLose(socket, error, this.#destination(client)).catch(() => {});
+    this.#refusing--;
   }
 
   /** Begins what a packet at the well-known port asks for, or says why not. */
@@ -205,14 +221,14 @@ export class TftpServer {
       // The same request again: the client or the network repeats it. The
       // answer is on the way or was lost, and the transfer itself repeats that.
       if (running === undefined || isRepeated(bytes, running)) return undefined;
-      running.transfer.cancel("the client has begun another transfer");
-      running.socket.close();
-      this.#running.delete(key);
+      this.#end(key, running, "the client has begun another transfer");
     }
-    if (
-      this.#running.size >= MAX_TFTP_TRANSFERS ||
-      this.#transfersOf(client.hostname) >= MAX_TFTP_TRANSFERS_OF_ONE
-    ) {
+    const own = this.#transfersOf(client.hostname);
+    const hasRoom = own.length < MAX_TFTP_TRANSFERS_OF_ONE
+      ? this.#running.size < MAX_TFTP_TRANSFERS ||
+        this.#makeRoom(this.#running)
+      : this.#makeRoom(own);
+    if (!hasRoom) {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
     }
@@ -230,12 +246,28 @@ export class TftpServer {
     };
   }
 
-  #transfersOf(hostname: string): number {
-    let count = 0;
-    for (const key of this.#running.keys()) {
-      if (key.startsWith(`${hostname} `)) count++;
+  #transfersOf(hostname: string): [string, Running | undefined][] {
+    return [...this.#running].filter(([key]) => key.startsWith(`${hostname} `));
+  }
+
+  /**
+   * Ends the oldest of these transfers that nobody has confirmed: a request is
+   * easily sent in the name of somebody who is not there, and shall keep nobody
+   * out who is.
+   */
+  #makeRoom(among: Iterable<[string, Running | undefined]>): boolean {
+    for (const [key, running] of among) {
+      if (running?.transfer.state !== "offered") continue;
+      this.#end(key, running, "others have come, and it was never confirmed");
+      return true;
     }
-    return count;
+    return false;
+  }
+
+  #end(key: string, { transfer, socket }: Running, reason: string): void {
+    transfer.cancel(reason);
+    closeQuietly(socket);
+    this.#running.delete(key);
   }
 
   async #transfer(

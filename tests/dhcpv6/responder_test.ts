@@ -626,7 +626,12 @@ describe("responder, dropped", () => {
     assertEquals(
       DROP_REASONS.filter((reason) => !reasons.has(reason)),
       // With the relays, with the direct messages, and with the sockets.
-      ["relay_too_deep", "confirm_without_address", "send_failed"],
+      [
+        "relay_too_deep",
+        "confirm_without_address",
+        "send_blocked",
+        "send_failed",
+      ],
     );
   });
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { MAX_TFTP_TRANSFERS_OF_ONE } from "../../lib/limits.ts";
 import { encodeRequest, Opcode, opcodeOf } from "../../lib/tftp/packet.ts";
 import { TftpServer } from "../../lib/tftp/server.ts";
 
@@ -95,5 +96,50 @@ describe("TftpServer", () => {
     await ask(acknowledge(0), second.port);
     assertEquals((await next()).bytes.length, 604);
     assertEquals(server.transfers, 1);
+  });
+
+  describe("more than one client may have", () => {
+    const others: Deno.DatagramConn[] = [];
+
+    /** Asks from a port of its own; the first packet that comes back. */
+    async function askAnew(
+      confirms: boolean,
+    ): Promise<number | undefined> {
+      const other = Deno.listenDatagram({
+        transport: "udp",
+        hostname: "::1",
+        port: 0,
+      });
+      others.push(other);
+      await other.send(REQUEST, { transport: "udp", hostname: "::1", port });
+      const [bytes, from] = await other.receive();
+      const opcode = opcodeOf(bytes);
+      if (confirms) {
+        await other.send(acknowledge(0), from);
+        await other.receive();
+      }
+      return opcode;
+    }
+
+    afterEach(() => {
+      for (const other of others.splice(0)) other.close();
+    });
+
+    it("displaces what nobody has confirmed", async () => {
+      for (let count = 0; count < 3 * MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+      }
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.refused.too_many_transfers, 0);
+    });
+
+    it("is refused while all are confirmed", async () => {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askAnew(true), Opcode.OptionAcknowledgment);
+      }
+      assertEquals(await askAnew(false), Opcode.Error);
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.refused.too_many_transfers, 1);
+    });
   });
 });

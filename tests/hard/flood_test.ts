@@ -1,0 +1,173 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  MAX_LOG_LINES_A_MINUTE,
+  MAX_WARNINGS_A_MINUTE,
+} from "../../lib/limits.ts";
+import {
+  dhclient,
+  dhcpcd,
+  dibbler,
+  networkd,
+  wide,
+} from "../clients/dhcp_clients.ts";
+import { BASE, derived, getsAddress } from "../clients/expect.ts";
+import { type RunningDaemon, startDaemon } from "../lab/daemon.ts";
+import { type Capture, type Host, Lab, missing, pause } from "../lab/lab.ts";
+import { metrics, residentMib } from "./metrics.ts";
+import { labProgram, plugIn, SERVER } from "./switch.ts";
+
+const lacks = missing(
+  "tests of floods",
+  ...["dhclient", "dhcpcd", "dibbler-client", "dhcp6c", "curl"],
+  ...["tcpdump", "tshark", "tc"],
+);
+const suite = lacks.length === 0 ? it : it.skip;
+
+/** Solicits of one flood; `FLOOD=1000000` for all that the project promises. */
+const FLOOD = Number(Deno.env.get("FLOOD") ?? 150_000);
+
+/** What the link takes: some 95,000 Solicits a second. */
+const LINK_SPEED = "100mbit";
+
+const MACHINES = 20;
+const CLIENTS = [dhclient, dhcpcd, networkd, dibbler, wide];
+
+/** Memory of the daemon, in MiB, however many ask. */
+const MEMORY = 256;
+
+/** Transmissions of one message that a client may need. */
+const TRANSMISSIONS = 3;
+
+/**
+ * Clients that may need more: where the flood, the switch and the clients have
+ * no processor of their own, the kernel drops a part of what comes unread, and
+ * whom that hits three times is chance.
+ */
+const UNLUCKY = 2;
+
+/** The most often that one message, by its transaction ID, was sent. */
+async function mostTransmissions(capture: Capture): Promise<number> {
+  const sent = await capture.read(
+    "dhcpv6.msgtype in {1, 3}",
+    "dhcpv6.msgtype",
+    "dhcpv6.xid",
+  );
+  const counts = new Map<string, number>();
+  for (const message of sent) {
+    const key = message.join(" ");
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values());
+}
+
+/** What is bounded is: the log is no longer than a minute of it may be. */
+function assertReadable(daemon: RunningDaemon): void {
+  const lines = Map.groupBy(daemon.log, ({ level }) => level);
+  // The flood may lie in two minutes.
+  assertLess(lines.get("info")!.length, 2 * MAX_LOG_LINES_A_MINUTE + 10);
+  for (
+    const [event, { length }] of Map.groupBy(
+      lines.get("warning") ?? [],
+      ({ event }) => event,
+    )
+  ) assertLess(length, 2 * MAX_WARNINGS_A_MINUTE + 2, event);
+}
+
+describe("flood of Solicits", () => {
+  for (
+    const [what, sources] of [
+      ["from addresses that nobody has", "spoofed"],
+      ["from one machine", "own"],
+    ] as const
+  ) {
+    suite(`${what}, while ${MACHINES} machines boot`, async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor, machines } = await plugIn(
+        lab,
+        MACHINES,
+      );
+      await attacker.run([
+        ..."tc qdisc add dev eth0 root tbf burst 16kb limit 100kb rate"
+          .split(" "),
+        LINK_SPEED,
+      ]);
+      const daemon = await startDaemon(
+        router,
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        `--boot-address=${SERVER}`,
+        "--log-level=info",
+      );
+      const captures = await Promise.all(
+        machines.map(async (machine) =>
+          await lab.capture(
+            machine,
+            "eth0",
+            `ether src ${await machine.mac("eth0")} and udp dst port 547`,
+          )
+        ),
+      );
+      const source = sources === "own"
+        ? await attacker.linkLocal("eth0")
+        : sources;
+      const flood = attacker.start(
+        labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
+      );
+      await flood.says(/flooding/);
+      let most = 0;
+      let isOver = false;
+      const watching = (async () => {
+        while (!isOver) {
+          most = Math.max(most, await residentMib(router));
+          await pause(200);
+        }
+      })();
+      await Promise.all([
+        reachable(visitor),
+        ...machines.map(async (machine, index) => {
+          const client = CLIENTS[index % CLIENTS.length]!;
+          const memory = await Deno.makeTempDir({ dir: lab.directory });
+          await client.start(machine, "eth0", memory);
+          const address = await derived(machine, "eth0");
+          await getsAddress(machine, "eth0", address, 60);
+        }),
+      ]);
+      flood.kill();
+      assertEquals(await flood.ended(60), 0, flood.output);
+      isOver = true;
+      await watching;
+      const needed = await Promise.all(captures.map(mostTransmissions));
+      const counts = await metrics(router);
+      console.log(
+        `${flood.output.trim()}, read ${
+          counts.get('dhcpv6macd_dhcpv6_received_total{type="solicit"}')
+        }, transmissions ${needed}, ${
+          most.toFixed(0)
+        } MiB, ${daemon.log.length} log lines`,
+      );
+      const slow = needed.filter((times) => times > TRANSMISSIONS);
+      assert(slow.length <= UNLUCKY, `${needed}`);
+      assert(needed.every((times) => times >= 1), `${needed}`);
+      assertLess(most, MEMORY, "MiB");
+      assertReadable(daemon);
+    });
+  }
+});
+
+/** TFTP and HTTP answer while the flood goes on. */
+async function reachable(host: Host): Promise<void> {
+  for (
+    const url of [
+      `http://[${SERVER}]:6315/healthz`,
+      `tftp://[${SERVER}]/02:00:5e:00:53:01/autoexec.ipxe`,
+      `tftp://[${SERVER}]/02:00:5e:00:53:01/ipxe.efi`,
+    ]
+  ) {
+    const { code, stderr } = await host.run(
+      ["curl", "-sS", "-g", "--max-time", "30", "-o", "/dev/null", url],
+      { mayFail: true, seconds: 40 },
+    );
+    assertEquals(code, 0, `${url}: ${stderr}`);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * A switch with a router, machines and somebody who floods it.
+ *
+ * @module
+ */
+
+import { type Host, Lab } from "../lab/lab.ts";
+
+/** The router's address on the link, beside its link-local one. */
+export const SERVER = "2001:db8:1:2::1";
+
+/** Hosts on one switch: each machine's interface is `eth0`, the router's `lan`. */
+export interface Switched {
+  readonly lab: Lab;
+  readonly router: Host;
+  readonly attacker: Host;
+  /** Has an address of its own making, and asks for no other. */
+  readonly visitor: Host;
+  readonly machines: readonly Host[];
+}
+
+/**
+ * Plugs in a router, an attacker and so many machines. The switch knows who
+ * listens to which group, so that a flood to one is no load for the others.
+ */
+export async function plugIn(lab: Lab, count: number): Promise<Switched> {
+  const router = await lab.host("router");
+  const attacker = await lab.host("attacker");
+  const visitor = await lab.host("visitor");
+  const machines: Host[] = [];
+  for (let index = 0; index < count; index++) {
+    machines.push(await lab.host(`m${index}`));
+  }
+  const network = await lab.network("switch");
+  await network.ip(
+    "link set br0 type bridge mcast_snooping 1 mcast_query_response_interval 100 mcast_querier 1 mcast_startup_query_interval 100",
+  );
+  await network.linkLocal("br0");
+  await lab.plug(network, 0, router, "lan");
+  await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+  await lab.plug(network, 1, attacker, "eth0");
+  await attacker.ip("addr add 2001:db8:1:2::bad/64 dev eth0 nodad");
+  await lab.plug(network, 2, visitor, "eth0");
+  await visitor.ip("addr add 2001:db8:1:2::77/64 dev eth0 nodad");
+  for (const [index, machine] of machines.entries()) {
+    await lab.plug(network, 3 + index, machine, "eth0");
+  }
+  for (const host of [attacker, visitor, ...machines]) {
+    await host.linkLocal("eth0");
+  }
+  await router.linkLocal("lan");
+  return { lab, router, attacker, visitor, machines };
+}
+
+/** The command that runs one of the lab's programs. */
+export function labProgram(name: string, ...args: string[]): string[] {
+  return [
+    ...Deno.env.get("TEST_DENO")!.split("\n"),
+    `${import.meta.dirname}/../lab/${name}`,
+    ...args,
+  ];
+}
