@@ -202,6 +202,12 @@ export class Transfer {
       this.state === "sending" && now - this.#lastProgress < FIRST_TIMEOUT;
   }
 
+  /** Whether the client has had its first answer repeated, and is silent. */
+  isForsaken(now: number): boolean {
+    return this.state === "offered" &&
+      now - this.#lastProgress >= FIRST_TIMEOUT;
+  }
+
   /** Whether nothing will happen any more. */
   get isOver(): boolean {
     return this.state !== "offered" && this.state !== "sending";
