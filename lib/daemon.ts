@@ -5,22 +5,24 @@
  * @module
  */
 
-import { type BootAddresses, bootAddressesOf } from "./dhcpv6/boot_address.ts";
+import {
+  bootAddressNotice,
+  ownAddressProblem,
+  StartError,
+  startError,
+} from "./advice.ts";
+import {
+  bootAddressesFor,
+  type DaemonSettings,
+  tftpAddressesFor,
+  tftpPortOf,
+} from "./daemon_settings.ts";
 import { metricsOf } from "./daemon_metrics.ts";
 import { messageName, MessageType } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
-import {
-  renderTemplate,
-  SAMPLE_VALUES,
-  type UrlTemplate,
-} from "./dhcpv6/template.ts";
-import {
-  type KeyPairFiles,
-  KeyPairWatch,
-  readKeyPair,
-} from "./http/certificates.ts";
+import { KeyPairWatch, readKeyPair } from "./http/certificates.ts";
 import { Api } from "./http/api.ts";
 import { SilenceWatch } from "./http/descriptors.ts";
 import { Handler } from "./http/handler.ts";
@@ -35,7 +37,7 @@ import {
   type KeyPair,
   type ListenAddress,
 } from "./http/server.ts";
-import { type GivenIpxeFiles, IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
+import { IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
 import { MAX_NO_MAC_SOURCES } from "./limits.ts";
 import { type Log, shown } from "./log.ts";
 import { MachineLog } from "./machine_log.ts";
@@ -56,10 +58,9 @@ import type { EventName } from "./machines/timeline.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
 import type { Metric } from "./metrics/metrics.ts";
 import { AccessList } from "./net/access.ts";
-import { findInterface, hostnamesOf, type Interface } from "./net/interface.ts";
+import { findInterface, type Interface } from "./net/interface.ts";
 import {
   addressOf,
-  formatIpv6,
   type GivenAddress,
   IPV6_LENGTH,
   isLinkLocal,
@@ -68,7 +69,7 @@ import {
   sameOctets,
 } from "./net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
-import type { Prefix } from "./net/prefix.ts";
+import { OtlpExporter } from "./otlp/exporter.ts";
 import {
   type RequestedFile,
   type TftpObserver,
@@ -76,46 +77,6 @@ import {
 } from "./tftp/server.ts";
 import { Turns } from "./turns.ts";
 import { VERSION } from "./version.ts";
-
-/** What a daemon is set up with. */
-export interface DaemonSettings {
-  readonly interfaceName: string;
-  /** The UDP port of DHCPv6. */
-  readonly port: number;
-  readonly answers: Omit<ResponderSettings, "boot">;
-  /** Where machines boot from; `undefined`: they get no instructions. */
-  readonly template: UrlTemplate | undefined;
-  /** This daemon's address in URLs, where it is not to be found out. */
-  readonly bootAddress: GivenAddress | undefined;
-  /** `listed`: instructions for machines with a netboot directory only. */
-  readonly bootPolicy: "always" | "listed";
-  readonly netbootDirectory: string | undefined;
-  /** Without a host: at every address of the interface. */
-  readonly tftp:
-    | { readonly hostname: string | undefined; readonly port: number }
-    | "boot address"
-    | undefined;
-  readonly http: ListenAddress;
-  readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
-  /** Prefixes that HTTP and TFTP answer besides the interface's own. */
-  readonly allowed: readonly Prefix[] | "any";
-  readonly ipxe: GivenIpxeFiles;
-  /** Names under which the API answers, besides address literals. */
-  readonly hosts: readonly string[];
-  /** The names that people have given to machines. */
-  readonly namesFile: string | undefined;
-  readonly maxMachines: number;
-  readonly maxEvents: number;
-  /** Where metrics and events are pushed to. */
-  readonly otlpEndpoint: URL | undefined;
-  /** What the operator should know, but need not change. */
-  readonly notices: readonly string[];
-}
-
-/** Why a daemon cannot start: a sentence for the operator. */
-export class StartError extends Error {
-  override name = "StartError";
-}
 
 const MINUTE = 60_000;
 
@@ -125,12 +86,6 @@ const SILENCE = 5 * MINUTE;
 /** Milliseconds that the last log lines get to be written. */
 const LOG_FLUSH = 500;
 
-/** What to say when somebody else holds a port. */
-export function portTakenText(port: number, where: string): string {
-  return `UDP port ${port} on ${where} is taken, as a rule by odhcpd, dnsmasq, Kea or a second dhcpv6macd; ` +
-    `stop that one, or its DHCPv6 on this link (ss -ulpn "sport = ${port}" names it)`;
-}
-
 /**
  * Milliseconds between two looks at the interface. A look costs 0.05 ms, and
  * an interface shall be served within a second of being usable.
@@ -139,35 +94,6 @@ const LOOK_INTERVAL = 250;
 
 /** Milliseconds that transfers get to end when the daemon stops. */
 const LAST_TRANSFERS = 5000;
-
-/** The well-known port of TFTP (RFC 1350 §4). */
-const TFTP_PORT = 69;
-
-/** The addresses under which machines are sent to this daemon. */
-export function bootAddressesFor(
-  { answers, bootAddress }: DaemonSettings,
-  link: Interface,
-): BootAddresses {
-  return bootAddress === undefined
-    ? bootAddressesOf(answers.links[0]!, link.addresses)
-    : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
-}
-
-/** Where TFTP is served while the interface is as it is, and on which port. */
-export function tftpAddressesFor(
-  settings: DaemonSettings,
-  link: Interface,
-): string[] {
-  const { tftp } = settings;
-  if (tftp === undefined) return [];
-  if (tftp === "boot address") return [bootAddressesFor(settings, link).tftp];
-  return tftp.hostname === undefined ? hostnamesOf(link) : [tftp.hostname];
-}
-
-/** The port of TFTP, whether it is served or not. */
-export function tftpPortOf({ tftp }: DaemonSettings): number {
-  return typeof tftp === "object" ? tftp.port : TFTP_PORT;
-}
 
 /** A running daemon. */
 export class Daemon
@@ -184,6 +110,7 @@ export class Daemon
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
+  readonly #otlp: OtlpExporter | undefined;
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
@@ -213,6 +140,18 @@ export class Daemon
     const turns = new Turns();
     this.#names = new Names(namesFile, this);
     this.#broadcast = new Broadcast(this.#machines, writer, turns);
+    this.#otlp = settings.otlpEndpoint && new OtlpExporter({
+      endpoint: settings.otlpEndpoint,
+      run: this.#broadcast.run,
+      interfaceName: settings.interfaceName,
+      baseAddress: answers.links[0]!.text,
+      events: this.#machines.log,
+      writer,
+      names: this.#names,
+      metrics: () => this.#metrics(),
+      turns,
+      log,
+    });
     this.#machineLog = new MachineLog(log, this.#names, writer);
     this.#access = new AccessList(settings.allowed);
     this.#ipxe = new IpxeFiles(settings.ipxe);
@@ -302,6 +241,7 @@ export class Daemon
       (connections) => this.#cutHttp(connections),
     );
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
+    this.#otlp?.start();
     void this.#tryOwnAddress();
   }
 
@@ -327,6 +267,7 @@ export class Daemon
     ]);
     clearTimeout(timer);
     this.#tftp.stop();
+    await this.#otlp?.stop();
     const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;
     const drops = Object.entries(dropped).filter(([, count]) => count > 0);
     this.#log.info(
@@ -538,6 +479,7 @@ export class Daemon
   ): void {
     this.#machineLog.happened(machine, event, repeat, detail);
     this.#broadcast.happened();
+    this.#otlp?.happened();
   }
 
   namesRead(count: number, problems: readonly NamesProblem[]): void {
@@ -624,6 +566,7 @@ export class Daemon
       newcomers: this.#newcomers,
       broadcast: this.#broadcast,
       log: this.#log,
+      otlp: this.#otlp,
     });
   }
 
@@ -676,87 +619,5 @@ export class Daemon
         answer_octets: drop === undefined ? length : undefined,
       },
     );
-  }
-}
-
-/** What an operator reads when an address could not be bound. */
-function startError(
-  error: unknown,
-  port: number,
-  protocol: "UDP" | "TCP",
-  where: string,
-): StartError {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return new StartError(
-      protocol === "UDP"
-        ? portTakenText(port, where)
-        : `TCP port ${port} is taken, by a second dhcpv6macd for another link perhaps (ss -tlnp "sport = ${port}" names it); --http-listen-addr and --https-listen-addr take another port or address`,
-    );
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return new StartError(
-      `${protocol} port ${port} may not be bound: run as root, or with the capability CAP_NET_BIND_SERVICE`,
-    );
-  }
-  return new StartError(
-    `${where} cannot be served: ${(error as Error).message}`,
-  );
-}
-
-/** What to say of the address that machines are sent to, if it is no good one. */
-export function bootAddressNotice(
-  settings: DaemonSettings,
-  link: Interface,
-): string | undefined {
-  const { template, bootAddress, answers } = settings;
-  if (template === undefined) return undefined;
-  const { tftp, isBase } = bootAddressesFor(settings, link);
-  const isOwn = link.addresses.some((address) =>
-    formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
-  );
-  if (!isOwn) {
-    return `machines are sent to ${tftp}, which is no address of ${link.name} now`;
-  }
-  return isBase || bootAddress !== undefined
-    ? undefined
-    : `${link.name} does not have the base address ${
-      answers.links[0]!.text
-    }; machines are sent to ${tftp} instead`;
-}
-
-/** Milliseconds after which a connection to oneself counts as dropped. */
-const OWN_ADDRESS_PATIENCE = 2000;
-
-/**
- * Why machines would not reach this daemon at the host of the template, if that
- * is one of its own addresses and nothing answers there.
- */
-export async function ownAddressProblem(
-  settings: DaemonSettings,
-  link: Interface,
-): Promise<string | undefined> {
-  const { template, answers, http, https } = settings;
-  if (template === undefined) return undefined;
-  const url = new URL(renderTemplate(template, {
-    ...SAMPLE_VALUES,
-    BaseAddress: answers.links[0]!.text,
-    BootAddress: bootAddressesFor(settings, link).http,
-  }));
-  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-  const isOwn = link.addresses.includes(hostname) &&
-    (port === http.port || port === https?.port);
-  if (!isOwn) return undefined;
-  const signal = AbortSignal.timeout(OWN_ADDRESS_PATIENCE);
-  try {
-    const connection = await Deno.connect({ hostname, port, signal });
-    connection.close();
-    return undefined;
-  } catch (error) {
-    if (!signal.aborted && !(error instanceof Deno.errors.TimedOut)) {
-      return undefined;
-    }
-    return `TCP to [${hostname}]:${port}, where the template sends machines, is dropped by this host itself: it takes that address for the link's anycast address. ` +
-      `Give the interface another address and put {{.BootAddress}} into the template, or assign ${hostname} before any other`;
   }
 }

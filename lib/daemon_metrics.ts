@@ -14,6 +14,7 @@ import type { Newcomers } from "./machines/newcomers.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "./machines/timeline.ts";
 import { labelled, type Metric, single } from "./metrics/metrics.ts";
+import type { OtlpExporter } from "./otlp/exporter.ts";
 import type { TftpServer } from "./tftp/server.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,6 +30,8 @@ export interface CountingParts {
   readonly newcomers: Newcomers;
   readonly broadcast: Broadcast;
   readonly log: Log;
+  /** If there is a collector to push to. */
+  readonly otlp: OtlpExporter | undefined;
 }
 
 /** Seconds since 1970 at which this process began. */
@@ -42,6 +45,7 @@ export function metricsOf(parts: CountingParts): Metric[] {
     ...tftpMetrics(parts.tftp),
     ...httpMetrics(parts),
     ...machineMetrics(parts),
+    ...parts.otlp === undefined ? [] : otlpMetrics(parts.otlp),
   ];
 }
 
@@ -227,6 +231,41 @@ function machineMetrics(
       "dhcpv6macd_events_delivered_total",
       "Events sent, once for each reader.",
       broadcast.delivered,
+    ),
+  ];
+}
+
+function otlpMetrics(otlp: OtlpExporter): Metric[] {
+  return [
+    {
+      type: "counter",
+      name: "dhcpv6macd_otlp_requests_total",
+      help:
+        "Requests to the OTLP collector, by what was in them and how they ended: failed ones are made again.",
+      unit: "1",
+      samples: Object.entries(otlp.requests).flatMap(([signal, outcomes]) =>
+        Object.entries(outcomes).map(([outcome, value]) => ({
+          labels: { signal, outcome },
+          value,
+        }))
+      ),
+    },
+    labelled(
+      "counter",
+      "dhcpv6macd_otlp_events_total",
+      "Events that the OTLP collector has taken, that it has refused, and that were lost before it took them.",
+      "outcome",
+      [
+        ["delivered", otlp.deliveredEvents],
+        ["refused", otlp.refusedEvents],
+        ["lost", otlp.lostEvents],
+      ],
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_otlp_events_waiting",
+      "Events that the OTLP collector has not answered for yet.",
+      otlp.waitingEvents,
     ),
   ];
 }

@@ -79,8 +79,8 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 export const MAX_LOG_QUEUE = 1024;
 
 /**
- * Lines of level info written in a minute: a flood of new machines shall not
- * bury the line that explains it, nor fill a router's log.
+ * Lines of level info about machines written in a minute: a flood of new ones
+ * shall not bury the line that explains it, nor fill a router's log.
  */
 export const MAX_LOG_LINES_A_MINUTE = 6000;
 
@@ -147,7 +147,10 @@ export const MAX_TFTP_UNCONFIRMED = 3;
 /** Times that a TFTP packet is sent again before the client counts as gone. */
 export const MAX_TFTP_TRIES = 5;
 
-/** Milliseconds that a TFTP transfer may stand still, however often it is asked. */
+/**
+ * Milliseconds that a TFTP transfer may stand still, however often it is asked;
+ * twice the timeout that the client asked for, if that is longer.
+ */
 export const MAX_TFTP_STANDSTILL = 60_000;
 
 /** Octets of a file served over TFTP; it is kept in memory while it is sent. */
@@ -169,3 +172,18 @@ export const MIN_FILE_CHUNK = 64 * 1024;
  * answered between two rounds of all that are ready.
  */
 export const MAX_FILE_READS = 8;
+
+/**
+ * Events of one request to an OTLP collector: about half a megabyte of JSON,
+ * far below the 20 MiB that collectors take, and all that is kept of them twice.
+ */
+export const MAX_OTLP_BATCH = 512;
+
+/** Octets read of a collector's answer; those that mean something are short. */
+export const MAX_OTLP_RESPONSE = 64 * 1024;
+
+/**
+ * Milliseconds that a collector may ask to be left alone for: one that is asked
+ * for a day by mistake shall not need the daemon's restart.
+ */
+export const MAX_RETRY_AFTER = 5 * 60_000;

@@ -89,14 +89,19 @@ export class Log {
   }
 
   /**
-   * Whether a line of this level would be written now; one that would not is
-   * counted. Ask before making one that may be asked for very often.
+   * Whether a line about one of very many machines may be written now: to be
+   * asked before it is made. One that may not is counted. What somebody should
+   * look at is never held back for what is merely new, and debug is asked for by
+   * somebody who wants to see every packet.
    */
   admits(level: LogLevel): boolean {
     if (!this.writes(level)) return false;
     if (level !== "info") return true;
     this.#followMinute(Date.now());
-    if (this.#linesThisMinute < MAX_LOG_LINES_A_MINUTE) return true;
+    if (this.#linesThisMinute < MAX_LOG_LINES_A_MINUTE) {
+      this.#linesThisMinute++;
+      return true;
+    }
     this.#holdBack();
     return false;
   }
@@ -137,13 +142,10 @@ export class Log {
     message: string,
     fields: LogFields = {},
   ): void {
-    if (!this.admits(level)) return;
+    if (!this.writes(level)) return;
     const now = Date.now();
     this.#followMinute(now);
-    // What somebody should look at is never held back for what is merely new,
-    // and debug is asked for by somebody who wants to see every packet.
-    if (level === "info") this.#linesThisMinute++;
-    else if (level !== "debug") {
+    if (level === "warning" || level === "error") {
       const count = this.#warnings.get(event) ?? 0;
       if (count >= MAX_WARNINGS_A_MINUTE) return this.#holdBack();
       this.#warnings.set(event, count + 1);

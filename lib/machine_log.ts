@@ -23,6 +23,23 @@ const SOURCE_WORDS: Record<Identity["source"], string> = {
   eui64: "link-local address",
 };
 
+/**
+ * How much an event matters. What only says again that a machine is where it
+ * was is of level debug: a machine that renews its address does so all day.
+ */
+export function levelOf(
+  event: EventName,
+  repeat: boolean,
+  detail: TransferDetail | null,
+): "warning" | "info" | "debug" {
+  if (isNote(event)) return "warning";
+  return !repeat || detail !== null ? "info" : "debug";
+}
+
+function isNote(event: EventName): event is Note {
+  return event === "address_declined" || event === "unsupported_architecture";
+}
+
 /** Says what happens to machines. */
 export class MachineLog {
   readonly #log: Log;
@@ -35,27 +52,22 @@ export class MachineLog {
     this.#writer = writer;
   }
 
-  /**
-   * One line for each event. What only says again that a machine is where it
-   * was is of level debug: a machine that renews its address does so all day.
-   */
+  /** One line for each event. */
   happened(
     machine: Machine,
     event: EventName,
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    if (event === "address_declined" || event === "unsupported_architecture") {
-      return this.#noted(machine, event);
-    }
-    const isNews = !repeat || detail !== null;
-    if (!this.#log.admits(isNews ? "info" : "debug")) return;
+    if (isNote(event)) return this.#noted(machine, event);
+    const level = levelOf(event, repeat, detail);
+    if (!this.#log.admits(level)) return;
     const { who, fields } = this.#about(machine.mac);
     const address = this.#addressOf(machine);
     const message = event === "init"
       ? `${who} is here and gets ${address}${sourceText(machine)}`
       : `${who}: ${event}${detail === null ? "" : ` ${transferText(detail)}`}`;
-    this.#log[isNews ? "info" : "debug"](event, message, {
+    this.#log[level](event, message, {
       ...fields,
       address,
       ...event === "init" && { mac_source: machine.macSource },
@@ -66,6 +78,7 @@ export class MachineLog {
 
   /** A machine has come to another link. */
   moved(machine: Machine): void {
+    if (!this.#log.admits("info")) return;
     const { who, fields } = this.#about(machine.mac);
     const address = this.#addressOf(machine);
     this.#log.info(
@@ -128,7 +141,8 @@ function sourceText({ macSource }: Machine): string {
     : ` (MAC from its ${SOURCE_WORDS[macSource as Identity["source"]]})`;
 }
 
-function transferText(
+/** How far a transfer is, in words. */
+export function transferText(
   { file_name, state, sent_bytes, total_bytes, error }: TransferDetail,
 ): string {
   return `${

@@ -7,26 +7,37 @@
  * @module
  */
 
+import { commitFlags, commitOf } from "./commit.ts";
+import { DAEMON_FLAGS } from "./daemon_flags.ts";
+
 /** Milliseconds that jsr.io gets to answer. */
 const JSR_PATIENCE = 600;
 
 const ROOT = `${import.meta.dirname}/..`;
 const IMPORT_MAP = "lib/std/import_map.json";
 
-/** What the daemon may do, and no more: it writes nothing and starts nothing. */
-const DAEMON_PERMISSIONS = [
-  "--allow-net",
-  "--allow-read",
-  "--allow-sys=networkInterfaces",
+/**
+ * Tests in `tests/NAME` that `test:NAME` runs, and `test` does not: they need
+ * root, network namespaces and Debian packages.
+ */
+const SLOW_SUITES = [
+  "bench",
+  "boot",
+  "build",
+  "clients",
+  "hard",
+  "nix",
+  "page",
 ];
-
-/** Tests that need root, network namespaces and Debian packages. */
-const SLOW_SUITES = ["tests/clients", "tests/hard", "tests/boot"];
 
 const CODE = ["main.ts", "lib", "tools", "tests"];
 
 function path(relative: string): string {
   return `${ROOT}/${relative}`;
+}
+
+function suitePath(name: string): string {
+  return path(`tests/${name}`);
 }
 
 /** Which packages to use, decided by asking the registry once. */
@@ -57,8 +68,8 @@ function daemon(std: string[]): string[] {
     "--config",
     path("deno.json"),
     ...std,
-    "--unstable-net",
-    ...DAEMON_PERMISSIONS,
+    ...commitFlags(commitOf(ROOT)),
+    ...DAEMON_FLAGS,
     path("main.ts"),
   ];
 }
@@ -185,6 +196,13 @@ async function run(task: string, args: string[]): Promise<number> {
   switch (task) {
     case "ipxe":
       return await tool(std, "tools/ipxe.ts", args);
+    case "build":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await tool(std, "tools/build.ts", args);
+    case "fuzz":
+      return await tool(std, "tests/fuzz/main.ts", args);
+    case "bench":
+      return await tool(std, "tools/bench.ts", args);
     case "start":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await deno([...daemon(std), ...args]);
@@ -197,26 +215,18 @@ async function run(task: string, args: string[]): Promise<number> {
     case "test":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await test(std, [
-        `--ignore=${SLOW_SUITES.map(path).join(",")}`,
+        `--ignore=${SLOW_SUITES.map(suitePath).join(",")}`,
         "--parallel",
         ...(args.length > 0 ? args : [path("tests")]),
       ]);
-    case "test:clients":
-      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-      return await test(
-        std,
-        args.length > 0 ? args : [path("tests/clients")],
-      );
-    case "test:hard":
-      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-      return await test(std, args.length > 0 ? args : [path("tests/hard")]);
-    case "test:boot":
-      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-      return await test(std, args.length > 0 ? args : [path("tests/boot")]);
-    default:
-      say(`there is no task ${task}`);
-      return 2;
   }
+  const suite = SLOW_SUITES.find((name) => task === `test:${name}`);
+  if (suite === undefined) {
+    say(`there is no task ${task}`);
+    return 2;
+  }
+  await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+  return await test(std, args.length > 0 ? args : [suitePath(suite)]);
 }
 
 const [task = "", ...args] = Deno.args;

@@ -5,12 +5,14 @@
  */
 
 import {
+  byId,
   copyable,
   draw,
   element,
   NowView,
   piecesOf,
   spoken,
+  timeline,
   write,
 } from "./elements.js";
 import { noteOf } from "./list.js";
@@ -56,7 +58,7 @@ function timeElement(at, timestamp, withDay = false) {
 export class Detail {
   #machines;
   #clock;
-  #view = document.getElementById("machine");
+  #view = byId("machine");
   /** @type {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement} | undefined} */
   #drawn;
 
@@ -111,8 +113,7 @@ export class Detail {
       [...this.#view.querySelectorAll("details[open]")].map(({ id }) => id),
     );
     const focus = keyOfFocus(this.#view);
-    const bar = element("div", "bar large");
-    bar.setAttribute("role", "img");
+    const bar = timeline("large");
     const boot = boots[boots.length - 1];
     bar.setAttribute("aria-label", spoken(boot));
     const nowView = new NowView();
@@ -176,8 +177,7 @@ export class Detail {
   #earlier(boot, next, now, open) {
     const first = boot.steps[0];
     const end = next.steps[0].at;
-    const bar = element("div", "bar");
-    bar.setAttribute("role", "img");
+    const bar = timeline();
     bar.setAttribute("aria-label", spoken(boot));
     draw(bar, piecesOf(boot, { now, end }));
     const took = bootDuration(boot);
@@ -258,7 +258,7 @@ export class Detail {
       "td",
       "event",
       element("span", "what", noteText(event) ?? stageNamed(event).words),
-      element("code", "", shown(event)),
+      element("code", "", ...breakable(shown(event))),
     );
     if (skipped) {
       cell.append(
@@ -280,6 +280,15 @@ export class Detail {
     }
     return cell;
   }
+}
+
+/**
+ * A name that may be broken behind its underscores.
+ *
+ * @param {string} text
+ */
+function breakable(text) {
+  return text.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]);
 }
 
 function back() {
@@ -323,7 +332,7 @@ function keyOfFocus(view) {
  */
 function restoreFocus(view, { summary, index }) {
   const target = summary !== undefined
-    ? document.getElementById(summary)?.querySelector("summary")
+    ? byId(summary)?.querySelector("summary")
     : view.querySelectorAll(FOCUSABLE)[index];
   target?.focus({ preventScroll: true });
 }

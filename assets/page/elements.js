@@ -28,6 +28,11 @@ export function element(tag, className = "", ...children) {
   return made;
 }
 
+/** @param {string} id */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
 /**
  * Changes an element's text, if it is another one.
  *
@@ -44,7 +49,7 @@ export function write(node, text) {
  * @param {string} text
  */
 export function say(text) {
-  write(document.getElementById("said"), text);
+  write(byId("said"), text);
 }
 
 /**
@@ -83,6 +88,13 @@ function copy(text) {
   document.execCommand("copy");
   field.remove();
   if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+}
+
+/** An empty timeline. */
+export function timeline(className = "") {
+  const bar = element("div", `bar ${className}`);
+  bar.setAttribute("role", "img");
+  return bar;
 }
 
 /**
@@ -220,6 +232,7 @@ export class NowView {
   /** The elements, in their order. */
   parts = [
     this.#words,
+    " ",
     this.#badge,
     this.#time,
     this.#bar,

@@ -5,12 +5,14 @@
  */
 
 import {
+  byId,
   copyable,
   draw,
   element,
   NowView,
   piecesOf,
   spoken,
+  timeline,
   write,
 } from "./elements.js";
 import { matcher } from "./machines.js";
@@ -23,6 +25,9 @@ const SHOWN_MORE = 400;
 /** Milliseconds after a touch of the list in which nothing moves under it. */
 const HANDS_OFF = 2000;
 
+/** Milliseconds between two counts of all machines; less than a tick. */
+const COUNT_INTERVAL = 900;
+
 /** @typedef {import("./machines.js").Machines} Machines */
 /** @typedef {ReturnType<Machines["get"]> & {}} Machine */
 
@@ -32,7 +37,7 @@ class Row {
   #name = element("a", "name");
   #mac = copyable("mac", "");
   #address = copyable("address", "");
-  #bar = element("div", "bar");
+  #bar = timeline();
   #more = element("a", "more");
   #now = new NowView();
   #drawn = -1;
@@ -40,7 +45,6 @@ class Row {
 
   /** @param {Machine} machine */
   constructor(machine) {
-    this.#bar.setAttribute("role", "img");
     const who = element(
       "th",
       "who",
@@ -108,7 +112,8 @@ class Row {
     );
     if (machine.stage.event === this.#stage) return;
     this.#stage = machine.stage.event;
-    this.element.animate?.(
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    this.element.animate(
       [{ backgroundColor: "var(--flash)" }, {}],
       { duration: 900, easing: "ease-out" },
     );
@@ -129,14 +134,14 @@ export function noteOf(boot) {
 export class List {
   #machines;
   #clock;
-  #body = document.getElementById("rows");
-  #search = document.getElementById("search");
-  #table = document.getElementById("machines");
-  #tools = document.getElementById("tools");
-  #none = document.getElementById("none");
-  #empty = document.getElementById("empty");
-  #more = document.getElementById("more");
-  #newer = document.getElementById("newer");
+  #body = byId("rows");
+  #search = byId("search");
+  #table = byId("machines");
+  #tools = byId("tools");
+  #none = byId("none");
+  #empty = byId("empty");
+  #more = byId("more");
+  #newer = byId("newer");
   #filters = [...document.querySelectorAll("#filters button")];
   /** @type {Map<string, Row>} */
   #rows = new Map();
@@ -145,7 +150,7 @@ export class List {
   #limit = SHOWN_AT_FIRST;
   #filter = "all";
   #handsOff = 0;
-  #counted = 0;
+  #counted = -Infinity;
 
   /**
    * @param {Machines} machines
@@ -201,9 +206,10 @@ export class List {
     const now = this.#clock.now();
     const { usual } = this.#machines;
     const { wanted, found } = this.#choose(now);
+    this.#count(now);
     const isHeld = !anew && this.#isHeld();
     const isOther = wanted.length !== this.#shown.length ||
-      wanted.some((machine, index) => machine !== this.#shown[index]);
+      wanted.some(({ mac }, index) => mac !== this.#shown[index].mac);
     this.#newer.hidden = !(isHeld && isOther);
     // What is held still shows what is new of the machines that it shows.
     this.#shown = isHeld
@@ -221,29 +227,48 @@ export class List {
     this.#showTexts(found);
   }
 
-  /** The machines to show, and how many there are besides. */
+  /**
+   * The machines to show, and how many could be.
+   *
+   * @param {number} now
+   */
   #choose(now) {
-    const matches = matcher(this.#search.value);
-    const counts = { all: 0, booting: 0, stuck: 0, up: 0 };
+    const { usual, size } = this.#machines;
+    const query = this.#search.value.trim();
+    const isAll = query === "" && this.#filter === "all";
+    const matches = matcher(query);
     const wanted = [];
     let found = 0;
     for (const machine of this.#machines) {
-      const { kind } = machine.progress(now, this.#machines.usual);
-      counts[kind]++;
-      counts.all++;
-      if (this.#filter !== "all" && this.#filter !== kind) continue;
-      if (!matches(machine)) continue;
+      if (!isAll) {
+        const { kind } = machine.progress(now, usual);
+        if (this.#filter !== "all" && this.#filter !== kind) continue;
+        if (!matches(machine)) continue;
+      } else if (wanted.length === this.#limit) break;
       found++;
       if (wanted.length < this.#limit) wanted.push(machine);
     }
-    for (const button of this.#filters) {
-      write(
-        button.lastElementChild,
-        counts[button.value].toLocaleString("en"),
-      );
-      button.dataset.none = String(counts[button.value] === 0);
+    return { wanted, found: isAll ? size : found };
+  }
+
+  /**
+   * How many machines are in which state, once a second at most.
+   *
+   * @param {number} now
+   */
+  #count(now) {
+    if (performance.now() - this.#counted < COUNT_INTERVAL) return;
+    this.#counted = performance.now();
+    const { usual, size } = this.#machines;
+    const counts = { all: size, booting: 0, stuck: 0, up: 0 };
+    for (const machine of this.#machines) {
+      counts[machine.progress(now, usual).kind]++;
     }
-    return { wanted, found };
+    for (const button of this.#filters) {
+      const count = counts[button.value];
+      write(button.lastElementChild, count.toLocaleString("en"));
+      button.dataset.none = String(count === 0);
+    }
   }
 
   /** Whether somebody is at it, so that nothing may move. */

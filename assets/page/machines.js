@@ -93,7 +93,7 @@ class Machine {
     this.digits = mac.replaceAll(":", "");
     this.address = address;
     this.events = events;
-    this.#findStage();
+    this.stage = stageIn(events);
   }
 
   /** Its boots, oldest first; there is at least one. */
@@ -107,8 +107,7 @@ class Machine {
   add(event) {
     this.events.push(event);
     if (this.events.length > MAX_EVENTS) this.events.shift();
-    if (isStage(event.event)) this.#findStage();
-    this.changed();
+    this.#changed();
   }
 
   /**
@@ -122,11 +121,11 @@ class Machine {
     if (entry === undefined) return;
     entry.detail = event.detail;
     this.heard = Date.parse(event.timestamp);
-    this.#findStage();
-    this.changed();
+    this.#changed();
   }
 
-  changed() {
+  #changed() {
+    this.stage = stageIn(this.events);
     this.#boots = undefined;
     this.version++;
   }
@@ -143,17 +142,20 @@ class Machine {
       Math.max(this.heard, this.stage.at),
     );
   }
+}
 
-  /** Finds its latest stage; it is asked for every second. */
-  #findStage() {
-    const entry = this.events.findLast(({ event }) => isStage(event));
-    /** @type {{event: string, at: number, detail: any}} */
-    this.stage = {
-      event: entry?.event ?? "init",
-      at: Date.parse(entry?.timestamp ?? this.events[0]?.timestamp ?? ""),
-      detail: entry?.detail ?? null,
-    };
-  }
+/**
+ * A machine's latest stage; it is asked for every second.
+ *
+ * @param {import("./timeline.js").Event[]} events
+ */
+function stageIn(events) {
+  const entry = events.findLast(({ event }) => isStage(event));
+  return {
+    event: entry?.event ?? "init",
+    at: Date.parse(entry?.timestamp ?? events[0]?.timestamp ?? ""),
+    detail: entry?.detail ?? null,
+  };
 }
 
 /** All machines. */

@@ -6,7 +6,7 @@
 
 import { Connection } from "./connection.js";
 import { Detail } from "./detail.js";
-import { say } from "./elements.js";
+import { byId, say } from "./elements.js";
 import { List } from "./list.js";
 import { canonicalMac, Machines } from "./machines.js";
 
@@ -20,12 +20,14 @@ const TICK = 1000;
 const PATIENCE = 700;
 
 const machines = new Machines();
-const banner = document.getElementById("away");
-const overview = document.getElementById("overview");
+const banner = byId("away");
+const overview = byId("overview");
 const title = document.title;
 
 let isDrawing = false;
 let drawnAt = 0;
+/** How long a drawing took last, in ms. */
+let cost = 0;
 let awayTimer = 0;
 
 const connection = new Connection({
@@ -61,24 +63,27 @@ function draw() {
   isDrawing = true;
   setTimeout(
     () => requestAnimationFrame(() => drawNow()),
-    Math.max(0, drawnAt + DRAW_INTERVAL - performance.now()),
+    // What is slow leaves time for whoever scrolls and types.
+    drawnAt + Math.max(DRAW_INTERVAL, 4 * cost) - performance.now(),
   );
 }
 
 function drawNow(anew = false) {
   isDrawing = false;
-  drawnAt = performance.now();
+  const begin = performance.now();
   detail.show(open);
   if (open === undefined) list.show(anew);
   document.title = open === undefined
     ? title
     : `${detail.title(open)} · ${title}`;
+  drawnAt = performance.now();
+  cost = drawnAt - begin;
 }
 
 /** @param {boolean} isAway */
 function showAway(isAway) {
   banner.hidden = !isAway;
-  document.documentElement.classList.toggle("away", isAway);
+  document.documentElement.classList.toggle("offline", isAway);
   say(isAway ? banner.textContent : "Connected again");
 }
 
@@ -103,12 +108,25 @@ function follow() {
   }
 }
 
+/**
+ * The table for browsers without scripts comes last. It may be long, and what
+ * is in it will come by the event stream: the rest of it is not loaded.
+ */
+async function leavePlainTable() {
+  const style = document.querySelector("link[rel=stylesheet]");
+  if (style.sheet === null) {
+    await new Promise((resolve) => style.onload = style.onerror = resolve);
+  }
+  if (document.readyState === "loading") stop();
+}
+
 addEventListener("hashchange", follow);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && open !== undefined) location.hash = "";
 });
 document.addEventListener("visibilitychange", () => draw());
 setInterval(() => draw(), TICK);
-document.getElementById("live").hidden = false;
+byId("live").hidden = false;
 follow();
+await leavePlainTable();
 connection.start();

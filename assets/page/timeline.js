@@ -30,12 +30,12 @@ export const STAGES = new Map([
   }],
   ["http_boot", {
     short: "HTTP boot",
-    words: "Firmware was told where to boot from",
+    words: "Told where to boot from",
     hue: "firmware",
   }],
   ["point_pxe_to_ipxe_over_tftp", {
     short: "PXE",
-    words: "Firmware was told to load iPXE",
+    words: "Told to load iPXE",
     hue: "firmware",
   }],
   ["serve_ipxe_over_tftp", {
@@ -50,7 +50,7 @@ export const STAGES = new Map([
   }],
   ["point_ipxe_to_http_boot", {
     short: "iPXE",
-    words: "iPXE was told where to boot from",
+    words: "iPXE told where to boot from",
     hue: "ipxe",
   }],
   ["http_fetch_uki", {
@@ -262,14 +262,16 @@ export function transferText({ state, sent_bytes, total_bytes, error }) {
 }
 
 /**
- * A duration as people say it. Tenths of a second below ten seconds, unless it
- * still grows.
+ * A duration as people say it, finer below ten seconds unless it still grows.
  *
  * @param {number} milliseconds
  */
 export function formatDuration(milliseconds, isGrowing = false) {
   const seconds = Math.max(0, milliseconds) / 1000;
-  if (seconds < 9.95 && !isGrowing) return `${seconds.toFixed(1)} s`;
+  if (!isGrowing) {
+    if (seconds < 0.095) return `${Math.round(1000 * seconds)} ms`;
+    if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  }
   const whole = isGrowing ? Math.floor(seconds) : Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
@@ -301,7 +303,8 @@ export function formatBytes(bytes) {
     size /= 1000;
     unit++;
   }
-  return `${unit < 2 ? Math.round(size) : size.toPrecision(3)} ${
+  const isWhole = unit < 2 || size >= 100;
+  return `${isWhole ? Math.round(size) : size.toPrecision(3)} ${
     BYTE_UNITS[unit]
   }`;
 }

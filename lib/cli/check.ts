@@ -6,12 +6,14 @@
 
 import {
   bootAddressNotice,
-  type DaemonSettings,
   ownAddressProblem,
   portTakenText,
+} from "../advice.ts";
+import {
+  type DaemonSettings,
   tftpAddressesFor,
   tftpPortOf,
-} from "../daemon.ts";
+} from "../daemon_settings.ts";
 import { linkLayerDuid } from "../dhcpv6/duid.ts";
 import { groupsOf } from "../dhcpv6/server.ts";
 import { readKeyPair } from "../http/certificates.ts";

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { Daemon, type DaemonSettings, StartError } from "../daemon.ts";
+import { StartError } from "../advice.ts";
+import { Daemon } from "../daemon.ts";
+import type { DaemonSettings } from "../daemon_settings.ts";
 import { Log, shown } from "../log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import { VERSION } from "../version.ts";
+import { FULL_VERSION } from "../version.ts";
 import {
   type DaemonUrl,
   DaemonUrlError,
@@ -53,7 +55,7 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
     return EXIT_OK;
   }
   if (options.version) {
-    console.log(`dhcpv6macd ${VERSION}`);
+    console.log(`dhcpv6macd ${FULL_VERSION}`);
     return EXIT_OK;
   }
   const [word, ...rest] = words;

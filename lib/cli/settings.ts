@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DaemonSettings } from "../daemon.ts";
+import type { DaemonSettings } from "../daemon_settings.ts";
 import type { Option } from "../dhcpv6/message.ts";
 import {
   dnsServersOption,
@@ -13,11 +13,16 @@ import {
   sntpServersOption,
 } from "../dhcpv6/options.ts";
 import { longestAnswerProblem } from "../dhcpv6/responder.ts";
-import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/template.ts";
+import {
+  isBootUrl,
+  renderTemplate,
+  SAMPLE_VALUES,
+  type UrlTemplate,
+} from "../dhcpv6/template.ts";
 import type { KeyPairFiles } from "../http/certificates.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../ipxe/builds.ts";
 import type { GivenIpxeFiles } from "../ipxe/files.ts";
-import type { LogFormat, LogLevel } from "../log.ts";
+import { type LogFormat, type LogLevel, shown } from "../log.ts";
 import { interfaces } from "../net/interface.ts";
 import {
   BASE_OCTETS,
@@ -84,6 +89,7 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   };
   const template = given["http-boot-url-template"];
   if (template !== undefined) {
+    mustMakeUrls(template, given);
     const { hostname, protocol } = new URL(
       renderTemplate(template, SAMPLE_VALUES),
     );
@@ -108,7 +114,14 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   }
   if (netbootDirectory !== undefined && !isDirectory(netbootDirectory)) {
     notices.push(
-      `--netboot-dir ${netbootDirectory} is not there: its files are served as soon as it is`,
+      `--netboot-dir ${
+        shown(netbootDirectory)
+      } is not there: its files are served as soon as it is`,
+    );
+  }
+  if (given.names !== undefined && !isFile(given.names)) {
+    notices.push(
+      `--names ${shown(given.names)} is not there: it is read as soon as it is`,
     );
   }
   const tls = keyPairFiles(given);
@@ -136,6 +149,21 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
     otlpEndpoint: given["otlp-endpoint"],
     notices,
   };
+}
+
+/** A base address that is only a part of an address may make no address. */
+function mustMakeUrls(template: UrlTemplate, given: GivenOptions): void {
+  const boot = given["boot-address"]?.text ?? SAMPLE_VALUES.BootAddress;
+  for (const { text } of given["base-address"]) {
+    const values = { ...SAMPLE_VALUES, BaseAddress: text, BootAddress: boot };
+    const url = renderTemplate(template, values);
+    if (isBootUrl(url)) continue;
+    throw new UsageError(
+      `--http-boot-url-template: for machines of ${text} it makes "${
+        shown(url)
+      }", which is no URL; an address in brackets must be whole`,
+    );
+  }
 }
 
 /** Where HTTPS is when there is a certificate. */
@@ -207,12 +235,17 @@ function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
 }
 
 function mustBeFile(name: OptionName, path: string): void {
-  try {
-    if (Deno.statSync(path).isFile) return;
-  } catch {
-    // said below
+  if (!isFile(path)) {
+    throw new UsageError(`--${name}: there is no file ${shown(path)}`);
   }
-  throw new UsageError(`--${name}: there is no file ${path}`);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** How the log is written when nothing else was asked for. */

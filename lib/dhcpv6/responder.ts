@@ -315,17 +315,16 @@ export class Responder {
   #echo(packet: Packet, options: OptionTable, echo: number): void {
     const { bytes } = packet;
     const start = options.starts[echo]!;
-    for (let at = start; at < options.ends[echo]!; at += 2) {
-      const code = readUint16(bytes, at);
+    const end = options.ends[echo]!;
+    // By the options, of which there are few: a list of codes may be long.
+    for (let index = 0; index < options.count; index++) {
+      const code = options.codes[index]!;
       if (
         code === OptionCode.InterfaceId || code === OptionCode.RelayMessage ||
         code === OptionCode.RelaySourcePort ||
-        listsCode(bytes, start, at, code)
+        !listsCode(bytes, start, end, code)
       ) continue;
-      let index = options.find(code);
-      for (; index !== -1; index = options.find(code, index + 1)) {
-        this.#copyOption(bytes, options, index);
-      }
+      this.#copyOption(bytes, options, index);
     }
   }
 

@@ -6,6 +6,7 @@
 
 import { encodeBase64 } from "@std/encoding/base64";
 import { MAX_ARCHITECTURES } from "../limits.ts";
+import { shown } from "../log.ts";
 import { architectureName } from "./architectures.ts";
 
 /** What can stand in braces. */
@@ -91,7 +92,7 @@ function parseAction(action: string, column: number): Substitution {
   if (field === undefined) {
     throw new TemplateError(
       column,
-      `{{${action}}} is none of ${
+      `{{${shown(action)}}} is none of ${
         TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
       }`,
     );
@@ -114,16 +115,18 @@ export const SAMPLE_VALUES: TemplateValues = {
 };
 
 function checkUrl(template: UrlTemplate): void {
-  const url = URL.parse(renderTemplate(template, SAMPLE_VALUES));
-  if (
-    url === null || !["http:", "https:", "tftp:"].includes(url.protocol) ||
-    !/^[a-z]+:\/\//.test(template.text) || url.hostname === ""
-  ) {
+  if (!isBootUrl(renderTemplate(template, SAMPLE_VALUES))) {
     throw new TemplateError(
       1,
       "this makes no absolute URL that begins with http://, https:// or tftp://",
     );
   }
+}
+
+/** Whether a machine can be sent to `url`: absolute http, https or tftp. */
+export function isBootUrl(url: string): boolean {
+  const hostname = URL.parse(url)?.hostname ?? "";
+  return hostname !== "" && /^(https?|tftp):\/\//.test(url);
 }
 
 /** The URL that `template` makes of `values`. */

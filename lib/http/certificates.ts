@@ -22,10 +22,21 @@ export interface KeyPairFiles {
  */
 export async function readKeyPair(files: KeyPairFiles): Promise<KeyPair> {
   const [cert, key] = await Promise.all([
-    Deno.readTextFile(files.certFile),
-    Deno.readTextFile(files.keyFile),
+    readFile(files.certFile),
+    readFile(files.keyFile),
   ]);
   return { cert, key };
+}
+
+/** The text of a file; why it cannot be read is said with its name. */
+async function readFile(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    // The runtime names the path at the end of some of its errors only.
+    const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
+    throw new Error(`${path}: ${reason}`);
+  }
 }
 
 /** Tells when the content of the files has become another one. */

@@ -21,7 +21,6 @@ import {
   transferText,
 } from "../../assets/page/timeline.js";
 import type { MachineJson } from "../machines/json.ts";
-import { PAGE_SCRIPTS } from "./page_files.ts";
 
 /** What the page may load, and from where: its own files, and nothing inline. */
 export const CONTENT_SECURITY_POLICY = "default-src 'none'; " +
@@ -82,12 +81,7 @@ export function pageHead(
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="/page/page.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/page/page.css">
-${
-    PAGE_SCRIPTS.map((name) =>
-      `<link rel="modulepreload" href="/page/${name}">\n`
-    )
-      .join("")
-  }</head>
+</head>
 <body>
 <header>
 <h1>Machines <small>on ${link} <span class="base">${base}</span></small></h1>
@@ -151,13 +145,16 @@ export function machineRow(
   ).map(({ event, at, end }) =>
     `${stageNamed(event).short} ${formatDuration(end! - at)}`
   );
-  const who = name === undefined ? "" : `${escapeHtml(shown(name))}<br>`;
+  const mac = escapeHtml(Mac);
+  const who = name === undefined
+    ? `<b>${mac}</b>`
+    : `<b>${escapeHtml(shown(name))}</b><br>${mac}`;
   const since = last?.timestamp.slice(0, 19).replace("T", " ") ?? "";
-  return `<tr role="row"><th scope="row" role="rowheader">${who}${
-    escapeHtml(Mac)
-  }<br>${escapeHtml(IPv6Address)}</th>${cell(passed.join(", "))}${
-    cell(now.join(", "))
-  }${cell(since === "" ? "" : `${since} UTC`)}</tr>\n`;
+  return `<tr role="row"><th scope="row" role="rowheader">${who}<br>${
+    escapeHtml(IPv6Address)
+  }</th>${cell(passed.join(", "))}${cell(now.join(", "))}${
+    cell(since === "" ? "" : `${since} UTC`)
+  }</tr>\n`;
 }
 
 function cell(text: string): string {

@@ -10,14 +10,13 @@ const DIRECTORY = new URL("../../assets/page/", import.meta.url);
 
 const SCRIPT_TYPE = "text/javascript; charset=utf-8";
 
-/** The scripts of the page. The first one uses the others. */
-export const PAGE_SCRIPTS: readonly string[] = [
-  "page.js",
+const SCRIPTS: readonly string[] = [
   "connection.js",
   "detail.js",
   "elements.js",
   "list.js",
   "machines.js",
+  "page.js",
   "timeline.js",
 ];
 
@@ -25,7 +24,7 @@ export const PAGE_SCRIPTS: readonly string[] = [
 const TYPES: ReadonlyMap<string, string> = new Map([
   ["page.css", "text/css; charset=utf-8"],
   ["page.svg", "image/svg+xml"],
-  ...PAGE_SCRIPTS.map((name) => [name, SCRIPT_TYPE] as const),
+  ...SCRIPTS.map((name) => [name, SCRIPT_TYPE] as const),
 ]);
 
 /** A file of the page. */

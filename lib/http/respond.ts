@@ -10,7 +10,7 @@ export function sentence(
   text: string,
   headers: Record<string, string> = {},
 ): Response {
-  const body = `${text}\n`;
+  const body = new TextEncoder().encode(`${text}\n`);
   return new Response(body, {
     status,
     headers: {

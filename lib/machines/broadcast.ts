@@ -117,6 +117,11 @@ export class Broadcast {
     return this.#readers.size;
   }
 
+  /** What ids of this run's events begin with: a dash and a number follow. */
+  get run(): string {
+    return this.#run;
+  }
+
   /** What a new reader gets; `undefined` if there are too many already. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
     if (this.#readers.size >= MAX_EVENT_READERS) return undefined;

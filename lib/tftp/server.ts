@@ -227,7 +227,8 @@ export class TftpServer {
     const hasRoom = own.length < MAX_TFTP_TRANSFERS_OF_ONE
       ? this.#running.size < MAX_TFTP_TRANSFERS ||
         this.#makeRoom(this.#running)
-      : this.#makeRoom(own);
+      // One client that is there has not more than it may have.
+      : this.#makeRoom(own.filter(([, running]) => isForsaken(running)));
     if (!hasRoom) {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
@@ -358,6 +359,11 @@ export class TftpServer {
       this.#options.observer.transferring(file.mac, client.hostname, detail);
     });
   }
+}
+
+/** Whether a transfer's client should have been heard of by now. */
+function isForsaken(running: Running | undefined): boolean {
+  return running?.transfer.isForsaken(performance.now()) ?? false;
 }
 
 /** Whether a request is the one that has begun a transfer, once more. */

@@ -202,6 +202,12 @@ export class Transfer {
       this.state === "sending" && now - this.#lastProgress < FIRST_TIMEOUT;
   }
 
+  /** Whether the client has had its first answer repeated, and is silent. */
+  isForsaken(now: number): boolean {
+    return this.state === "offered" &&
+      now - this.#lastProgress >= FIRST_TIMEOUT;
+  }
+
   /** Whether nothing will happen any more. */
   get isOver(): boolean {
     return this.state !== "offered" && this.state !== "sending";
@@ -319,13 +325,16 @@ export class Transfer {
    * the next one is lost: every block behind it brings such an ACK, and only
    * the first counts. Without a window the ACK itself was doubled, which must
    * not double every block from then on; but one that comes long after the last
-   * packet is a client that waits.
+   * packet is a client that waits. Whoever has confirmed nothing waits for
+   * nothing: that its block 0 is no answer to an offer says that it guesses.
    */
   #acknowledgeAgain(now: number): void {
-    if (this.#next === this.#confirmed + 1) return;
+    if (this.state === "offered" || this.#next === this.#confirmed + 1) return;
     const waits = now - this.#lastSent >= this.#timeout / 2;
     if (!waits && (this.#agreement.windowSize === 1 || this.#wentBack)) return;
-    if (now - this.#lastProgress > MAX_TFTP_STANDSTILL) {
+    // A client that wants to be waited for so long is not late before that.
+    const patience = Math.max(MAX_TFTP_STANDSTILL, 2 * this.#timeout);
+    if (now - this.#lastProgress > patience) {
       return this.#fail("the client confirms nothing new");
     }
     this.#timedBlock = 0;

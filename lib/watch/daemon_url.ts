@@ -67,10 +67,17 @@ export function parseDaemonUrl(text: string): DaemonUrl {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     authority: url.host,
     events: withResume(url),
-    names: url.pathname.endsWith(EVENTS)
-      ? new URL(`${url.pathname.slice(0, -EVENTS.length)}/names`, url)
-      : undefined,
+    names: url.pathname.endsWith(EVENTS) ? namesBeside(url) : undefined,
   };
+}
+
+/** Where the names are of the daemon with this event stream. */
+function namesBeside(events: URL): URL {
+  const names = new URL(events);
+  // Not resolved against the stream: `//host/names` would be another host's.
+  names.pathname = `${events.pathname.slice(0, -EVENTS.length)}/names`;
+  names.search = "";
+  return names;
 }
 
 /** What was given, as a URL, which it may already be. */
@@ -109,7 +116,7 @@ function withResume(url: URL): URL {
 export function labelsOf(daemons: readonly DaemonUrl[]): string[] {
   const kinds = [
     ({ host }: DaemonUrl) =>
-      parseAddress(host) === undefined ? host.split(".")[0]! : host,
+      parseAddress(host) === undefined ? host.split(".", 1)[0] || host : host,
     ({ host }: DaemonUrl) => host,
     ({ authority }: DaemonUrl) => authority,
   ];

@@ -384,9 +384,8 @@ describe("real firmware", () => {
     ]);
     assertStream(recording, machine, [
       "init",
-      "point_pxe_to_ipxe_over_tftp",
-      "unsupported_architecture",
-      "jump_to",
+      // It asked for PXE first, which is off.
+      "firmware_init",
       "http_boot",
       "http_fetch_uki",
       "os_init",

@@ -9,7 +9,7 @@ import {
 } from "../../lib/cli/options.ts";
 import { logSettingsOf, settingsOf } from "../../lib/cli/settings.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../lib/daemon.ts";
+import type { DaemonSettings } from "../../lib/daemon_settings.ts";
 import { formatIpv6 } from "../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
@@ -116,6 +116,7 @@ describe("command line", () => {
         "--http-boot-url-template",
         "column 12",
       ],
+      [["--http-boot-url-template=http://h/{{\n}}"], "{{\\u{a}}}"],
       [["--boot-address=eth1"], "--boot-address"],
       [["--boot-address=::"], "--boot-address"],
       [["--dns=::"], "--dns"],
@@ -230,6 +231,28 @@ describe("settings", () => {
     assertEquals(answers.onRequest, []);
   });
 
+  it("tells of files in one line, whatever they are called", () => {
+    const { notices } = settings("--netboot-dir=/no\nwhere\u202e");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("/no\\u{a}where\\u{202e} is not"), notices[0]);
+    const { message } = assertThrows(
+      () => settings("--ipxe-script=/no\nwhere"),
+      UsageError,
+    );
+    assert(message.includes("/no\\u{a}where"), message);
+  });
+
+  it("refuse a template that makes no URL with one of the base addresses", () => {
+    const template = "--http-boot-url-template=http://[{{.BaseAddress}}1]/";
+    assertEquals(settings(template).notices, []);
+    const { message } = assertThrows(
+      () => settings(template, "--base-address=2001:db8:7:8:9:a:b:cdef"),
+      UsageError,
+    );
+    assert(message.includes("--http-boot-url-template"), message);
+    assert(message.includes("2001:db8:7:8:9:a:b:cdef1"), message);
+  });
+
   for (
     const [name, value, read, expected] of EFFECTS
   ) {
@@ -303,6 +326,12 @@ describe("settings", () => {
     );
     assertEquals(notices.length, 1);
     assert(notices[0]!.includes("do not count"));
+  });
+
+  it("notice a file of names that is not there", () => {
+    const { notices } = settings("--names=/none");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("--names /none is not there"));
   });
 
   it("notice a host name that firmware cannot look up", () => {

@@ -479,7 +479,11 @@ describe("HTTP clients", () => {
       const seconds = (performance.now() - began) / 1000;
       assertLess(seconds, 7);
       assertLess(4.5, seconds, "it had some seconds to end by itself");
-      assertEquals(daemon.count("stopped"), 1);
+      assertEquals(
+        daemon.count("stopped"),
+        1,
+        daemon.program.output.slice(-2000),
+      );
       program.kill();
       await program.ended();
     });

@@ -50,6 +50,13 @@ describe("API", () => {
     assertEquals([ill.status, await ill.text()], [503, `${known.problem}\n`]);
   });
 
+  it("counts octets, not characters, of what is wrong", async () => {
+    known.problem = "größe0 is absent, down or has no address";
+    const response = await askFor("/healthz");
+    const length = Number(response.headers.get("content-length"));
+    assertEquals(length, (await response.bytes()).length);
+  });
+
   it("has metrics and names", async () => {
     known.metrics = [single("gauge", "x", "X.", 1)];
     const metrics = await askFor("/metrics");

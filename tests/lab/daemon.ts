@@ -66,12 +66,21 @@ export async function launchDaemon(
   host: Host,
   ...args: string[]
 ): Promise<RunningDaemon> {
+  return await launchAs(daemonCommand(), host, ...args);
+}
+
+/** Starts a daemon by a command of the test's own, and does not wait for it. */
+export async function launchAs(
+  command: readonly string[],
+  host: Host,
+  ...args: string[]
+): Promise<RunningDaemon> {
   await host.lab.watchAnswers(host);
   const level = args.some((arg) => arg.startsWith("--log-level"))
     ? []
     : ["--log-level=debug"];
   return new RunningDaemon(
-    host.start([...daemonCommand(), "--log-format=json", ...level, ...args]),
+    host.start([...command, "--log-format=json", ...level, ...args]),
   );
 }
 

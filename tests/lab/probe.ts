@@ -2,9 +2,10 @@
  * A program that asks for addresses with MACs of its own making, and compares
  * every answer with what was asked. Runs inside a namespace.
  *
- * Usage: `probe.ts LINK BASE COUNT INTERVAL` sends `COUNT` Solicits, one every
- * `INTERVAL` milliseconds (0: without a pause), each from another MAC. It
- * writes a line of JSON for each answer, and one at the end.
+ * Usage: `probe.ts LINK BASE COUNT INTERVAL [MACHINES]` sends `COUNT` Solicits,
+ * one every `INTERVAL` milliseconds (0: without a pause), of `MACHINES` machines
+ * in turn, or each of another one. It writes a line of JSON for each answer, and
+ * one at the end.
  *
  * @module
  */
@@ -30,12 +31,18 @@ const LAST_ANSWERS = 2000;
 
 const FIRST_MAC = 0x0200_0000_0000;
 
-const [link, base, count, interval] = [
+const [link, base, count, interval, machines] = [
   Deno.args[0]!,
   parseIpv6(Deno.args[1]!)!,
   Number(Deno.args[2]),
   Number(Deno.args[3]),
+  Number(Deno.args[4] ?? Infinity),
 ];
+
+/** The MAC of message `index`. */
+function macOf(index: number): number {
+  return FIRST_MAC + (machines === Infinity ? index : index % machines);
+}
 
 const socket = Deno.listenDatagram({
   transport: "udp",
@@ -51,7 +58,7 @@ function solicit(index: number): Uint8Array {
     type: MessageType.Solicit,
     transactionId: index,
     options: [
-      { code: OptionCode.ClientId, data: linkLayerDuid(FIRST_MAC + index) },
+      { code: OptionCode.ClientId, data: linkLayerDuid(macOf(index)) },
       { code: OptionCode.IaNa, data: iaNa },
     ],
   });
@@ -64,7 +71,7 @@ function find(message: Message, code: number): Option | undefined {
 /** Whether an answer is the one to the message of its transaction ID. */
 function isRight(message: Message): boolean {
   if (isRelayMessage(message)) return false;
-  const mac = FIRST_MAC + message.transactionId;
+  const mac = macOf(message.transactionId);
   const clientId = find(message, OptionCode.ClientId)?.data;
   const iaNa = find(message, OptionCode.IaNa)?.data;
   const duid = linkLayerDuid(mac);

@@ -208,6 +208,28 @@ describe("TFTP transfer", () => {
     }
   });
 
+  it("block 0 confirms nothing where nothing was offered", () => {
+    const transfer = transferOf(content(5000));
+    assertEquals(sent(transfer, 0), [1]);
+    for (let now = 600; now < 60_000; now += 600) {
+      transfer.receive(ack(0), now);
+      assertEquals(sent(transfer, now), []);
+    }
+    assertEquals(transfer.state, "offered");
+  });
+
+  it("hears a client that repeats its ACK after the timeout it asked for", () => {
+    const transfer = transferOf(content(5000), { timeout: "255" });
+    sent(transfer, 0);
+    transfer.receive(ack(0), 1);
+    assertEquals(sent(transfer, 1), [1]);
+    transfer.receive(ack(0), 254_000); // block 1 is lost
+    assertEquals(transfer.state, "sending");
+    assertEquals(sent(transfer, 254_000), [1]);
+    transfer.receive(ack(0), 520_000);
+    assertEquals(transfer.error, "the client confirms nothing new");
+  });
+
   it("waits as long as the client asked for", () => {
     const transfer = transferOf(content(5000), { timeout: "7" });
     sent(transfer, 0);

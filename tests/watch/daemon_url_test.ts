@@ -72,6 +72,9 @@ describe("URLs of daemons", () => {
         ["r1?mac=02005e005301", "http://r1:6315/names"],
         ["https://lab.example/r1/events", "https://lab.example/r1/names"],
         ["https://lab.example/elsewhere", undefined],
+        // where a path that begins with two slashes would be another host's
+        ["r1//evil.example/events", "http://r1:6315//evil.example/names"],
+        ["r1///events", "http://r1:6315///names"],
       ] as const
     ) {
       assertEquals(parseDaemonUrl(given).names?.href, names);
@@ -109,6 +112,7 @@ describe("URLs of daemons", () => {
           "r1.north.example",
           "r1.south.example",
         ]],
+        [[".", ".lab.example"], [".", ".lab.example"]],
         [["r1", "r1:6316"], ["r1:6315", "r1:6316"]],
         [["2001:db8::1", "192.0.2.1"], ["2001:db8::1", "192.0.2.1"]],
         [["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"]],

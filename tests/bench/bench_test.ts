@@ -1,0 +1,86 @@
+/**
+ * The benchmark in a short form. What it measures depends on the machine and on
+ * what else runs there; so only ratios to servers that were measured in the
+ * same minute count, and only when they are far below their targets.
+ */
+import { assert } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import {
+  type Manner,
+  measureDhcpv6,
+  measureMemory,
+  measureStart,
+} from "../../tools/bench/dhcpv6.ts";
+import {
+  measureDownloads,
+  measureEvents,
+  measureHttp,
+} from "../../tools/bench/http.ts";
+import { Place } from "../../tools/bench/place.ts";
+import { meets, Results } from "../../tools/bench/results.ts";
+import { table } from "../../tools/bench/table.ts";
+import { measureTftp } from "../../tools/bench/tftp.ts";
+import { missingBinary } from "../build/binary.ts";
+import { missing } from "../lab/lab.ts";
+
+/** How many times worse than its target a ratio may be here. */
+const SLACK = 2;
+
+const MANNER: Manner = { runs: 3, seconds: 1, isShort: true };
+
+const GROUPS = {
+  dhcpv6: measureDhcpv6,
+  memory: measureMemory,
+  start: measureStart,
+  tftp: measureTftp,
+  http: measureHttp,
+  downloads: measureDownloads,
+  events: measureEvents,
+};
+
+const NAME = "tests of speed";
+const lacks = [
+  ...missing(
+    NAME,
+    "taskset",
+    "gcc",
+    "kea-dhcp6",
+    "dnsmasq",
+    "in.tftpd",
+    "nginx",
+  ),
+  ...missingBinary(NAME),
+];
+const suite = lacks.length === 0 ? it : it.skip;
+
+describe("speed", () => {
+  let place: Place;
+
+  beforeAll(async () => {
+    if (lacks.length === 0) place = await Place.make();
+  });
+
+  afterAll(async () => {
+    await place?.[Symbol.asyncDispose]();
+  });
+
+  for (const [name, measure] of Object.entries(GROUPS)) {
+    suite(`${name}: no ratio is below half of its target`, async () => {
+      const results = new Results();
+      await measure(place, results, MANNER);
+      console.log(table(results));
+      for (const quantity of results.quantities) {
+        for (const target of quantity.targets ?? []) {
+          const isRatio = target.against !== undefined || quantity.unit === "x";
+          if (!isRatio) continue;
+          assert(
+            meets(results, quantity, target, SLACK) !== false,
+            `${quantity.words}: ${
+              results.compared(quantity, target)
+            } where ${target.value} x ${target.against} is the target`,
+          );
+        }
+      }
+    });
+  }
+});

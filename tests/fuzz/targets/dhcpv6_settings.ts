@@ -1,0 +1,69 @@
+/** What the responders that are fuzzed answer with. */
+
+import { parseCommandLine } from "../../../lib/cli/options.ts";
+import { settingsOf } from "../../../lib/cli/settings.ts";
+import type {
+  BootSettings,
+  ResponderSettings,
+} from "../../../lib/dhcpv6/responder.ts";
+import { IPXE_BUILDS } from "../../../lib/ipxe/builds.ts";
+
+/** What a command line makes of itself, with the parts of booting as given. */
+function settings(
+  args: readonly string[],
+  boot: Partial<BootSettings> = {},
+): ResponderSettings {
+  const { answers, template } = settingsOf(
+    parseCommandLine([
+      "--interface=eth1",
+      "--base-address=2001:db8:1:2::",
+      "--base-address=2001:db8:7:8:9::",
+      ...args,
+    ]).options,
+  );
+  return {
+    ...answers,
+    boot: template && {
+      template,
+      tftpAddress: "2001:db8:1:2::",
+      bootAddress: "2001:db8:1:2::1",
+      builds: new Set(IPXE_BUILDS),
+      instructs: () => true,
+      ...boot,
+    },
+  };
+}
+
+const TEMPLATE =
+  "--http-boot-url-template=http://[{{.BootAddress}}]/{{.MAC}}?{{.Payload | urlquery}}&{{.BaseAddress}}";
+
+const TOLD = [
+  "--dns=2001:db8::53",
+  "--dns=2001:db8::54",
+  "--domain-search=lab.example",
+  "--ntp=2001:db8::123",
+  "--ntp=ff05::101",
+  "--ntp=time.example",
+];
+
+/** Nearly as much as fits. */
+const MUCH = [
+  `--http-boot-url-template=http://boot.example/{{.MAC}}/{{.Payload}}/${
+    "x".repeat(280)
+  }`,
+  "--preferred-lifetime=4294967295",
+  ...TOLD,
+];
+
+/** All of them; an input says which one. */
+export const SETTINGS: readonly ResponderSettings[] = [
+  settings([]),
+  settings([TEMPLATE, ...TOLD]),
+  settings([TEMPLATE, "--preference=0"], { builds: undefined }),
+  // as --boot-policy listed has it
+  settings([TEMPLATE], { instructs: (mac) => mac % 2 === 0 }),
+  settings(MUCH, { builds: new Set(["arm64"]) }),
+  settings(["--allow-mac=52:54:*", "--deny-mac=52:54:00:12:34:57", ...TOLD]),
+  settings([TEMPLATE, "--mac-sources=eui64,duid"]),
+  settings(["--mac-sources=duid", "--valid-lifetime=4294967295"]),
+];

@@ -1,0 +1,42 @@
+/** The other thread of the watchdog. */
+
+/** Milliseconds that one input may take. */
+const PATIENCE = 30_000;
+
+/** Starts it; send it the shared memory. */
+export function watchdogProgram(): Worker {
+  return new Worker(import.meta.url, { type: "module" });
+}
+
+function watch(shared: SharedArrayBuffer): void {
+  const numbers = new Int32Array(shared, 0, 3);
+  const octets = new Uint8Array(shared, numbers.byteLength);
+  let seen = -1;
+  setInterval(() => {
+    const [count, nameLength, inputLength] = numbers as unknown as [
+      number,
+      number,
+      number,
+    ];
+    if (count === 0 || count !== seen) {
+      seen = count;
+      return;
+    }
+    const name = new TextDecoder().decode(octets.slice(0, nameLength));
+    const input = octets.slice(nameLength, nameLength + inputLength);
+    console.log(
+      `an input did not end in ${PATIENCE / 1000} s\n` +
+        `again: deno task fuzz --only ${name} --input ${input.toHex()}\n` +
+        "0 passed, 1 failed",
+    );
+    // Deno.exit would end this thread alone.
+    Deno.kill(Deno.pid, "SIGKILL");
+  }, PATIENCE);
+}
+
+if ("WorkerGlobalScope" in globalThis) {
+  addEventListener(
+    "message",
+    (event) => watch((event as MessageEvent<SharedArrayBuffer>).data),
+  );
+}

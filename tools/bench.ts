@@ -1,0 +1,114 @@
+/**
+ * Measures the daemon and other servers, one after another, between two hosts
+ * of a lab, and prints one table.
+ *
+ * Usage: `deno task bench [--only GROUP,...] [--runs N] [--seconds N] [--json]`,
+ * as root. It measures `dist/dhcpv6macd`, which `deno task build` makes.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { missing } from "../tests/lab/lab.ts";
+import {
+  type Manner,
+  measureDhcpv6,
+  measureMemory,
+  measureStart,
+} from "./bench/dhcpv6.ts";
+import { measureDownloads, measureEvents, measureHttp } from "./bench/http.ts";
+import { Place } from "./bench/place.ts";
+import { Results } from "./bench/results.ts";
+import { BINARY } from "./bench/servers.ts";
+import { json, table } from "./bench/table.ts";
+import { measureTftp } from "./bench/tftp.ts";
+
+/** What can be measured by itself. */
+const GROUPS: Readonly<
+  Record<string, (place: Place, results: Results, manner: Manner) => unknown>
+> = {
+  dhcpv6: measureDhcpv6,
+  memory: measureMemory,
+  start: measureStart,
+  tftp: measureTftp,
+  http: measureHttp,
+  downloads: measureDownloads,
+  events: measureEvents,
+};
+
+function say(text: string): void {
+  console.error(`tools/bench.ts: ${text}`);
+}
+
+interface Options {
+  readonly groups: readonly string[];
+  readonly manner: Manner;
+  readonly asJson: boolean;
+}
+
+/** @throws {RangeError} with a sentence. */
+function readOptions(): Options {
+  const args = parseArgs(Deno.args, {
+    string: ["only", "runs", "seconds"],
+    boolean: ["json"],
+    unknown: (arg: string) => {
+      throw new RangeError(
+        `unknown argument ${arg}; there are --only, --runs, --seconds and --json`,
+      );
+    },
+  }) as Record<string, unknown>;
+  const names = Object.keys(GROUPS);
+  const groups = (args.only as string | undefined)?.split(",") ?? names;
+  const unknown = groups.find((group) => !names.includes(group));
+  if (unknown !== undefined) {
+    throw new RangeError(
+      `--only has ${unknown}; the groups are ${names.join(", ")}`,
+    );
+  }
+  const number = (name: string, otherwise: number) => {
+    const value = Number(args[name] ?? otherwise);
+    if (value > 0 && Number.isInteger(value)) return value;
+    throw new RangeError(`--${name} is a number from 1 on, not ${args[name]}`);
+  };
+  return {
+    groups,
+    manner: {
+      runs: number("runs", 5),
+      seconds: number("seconds", 3),
+      isShort: false,
+    },
+    asJson: args.json === true,
+  };
+}
+
+async function run(): Promise<number> {
+  const { groups, manner, asJson } = readOptions();
+  if (missing("the benchmark", "ip", "taskset", "gcc").length > 0) {
+    say("Debian's packages iproute2, util-linux, gcc and libc6-dev have these");
+    return 1;
+  }
+  try {
+    await Deno.stat(BINARY);
+  } catch {
+    say("dist/dhcpv6macd is not there: run deno task build first");
+    return 1;
+  }
+  await using place = await Place.make();
+  const results = new Results();
+  for (const group of groups) {
+    say(`measuring ${group}, load ${Deno.loadavg()[0]!.toFixed(1)}`);
+    await GROUPS[group]!(place, results, manner);
+  }
+  console.log(
+    asJson ? JSON.stringify(json(results), null, 2) : table(results),
+  );
+  return 0;
+}
+
+try {
+  Deno.exit(await run());
+} catch (error) {
+  if (!(error instanceof RangeError)) throw error;
+  say(error.message);
+  Deno.exit(2);
+}

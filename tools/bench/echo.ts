@@ -1,0 +1,27 @@
+/**
+ * The bare loop that the daemon is measured against: on the same kind of socket
+ * as its own, every datagram goes back as it came. One buffer, for it waits for
+ * each send.
+ *
+ * Usage: `echo.ts LINK`
+ *
+ * @module
+ */
+
+import { ALL_RELAYS_AND_SERVERS, SERVER_PORT } from "../../lib/dhcpv6/codes.ts";
+import { MAX_DHCPV6_PACKET } from "../../lib/limits.ts";
+import { findInterface } from "../../lib/net/interface.ts";
+
+const link = findInterface(Deno.args[0]!)!;
+const socket = Deno.listenDatagram({
+  transport: "udp",
+  hostname: `${ALL_RELAYS_AND_SERVERS}%${link.name}`,
+  port: SERVER_PORT,
+});
+await socket.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
+const buffer = new Uint8Array(MAX_DHCPV6_PACKET);
+console.log("serving");
+while (true) {
+  const [datagram, sender] = await socket.receive(buffer);
+  await socket.send(datagram, sender);
+}

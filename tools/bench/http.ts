@@ -1,0 +1,211 @@
+/**
+ * HTTP: how fast a large file is, alone and together, and what DHCPv6 and the
+ * event stream are next to load.
+ *
+ * @module
+ */
+
+import { type Manner, startDhcpv6 } from "./dhcpv6.ts";
+import {
+  LINK_LOCAL_CLIENT,
+  MAC,
+  type Place,
+  type Report,
+  SERVER,
+} from "./place.ts";
+import { OWN, type Quantity, type Results, type Target } from "./results.ts";
+import {
+  DAEMON,
+  HTTP_FILE,
+  HTTP_PEERS,
+  HTTP_SIZE,
+  present,
+  provide,
+} from "./servers.ts";
+
+const PORT = 6315;
+const OPTIONS = {
+  server: SERVER,
+  port: PORT,
+  path: `/mac/${MAC}/${HTTP_FILE.slice(HTTP_FILE.indexOf("/") + 1)}`,
+  size: HTTP_SIZE,
+};
+
+function http(
+  words: string,
+  unit: string,
+  better: Quantity["better"],
+  targets?: Target[],
+): Quantity {
+  return { group: "http", words, unit, better, targets };
+}
+
+/** Readers at once, and what is measured of them. */
+const LOADS = [
+  {
+    connections: 1,
+    rate: http("500 MB file, one at a time", "GB/s", "more", [
+      { against: "nginx", value: 0.6 },
+    ]),
+    cpu: http("500 MB file, one at a time: CPU for 1 GB", "s", "less"),
+  },
+  {
+    connections: 50,
+    rate: http("500 MB file, 50 at once", "GB/s", "more", [
+      { against: "nginx", value: 0.5 },
+    ]),
+    cpu: http("500 MB file, 50 at once: CPU for 1 GB", "s", "less"),
+  },
+] as const;
+
+/** Waits until a server listens. */
+async function listens(place: Place): Promise<void> {
+  for (let time = 0; time < 100; time++) {
+    try {
+      await place.ask("http_load", { ...OPTIONS, seconds: 0.1 });
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  throw new Error("no HTTP server listens");
+}
+
+/** Measures one server after the other, and all of them again. */
+export async function measureHttp(
+  place: Place,
+  results: Results,
+  { runs, seconds }: Manner,
+): Promise<void> {
+  await provide(place, HTTP_FILE, HTTP_SIZE);
+  for (let run = 0; run < runs; run++) {
+    for (const server of present([DAEMON, ...HTTP_PEERS])) {
+      const program = await server.start(place);
+      await listens(place);
+      for (const { connections, rate, cpu } of LOADS) {
+        const before = await place.cpuSeconds();
+        const report = await place.ask("http_load", {
+          ...OPTIONS,
+          connections,
+          seconds,
+        });
+        const used = await place.cpuSeconds() - before;
+        if (report.broken! > 0) {
+          throw new Error(`${server.name}: ${JSON.stringify(report)}`);
+        }
+        const gigabytes = report.octets! / 1e9;
+        results.add(rate, server.name, gigabytes / report.seconds!);
+        results.add(cpu, server.name, used / gigabytes);
+      }
+      await program.stop();
+    }
+  }
+}
+
+const DOWNLOADS = 100;
+const RATE = 1000;
+
+function nextToDownloads(words: string, unit: string, value: number) {
+  return {
+    group: "downloads",
+    words: `DHCPv6 at ${
+      RATE.toLocaleString("en")
+    }/s next to ${DOWNLOADS} downloads: ${words}`,
+    unit,
+    better: "less",
+    targets: [{ value }],
+  } as const;
+}
+
+const DOWNLOADS_P99 = nextToDownloads("p99", "ms", 8);
+const DOWNLOADS_LOST = nextToDownloads("unanswered", "%", 0.1);
+
+function unanswered({ lost, sent }: Report): number {
+  return lost! / sent! * 100;
+}
+
+/** Measures DHCPv6 next to downloads. */
+export async function measureDownloads(
+  place: Place,
+  results: Results,
+  { runs, seconds }: Manner,
+): Promise<void> {
+  await provide(place, HTTP_FILE, HTTP_SIZE);
+  for (let run = 0; run < runs; run++) {
+    const program = await startDhcpv6(place, DAEMON);
+    const readers = place.startAsking("http_load", {
+      ...OPTIONS,
+      connections: DOWNLOADS,
+      seconds: seconds + 3,
+    });
+    await place.rest();
+    const report = await place.ask("dhcpv6_load", {
+      from: LINK_LOCAL_CLIENT,
+      rate: RATE,
+      seconds,
+    });
+    await readers.ended();
+    results.add(DOWNLOADS_P99, OWN, report.p99! / 1000);
+    results.add(DOWNLOADS_LOST, OWN, unanswered(report));
+    await program.stop();
+  }
+}
+
+const READERS = 1000;
+/** A machine that comes makes three events. */
+const MACHINES_A_SECOND = 1050;
+
+function events(
+  words: string,
+  unit: string,
+  better: Quantity["better"],
+  value: number,
+): Quantity {
+  return { group: "events", words, unit, better, targets: [{ value }] };
+}
+
+const DELIVERIES = events(
+  "events x 1,000 readers a second",
+  "/s",
+  "more",
+  3_000_000,
+);
+const EVENTS_P99 = events("age of an event: p99", "ms", "less", 50);
+const EVENTS_DHCPV6 = events("DHCPv6 meanwhile: p99", "ms", "less", 5);
+
+/** Measures the event stream while machines come. */
+export async function measureEvents(
+  place: Place,
+  results: Results,
+  { runs, seconds }: Manner,
+): Promise<void> {
+  for (let run = 0; run < runs; run++) {
+    const program = await startDhcpv6(place, DAEMON);
+    const readers = place.startAsking("http_load", {
+      server: SERVER,
+      port: PORT,
+      path: "/events",
+      events: 1,
+      connections: READERS,
+      parsing: 2,
+    });
+    await readers.says(/reading/);
+    const report = await place.ask("dhcpv6_load", {
+      from: LINK_LOCAL_CLIENT,
+      rate: MACHINES_A_SECOND,
+      seconds: 2 * seconds,
+      macs: 10_000_000,
+      first: 1_000_000,
+    });
+    await place.rest();
+    await readers.stop();
+    const seen: Report = JSON.parse(readers.output.trim().split("\n").at(-1)!);
+    if (seen.broken! > 0) {
+      throw new Error(`readers were dropped: ${JSON.stringify(seen)}`);
+    }
+    results.add(DELIVERIES, OWN, seen.deliveries! / seen.seconds!);
+    results.add(EVENTS_P99, OWN, seen.p99!);
+    results.add(EVENTS_DHCPV6, OWN, report.p99! / 1000);
+    await program.stop();
+  }
+}

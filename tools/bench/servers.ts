@@ -1,0 +1,287 @@
+/**
+ * The servers that are measured, each set up to be as fast as it can be.
+ *
+ * @module
+ */
+
+import type { Program } from "../../tests/lab/lab.ts";
+import { type ArchivedPackage, unpackFromArchive } from "../debian.ts";
+import { BASE, CLIENTS, type Place, SERVER } from "./place.ts";
+import { OWN } from "./results.ts";
+
+/** A server. */
+export interface Server {
+  readonly name: string;
+  /** The program that it needs, and Debian's package of that. */
+  readonly needs?: { readonly program: string; readonly package: string };
+  /** Starts it; it answers some time later. */
+  start(place: Place): Promise<Program> | Program;
+}
+
+const ROOT = `${import.meta.dirname}/../..`;
+
+/** The directory in which a place's files are served. */
+export const FILES = "files";
+
+/** The path of the file that TFTP clients fetch, below that directory. */
+export const TFTP_PATH = "02:00:5e:00:53:01/ipxe-x86-64.efi";
+
+/** The path of the file that HTTP clients fetch. */
+export const HTTP_FILE = "02:00:5e:00:53:01/disk.img";
+
+/** Octets of those files: of an iPXE, about, and of a system's image. */
+export const TFTP_SIZE = 1024 * 1024;
+export const HTTP_SIZE = 500 * 1000 * 1000;
+
+/** Makes a file to be served, if it is not there yet. */
+export async function provide(
+  place: Place,
+  name: string,
+  size: number,
+): Promise<string> {
+  const path = `${place.path(FILES)}/${name}`;
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  using file = await Deno.open(path, { create: true, write: true });
+  let written = (await file.stat()).size;
+  const part = new Uint8Array(1024 * 1024).fill(0x5a);
+  while (written < size) {
+    written += await file.write(part.subarray(0, size - written));
+  }
+  return path;
+}
+
+/** What `deno task build` has made. */
+export const BINARY = `${ROOT}/dist/dhcpv6macd`;
+
+/** The daemon, serving everything. */
+export const DAEMON: Server = {
+  name: OWN,
+  start: async (place) =>
+    place.serve([
+      BINARY,
+      "--interface=lan",
+      `--base-address=${BASE}`,
+      `--http-allow=${CLIENTS}/64`,
+      `--netboot-dir=${place.path(FILES)}`,
+      `--http-boot-url-template=http://[${SERVER}]:6315/mac/{{.MAC}}/disk.img`,
+      `--ipxe-x86-64-efi=${await provide(place, TFTP_PATH, TFTP_SIZE)}`,
+    ]),
+};
+
+/** What Deno is given to run a program of this project. */
+function denoArguments(): string[] {
+  const isLocal = import.meta.resolve("@std/assert").startsWith("file:");
+  return [
+    "run",
+    "--quiet",
+    "--allow-all",
+    "--config",
+    `${ROOT}/deno.json`,
+    ...(isLocal ? ["--import-map", `${ROOT}/lib/std/import_map.json`] : []),
+  ];
+}
+
+/** The bare loop in Deno: how far the runtime itself gets. */
+export const DENO_ECHO: Server = {
+  name: "Deno echo",
+  start: (place) =>
+    place.serve([
+      Deno.execPath(),
+      ...denoArguments(),
+      `${import.meta.dirname}/echo.ts`,
+      "lan",
+    ]),
+};
+
+/** The bare loop in C: how far the program that asks gets. */
+export const C_ECHO: Server = {
+  name: "C echo",
+  start: (place) => place.serve(place.bareLoop),
+};
+
+const KEA: Server = {
+  name: "Kea",
+  needs: { program: "kea-dhcp6", package: "kea-dhcp6-server" },
+  start: async (place) => {
+    const file = await place.lab.file(
+      "kea.json",
+      JSON.stringify({
+        Dhcp6: {
+          "interfaces-config": { interfaces: ["lan", `lan/${SERVER}`] },
+          "lease-database": { type: "memfile", persist: false },
+          "multi-threading": {
+            "enable-multi-threading": true,
+            "thread-pool-size": 2,
+          },
+          "preferred-lifetime": 1200,
+          "valid-lifetime": 1200,
+          subnet6: [{
+            subnet: `${BASE}/64`,
+            interface: "lan",
+            pools: [{ pool: `${BASE}1:0:0/96` }],
+          }],
+          loggers: [{ name: "kea-dhcp6", severity: "ERROR" }],
+        },
+      }),
+    );
+    return place.serve(["kea-dhcp6", "-c", file], ["/run/kea", "/var/lib/kea"]);
+  },
+};
+
+const DNSMASQ_NEEDS = { program: "dnsmasq", package: "dnsmasq-base" };
+const DNSMASQ = [
+  "dnsmasq",
+  "--keep-in-foreground",
+  "--conf-file=/dev/null",
+  "--port=0",
+  "--user=root",
+  "--pid-file",
+  "--interface=lan",
+];
+
+const DNSMASQ_DHCPV6: Server = {
+  name: "dnsmasq",
+  needs: DNSMASQ_NEEDS,
+  start: (place) =>
+    place.serve([
+      ...DNSMASQ,
+      `--dhcp-range=${BASE}1:0:0,${BASE}1:ffff:ffff,64,20m`,
+      "--dhcp-lease-max=1000000",
+      "--leasefile-ro",
+      "--dhcp-authoritative",
+      "--quiet-dhcp6",
+    ]),
+};
+
+const DHCPD: Server = {
+  name: "ISC dhcpd",
+  needs: { program: "dhcpd", package: "isc-dhcp-server" },
+  start: async (place) => {
+    const file = await place.lab.file(
+      "dhcpd.conf",
+      `default-lease-time 1200;
+preferred-lifetime 1200;
+authoritative;
+subnet6 ${BASE}/64 { range6 ${BASE}1:0:0 ${BASE}1:ffff:ffff; }
+`,
+    );
+    // It writes each lease and waits for the disk: it gets one in memory.
+    return place.serve([
+      "sh",
+      "-c",
+      'touch /var/lib/dhcp/leases && exec "$@"',
+      "sh",
+      ..."dhcpd -6 -f -q --no-pid -lf /var/lib/dhcp/leases -cf".split(" "),
+      file,
+      "lan",
+    ], ["/var/lib/dhcp"]);
+  },
+};
+
+/** Those that answer DHCPv6. */
+export const DHCPV6_PEERS: readonly Server[] = [KEA, DNSMASQ_DHCPV6, DHCPD];
+
+const DNSMASQ_TFTP: Server = {
+  name: "dnsmasq",
+  needs: DNSMASQ_NEEDS,
+  start: (place) =>
+    place.serve([
+      ...DNSMASQ,
+      "--enable-tftp",
+      `--tftp-root=${place.path(FILES)}`,
+      "--tftp-max=1000",
+    ]),
+};
+
+const TFTPD_HPA: Server = {
+  name: "tftpd-hpa",
+  needs: { program: "in.tftpd", package: "tftpd-hpa" },
+  start: (place) =>
+    place.serve([
+      ..."in.tftpd --foreground --user root --secure --address".split(" "),
+      "[::]:69",
+      place.path(FILES),
+    ]),
+};
+
+/** Debian lets it not be installed beside tftpd-hpa. */
+const ATFTPD_PACKAGE: ArchivedPackage = {
+  path: "pool/main/a/atftp/atftpd_0.8.0-3_amd64.deb",
+  sha256: "7758cd64a4ec404c1f195b4c5dc3867b8f13f7ff36c617cc8dfaa157fd901858",
+};
+
+const ATFTPD: Server = {
+  name: "atftpd",
+  start: async (place) => {
+    const directory = place.path("atftpd");
+    try {
+      await Deno.stat(directory);
+    } catch {
+      await unpackFromArchive(ATFTPD_PACKAGE, directory);
+    }
+    // By itself it has IPv4 only.
+    return place.serve([
+      place.path("inetd"),
+      SERVER,
+      "69",
+      `${directory}/usr/sbin/atftpd`,
+      ..."--user root.root --group root --maxthread 1000".split(" "),
+      ..."--verbose=0 --no-multicast --logfile /dev/null".split(" "),
+      place.path(FILES),
+    ]);
+  },
+};
+
+/** Those that serve files over TFTP. */
+export const TFTP_PEERS: readonly Server[] = [DNSMASQ_TFTP, TFTPD_HPA, ATFTPD];
+
+const NGINX: Server = {
+  name: "nginx",
+  needs: { program: "nginx", package: "nginx-light" },
+  start: async (place) => {
+    const file = await place.lab.file(
+      "nginx.conf",
+      `user root;
+daemon off;
+worker_processes 1;
+pid ${place.path("nginx.pid")};
+error_log stderr;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  server {
+    listen [::]:6315;
+    location /mac/ { alias ${place.path(FILES)}/; }
+  }
+}
+`,
+    );
+    return place.serve(["nginx", "-c", file], ["/var/lib/nginx"]);
+  },
+};
+
+/** Those that serve files over HTTP. */
+export const HTTP_PEERS: readonly Server[] = [NGINX];
+
+/** Says loudly which servers are left out, and returns the others. */
+export function present(servers: readonly Server[]): Server[] {
+  return servers.filter(({ name, needs }) => {
+    if (needs === undefined || isInstalled(needs.program)) return true;
+    console.error(
+      `\n*** LEFT OUT: ${name}; it is measured when Debian's package ${needs.package} is installed ***\n`,
+    );
+    return false;
+  });
+}
+
+/** Whether a program can be started here. */
+export function isInstalled(program: string): boolean {
+  return new Deno.Command("which", {
+    args: [program],
+    stdout: "null",
+    stderr: "null",
+    env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin` },
+  }).outputSync().success;
+}

