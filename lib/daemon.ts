@@ -20,6 +20,7 @@ import {
 import { metricsOf } from "./daemon_metrics.ts";
 import { messageName, MessageType } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
+import { OtherServers } from "./dhcpv6/other_servers.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
 import { KeyPairWatch, readKeyPair } from "./http/certificates.ts";
@@ -107,6 +108,7 @@ export class Daemon
   readonly #log: Log;
   readonly #machines: MachineRegistry;
   readonly #newcomers = new Newcomers();
+  readonly #otherServers: OtherServers;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
@@ -158,6 +160,7 @@ export class Daemon
     this.#files = settings.netbootDirectory === undefined
       ? undefined
       : new NetbootFiles(settings.netbootDirectory);
+    this.#otherServers = new OtherServers(answers.links, answers.macSources);
     this.#dhcpv6 = new Dhcpv6Server({
       interfaceName: settings.interfaceName,
       port: settings.port,
@@ -441,6 +444,7 @@ export class Daemon
   handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
     const { identity, drop, link } = outcome;
     if (this.#log.writes("debug")) this.#logPacket(packet, outcome, sender);
+    if (drop === "server_id_foreign") this.#hearOfOther(packet, sender);
     if (identity.mac === NO_MAC) {
       if (drop === "no_mac") this.#sayNoMac(sender.hostname);
       return;
@@ -568,6 +572,15 @@ export class Daemon
       log: this.#log,
       otlp: this.#otlp,
     });
+  }
+
+  /** A client asks something of another server. */
+  #hearOfOther(packet: Packet, { hostname }: Deno.NetAddr): void {
+    const sender = parseIpv6(hostname);
+    const other = sender && this.#otherServers.heard(packet, sender);
+    if (other !== undefined) {
+      this.#machineLog.otherServer(other, this.#settings.interfaceName);
+    }
   }
 
   /** One line a minute for each address. */

@@ -100,6 +100,9 @@ export const MAX_WARNINGS_A_MINUTE = 100;
 export const MAX_NEWCOMERS_AT_ONCE = 4096;
 export const MAX_NEWCOMERS_A_SECOND = 100;
 
+/** Other DHCPv6 servers that are told of: a link has one or two. */
+export const MAX_OTHER_SERVERS = 16;
+
 /**
  * Source addresses whose messages gave no MAC that are remembered, so that
  * each is logged once a minute only.
