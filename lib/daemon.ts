@@ -189,10 +189,7 @@ export class Daemon
         names: this.#names,
         turns,
         metrics: () => this.#metrics(),
-        problem: () =>
-          this.#dhcpv6.serving === undefined
-            ? `DHCPv6 is not served on ${settings.interfaceName} now`
-            : undefined,
+        problem: () => this.#dhcpv6.problem,
       }),
       page: new PageAnswers({
         registry: this.#machines,
@@ -429,6 +426,14 @@ export class Daemon
       interface: interfaceName,
       port,
     });
+  }
+
+  cannotSend(error: Error): void {
+    this.#log.error(
+      "cannot_send",
+      `answers cannot be sent, by a firewall perhaps that lets no UDP from port ${this.#settings.port} out: ${error.message}`,
+      { port: this.#settings.port },
+    );
   }
 
   addressRefused(hostname: string, error: Error): void {

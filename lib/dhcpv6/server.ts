@@ -37,6 +37,8 @@ export interface Dhcpv6Observer {
   waiting(): void;
   /** The interface cannot be served; it is tried again. */
   cannotServe(error: Error): void;
+  /** One answer after the other cannot be sent. */
+  cannotSend(error: Error): void;
   /** Relays are not heard at this address. */
   addressRefused(hostname: string, error: Error): void;
   /** A message is about to be answered, or was dropped: the outcome tells. */
@@ -59,6 +61,12 @@ export interface Dhcpv6ServerOptions {
  * turns in a second.
  */
 const RECEIVERS = 8;
+
+/**
+ * Answers in a row that could not be sent before that is a problem: one alone
+ * is somebody whose address has gone.
+ */
+const FAILURES_IN_A_ROW = 8;
 
 /** Milliseconds that a socket rests after the kernel refused to read from it. */
 const RECEIVE_PAUSE = 100;
@@ -112,6 +120,8 @@ export class Dhcpv6Server {
   /** Room for answers that nothing is sent from. */
   readonly #answers: Uint8Array<ArrayBuffer>[] = [];
   #isLooking = false;
+  #failuresInARow = 0;
+  #lastFailure = "";
   /** What was told last of why nothing is served. */
   #told: string | undefined;
 
@@ -122,6 +132,16 @@ export class Dhcpv6Server {
   /** The interface that is served now; `undefined` while none is. */
   get serving(): Interface | undefined {
     return this.#opened?.link;
+  }
+
+  /** Why machines get no answers now; `undefined` if they do. */
+  get problem(): string | undefined {
+    if (this.#opened === undefined) {
+      return `DHCPv6 is not served on ${this.#options.interfaceName} now`;
+    }
+    return this.#failuresInARow < FAILURES_IN_A_ROW
+      ? undefined
+      : `answers cannot be sent: ${this.#lastFailure}`;
   }
 
   /**
@@ -252,6 +272,7 @@ export class Dhcpv6Server {
     }
     this.#opened = opened;
     this.#told = undefined;
+    this.#failuresInARow = 0;
     observer.serving(link);
     for (const socket of [opened.onLink, opened.site, ...waiting]) {
       this.#serve(socket, opened);
@@ -355,6 +376,14 @@ export class Dhcpv6Server {
     }
   }
 
+  #fail(error: Error): void {
+    this.#lastFailure = error.message;
+    // Told once; a socket that was closed meanwhile is told of otherwise.
+    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#opened) {
+      this.#options.observer.cannotSend(error);
+    }
+  }
+
   /**
    * Sends an answer, whose octets belong to the socket until that has settled.
    * Nobody waits for it: one that cannot be delivered takes its time.
@@ -371,10 +400,12 @@ export class Dhcpv6Server {
     outlet.waiting++;
     try {
       await outlet.socket.send(answer.subarray(0, length), to);
+      this.#failuresInARow = 0;
       counters.answered[type]!++;
       counters.answerTime.observe((performance.now() - readAt) / 1000);
-    } catch {
+    } catch (error) {
       counters.dropped.send_failed++;
+      this.#fail(error as Error);
     } finally {
       outlet.waiting--;
       this.#answers.push(answer);

@@ -12,6 +12,7 @@ export const SERVER = "2001:db8:1:2::1";
 /** Hosts on one switch: each machine's interface is `eth0`, the router's `lan`. */
 export interface Switched {
   readonly lab: Lab;
+  readonly network: Host;
   readonly router: Host;
   readonly attacker: Host;
   /** Has an address of its own making, and asks for no other. */
@@ -49,7 +50,7 @@ export async function plugIn(lab: Lab, count: number): Promise<Switched> {
     await host.linkLocal("eth0");
   }
   await router.linkLocal("lan");
-  return { lab, router, attacker, visitor, machines };
+  return { lab, network, router, attacker, visitor, machines };
 }
 
 /** The command that runs one of the lab's programs. */

@@ -1,0 +1,603 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { encodeHex } from "@std/encoding/hex";
+import { dhclient } from "../clients/dhcp_clients.ts";
+import { BASE, derived, getsAddress } from "../clients/expect.ts";
+import { encodeRequest, Opcode } from "../../lib/tftp/packet.ts";
+import { RunningDaemon, startDaemon } from "../lab/daemon.ts";
+import {
+  command,
+  eventually,
+  type Host,
+  Lab,
+  missing,
+  pause,
+  Program,
+} from "../lab/lab.ts";
+import { health, isHealthy, metrics } from "./metrics.ts";
+import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
+
+const lacks = missing(
+  "tests of faults",
+  ...["dhclient", "curl", "cmp", "nft", "nsenter", "perfdhcp", "openssl"],
+  ...["faketime"],
+);
+const suite = lacks.length === 0 ? it : it.skip;
+
+const PORT = 6315;
+const MAC = "02:00:5e:00:53:01";
+const MIB = 1024 * 1024;
+
+/** Seconds in which the interface flaps; `FLAPS=60` for the long run. */
+const FLAPS = Number(Deno.env.get("FLAPS") ?? 15);
+
+/** Seconds after a fault in which all is served again. */
+const RECOVERY = 2;
+
+/** Octets of a memory that a small router can spare. */
+const SMALL_MEMORY = 256 * MIB;
+
+const OPTIONS = [
+  "--interface=lan",
+  `--base-address=${BASE}`,
+  `--boot-address=${SERVER}`,
+  "--log-level=info",
+];
+
+/** A DHCPv6 message from `host` is answered. */
+async function isAnswered(host: Host, seconds = RECOVERY): Promise<void> {
+  const probe = host.start(labProgram(
+    "probe.ts",
+    ...["eth0", BASE, String(1000 * seconds / 20), "20"],
+  ));
+  await probe.says(/"time"/, seconds + 3);
+  probe.kill();
+  await probe.ended();
+}
+
+/** A machine that was never there before is answered. */
+async function isAnsweredAnew(host: Host, number: number): Promise<void> {
+  const duid = `00030001 02000000aa0${number}`.replace(" ", "");
+  const solicit = `01000${number}01` + `0001000a${duid}` +
+    `0003000c${"00".repeat(12)}`;
+  const from = `${await host.linkLocal("eth0")}%eth0`;
+  const { stdout } = await host.run(
+    labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit),
+  );
+  assertMatch(stdout, /^02/, "an Advertise");
+}
+
+function get(host: Host, url: string, to: string, ...args: string[]): Program {
+  return host.start([
+    ...["curl", "-sS", "-g", "--max-time", "40", "-o", to, ...args, url],
+  ]);
+}
+
+const urlOf = (name: string) => `http://[${SERVER}]:${PORT}/mac/${MAC}/${name}`;
+
+async function writeFilled(path: string, size: number, octet: number) {
+  await Deno.writeFile(path, new Uint8Array(size).fill(octet));
+}
+
+/** Asserts that a file is a beginning of one that was filled with an octet. */
+async function assertPure(path: string, octet: number, size: number) {
+  const bytes = await Deno.readFile(path);
+  assert(bytes.length <= size);
+  assert(bytes.every((one) => one === octet), "it is mixed");
+}
+
+async function begins(path: string): Promise<void> {
+  await eventually(
+    "a download has begun",
+    async () => (await Deno.stat(path).catch(() => undefined))?.size,
+    5,
+  );
+}
+
+/** The daemon's process: it holds the DHCPv6 socket. */
+async function processOf(host: Host): Promise<string> {
+  const { stdout } = await host.run(["ss", "-ulnpH", "sport = 547"]);
+  return /\bpid=(\d+)/.exec(stdout)![1]!;
+}
+
+describe("faults", () => {
+  suite(`${FLAPS} s of an interface that flaps, under load`, async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const daemon = await startDaemon(router, ...OPTIONS);
+    attacker.start([
+      ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 200 ff02::1:2".split(" "),
+    ]);
+    const end = performance.now() + 1000 * FLAPS;
+    while (performance.now() < end) {
+      await router.ip("link set lan down");
+      await pause(1200 * Math.random());
+      await router.ip("link set lan up");
+      await pause(3000 * Math.random());
+    }
+    await router.ip("link set lan down");
+    await isHealthy(router, 503, RECOVERY);
+    await router.ip("link set lan up");
+    await router.linkLocal("lan");
+    await isHealthy(router, 200, RECOVERY);
+    await isAnswered(visitor);
+    assertEquals(await daemon.stop(), 0);
+  });
+
+  suite("addresses that are removed and come back", async () => {
+    await using lab = new Lab();
+    const { router, visitor } = await plugIn(lab, 0);
+    await startDaemon(router, ...OPTIONS);
+    const own = await router.linkLocal("lan");
+    const fetches = async () =>
+      (await visitor.run([
+        ...["curl", "-sS", "-g", "--max-time", "2", "-o", "/dev/null"],
+        `tftp://[${SERVER}]/${MAC}/autoexec.ipxe`,
+      ], { mayFail: true })).code === 0;
+    for (let round = 0; round < 3; round++) {
+      await router.ip(`addr del ${SERVER}/64 dev lan`);
+      await pause(400);
+      await isAnswered(visitor);
+      await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+      await eventually("TFTP is back", fetches, RECOVERY + 2);
+      await router.ip(`addr del ${own}/64 dev lan`);
+      await isHealthy(router, 503, RECOVERY);
+      await router.ip(`addr add ${own}/64 dev lan nodad`);
+      await isHealthy(router, 200, RECOVERY);
+      await isAnswered(visitor);
+    }
+  });
+
+  suite(
+    "a netboot directory that is taken away and another one put there",
+    async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const directory = `${lab.directory}/netboot`;
+      await Deno.mkdir(directory);
+      await startDaemon(router, ...OPTIONS, `--netboot-dir=${directory}`);
+      // Mounts are made where the daemon sees them.
+      const inside = async (...args: string[]) =>
+        await command([
+          "nsenter",
+          `--target=${await processOf(router)}`,
+          "--mount",
+          ...args,
+        ]);
+      const mount = async (octet: string) => {
+        await inside("mount", "-t", "tmpfs", "none", directory);
+        await inside(
+          "sh",
+          "-c",
+          `mkdir ${directory}/default && head -c ${
+            12 * MIB
+          } /dev/zero | tr '\\0' ${octet} > ${directory}/default/boot.efi`,
+        );
+      };
+      await mount("a");
+      const to = `${lab.directory}/got`;
+      const download = get(
+        visitor,
+        urlOf("boot.efi"),
+        to,
+        "--limit-rate",
+        "4M",
+      );
+      await begins(to);
+      await inside("umount", "-l", directory);
+      const none = await visitor.run([
+        ...["curl", "-sS", "-g", "-o", "/dev/null", "-w", "%{http_code}"],
+        urlOf("boot.efi"),
+      ]);
+      assertEquals(none.stdout, "404");
+      await mount("b");
+      const anew = `${lab.directory}/anew`;
+      assertEquals(await get(visitor, urlOf("boot.efi"), anew).ended(), 0);
+      await download.ended(30);
+      await assertPure(to, "a".charCodeAt(0), 12 * MIB);
+      await assertPure(anew, "b".charCodeAt(0), 12 * MIB);
+      assertEquals((await Deno.stat(anew)).size, 12 * MIB);
+      assertEquals(await health(router), 200);
+    },
+  );
+
+  for (
+    const [what, change] of [
+      ["truncated", (path: string) => Deno.truncate(path, MIB)],
+      ["swapped", async (path: string) => {
+        await writeFilled(`${path}.new`, 16 * MIB, 2);
+        await Deno.rename(`${path}.new`, path);
+      }],
+      ["written in its middle", async (path: string) => {
+        using file = await Deno.open(path, { write: true });
+        await file.seek(14 * MIB, Deno.SeekMode.Start);
+        await file.write(new Uint8Array(MIB).fill(2));
+      }],
+    ] as const
+  ) {
+    suite(`a file that is ${what}: no download is mixed`, async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const own = `${lab.directory}/netboot/${MAC}`;
+      await Deno.mkdir(own, { recursive: true });
+      await writeFilled(`${own}/boot.efi`, 16 * MIB, 1);
+      const iso = `${lab.directory}/ipxe.efi`;
+      await writeFilled(iso, 4 * MIB, 1);
+      await startDaemon(
+        router,
+        ...OPTIONS,
+        `--netboot-dir=${lab.directory}/netboot`,
+        `--ipxe-x86-64-efi=${iso}`,
+      );
+      const to = `${lab.directory}/got`;
+      const download = get(
+        visitor,
+        urlOf("boot.efi"),
+        to,
+        "--limit-rate",
+        "3M",
+      );
+      await begins(to);
+      const tftpTo = `${lab.directory}/got-tftp`;
+      const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
+      await begins(tftpTo);
+      await change(`${own}/boot.efi`);
+      await writeFilled(iso, 4 * MIB, 2);
+      const code = await download.ended(40);
+      // One that is no longer in its directory may still be whole.
+      assert(code === 18 || what === "swapped" && code === 0, `${code}`);
+      await assertPure(to, 1, code === 18 ? 16 * MIB - 1 : 16 * MIB);
+      if (code === 0) assertEquals((await Deno.stat(to)).size, 16 * MIB);
+      if (await transfer.ended(40) === 0) {
+        assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
+      }
+      await assertPure(tftpTo, 1, 4 * MIB);
+      assertEquals(await health(router), 200);
+    });
+  }
+
+  suite(
+    "answers that may not leave: told, and over when they may",
+    async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      await isAnswered(visitor);
+      await router.run(["nft", "add table inet faults"]);
+      await router.run([
+        "nft",
+        "add chain inet faults out { type filter hook output priority 0; }",
+      ]);
+      await router.run(["nft", "add rule inet faults out udp sport 547 drop"]);
+      const probe = visitor.start(
+        labProgram("probe.ts", "eth0", BASE, "100", "20"),
+      );
+      assertMatch((await daemon.logs("cannot_send")).message, /firewall/);
+      assertEquals(await health(router), 503);
+      await probe.ended();
+      await router.run(["nft", "delete table inet faults"]);
+      await isAnswered(visitor);
+      assertEquals(await health(router), 200);
+      assert(
+        (await metrics(router)).get(
+          'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}',
+        )! >= 8,
+      );
+      assertEquals(daemon.count("cannot_send"), 1);
+    },
+  );
+
+  suite("a certificate that is written in two halves", async () => {
+    await using lab = new Lab();
+    const { router, visitor } = await plugIn(lab, 0);
+    const file = (name: string) => `${lab.directory}/${name}`;
+    for (const name of ["first", "second"]) {
+      await command([
+        ..."openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+          .split(" "),
+        ...["-nodes", "-days", "7", "-subj", `/CN=${name}`],
+        ...["-keyout", file(`${name}.key`), "-out", file(`${name}.pem`)],
+      ]);
+    }
+    await Deno.copyFile(file("first.pem"), file("used.pem"));
+    await Deno.copyFile(file("first.key"), file("used.key"));
+    const daemon = await startDaemon(
+      router,
+      ...OPTIONS,
+      `--tls-cert-file=${file("used.pem")}`,
+      `--tls-key-file=${file("used.key")}`,
+      "--https-listen-addr=:8443",
+    );
+    const name = async () =>
+      /subject: CN ?= ?(\S+)/.exec(
+        (await visitor.run([
+          ...["curl", "-skv", "-g", "--max-time", "1"],
+          `https://[${SERVER}]:8443/healthz`,
+        ], { mayFail: true })).stderr,
+      )?.[1];
+    assertEquals(await name(), "first");
+    const whole = await Deno.readTextFile(file("second.pem"));
+    for (const part of [0, 0.3, 0.7]) {
+      await Deno.writeTextFile(
+        file("used.pem"),
+        whole.slice(0, part * whole.length),
+      );
+      await pause(1300);
+      assertEquals(await name(), "first", `${part} of it`);
+    }
+    await Deno.copyFile(file("second.key"), file("used.key"));
+    await Deno.writeTextFile(file("used.pem"), whole);
+    await eventually(
+      "the second is used",
+      async () => await name() === "second",
+      RECOVERY + 2,
+    );
+    assert(daemon.count("certificate_refused") >= 1);
+    assertEquals(await health(router), 200);
+  });
+
+  suite("a reader of the log that has stalled", async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    router.start([
+      ...["sh", "-c", '"$@" 2>&1 | sleep 120', "sh"],
+      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+      ...OPTIONS.slice(0, -1),
+      ...["--log-level=debug", "--log-format=json"],
+    ]);
+    await isHealthy(router, 200, 20);
+    const flood = attacker.start(
+      labProgram(
+        "flood.ts",
+        ...["eth0", await attacker.linkLocal("eth0"), "8000", "4000"],
+      ),
+    );
+    await flood.says(/flooding/);
+    flood.kill();
+    await flood.ended();
+    const lost = (await metrics(router)).get(
+      'dhcpv6macd_log_lines_dropped_total{reason="stalled"}',
+    )!;
+    assertLess(0, lost);
+    await isAnswered(visitor);
+    assertEquals(await health(router), 200);
+  });
+
+  suite("names that act when they are shown", async () => {
+    await using lab = new Lab();
+    const { router, visitor } = await plugIn(lab, 0);
+    const own = await derived(visitor, "eth0");
+    await visitor.ip(`addr add ${own}/64 dev eth0 nodad`);
+    const mac = await visitor.mac("eth0");
+    const daemon = router.start([
+      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+      ...[...OPTIONS, "--log-format=text"],
+    ]);
+    await daemon.says(/serving lan/);
+    const evil = "\x1b[2J\x07\u202e\u2066\u0085<b>\"'&\r\n{\u007f}";
+    await visitor.start(labProgram(
+      "ask.ts",
+      ...[own, "40000", SERVER, "69"],
+      encodeHex(encodeRequest({
+        opcode: Opcode.ReadRequest,
+        fileName: `${mac}/${evil}`,
+        mode: "octet",
+        options: new Map([["tsize", "0"]]),
+      })),
+    )).ended();
+    // Confirmed by nobody, it is no transfer; one that is confirmed is shown.
+    const got = await visitor.run([
+      ...["curl", "-sS", "-g", "--max-time", "10", "-o", "/dev/null"],
+      ...["--interface", own],
+      `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}`,
+    ], { mayFail: true });
+    assertEquals(got.code, 0, got.stderr);
+    await daemon.says(/serve_ipxe_over_tftp/, 5);
+    // deno-lint-ignore no-control-regex
+    const acting = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+    const page = async (path: string) =>
+      (await visitor.run([
+        ...["curl", "-sS", "-g", "--max-time", "5"],
+        `http://[${SERVER}]:${PORT}${path}`,
+      ])).stdout;
+    const html = await page("/");
+    assertMatch(html, new RegExp(mac));
+    assert(!acting.test(html), "the page");
+    assert(!html.includes('<b>"'), "the page");
+    const { Events } = JSON.parse(await page(`/machines/${mac}`));
+    assertEquals(
+      (Events as { detail: { file_name: string } | null }[]).map(({ detail }) =>
+        detail?.file_name
+      ).filter((name) => name !== undefined),
+      [evil],
+    );
+    for (const line of daemon.output.split("\n")) {
+      assert(!acting.test(line), JSON.stringify(line));
+    }
+  });
+
+  suite("256 MB of memory, with everything at once", async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const group = await memoryGroup(SMALL_MEMORY);
+    if (group === undefined) {
+      return console.error("*** NOT RUN: no memory control group here ***");
+    }
+    try {
+      const own = `${lab.directory}/netboot/${MAC}`;
+      await Deno.mkdir(own, { recursive: true });
+      await writeFilled(`${own}/boot.efi`, 32 * MIB, 1);
+      // Inside of a namespace the groups are out of sight.
+      const program = new Program([
+        ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
+        ...["ip", "netns", "exec", router.namespace],
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...[...OPTIONS, "--log-format=json"],
+        `--netboot-dir=${lab.directory}/netboot`,
+      ]);
+      lab.programs.push(program);
+      const daemon = new RunningDaemon(program);
+      await daemon.logs("serving");
+      visitor.start(eventReaders(50));
+      const flood = attacker.start(
+        labProgram("flood.ts", "eth0", "spoofed", "60000", "15000"),
+      );
+      await flood.says(/flooding/);
+      const downloads = Array.from(
+        { length: 20 },
+        () => get(visitor, urlOf("boot.efi"), "/dev/null"),
+      );
+      const memory = await Deno.makeTempDir({ dir: lab.directory });
+      await visitor.ip("addr flush dev eth0 scope global");
+      await visitor.ip("addr add 2001:db8:1:2::77/64 dev eth0 nodad");
+      await dhclient.start(visitor, "eth0", memory);
+      await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 40);
+      for (const download of downloads) {
+        assertEquals(await download.ended(60), 0, download.output);
+      }
+      flood.kill();
+      await flood.ended();
+      assertEquals(await health(router), 200);
+      assertEquals(await daemon.stop(), 0, "it was never killed");
+    } finally {
+      await Deno.remove(group).catch(() => {});
+    }
+  });
+
+  suite("a clock that jumps by a day, forth and back", async () => {
+    await using lab = new Lab();
+    const { router, visitor } = await plugIn(lab, 0);
+    const library = await eventually(
+      "libfaketime",
+      async () =>
+        (await command(["dpkg", "-L", "libfaketime"])).stdout.split("\n")
+          .find((path) => path.endsWith("/libfaketime.so.1")),
+    );
+    const clock = await lab.file("clock", "+0\n");
+    const daemon = new RunningDaemon(router.start([
+      ...["env", `LD_PRELOAD=${library}`, `FAKETIME_TIMESTAMP_FILE=${clock}`],
+      ...["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"],
+      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+      ...[...OPTIONS, "--log-format=json"],
+    ]));
+    await daemon.logs("serving");
+    for (const shift of [1, -1, 0]) {
+      await Deno.writeTextFile(clock, `${shift < 0 ? "" : "+"}${shift}d\n`);
+      await isAnswered(visitor);
+      assertEquals(await health(router), 200);
+      const jumped = Date.now() + 86_400_000 * shift;
+      await isAnsweredAnew(visitor, shift + 2);
+      await daemon.logs(
+        "init",
+        ({ time }) => Math.abs(Date.parse(String(time)) - jumped) < 60_000,
+        RECOVERY + 3,
+      );
+    }
+    assertEquals(await daemon.stop(), 0);
+  });
+
+  suite("SIGTERM in the middle of everything", async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const own = `${lab.directory}/netboot/${MAC}`;
+    await Deno.mkdir(own, { recursive: true });
+    await writeFilled(`${own}/boot.efi`, 64 * MIB, 1);
+    const daemon = await startDaemon(
+      router,
+      ...OPTIONS,
+      `--netboot-dir=${lab.directory}/netboot`,
+    );
+    const programs = [
+      attacker.start(labProgram("flood.ts", "eth0", "spoofed", "0", "20000")),
+      attacker.start(
+        labProgram("connections.ts", SERVER, String(PORT), "200", "idle"),
+      ),
+      visitor.start(
+        labProgram(
+          "event_readers.ts",
+          SERVER,
+          String(PORT),
+          "20",
+          "1",
+          "1",
+          "1",
+        ),
+      ),
+    ];
+    await programs[0]!.says(/flooding/);
+    await programs[1]!.says(/held/);
+    const to = `${lab.directory}/got`;
+    programs.push(
+      get(visitor, urlOf("boot.efi"), to, "--limit-rate", "1M"),
+      get(visitor, `tftp://[${SERVER}]/${MAC}/x`, `${to}-tftp`),
+    );
+    await begins(to);
+    const began = performance.now();
+    daemon.program.kill();
+    assertEquals(await daemon.program.ended(15), 0, daemon.program.output);
+    assertLess(performance.now() - began, 8000);
+    assertEquals(daemon.log.at(-1)!.event, "stopped");
+    for (const program of programs) program.kill();
+  });
+
+  for (
+    const [what, base, expected] of [
+      ["another base address: a warning", "2001:db8:1:2:7::", "warning"],
+      ["the same base address: none", BASE, "info"],
+    ] as const
+  ) {
+    suite(`a second daemon with ${what}`, async () => {
+      await using lab = new Lab();
+      const link: Switched = await plugIn(lab, 1);
+      const second = await lab.host("second");
+      const network = link.network;
+      await lab.plug(network, 90, second, "lan");
+      await second.linkLocal("lan");
+      const daemon = await startDaemon(
+        link.router,
+        ...OPTIONS,
+        "--preference=1",
+      );
+      await startDaemon(second, "--interface=lan", `--base-address=${base}`);
+      const [machine] = link.machines;
+      const memory = await Deno.makeTempDir({ dir: lab.directory });
+      await dhclient.start(machine!, "eth0", memory);
+      const address = await derived(machine!, "eth0", base);
+      await getsAddress(machine!, "eth0", address);
+      const line = await daemon.logs("other_server");
+      assertEquals(line.level, expected);
+      assertEquals(line.server_mac, await second.mac("lan"));
+      if (expected === "warning") assertEquals(line.other_address, address);
+      assertEquals(daemon.count("other_server"), 1);
+    });
+  }
+});
+
+/** A command that reads the event stream so many times at once. */
+function eventReaders(count: number): string[] {
+  const url = `http://[${SERVER}]:${PORT}/events`;
+  return [
+    ...["sh", "-c"],
+    `for i in $(seq ${count}); do curl -sgN -o /dev/null '${url}' & done; wait`,
+  ];
+}
+
+/** A control group with so much memory, if there are such. */
+async function memoryGroup(octets: number): Promise<string | undefined> {
+  for (
+    const [root, limit] of [
+      ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
+      ["/sys/fs/cgroup", "memory.max"],
+    ] as const
+  ) {
+    const group = `${root}/dhcpv6macd-${Deno.pid}`;
+    try {
+      await Deno.mkdir(group);
+      await Deno.writeTextFile(`${group}/${limit}`, String(octets));
+      return group;
+    } catch {
+      await Deno.remove(group).catch(() => {});
+    }
+  }
+  return undefined;
+}
