@@ -409,7 +409,8 @@ describe("faults", () => {
       (Events as { detail: { file_name: string } | null }[]).map(({ detail }) =>
         detail?.file_name
       ).filter((name) => name !== undefined),
-      [evil],
+      // TFTP knows octets, and no encoding.
+      [String.fromCharCode(...new TextEncoder().encode(evil))],
     );
     for (const line of daemon.output.split("\n")) {
       assert(!acting.test(line), JSON.stringify(line));
