@@ -20,10 +20,12 @@ import {
 import { metricsOf } from "./daemon_metrics.ts";
 import { messageName, MessageType } from "./dhcpv6/codes.ts";
 import type { Packet } from "./dhcpv6/message.ts";
+import { OtherServers } from "./dhcpv6/other_servers.ts";
 import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
 import { KeyPairWatch, readKeyPair } from "./http/certificates.ts";
 import { Api } from "./http/api.ts";
+import { SilenceWatch } from "./http/descriptors.ts";
 import { Handler } from "./http/handler.ts";
 import { HostNames } from "./http/hosts.ts";
 import { Netboot } from "./http/netboot.ts";
@@ -106,6 +108,7 @@ export class Daemon
   readonly #log: Log;
   readonly #machines: MachineRegistry;
   readonly #newcomers = new Newcomers();
+  readonly #otherServers: OtherServers;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
@@ -120,6 +123,7 @@ export class Daemon
   readonly #http: HttpServer;
   #https: HttpServer | undefined;
   #keyPairWatch: KeyPairWatch | undefined;
+  #silenceWatch: SilenceWatch | undefined;
   readonly #noMacSources = new Map<string, number>();
   #timer: number | undefined;
   /** Whether the last look at the interfaces failed. */
@@ -156,6 +160,7 @@ export class Daemon
     this.#files = settings.netbootDirectory === undefined
       ? undefined
       : new NetbootFiles(settings.netbootDirectory);
+    this.#otherServers = new OtherServers(answers.links, answers.macSources);
     this.#dhcpv6 = new Dhcpv6Server({
       interfaceName: settings.interfaceName,
       port: settings.port,
@@ -232,6 +237,12 @@ export class Daemon
       throw startError(error, http.port, "TCP", authorityOf(http));
     }
     await this.#startHttps();
+    this.#silenceWatch = new SilenceWatch(
+      () =>
+        2 * this.#netboot.downloads.active + this.#broadcast.readers +
+        this.#tftp.transfers,
+      (connections) => this.#cutHttp(connections),
+    );
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
     this.#otlp?.start();
     void this.#tryOwnAddress();
@@ -242,6 +253,7 @@ export class Daemon
     clearInterval(this.#timer);
     clearTimeout(this.#silence);
     this.#keyPairWatch?.stop();
+    this.#silenceWatch?.stop();
     this.#names.stop();
     this.#broadcast.close();
     this.#dhcpv6.stop();
@@ -295,6 +307,17 @@ export class Daemon
     }
     this.#isBlind = false;
     this.#look(link);
+  }
+
+  /** Connections that do nothing shall keep nobody out. */
+  #cutHttp(connections: number): void {
+    this.#log.warning(
+      "connections_closed",
+      `about ${connections} HTTP connections said nothing; all connections are closed, and who asks again is served`,
+      { connections },
+    );
+    this.#http.cut();
+    this.#https?.cut();
   }
 
   #look(link: Interface | undefined): void {
@@ -421,6 +444,7 @@ export class Daemon
   handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
     const { identity, drop, link } = outcome;
     if (this.#log.writes("debug")) this.#logPacket(packet, outcome, sender);
+    if (drop === "server_id_foreign") this.#hearOfOther(packet, sender);
     if (identity.mac === NO_MAC) {
       if (drop === "no_mac") this.#sayNoMac(sender.hostname);
       return;
@@ -548,6 +572,15 @@ export class Daemon
       log: this.#log,
       otlp: this.#otlp,
     });
+  }
+
+  /** A client asks something of another server. */
+  #hearOfOther(packet: Packet, { hostname }: Deno.NetAddr): void {
+    const sender = parseIpv6(hostname);
+    const other = sender && this.#otherServers.heard(packet, sender);
+    if (other !== undefined) {
+      this.#machineLog.otherServer(other, this.#settings.interfaceName);
+    }
   }
 
   /** One line a minute for each address. */

@@ -58,6 +58,20 @@ export const MAX_EVENT_READERS = 4096;
  */
 export const MAX_RECENT_EVENT_OCTETS = 4 * 1024 * 1024;
 
+/**
+ * HTTP connections that say nothing: half of the descriptors that a process
+ * has as a rule. Above that all connections are closed; who asks again is
+ * served.
+ */
+export const MAX_SILENT_CONNECTIONS = 512;
+
+/**
+ * Downloads at once, and to one client: each holds a connection, a file and a
+ * piece of it for as long as its client likes.
+ */
+export const MAX_DOWNLOADS = 512;
+export const MAX_DOWNLOADS_OF_ONE = 128;
+
 /** Octets of the file of machines' names: 65,536 of them and room for more. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 
@@ -85,6 +99,9 @@ export const MAX_WARNINGS_A_MINUTE = 100;
  */
 export const MAX_NEWCOMERS_AT_ONCE = 4096;
 export const MAX_NEWCOMERS_A_SECOND = 100;
+
+/** Other DHCPv6 servers that are told of: a link has one or two. */
+export const MAX_OTHER_SERVERS = 16;
 
 /**
  * Source addresses whose messages gave no MAC that are remembered, so that

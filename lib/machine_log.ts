@@ -6,13 +6,14 @@
  */
 
 import type { Identity } from "./dhcpv6/identity.ts";
+import type { OtherServer } from "./dhcpv6/other_servers.ts";
 import { type Log, type LogFields, shown } from "./log.ts";
 import type { MachineWriter } from "./machines/json.ts";
 import type { Names } from "./machines/names.ts";
 import type { Machine } from "./machines/registry.ts";
 import type { EventName, Note } from "./machines/timeline.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
-import { formatMac, type Mac } from "./net/mac.ts";
+import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
 
 const MINUTE = 60_000;
 
@@ -102,6 +103,33 @@ export class MachineLog {
         mac_source: source,
         other_mac: other,
         other_mac_source: otherSource,
+      },
+    );
+  }
+
+  /** Clients have turned to another server. */
+  otherServer({ duid, mac, victim }: OtherServer, link: string): void {
+    const server = mac === NO_MAC ? undefined : formatMac(mac);
+    const named = `${link}, ${
+      server === undefined ? "" : `with MAC ${server} and `
+    }DUID ${shown(duid)}`;
+    const fields = { server_duid: duid, server_mac: server };
+    if (victim === undefined) {
+      return this.#log.info(
+        "other_server",
+        `another DHCPv6 server answers on ${named}; no other address than the right one was seen from it`,
+        fields,
+      );
+    }
+    const { who, fields: machine } = this.#about(victim.mac);
+    this.#log.warning(
+      "other_server",
+      `${who} has ${victim.address} instead of ${victim.ownAddress}, from another DHCPv6 server on ${named}: stop that one, or give both the same base address`,
+      {
+        ...machine,
+        address: victim.ownAddress,
+        other_address: victim.address,
+        ...fields,
       },
     );
   }

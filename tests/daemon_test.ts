@@ -4,7 +4,7 @@ import { parseCommandLine } from "../lib/cli/options.ts";
 import { settingsOf } from "../lib/cli/settings.ts";
 import { Daemon } from "../lib/daemon.ts";
 import { Responder } from "../lib/dhcpv6/responder.ts";
-import { MAX_DHCPV6_ANSWER } from "../lib/limits.ts";
+import { MAX_DHCPV6_ANSWER, MAX_OTHER_SERVERS } from "../lib/limits.ts";
 import { Log } from "../lib/log.ts";
 import { parseIpv6 } from "../lib/net/ipv6.ts";
 import { hex, iaNa, message, opt, relayed } from "./dhcpv6/build.ts";
@@ -123,6 +123,43 @@ describe("what an operator reads", () => {
       "no_mac fe80::1",
       "no_mac fe80::2",
     ]);
+  });
+
+  it("another server once, and again when it gives other addresses", async () => {
+    const told = new Told();
+    const other = (server: string, address: string) =>
+      message(3, UUID, opt(2, server), iaNa(1, address));
+    const first = "000300010200000000bb";
+    const second = "0002000000090c";
+    told.packet(other(first, OWN));
+    told.packet(other(first, OWN));
+    told.packet(other(second, OWN));
+    told.packet(other(first, "2001:db8:1:2::77"));
+    told.packet(other(first, "2001:db8:1:2::78"));
+    told.packet(other(first, OWN));
+    // A right address of another link is none to worry about.
+    told.packet(other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"));
+    assertEquals(await told.log("other_address"), [
+      "other_server",
+      "other_server",
+      "other_server 2001:db8:1:2::77",
+      "other_server",
+    ]);
+    assertEquals(await told.log("server_mac"), [
+      "other_server 02:00:00:00:00:bb",
+      "other_server",
+      "other_server 02:00:00:00:00:bb",
+      "other_server 02:00:00:00:00:cc",
+    ]);
+  });
+
+  it("no more other servers than there may be", async () => {
+    const told = new Told();
+    for (let count = 0; count < 2 * MAX_OTHER_SERVERS; count++) {
+      const duid = `0003000102000000${(0x1000 + count).toString(16)}`;
+      told.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
+    }
+    assertEquals((await told.log()).length, MAX_OTHER_SERVERS);
   });
 
   it("a declined address once for each machine, for a while", async () => {

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { MAX_FILE_CHUNK, MAX_FILE_READS, MIN_FILE_CHUNK } from "../limits.ts";
+import {
+  MAX_DOWNLOADS,
+  MAX_DOWNLOADS_OF_ONE,
+  MAX_FILE_CHUNK,
+  MAX_FILE_READS,
+  MIN_FILE_CHUNK,
+} from "../limits.ts";
 import type { TransferReport } from "../machines/transfer_detail.ts";
 import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
@@ -17,6 +23,8 @@ export class Downloads {
   /** Octets handed on since the start. */
   sentBytes = 0;
 
+  /** Downloads of each client that has any. */
+  readonly #clients = new Map<string, number>();
   #reading = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -26,6 +34,12 @@ export class Downloads {
       MIN_FILE_CHUNK,
       Math.floor(MAX_FILE_CHUNK / Math.max(1, this.active)),
     );
+  }
+
+  /** Whether a client may have one more. */
+  hasRoomFor(client: string): boolean {
+    return this.active < MAX_DOWNLOADS &&
+      (this.#clients.get(client) ?? 0) < MAX_DOWNLOADS_OF_ONE;
   }
 
   /**
@@ -38,6 +52,7 @@ export class Downloads {
   async open(
     file: NetbootFile,
     range: ByteRange,
+    client: string,
     report: TransferReport | undefined,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const handle = await Deno.open(file.path);
@@ -49,11 +64,11 @@ export class Downloads {
     const size = range.end - range.start;
     let sentBytes = 0;
     let isOver = false;
-    this.active++;
+    this.#count(client, 1);
     const end = (error?: string) => {
       if (isOver) return;
       isOver = true;
-      this.active--;
+      this.#count(client, -1);
       handle.close();
       if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);
@@ -90,6 +105,13 @@ export class Downloads {
       },
       cancel: () => end("the client has left"),
     }, { highWaterMark: 0 });
+  }
+
+  #count(client: string, change: 1 | -1): void {
+    this.active += change;
+    const count = (this.#clients.get(client) ?? 0) + change;
+    if (count === 0) this.#clients.delete(client);
+    else this.#clients.set(client, count);
   }
 
   async #takeTurn(): Promise<void> {

@@ -111,9 +111,19 @@ export class Netboot {
         total_bytes: file.size,
       }, (detail) => this.#onBootFile(mac, client, detail))
       : undefined;
+    if (!this.downloads.hasRoomFor(client)) {
+      return sentence(503, "too many downloads at once", {
+        "retry-after": "10",
+      });
+    }
     let body: ReadableStream<Uint8Array<ArrayBuffer>>;
     try {
-      body = await this.downloads.open(file, { start, end }, report);
+      body = await this.downloads.open(
+        file,
+        { start, end },
+        client,
+        report,
+      );
     } catch {
       return sentence(404, "not found");
     }

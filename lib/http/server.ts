@@ -42,6 +42,8 @@ export class HttpServer {
   readonly #observer: HttpObserver;
   #keyPair: KeyPair | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  /** Closes the server with all its connections. */
+  #cutter = new AbortController();
   /** Servers with an earlier certificate that finish their responses. */
   readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
@@ -107,6 +109,20 @@ export class HttpServer {
     void end.finally(() => this.#retiring.delete(end));
   }
 
+  /**
+   * Closes all connections at once, whatever they do, and listens again: the
+   * runtime tells nobody which of them are silent.
+   */
+  cut(): void {
+    if (this.#server === undefined) return;
+    const cutter = this.#cutter;
+    const ignore = (event: Event) => event.preventDefault();
+    // A server that has just ended by itself cannot be told to, and throws.
+    addEventListener("error", ignore);
+    cutter.abort();
+    removeEventListener("error", ignore);
+  }
+
   /** Takes no new requests; resolves when the last response is finished. */
   async shutdown(): Promise<void> {
     this.#isStopped = true;
@@ -118,18 +134,21 @@ export class HttpServer {
 
   #listen(keyPair: KeyPair | undefined): Deno.HttpServer<Deno.NetAddr> {
     const protocol = keyPair === undefined ? "http" : "https";
+    const cutter = new AbortController();
     const server = Deno.serve(
       {
         ...this.#address,
         ...keyPair,
         // A second server with another certificate listens beside the first.
         reusePort: keyPair !== undefined,
+        signal: cutter.signal,
         onListen: () => {},
         onError: () => new Response(null, { status: 500 }),
       },
       (request, { remoteAddr }) =>
         this.#handler.handle(request, remoteAddr.hostname, protocol),
     );
+    this.#cutter = cutter;
     server.finished.catch(() => {}).finally(() => {
       // It ends by itself when the process runs out of descriptors.
       if (this.#server === server) this.#restart();

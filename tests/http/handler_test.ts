@@ -696,12 +696,14 @@ describe("HTTP handler", () => {
       const file = (await files.find(MAC, "boot.efi"))!;
       await Deno.writeTextFile(`${own}/boot.efi`, "new content");
       await assertRejects(
-        () => new Downloads().open(file, { start: 0, end: 3 }, undefined),
+        () =>
+          new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
         Deno.errors.NotFound,
       );
       await Deno.remove(`${own}/boot.efi`);
       await assertRejects(
-        () => new Downloads().open(file, { start: 0, end: 3 }, undefined),
+        () =>
+          new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
         Deno.errors.NotFound,
       );
       class Stale extends NetbootFiles {

@@ -1,0 +1,107 @@
+/**
+ * Other DHCPv6 servers on the link, as far as clients tell of them: what a
+ * client asks of another server is heard here as well (RFC 8415 §18.2), and
+ * says which server that is and what address it has given.
+ *
+ * @module
+ */
+
+import { encodeHex } from "@std/encoding/hex";
+import { MAX_OTHER_SERVERS } from "../limits.ts";
+import { addressOf, formatIpv6, IPV6_LENGTH, sameOctets } from "../net/ipv6.ts";
+import { type Mac, NO_MAC } from "../net/mac.ts";
+import { IA_ADDRESS_HEADER, IA_HEADER, OptionCode } from "./codes.ts";
+import { macOfDuid } from "./duid.ts";
+import { identify, type MacSource, noIdentity } from "./identity.ts";
+import { decodeOptions, type OptionTable, type Packet } from "./message.ts";
+import type { Link } from "./responder.ts";
+
+/** What was heard of another server. */
+export interface OtherServer {
+  /** Its DUID in hexadecimal digits. */
+  readonly duid: string;
+  /** The MAC in its DUID, or {@linkcode NO_MAC}. */
+  readonly mac: Mac;
+  /** A machine that has another address from it than it should have. */
+  readonly victim: Victim | undefined;
+}
+
+/** A machine with an address of another server. */
+export interface Victim {
+  readonly mac: Mac;
+  readonly address: string;
+  /** What it gets from here. */
+  readonly ownAddress: string;
+}
+
+/** Remembers what was told of which server, so that each is told of once. */
+export class OtherServers {
+  readonly #links: readonly Link[];
+  readonly #macSources: readonly MacSource[];
+  /** By DUID: whether it was told of for giving other addresses. */
+  readonly #told = new Map<string, boolean>();
+  readonly #identity = noIdentity();
+
+  constructor(links: readonly Link[], macSources: readonly MacSource[]) {
+    this.#links = links;
+    this.#macSources = macSources;
+  }
+
+  /**
+   * A client's message names another server.
+   *
+   * @param sender The 16 octets of the address it came from.
+   * @returns What is new about that server, if anything is.
+   */
+  heard(packet: Packet, sender: Uint8Array): OtherServer | undefined {
+    const { bytes, options } = packet;
+    const index = options.find(OptionCode.ServerId);
+    const start = options.starts[index]!;
+    const end = options.ends[index]!;
+    const duid = encodeHex(bytes.subarray(start, end));
+    const told = this.#told.get(duid);
+    if (told === true) return undefined;
+    if (told === undefined && this.#told.size >= MAX_OTHER_SERVERS) {
+      return undefined;
+    }
+    const victim = this.#victimOf(packet, sender);
+    if (told === false && victim === undefined) return undefined;
+    this.#told.set(duid, victim !== undefined);
+    return { duid, mac: macOfDuid(bytes, start, end), victim };
+  }
+
+  /** The client, if it has an address that it would not get from here. */
+  #victimOf(packet: Packet, sender: Uint8Array): Victim | undefined {
+    identify(packet, sender, this.#macSources, this.#identity);
+    const { mac } = this.#identity;
+    const address = firstAddress(packet.bytes, packet.options);
+    if (mac === NO_MAC || address === undefined) return undefined;
+    const own = this.#links.map(({ bytes }) => addressOf(bytes, mac));
+    if (own.some((right) => sameOctets(right, 0, address, 0, IPV6_LENGTH))) {
+      return undefined;
+    }
+    return {
+      mac,
+      address: formatIpv6(address),
+      ownAddress: formatIpv6(own[0]!),
+    };
+  }
+}
+
+/** The first address in the IA_NAs of a message. */
+function firstAddress(
+  bytes: Uint8Array,
+  options: OptionTable,
+): Uint8Array | undefined {
+  for (let index = 0; index < options.count; index++) {
+    if (options.codes[index] !== OptionCode.IaNa) continue;
+    const start = options.starts[index]! + IA_HEADER;
+    const inner = decodeOptions(bytes.slice(start, options.ends[index]), 0);
+    if (typeof inner === "string") continue;
+    const found = inner.find(({ code, data }) =>
+      code === OptionCode.IaAddress && data.length >= IA_ADDRESS_HEADER
+    );
+    if (found !== undefined) return found.data.subarray(0, IPV6_LENGTH);
+  }
+  return undefined;
+}

@@ -1,0 +1,290 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { BASE } from "../clients/expect.ts";
+import { RunningDaemon } from "../lab/daemon.ts";
+import { eventually, Lab, missing, type Program } from "../lab/lab.ts";
+import { isHealthy, metrics, residentMib } from "./metrics.ts";
+import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
+
+const lacks = missing("tests of HTTP abuse", "curl", "prlimit", "nft");
+const suite = lacks.length === 0 ? it : it.skip;
+
+const PORT = 6315;
+const MAC = "02:00:5e:00:53:01";
+const MIB = 1024 * 1024;
+
+/** Memory of the daemon, in MiB, whatever is done to it. */
+const MEMORY = 256;
+
+describe("HTTP abuse", () => {
+  let lab: Lab;
+  let link: Switched;
+  let daemon: RunningDaemon;
+  let next = 0;
+
+  beforeAll(async () => {
+    if (lacks.length > 0) return;
+    lab = new Lab();
+    link = await plugIn(lab, 0);
+    const own = `${lab.directory}/netboot/${MAC}`;
+    await Deno.mkdir(own, { recursive: true });
+    await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(16 * MIB));
+    await Deno.writeTextFile(`${own}/small.txt`, "0123456789");
+    daemon = new RunningDaemon(
+      // A compiled daemon keeps the limit that it was given; the runtime would
+      // raise it to the hard one.
+      link.router.start([
+        ...["prlimit", "--nofile=1024:1024"],
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...["--interface=lan", `--base-address=${BASE}`],
+        ...[`--boot-address=${SERVER}`, "--log-format=json"],
+        `--netboot-dir=${lab.directory}/netboot`,
+      ]),
+    );
+    await daemon.logs("serving");
+  });
+
+  afterAll(async () => {
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  const hold = (count: number, kind: string, path = "/"): Program =>
+    link.attacker.start([
+      ...["prlimit", "--nofile=8192:8192"],
+      ...labProgram(
+        "connections.ts",
+        ...[SERVER, String(PORT), String(count), kind, path],
+      ),
+    ]);
+
+  /** Fetches something as the visitor; curl's exit code and what it says. */
+  const fetches = async (url: string, seconds: number, ...args: string[]) => {
+    const { code, stdout, stderr } = await link.visitor.run([
+      ...["curl", "-sS", "-g", "--max-time", String(seconds)],
+      ...["-o", "/dev/null", "-w", "%{http_code}", ...args, url],
+    ], { mayFail: true });
+    return { code, status: stdout, stderr };
+  };
+
+  /** DHCPv6 and TFTP go on. */
+  async function othersAnswer(): Promise<void> {
+    const probe = link.visitor.start(
+      labProgram("probe.ts", "eth0", BASE, "100", "10"),
+    );
+    const tftp = await fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 20);
+    assertEquals(tftp.code, 0, tftp.stderr);
+    assertEquals(await probe.ended(20), 0, probe.output);
+    const last = JSON.parse(probe.output.trim().split("\n").at(-1)!);
+    assertEquals(last.wrong, 0);
+    assertLess(90, last.distinct);
+  }
+
+  async function httpAnswers(seconds: number): Promise<void> {
+    await eventually(
+      "HTTP answers",
+      async () =>
+        (await fetches(
+          `http://[${SERVER}]:${PORT}/mac/${MAC}/small.txt`,
+          1,
+        )).status === "200",
+      seconds,
+    );
+  }
+
+  suite("2,000 idle connections at 1,024 descriptors", async () => {
+    const idle = hold(2000, "idle");
+    await idle.says(/held/, 60);
+    await othersAnswer();
+    await link.router.linkLocal("lan");
+    await httpAnswers(3);
+    await ended(idle);
+    await httpAnswers(2);
+    await othersAnswer();
+    assert(daemon.count("connections_closed") > 0);
+    assertLess(await residentMib(link.router), MEMORY);
+  });
+
+  suite("300 slow senders and 100 slow readers", async () => {
+    const slow = [
+      hold(300, "sending"),
+      hold(100, "reading", `/mac/${MAC}/boot.efi`),
+    ];
+    for (const program of slow) await program.says(/held/, 60);
+    await othersAnswer();
+    await httpAnswers(2);
+    assertLess(await residentMib(link.router), MEMORY);
+    const { open } = JSON.parse((await ended(slow[1]!)).split("\n").at(-1)!);
+    assertEquals(open, 100, "slow readers are not cut off");
+    await ended(slow[0]!);
+    await eventually(
+      "nothing is left of them",
+      async () =>
+        (await metrics(link.router)).get("dhcpv6macd_http_downloads") === 0,
+      10,
+    );
+  });
+
+  async function ended(program: Program): Promise<string> {
+    program.kill();
+    await program.ended();
+    return program.output.trim();
+  }
+
+  suite("600 connections whose other end is gone", async () => {
+    const { attacker } = link;
+    const gone = [
+      hold(500, "idle"),
+      hold(100, "reading", `/mac/${MAC}/boot.efi`),
+    ];
+    for (const program of gone) await program.says(/held/, 60);
+    await attacker.run(["nft", "add table inet gone"]);
+    await attacker.run([
+      "nft",
+      "add chain inet gone out { type filter hook output priority 0; policy drop; }",
+    ]);
+    for (const program of gone) {
+      program.kill("SIGKILL");
+      await program.ended();
+    }
+    await othersAnswer();
+    await httpAnswers(2);
+    // The next ones find room, though nobody ever closes the first.
+    const next = link.visitor.start([
+      ...["prlimit", "--nofile=8192:8192"],
+      ...labProgram("connections.ts", SERVER, String(PORT), "500", "idle"),
+    ]);
+    await next.says(/held/, 60);
+    await httpAnswers(3);
+    await ended(next);
+    await attacker.run(["nft", "delete table inet gone"]);
+  });
+
+  /** Sends octets and returns what comes back. */
+  async function raw(text: string, seconds = 5): Promise<string> {
+    const file = await lab.file(`raw-${next++}`, text);
+    const { stdout } = await link.visitor.run(
+      labProgram("raw_http.ts", SERVER, String(PORT), file, String(seconds)),
+    );
+    return stdout;
+  }
+
+  for (
+    const [what, head] of [
+      ["a header of 64 MiB", `X: ${"x".repeat(64 * MIB)}`],
+      [
+        "200,000 headers",
+        Array.from({ length: 200_000 }, (_, index) => `X${index}: y`)
+          .join("\r\n"),
+      ],
+    ] as const
+  ) {
+    suite(`${what}: refused, and no memory`, async () => {
+      const answer = await raw(
+        `GET /healthz HTTP/1.1\r\nHost: a\r\n${head}\r\n\r\n`,
+      );
+      assert(!answer.includes(" 200 "), answer.slice(0, 200));
+      assertLess(await residentMib(link.router), MEMORY);
+      await httpAnswers(2);
+    });
+  }
+
+  suite("a target of 1 MiB is refused", async () => {
+    const answer = await raw(
+      `GET /${"a/".repeat(MIB / 2)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    );
+    assert(!answer.includes(" 200 "), answer.slice(0, 200));
+    await httpAnswers(2);
+  });
+
+  suite("500 requests at once in one connection, in order", async () => {
+    const request = (path: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: [${SERVER}]\r\n\r\n`;
+    const paths = ["/healthz", `/mac/${MAC}/small.txt`, `/mac/${MAC}/none`];
+    const count = 500;
+    const answer = await raw(
+      Array.from({ length: count }, (_, index) => request(paths[index % 3]!))
+        .join("") +
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    const bodies = [...answer.matchAll(/\r\n\r\n([^H]*)/g)].map(([, body]) =>
+      body!.trim()
+    );
+    assertEquals(bodies.length, count + 1);
+    for (const [index, body] of bodies.slice(0, -1).entries()) {
+      assertEquals(body, ["ok", "0123456789", "not found"][index % 3]);
+    }
+  });
+
+  suite("a thousand ranges are one file at most", async () => {
+    const ranges = Array.from({ length: 1000 }, () => "0-").join(",");
+    const answer = await raw(
+      `GET /mac/${MAC}/small.txt HTTP/1.1\r\nHost: a\r\nRange: bytes=${ranges}\r\nConnection: close\r\n\r\n`,
+    );
+    assertMatch(answer, /^HTTP\/1\.1 (200|416) /);
+    assertLess(answer.length, 1000);
+    const sent = (await metrics(link.router)).get(
+      "dhcpv6macd_http_sent_bytes_total",
+    )!;
+    const big = Array.from({ length: 1300 }, (_, at) => `${at}-`).join(",");
+    await raw(
+      `GET /mac/${MAC}/boot.efi HTTP/1.1\r\nHost: a\r\nRange: bytes=${big}\r\nConnection: close\r\n\r\n`,
+    );
+    const after = (await metrics(link.router)).get(
+      "dhcpv6macd_http_sent_bytes_total",
+    )!;
+    assert(after - sent <= 16 * MIB, `${after - sent}`);
+  });
+
+  for (
+    const [path, headers, status] of [
+      ["/", ["Host: evil.example"], "421"],
+      ["/events", ["Host: evil.example:6315"], "421"],
+      ["/machines", ["Host: evil.example"], "421"],
+      ["/metrics", ["Host: localhost.evil.example"], "421"],
+      ["/names", ["Host: [::1].evil.example"], "421"],
+      ["/machines", ["Origin: http://evil.example"], "403"],
+      ["/machines", ["Origin: null"], "403"],
+      ["/machines", [`Origin: http://[${SERVER}]:${PORT}`], "200"],
+      ["/healthz", ["Host: evil.example"], "200"],
+      [`/mac/${MAC}/small.txt`, ["Host: evil.example"], "200"],
+    ] as [string, string[], string][]
+  ) {
+    suite(`${path} with ${headers}: ${status}`, async () => {
+      const answer = await fetches(
+        `http://[${SERVER}]:${PORT}${path}`,
+        3,
+        ...headers.flatMap((header) => ["-H", header]),
+      );
+      assertEquals(answer.status, status, answer.stderr);
+    });
+  }
+
+  suite("two Hosts, or one in the target: no way around", async () => {
+    for (
+      const head of [
+        `GET http://evil.example/machines HTTP/1.1\r\nHost: [${SERVER}]`,
+        `GET http://[${SERVER}]/machines HTTP/1.1\r\nHost: evil.example`,
+        `GET /machines HTTP/1.1\r\nHost: [${SERVER}]\r\nHost: evil.example`,
+        `GET /machines HTTP/1.1\r\nHost: evil.example\r\nHost: [${SERVER}]`,
+      ]
+    ) {
+      const answer = await raw(`${head}\r\nConnection: close\r\n\r\n`);
+      assertMatch(answer, /^HTTP\/1\.1 4(00|21) /, head);
+    }
+  });
+
+  suite("a MAC that was never seen becomes no machine", async () => {
+    const unseen = "02:00:5e:00:53:99";
+    await fetches(`http://[${SERVER}]:${PORT}/mac/${unseen}/boot.efi`, 3);
+    await fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, 9);
+    await fetches(`tftp://[${SERVER}]/${unseen}/autoexec.ipxe`, 9);
+    await isHealthy(link.router);
+    for (const mac of [unseen, MAC]) {
+      const { status } = await fetches(
+        `http://[${SERVER}]:${PORT}/machines/${mac}`,
+        3,
+      );
+      assertEquals(status, "404");
+    }
+  });
+});

@@ -1,0 +1,74 @@
+/**
+ * A program that holds many TCP connections to an HTTP server. Runs inside a
+ * namespace.
+ *
+ * Usage: `connections.ts ADDRESS PORT COUNT KIND [PATH]`. `KIND` says what the
+ * connections do: `idle`: nothing; `sending`: a request for `PATH`, an octet of
+ * it each second; `reading`: ask for `PATH` and read nothing. One that is
+ * closed is not opened again. It says `held` when it has tried all, and ends at
+ * SIGTERM with a line of JSON: how many were open to the end.
+ *
+ * @module
+ */
+
+const [hostname, port, count, kind, path = "/"] = [
+  Deno.args[0]!,
+  Number(Deno.args[1]),
+  Number(Deno.args[2]),
+  Deno.args[3]!,
+  Deno.args[4],
+];
+
+/** Connections that are being opened at once. */
+const TOGETHER = 50;
+
+const request = new TextEncoder().encode(
+  `GET ${path} HTTP/1.1\r\nHost: [${hostname}]\r\nX-Filler: ${
+    "x".repeat(4000)
+  }`,
+);
+
+const open = new Set<Deno.TcpConn>();
+
+async function hold(): Promise<void> {
+  const connection = await Deno.connect({ hostname, port });
+  open.add(connection);
+  use(connection).catch(() => {
+    open.delete(connection);
+  });
+}
+
+async function use(connection: Deno.TcpConn): Promise<void> {
+  if (kind === "reading") {
+    await connection.write(request);
+    await connection.write(new TextEncoder().encode("\r\n\r\n"));
+    return;
+  }
+  if (kind === "sending") void send(connection);
+  while (await connection.read(new Uint8Array(4096)) !== null);
+  throw new Error("closed");
+}
+
+async function send(connection: Deno.TcpConn): Promise<void> {
+  for (let at = 0; at < request.length && open.has(connection); at++) {
+    await connection.write(request.subarray(at, at + 1)).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+Deno.addSignalListener("SIGTERM", () => {
+  console.log(JSON.stringify({ open: open.size }));
+  setTimeout(() => Deno.exit(0), 100);
+});
+for (let index = 0; index < count; index += TOGETHER) {
+  await Promise.all(
+    Array.from({ length: TOGETHER }, () =>
+      Promise.race([
+        hold().catch(() => {}),
+        new Promise((resolve) => setTimeout(resolve, 500)),
+      ])),
+  );
+}
+console.log("held");
+// Connections that wait for nothing do not keep a program running.
+setInterval(() => {}, 60_000);
