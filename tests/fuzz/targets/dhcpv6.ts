@@ -396,7 +396,7 @@ function checkAnswer(
     request.client.type,
     reply.type,
     request.relays.length,
-    [...new Set(codes)].join(","),
+    [...new Set(codes)].sort().join(","),
     outcome.event,
     outcome.note,
     outcome.identity.source,
