@@ -238,7 +238,7 @@ export class Daemon
       () =>
         2 * this.#netboot.downloads.active + this.#broadcast.readers +
         this.#tftp.transfers,
-      (connections) => this.#cutHttp(connections),
+      (connections) => this.#shedHttp(connections),
     );
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
     this.#otlp?.start();
@@ -307,14 +307,14 @@ export class Daemon
   }
 
   /** Connections that do nothing shall keep nobody out. */
-  #cutHttp(connections: number): void {
+  #shedHttp(connections: number): void {
     this.#log.warning(
       "connections_closed",
-      `about ${connections} HTTP connections said nothing; all connections are closed, and who asks again is served`,
+      `about ${connections} HTTP connections said nothing and are closed; responses go on`,
       { connections },
     );
-    this.#http.cut();
-    this.#https?.cut();
+    this.#http.shed();
+    this.#https?.shed();
   }
 
   #look(link: Interface | undefined): void {

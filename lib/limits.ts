@@ -60,8 +60,8 @@ export const MAX_RECENT_EVENT_OCTETS = 4 * 1024 * 1024;
 
 /**
  * HTTP connections that say nothing: half of the descriptors that a process
- * has as a rule. Above that all connections are closed; who asks again is
- * served.
+ * has as a rule. Above that they are closed; who asks again is served, and what
+ * is being sent goes on.
  */
 export const MAX_SILENT_CONNECTIONS = 512;
 
@@ -69,7 +69,7 @@ export const MAX_SILENT_CONNECTIONS = 512;
  * Downloads at once, and to one client: each holds a connection, a file and a
  * piece of it for as long as its client likes.
  */
-export const MAX_DOWNLOADS = 512;
+export const MAX_DOWNLOADS = 4096;
 export const MAX_DOWNLOADS_OF_ONE = 128;
 
 /** Octets of the file of machines' names: 65,536 of them and room for more. */

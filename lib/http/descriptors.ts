@@ -11,8 +11,11 @@
 
 import { MAX_SILENT_CONNECTIONS } from "../limits.ts";
 
-/** Milliseconds between two looks; each costs some microseconds. */
-const LOOK_INTERVAL = 50;
+/** Milliseconds between two looks; each costs a microsecond for a descriptor. */
+const LOOK_INTERVAL = 100;
+
+/** Milliseconds that closing connections takes, before the next look. */
+const REST = 1000;
 
 /** Descriptors of a daemon that does nothing, and some for its work. */
 const OWN = 64;
@@ -28,7 +31,7 @@ export function openDescriptors(): number {
 export class SilenceWatch {
   readonly #accounted: () => number;
   readonly #onTooMany: (connections: number) => void;
-  readonly #timer: number;
+  #timer: number | undefined;
 
   /**
    * @param accounted How many descriptors have a known use.
@@ -40,22 +43,27 @@ export class SilenceWatch {
   ) {
     this.#accounted = accounted;
     this.#onTooMany = onTooMany;
-    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL);
+    this.#lookAfter(LOOK_INTERVAL);
   }
 
   /** Looks no more. */
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+  }
+
+  #lookAfter(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#look(), milliseconds);
   }
 
   #look(): void {
-    let open: number;
+    let silent = 0;
     try {
-      open = openDescriptors();
+      silent = openDescriptors() - OWN - this.#accounted();
     } catch {
-      return; // There is none left to look with.
+      // There is none left to look with, or no /proc.
     }
-    const silent = open - OWN - this.#accounted();
-    if (silent > MAX_SILENT_CONNECTIONS) this.#onTooMany(silent);
+    if (silent <= MAX_SILENT_CONNECTIONS) return this.#lookAfter(LOOK_INTERVAL);
+    this.#lookAfter(REST);
+    this.#onTooMany(silent);
   }
 }

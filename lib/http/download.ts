@@ -63,6 +63,7 @@ export class Downloads {
     if (range.start > 0) await handle.seek(range.start, Deno.SeekMode.Start);
     const size = range.end - range.start;
     let sentBytes = 0;
+    let lookedAt = 0;
     let isOver = false;
     this.#count(client, 1);
     const end = (error?: string) => {
@@ -84,10 +85,15 @@ export class Downloads {
           );
           const read = chunk.length === 0 ? 0 : await handle.read(chunk);
           if (isOver) return;
-          // Looked at after reading: what was read before a change is whole.
-          if (read === null || !await isUnchanged(handle, file)) {
+          // Looked at after reading, and always after the last of it: what is
+          // sent to its end was read before a change, and is whole.
+          const readBytes = sentBytes + (read ?? 0);
+          const isDue = readBytes === size ||
+            readBytes - lookedAt >= MAX_FILE_CHUNK;
+          if (read === null || isDue && !await isUnchanged(handle, file)) {
             throw new Error("the file has changed");
           }
+          if (isDue) lookedAt = readBytes;
           if (isOver) return;
           if (read > 0) controller.enqueue(chunk.subarray(0, read));
           sentBytes += read;

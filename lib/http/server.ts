@@ -28,6 +28,9 @@ export interface HttpObserver {
 /** Milliseconds after which a server that ended is started again. */
 const RESTART_AFTER = 500;
 
+/** Milliseconds after which the port of a server that ends is free. */
+const LISTEN_AFTER = 50;
+
 /** An address as URLs write it. */
 export function authorityOf({ hostname, port }: ListenAddress): string {
   return hostname.includes(":")
@@ -42,9 +45,7 @@ export class HttpServer {
   readonly #observer: HttpObserver;
   #keyPair: KeyPair | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  /** Closes the server with all its connections. */
-  #cutter = new AbortController();
-  /** Servers with an earlier certificate that finish their responses. */
+  /** Servers that listen no more, and finish their responses. */
   readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
   #isStopped = false;
@@ -103,24 +104,19 @@ export class HttpServer {
     }
     this.#keyPair = keyPair;
     clearTimeout(this.#timer);
-    if (old === undefined) return;
-    const end = old.shutdown();
-    this.#retiring.add(end);
-    void end.finally(() => this.#retiring.delete(end));
+    if (old !== undefined) this.#retire(old);
   }
 
   /**
-   * Closes all connections at once, whatever they do, and listens again: the
-   * runtime tells nobody which of them are silent.
+   * Closes the connections that say nothing, and listens again: the runtime
+   * tells nobody which of them are silent, but a server that ends finishes its
+   * responses and nothing else.
    */
-  cut(): void {
-    if (this.#server === undefined) return;
-    const cutter = this.#cutter;
-    const ignore = (event: Event) => event.preventDefault();
-    // A server that has just ended by itself cannot be told to, and throws.
-    addEventListener("error", ignore);
-    cutter.abort();
-    removeEventListener("error", ignore);
+  shed(): void {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#restart(LISTEN_AFTER);
+    this.#retire(server);
   }
 
   /** Takes no new requests; resolves when the last response is finished. */
@@ -134,26 +130,29 @@ export class HttpServer {
 
   #listen(keyPair: KeyPair | undefined): Deno.HttpServer<Deno.NetAddr> {
     const protocol = keyPair === undefined ? "http" : "https";
-    const cutter = new AbortController();
     const server = Deno.serve(
       {
         ...this.#address,
         ...keyPair,
         // A second server with another certificate listens beside the first.
         reusePort: keyPair !== undefined,
-        signal: cutter.signal,
         onListen: () => {},
         onError: () => new Response(null, { status: 500 }),
       },
       (request, { remoteAddr }) =>
         this.#handler.handle(request, remoteAddr.hostname, protocol),
     );
-    this.#cutter = cutter;
     server.finished.catch(() => {}).finally(() => {
       // It ends by itself when the process runs out of descriptors.
       if (this.#server === server) this.#restart();
     });
     return server;
+  }
+
+  #retire(server: Deno.HttpServer<Deno.NetAddr>): void {
+    const end = server.shutdown().catch(() => {});
+    this.#retiring.add(end);
+    void end.finally(() => this.#retiring.delete(end));
   }
 
   #complain(error: Error): void {
@@ -162,7 +161,7 @@ export class HttpServer {
     this.#observer.httpUnavailable(this.#address, error);
   }
 
-  #restart(): void {
+  #restart(after = RESTART_AFTER): void {
     this.#server = undefined;
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
@@ -172,6 +171,6 @@ export class HttpServer {
         this.#complain(error as Error);
         this.#restart();
       }
-    }, RESTART_AFTER);
+    }, after);
   }
 }

@@ -18,6 +18,7 @@ import {
 import { DatagramSockets } from "../net/datagram_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
+import { Alarm } from "./alarm.ts";
 import { toNetascii } from "./netascii.ts";
 import {
   decodeRequest,
@@ -87,6 +88,9 @@ interface Running {
   readonly client: Deno.NetAddr;
   /** The client as it is reached: a link-local address needs its zone. */
   readonly destination: Deno.NetAddr;
+  /** What is sent next is written here. */
+  readonly packet: Uint8Array;
+  isSending: boolean;
 }
 
 /** Serves files over TFTP. */
@@ -300,7 +304,17 @@ export class TftpServer {
         performance.now(),
       );
       const destination = this.#destination(client);
-      running = { asked, transfer, socket, client, destination };
+      const packet = new Uint8Array(transfer.packetSize);
+      const isSending = false;
+      running = {
+        asked,
+        transfer,
+        socket,
+        client,
+        destination,
+        packet,
+        isSending,
+      };
       this.#running.set(key, running);
       await this.#run(running, file);
       const { state, sentOctets } = transfer;
@@ -318,34 +332,35 @@ export class TftpServer {
 
   /** Moves packets until the transfer is over. */
   async #run(running: Running, file: RequestedFile): Promise<void> {
-    const { transfer, socket, client, destination } = running;
-    const packet = new Uint8Array(transfer.packetSize);
+    const { transfer, socket, client } = running;
     const buffer = new Uint8Array(MAX_TFTP_REPLY);
     const report = this.#report(running, file);
-    let received = socket.receive(buffer);
-    // A rejection is seen where it is awaited; until then it is nobody's.
-    received.catch(() => {});
-    while (true) {
-      for (
-        let length = transfer.next(packet, performance.now());
-        length > 0;
-        length = transfer.next(packet, performance.now())
-      ) await sendOrLose(socket, packet.subarray(0, length), destination);
-      if (transfer.isOver) break;
-      const arrival = await before(received, transfer.deadline);
-      const now = performance.now();
-      if (arrival === undefined) transfer.expire(now);
-      else {
-        const [bytes, from] = arrival;
+    const alarm = new Alarm(() => transfer.deadline, () => {
+      transfer.expire(performance.now());
+      tell(transfer, report);
+      // Ends the wait for a client that has gone, if nobody else has.
+      if (transfer.isOver) return closeQuietly(socket);
+      // Who is closed meanwhile is seen to be where packets are waited for.
+      sendDue(running).catch(() => {});
+      alarm.follow();
+    });
+    try {
+      while (true) {
+        await sendDue(running);
+        if (transfer.isOver) break;
+        alarm.follow();
+        const [bytes, from] = await socket.receive(buffer);
         const sender = from as Deno.NetAddr;
         // Nobody but the client itself has a say.
         if (
           sender.port === client.port && sender.hostname === client.hostname
-        ) transfer.receive(bytes, now);
-        received = socket.receive(buffer);
-        received.catch(() => {});
+        ) transfer.receive(bytes, performance.now());
+        tell(transfer, report);
       }
-      tell(transfer, report);
+    } catch (error) {
+      if (!transfer.isOver) throw error;
+    } finally {
+      alarm.stop();
     }
   }
 
@@ -380,6 +395,25 @@ function tell({ state, sentOctets, error }: Transfer, report: TransferReport) {
   else if (state === "failed") report.fail(sentOctets, error ?? "unknown");
 }
 
+/**
+ * Sends what is due, one packet after the other: they share a buffer. Where that
+ * goes on already, it goes on with what has become due.
+ */
+async function sendDue(running: Running): Promise<void> {
+  const { transfer, socket, packet, destination } = running;
+  if (running.isSending) return;
+  running.isSending = true;
+  try {
+    for (
+      let length = transfer.next(packet, performance.now());
+      length > 0;
+      length = transfer.next(packet, performance.now())
+    ) await sendOrLose(socket, packet.subarray(0, length), destination);
+  } finally {
+    running.isSending = false;
+  }
+}
+
 /** A packet that the kernel does not take is a lost one. */
 async function sendOrLose(
   socket: Deno.DatagramConn,
@@ -390,25 +424,6 @@ async function sendOrLose(
     await socket.send(packet, client);
   } catch (error) {
     if (error instanceof Deno.errors.BadResource) throw error;
-  }
-}
-
-/** What a promise brings before a deadline; `undefined` if nothing. */
-async function before<T>(
-  promise: Promise<T>,
-  deadline: number,
-): Promise<T | undefined> {
-  let timer: number | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(
-      () => resolve(undefined),
-      Math.max(0, deadline - performance.now()),
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,14 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../lab/daemon.ts";
-import {
-  command,
-  eventually,
-  type Host,
-  Lab,
-  missing,
-  pause,
-} from "../lab/lab.ts";
+import { command, eventually, type Host, Lab, missing } from "../lab/lab.ts";
 import { BASE } from "./expect.ts";
 
 const SERVER = "2001:db8:1:2::1";
@@ -151,21 +144,12 @@ describe("event stream", () => {
       String(MACHINES),
     ], { seconds: SECONDS + 20 });
     const answers = JSON.parse(stdout.trim().split("\n").at(-1)!);
-    await eventually("all have it", async () => {
-      const delivered = await metric(
-        router,
-        "dhcpv6macd_events_delivered_total",
-      );
-      await pause(500);
-      return delivered ===
-        await metric(router, "dhcpv6macd_events_delivered_total");
-    });
     const dropped = await metric(
       router,
       "dhcpv6macd_event_readers_dropped_total",
     );
     const after = await metric(router, "process_resident_memory_bytes");
-    await all.stop();
+    await all.stop(30);
     const result = JSON.parse(all.output.trim().split("\n").at(-1)!);
     console.log(JSON.stringify({ ...result, dropped, before, after, answers }));
     assertEquals([result.disordered, result.states], [0, 0]);
@@ -175,8 +159,9 @@ describe("event stream", () => {
     assert(result.connections > 1050 + 10 * (SECONDS - 5), "some resumed");
     assertEquals(dropped, 50);
     assertLess(after - before, 300_000_000);
-    // The load, the daemon and a thousand readers share the machine.
-    assertLess(result.p99, 1000);
-    assertLess(answers.p99, 100);
+    // Load, daemon and a thousand readers share the machine, whatever it is:
+    // how old events are, and how long answers take, is for the benchmark.
+    assertLess(result.p99, 5000);
+    assertLess(answers.p99, 500);
   });
 });

@@ -1,5 +1,6 @@
 /** Runs inputs through targets, and keeps those that did something new. */
 
+import { effortOfWaiting } from "./effort.ts";
 import { changed, minimised } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import { Invariant, type Target, Violation } from "./target.ts";
@@ -13,9 +14,8 @@ const MAX_BEHAVIOURS = 100_000;
 /** Changes made to one input at most. */
 const MAX_CHANGES = 5;
 
-/** Milliseconds that one input may take, by the fastest of some runs. */
+/** Milliseconds that one input may take. */
 const PATIENCE = 50;
-const SLOW_RUNS = 5;
 
 /** An invariant that an input breaks. */
 export interface Failure {
@@ -126,7 +126,8 @@ export class Fuzzer {
       this.throwsNothing.checked++;
       const took = performance.now() - start;
       this.isQuick.holds(
-        took < PATIENCE || await this.#fastest(input) < PATIENCE,
+        took < PATIENCE ||
+          await effortOfWaiting(() => this.target.run(input)) < PATIENCE,
         () => `${Math.round(took)} ms`,
       );
       return behaviour;
@@ -136,16 +137,6 @@ export class Fuzzer {
         ? { invariant: error.invariant, error }
         : { invariant: this.throwsNothing, error };
     }
-  }
-
-  async #fastest(input: Uint8Array): Promise<number> {
-    let fastest = Infinity;
-    for (let run = 0; run < SLOW_RUNS; run++) {
-      const start = performance.now();
-      await this.target.run(input);
-      fastest = Math.min(fastest, performance.now() - start);
-    }
-    return fastest;
   }
 
   async #fail(

@@ -106,8 +106,7 @@ describe("TFTP abuse", () => {
       await spoof(VICTIM, asked, { count, ports: count });
       await pause(UNCONFIRMED);
     });
-    // Each begins, for it displaces one that nobody has confirmed; only the
-    // last ones are repeated.
+    // Each is answered, as a rule by an error; only offers are repeated.
     assert(
       sizes.length <= count + MAX_TFTP_TRANSFERS_OF_ONE * MAX_TFTP_UNCONFIRMED,
       `${sizes.length}`,

@@ -7,8 +7,9 @@
  *
  * Steady readers read on. Resuming ones lose their connection every second and
  * come back with the number of the last event that they had. Stalling ones read
- * the state and nothing more. It says "reading" when all have the state. At
- * SIGTERM it writes one line of JSON, and ends.
+ * the state and nothing more. It says "reading" when all have the state. After
+ * SIGTERM, when nothing has come for a second, it writes one line of JSON, and
+ * ends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -156,7 +157,7 @@ static void receive(struct reader *reader) {
     exit(1);
   }
   take(reader, octets, count);
-  if (reader->kind != RESUMING || !reader->has_state) return;
+  if (reader->kind != RESUMING || !reader->has_state || ending) return;
   if (now() - reader->connected < 1) return;
   close(reader->fd);
   reader->is_resumed = 1;
@@ -190,9 +191,10 @@ int main(int argc, char **argv) {
       begin(&readers[index]);
     }
   }
-  while (!ending) {
+  for (;;) {
     struct epoll_event ready[256];
-    int count = epoll_wait(queue, ready, 256, 200);
+    int count = epoll_wait(queue, ready, 256, 1000);
+    if (count == 0 && ending) break;
     for (int index = 0; index < count; index++) receive(ready[index].data.ptr);
   }
   long long least = 1LL << 62, most = 0;

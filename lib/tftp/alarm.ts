@@ -1,0 +1,52 @@
+/**
+ * A timer for a deadline that moves.
+ *
+ * @module
+ */
+
+/**
+ * Rings when a deadline has passed. A deadline that only moves away costs
+ * nothing: setting a timer anew for each packet would cost as much as the
+ * packet does.
+ */
+export class Alarm {
+  readonly #deadline: () => number;
+  readonly #ring: () => void;
+  #timer: number | undefined;
+  /** When the timer is due; `Infinity` while there is none. */
+  #due = Infinity;
+
+  /**
+   * @param deadline The deadline as it is now, in the milliseconds of
+   * `performance.now()`.
+   * @param ring Called when it has passed, and again while it stays passed.
+   */
+  constructor(deadline: () => number, ring: () => void) {
+    this.#deadline = deadline;
+    this.#ring = ring;
+  }
+
+  /** To be called when the deadline may have come nearer. */
+  follow(): void {
+    const deadline = this.#deadline();
+    if (deadline >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = deadline;
+    this.#timer = setTimeout(
+      () => this.#look(),
+      Math.max(0, deadline - performance.now()),
+    );
+  }
+
+  /** Rings no more, until {@linkcode follow} is called. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#due = Infinity;
+  }
+
+  #look(): void {
+    this.#due = Infinity;
+    if (performance.now() >= this.#deadline()) this.#ring();
+    else this.follow();
+  }
+}
