@@ -26,7 +26,7 @@ import { missing } from "../lab/lab.ts";
 /** How many times worse than its target a ratio may be here. */
 const SLACK = 2;
 
-const MANNER: Manner = { runs: 3, seconds: 1, isShort: true };
+const MANNER: Manner = { runs: 2, seconds: 1, isShort: true };
 
 const GROUPS = {
   dhcpv6: measureDhcpv6,

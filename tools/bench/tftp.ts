@@ -24,9 +24,12 @@ import {
 } from "./servers.ts";
 
 /** Times that one client fetches it; the median counts. */
-const FETCHES = 5;
+const FETCHES = 3;
 
 const MANY = 200;
+
+/** Clients after which a server is warm. */
+const WARM_UP = 40;
 
 /** A way to fetch the file. */
 interface Fetch {
@@ -124,8 +127,8 @@ export async function measureTftp(
     for (const server of present([DAEMON, ...TFTP_PEERS])) {
       const program = await server.start(place);
       try {
-        // Until it listens, its requests are repeated.
-        await milliseconds(place, { ...TOGETHER, clients: MANY });
+        // Until it listens, requests are repeated.
+        await milliseconds(place, { ...TOGETHER, clients: WARM_UP });
         for (const one of fetched) {
           results.add(
             one.quantity,
