@@ -25,7 +25,10 @@ import { measureTftp } from "./bench/tftp.ts";
 
 /** What can be measured by itself. */
 const GROUPS: Readonly<
-  Record<string, (place: Place, results: Results, manner: Manner) => unknown>
+  Record<
+    string,
+    (place: Place, results: Results, manner: Manner) => Promise<void>
+  >
 > = {
   dhcpv6: measureDhcpv6,
   memory: measureMemory,
@@ -93,16 +96,48 @@ async function run(): Promise<number> {
     say("dist/dhcpv6macd is not there: run deno task build first");
     return 1;
   }
-  await using place = await Place.make();
   const results = new Results();
-  for (const group of groups) {
-    say(`measuring ${group}, load ${Deno.loadavg()[0]!.toFixed(1)}`);
-    await GROUPS[group]!(place, results, manner);
-  }
+  const isComplete = await measure(groups, manner, results);
   console.log(
     asJson ? JSON.stringify(json(results), null, 2) : table(results),
   );
-  return 0;
+  return isComplete ? 0 : 1;
+}
+
+/** Measures one group after the other; whether all of them could be. */
+async function measure(
+  groups: readonly string[],
+  manner: Manner,
+  results: Results,
+): Promise<boolean> {
+  const interruption = Promise.withResolvers<never>();
+  interruption.promise.catch(() => {});
+  let isInterrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      isInterrupted = true;
+      interruption.reject(new Error(signal));
+    });
+  }
+  let isComplete = true;
+  await using place = await Place.make();
+  for (const group of groups) {
+    if (isInterrupted) break;
+    say(`measuring ${group}, load ${Deno.loadavg()[0]!.toFixed(1)}`);
+    const measured = (async () => {
+      await GROUPS[group]!(place, results, manner);
+    })();
+    // What it does after an interruption fails, for its hosts are gone.
+    measured.catch(() => {});
+    try {
+      await Promise.race([measured, interruption.promise]);
+    } catch (error) {
+      isComplete = false;
+      say(`${group} is not complete: ${Deno.inspect(error)}`);
+      await place.clear();
+    }
+  }
+  return isComplete;
 }
 
 try {

@@ -67,7 +67,11 @@ describe("speed", () => {
   for (const [name, measure] of Object.entries(GROUPS)) {
     suite(`${name}: no ratio is below half of its target`, async () => {
       const results = new Results();
-      await measure(place, results, MANNER);
+      try {
+        await measure(place, results, MANNER);
+      } finally {
+        await place.clear();
+      }
       console.log(table(results));
       for (const quantity of results.quantities) {
         for (const target of quantity.targets ?? []) {

@@ -151,6 +151,12 @@ export class Place implements AsyncDisposable {
     await new Promise((resolve) => setTimeout(resolve, REST));
   }
 
+  /** Ends what still runs after a measurement that has failed. */
+  async clear(): Promise<void> {
+    for (const program of this.lab.programs) await program.stop();
+    this.lab.programs.length = 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lab[Symbol.asyncDispose]();
   }
