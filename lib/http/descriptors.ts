@@ -14,6 +14,12 @@ import { MAX_SILENT_CONNECTIONS } from "../limits.ts";
 /** Milliseconds between two looks; each costs a microsecond for a descriptor. */
 const LOOK_INTERVAL = 100;
 
+/**
+ * Looks in a row that must find too many: of a thousand who come at once, each
+ * says nothing until it is its turn.
+ */
+const LOOKS = 10;
+
 /** Milliseconds that closing connections takes, before the next look. */
 const REST = 1000;
 
@@ -32,6 +38,7 @@ export class SilenceWatch {
   readonly #accounted: () => number;
   readonly #onTooMany: (connections: number) => void;
   #timer: number | undefined;
+  #found = 0;
 
   /**
    * @param accounted How many descriptors have a known use.
@@ -62,7 +69,9 @@ export class SilenceWatch {
     } catch {
       // There is none left to look with, or no /proc.
     }
-    if (silent <= MAX_SILENT_CONNECTIONS) return this.#lookAfter(LOOK_INTERVAL);
+    this.#found = silent > MAX_SILENT_CONNECTIONS ? this.#found + 1 : 0;
+    if (this.#found < LOOKS) return this.#lookAfter(LOOK_INTERVAL);
+    this.#found = 0;
     this.#lookAfter(REST);
     this.#onTooMany(silent);
   }
