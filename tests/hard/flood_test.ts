@@ -123,6 +123,8 @@ describe("flood of Solicits", () => {
           await pause(200);
         }
       })();
+      // Seen where it is awaited: until then other things may fail.
+      watching.catch(() => {});
       await Promise.all([
         reachable(visitor),
         ...machines.map(async (machine, index) => {

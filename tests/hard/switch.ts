@@ -21,8 +21,8 @@ export interface Switched {
 }
 
 /**
- * Plugs in a router, an attacker and so many machines. The switch knows who
- * listens to which group, so that a flood to one is no load for the others.
+ * Plugs in a router, an attacker, a visitor and so many machines. The switch
+ * lets them talk to the router only, so that a flood is no load for the others.
  */
 export async function plugIn(lab: Lab, count: number): Promise<Switched> {
   const router = await lab.host("router");
@@ -33,10 +33,6 @@ export async function plugIn(lab: Lab, count: number): Promise<Switched> {
     machines.push(await lab.host(`m${index}`));
   }
   const network = await lab.network("switch");
-  await network.ip(
-    "link set br0 type bridge mcast_snooping 1 mcast_query_response_interval 100 mcast_querier 1 mcast_startup_query_interval 100",
-  );
-  await network.linkLocal("br0");
   await lab.plug(network, 0, router, "lan");
   await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
   await lab.plug(network, 1, attacker, "eth0");
@@ -45,6 +41,9 @@ export async function plugIn(lab: Lab, count: number): Promise<Switched> {
   await visitor.ip("addr add 2001:db8:1:2::77/64 dev eth0 nodad");
   for (const [index, machine] of machines.entries()) {
     await lab.plug(network, 3 + index, machine, "eth0");
+  }
+  for (let port = 1; port < 3 + machines.length; port++) {
+    await network.ip(`link set p${port} type bridge_slave isolated on`);
   }
   for (const host of [attacker, visitor, ...machines]) {
     await host.linkLocal("eth0");

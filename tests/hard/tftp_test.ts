@@ -199,14 +199,14 @@ describe("TFTP abuse", () => {
   ) {
     suite(`${what} from nobody keep nobody out`, async () => {
       const flood = spoof("2001:db8:1:2::/64", payload, {
-        count: 24_000,
-        rate: 2000,
+        count: 10_000,
+        rate: 500,
       });
       await pause(3000);
       for (let round = 0; round < 2; round++) {
         const { code, stderr } = await link.visitor.run([
           ...["curl", "-sS", "-g", "--tftp-blksize", "1428"],
-          ...["--max-time", "4", "-o", "/dev/null"],
+          ...["--max-time", "8", "-o", "/dev/null"],
           `tftp://[${SERVER}]/${PATH}`,
         ], { mayFail: true });
         assertEquals(code, 0, stderr);
