@@ -210,7 +210,7 @@ export async function measureDhcpv6(
         await measureLoad(place, results, server, load, seconds);
       }
       await measureRate(place, results, server, seconds);
-      await program.stop();
+      await place.stop(program);
     }
   }
 }
@@ -248,7 +248,7 @@ export async function measureMemory(
     await place.rest();
     results.add(IDLE, server.name, await place.residentMegabytes());
     if (server.name === OWN && !isShort) await measureGrowth(place, results);
-    await program.stop();
+    await place.stop(program);
   }
 }
 
@@ -297,7 +297,7 @@ export async function measureStart(
       await asking.ended();
       const { answeredAt } = JSON.parse(asking.output);
       results.add(START, server.name, (answeredAt - begun) / 1000);
-      await program.stop();
+      await place.stop(program);
     }
   }
 }

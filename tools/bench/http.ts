@@ -97,7 +97,7 @@ export async function measureHttp(
         results.add(rate, server.name, gigabytes / report.seconds!);
         results.add(cpu, server.name, used / gigabytes);
       }
-      await program.stop();
+      await place.stop(program);
     }
   }
 }
@@ -147,7 +147,7 @@ export async function measureDownloads(
     await readers.ended();
     results.add(DOWNLOADS_P99, OWN, report.p99! / 1000);
     results.add(DOWNLOADS_LOST, OWN, unanswered(report));
-    await program.stop();
+    await place.stop(program);
   }
 }
 
@@ -206,6 +206,6 @@ export async function measureEvents(
     results.add(DELIVERIES, OWN, seen.deliveries! / seen.seconds!);
     results.add(EVENTS_P99, OWN, seen.p99!);
     results.add(EVENTS_DHCPV6, OWN, report.p99! / 1000);
-    await program.stop();
+    await place.stop(program);
   }
 }

@@ -151,6 +151,18 @@ export class Place implements AsyncDisposable {
     await new Promise((resolve) => setTimeout(resolve, REST));
   }
 
+  /** Ends a server, and the processes that it leaves behind. */
+  async stop(program: Program): Promise<void> {
+    await program.stop();
+    for (const pid of await this.#processes()) {
+      try {
+        Deno.kill(Number(pid), "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }
+
   /** Ends what still runs after a measurement that has failed. */
   async clear(): Promise<void> {
     for (const program of this.lab.programs) await program.stop();

@@ -139,7 +139,7 @@ export async function measureTftp(
       } catch (error) {
         throw new Error(`${server.name}: ${program.output}`, { cause: error });
       }
-      await program.stop();
+      await place.stop(program);
     }
     const of = (one: Fetch) => results.valuesOf(one.quantity, OWN).at(-1)!;
     results.add(WINDOWS, OWN, of(WINDOW_16) / of(WINDOW_4));
