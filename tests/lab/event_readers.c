@@ -41,7 +41,10 @@ struct reader {
   char line[LINE];
 };
 
-/* One event in so many has its age taken; and the classes, of a millisecond. */
+/*
+ * One event in so many of steady readers has its age taken, for what was missed
+ * is older; and the classes, of a millisecond.
+ */
 #define SAMPLE 101
 #define AGES 60000
 
@@ -125,7 +128,7 @@ static void take_line(struct reader *reader) {
   } else if (!strncmp(line, "data: {\"mac\"", 12)) {
     if (reader->id != reader->last + 1) disordered++;
     reader->last = reader->id;
-    if (++events % SAMPLE == 0) take_age(line);
+    if (++events % SAMPLE == 0 && reader->kind == STEADY) take_age(line);
   } else if (!strncmp(line, "data: ", 6)) {
     take_state(reader);
   }
