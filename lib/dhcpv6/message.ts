@@ -133,6 +133,25 @@ function stringsAreWhole(bytes: Uint8Array, at: number, end: number): boolean {
   return at === end;
 }
 
+/** Where the address of the first IA Address from `at` on is; -1 if nowhere. */
+export function nextAddress(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+): number {
+  while (at < end) {
+    const data = at + OPTION_HEADER;
+    if (readUint16(bytes, at) === OptionCode.IaAddress) return data;
+    at = optionEnd(bytes, data);
+  }
+  return -1;
+}
+
+/** Where the option whose data begins at `data` ends. */
+export function optionEnd(bytes: Uint8Array, data: number): number {
+  return data + readUint16(bytes, data - 2);
+}
+
 /** The options of one level of a message, as positions in its octets. */
 export class OptionTable {
   /** How many there are. */

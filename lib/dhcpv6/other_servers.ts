@@ -10,10 +10,10 @@ import { encodeHex } from "@std/encoding/hex";
 import { MAX_OTHER_SERVERS } from "../limits.ts";
 import { addressOf, formatIpv6, IPV6_LENGTH, sameOctets } from "../net/ipv6.ts";
 import { type Mac, NO_MAC } from "../net/mac.ts";
-import { IA_ADDRESS_HEADER, IA_HEADER, OptionCode } from "./codes.ts";
+import { IA_HEADER, OptionCode } from "./codes.ts";
 import { macOfDuid } from "./duid.ts";
 import { identify, type MacSource, noIdentity } from "./identity.ts";
-import { decodeOptions, type OptionTable, type Packet } from "./message.ts";
+import { nextAddress, type OptionTable, type Packet } from "./message.ts";
 import type { Link } from "./responder.ts";
 
 /** What was heard of another server. */
@@ -96,12 +96,8 @@ function firstAddress(
   for (let index = 0; index < options.count; index++) {
     if (options.codes[index] !== OptionCode.IaNa) continue;
     const start = options.starts[index]! + IA_HEADER;
-    const inner = decodeOptions(bytes.slice(start, options.ends[index]), 0);
-    if (typeof inner === "string") continue;
-    const found = inner.find(({ code, data }) =>
-      code === OptionCode.IaAddress && data.length >= IA_ADDRESS_HEADER
-    );
-    if (found !== undefined) return found.data.subarray(0, IPV6_LENGTH);
+    const at = nextAddress(bytes, start, options.ends[index]!);
+    if (at !== -1) return bytes.slice(at, at + IPV6_LENGTH);
   }
   return undefined;
 }

@@ -54,7 +54,9 @@ import {
 } from "./identity.ts";
 import {
   encodeOptions,
+  nextAddress,
   type Option,
+  optionEnd,
   type OptionTable,
   Packet,
   readUint16,
@@ -653,21 +655,6 @@ function listsCode(
     if (readUint16(bytes, at) === code) return true;
   }
   return false;
-}
-
-/** Where the address of the first IA Address from `at` on is; -1 if nowhere. */
-function nextAddress(bytes: Uint8Array, at: number, end: number): number {
-  while (at < end) {
-    const data = at + OPTION_HEADER;
-    if (readUint16(bytes, at) === OptionCode.IaAddress) return data;
-    at = optionEnd(bytes, data);
-  }
-  return -1;
-}
-
-/** Where the option whose data begins at `data` ends. */
-function optionEnd(bytes: Uint8Array, data: number): number {
-  return data + readUint16(bytes, data - 2);
 }
 
 /** Whether the address at `at` is in the link's /64. */
