@@ -11,7 +11,7 @@ import { type Log, type LogFields, shown } from "./log.ts";
 import type { MachineWriter } from "./machines/json.ts";
 import type { Names } from "./machines/names.ts";
 import type { Machine } from "./machines/registry.ts";
-import type { EventName, Note } from "./machines/timeline.ts";
+import { type EventName, isNote, type Note } from "./machines/timeline.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
 import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
 
@@ -35,10 +35,6 @@ export function levelOf(
 ): "warning" | "info" | "debug" {
   if (isNote(event)) return "warning";
   return !repeat || detail !== null ? "info" : "debug";
-}
-
-function isNote(event: EventName): event is Note {
-  return event === "address_declined" || event === "unsupported_architecture";
 }
 
 /** Says what happens to machines. */

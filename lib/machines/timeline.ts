@@ -28,6 +28,11 @@ export type EventName = typeof EVENTS[number];
 export const NOTES = ["unsupported_architecture", "address_declined"] as const;
 export type Note = typeof NOTES[number];
 
+/** Whether an event leaves a machine in its stage. */
+export function isNote(event: string): event is Note {
+  return (NOTES as readonly string[]).includes(event);
+}
+
 /** A stage of a boot. */
 export type Stage = Exclude<EventName, Note | "jump_to">;
 

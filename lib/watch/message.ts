@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type EventName, NOTES } from "../machines/timeline.ts";
+import type { EventName } from "../machines/timeline.ts";
 import type { TransferDetail } from "../machines/transfer_detail.ts";
 
 /** An event of a machine; it may have more fields than these. */
@@ -104,11 +104,6 @@ export function transferOf({ detail }: MachineEvent):
       (detail.error === undefined || typeof detail.error === "string")
     ? detail as unknown as TransferDetail
     : undefined;
-}
-
-/** Whether an event leaves a machine in its stage. */
-export function isNote(name: string): boolean {
-  return (NOTES as readonly string[]).includes(name);
 }
 
 /** The first event of every machine. */

@@ -5,15 +5,9 @@
  */
 
 import { shown } from "../log.ts";
-import type { EventName } from "../machines/timeline.ts";
+import { type EventName, isNote } from "../machines/timeline.ts";
 import type { TransferDetail } from "../machines/transfer_detail.ts";
-import {
-  FIRST,
-  isNote,
-  JUMP,
-  type MachineEvent,
-  transferOf,
-} from "./message.ts";
+import { FIRST, JUMP, type MachineEvent, transferOf } from "./message.ts";
 import type { Happening, Timeline } from "./timelines.ts";
 
 /** What a piece of a line is. */

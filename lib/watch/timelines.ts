@@ -5,9 +5,9 @@
  * @module
  */
 
+import { isNote } from "../machines/timeline.ts";
 import {
   FIRST,
-  isNote,
   JUMP,
   type KeptMachine,
   type MachineEvent,
