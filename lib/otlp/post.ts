@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readText } from "../bounded_text.ts";
 import { MAX_OTLP_RESPONSE, MAX_RETRY_AFTER } from "../limits.ts";
 import { VERSION } from "../version.ts";
 
@@ -50,7 +51,7 @@ export async function post(
       redirect: "manual",
       signal,
     });
-    const answer = parse(await readText(response));
+    const answer = parse(await answerOf(response));
     return response.ok ? delivered(answer) : notDelivered(response, answer);
   } catch (error) {
     return {
@@ -110,23 +111,14 @@ export function parseRetryAfter(
 }
 
 /** The answer as text; nothing if it is longer than any that has a meaning. */
-async function readText({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let length = 0;
+async function answerOf(response: Response): Promise<string> {
   try {
-    // Leaving the loop cancels what has not been read.
-    for await (const bytes of body ?? []) {
-      length += bytes.length;
-      if (length > MAX_OTLP_RESPONSE) return "";
-      text += decoder.decode(bytes, { stream: true });
-    }
+    return await readText(response, MAX_OTLP_RESPONSE) ?? "";
   } catch {
     // The status has said what counts: who has taken a request need not get it
     // again because the rest of the answer is missing.
     return "";
   }
-  return text;
 }
 
 /** What a collector that keeps to the protocol answers; others say nothing. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readText } from "../bounded_text.ts";
 import { MAX_NAMES_OCTETS } from "../limits.ts";
 
 /** Milliseconds that an answer gets, names being no reason to wait. */
@@ -18,24 +19,12 @@ export async function fetchNames(
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER)]),
     });
-    const text = await readText(response);
+    const text = await readText(response, MAX_NAMES_OCTETS);
     return response.ok && text !== undefined ? namesOf(text) : undefined;
   } catch {
     // Lines are as true without a name, and the stream says what is wrong.
     return undefined;
   }
-}
-
-async function readText({ body }: Response): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let length = 0;
-  for await (const bytes of body ?? []) {
-    length += bytes.length;
-    if (length > MAX_NAMES_OCTETS) return undefined;
-    text += decoder.decode(bytes, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 function namesOf(text: string): ReadonlyMap<string, string> {
