@@ -6,12 +6,12 @@
  */
 
 import type { Broadcast } from "../machines/broadcast.ts";
-import type { MachineWriter } from "../machines/json.ts";
+import { type MachineWriter, objectByMac } from "../machines/json.ts";
 import type { Names } from "../machines/names.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../metrics/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../metrics/prometheus.ts";
-import { formatMac, type Mac, parseMac } from "../net/mac.ts";
+import { parseMac } from "../net/mac.ts";
 import type { Turns } from "../turns.ts";
 import { decoded, sentence, type Target } from "./respond.ts";
 import { slicedBody } from "./sliced_body.ts";
@@ -120,19 +120,10 @@ export class Api {
 
   #names(): Response {
     const { names, turns } = this.#parts;
-    return new Response(slicedBody(namesJson(names.entries()), turns), {
+    return new Response(slicedBody(objectByMac(names.entries()), turns), {
       headers: { ...NOW, "content-type": "application/json" },
     });
   }
-}
-
-function* namesJson(entries: Iterable<[Mac, string]>): Generator<string> {
-  let start = "{";
-  for (const [mac, name] of entries) {
-    yield `${start}"${formatMac(mac)}":${JSON.stringify(name)}`;
-    start = ",";
-  }
-  yield start === "{" ? "{}" : "}";
 }
 
 function badMac(where: string): Response {

@@ -67,15 +67,8 @@ export class MachineWriter {
   }
 
   /** All machines by their MAC, in pieces of JSON. */
-  *machines(sequence: number): Generator<string> {
-    let start = "{";
-    for (const machine of this.#registry.at(sequence)) {
-      yield `${start}"${formatMac(machine.mac)}":${
-        JSON.stringify(this.machine(machine, sequence))
-      }`;
-      start = ",";
-    }
-    yield start === "{" ? "{}" : "}";
+  machines(sequence: number): Generator<string> {
+    return objectByMac(this.#entries(sequence));
   }
 
   /** What happened to a machine. */
@@ -87,6 +80,24 @@ export class MachineWriter {
       event: eventJson(event, timestamp, repeat, detail),
     };
   }
+
+  *#entries(sequence: number): Generator<[Mac, MachineJson]> {
+    for (const machine of this.#registry.at(sequence)) {
+      yield [machine.mac, this.machine(machine, sequence)];
+    }
+  }
+}
+
+/** An object with a value for each MAC, in pieces of JSON. */
+export function* objectByMac(
+  entries: Iterable<readonly [Mac, unknown]>,
+): Generator<string> {
+  let start = "{";
+  for (const [mac, value] of entries) {
+    yield `${start}"${formatMac(mac)}":${JSON.stringify(value)}`;
+    start = ",";
+  }
+  yield start === "{" ? "{}" : "}";
 }
 
 function eventJson(
