@@ -71,6 +71,7 @@ import {
 } from "./net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
 import { OtlpExporter } from "./otlp/exporter.ts";
+import { atMost } from "./pause.ts";
 import {
   type RequestedFile,
   type TftpObserver,
@@ -255,17 +256,14 @@ export class Daemon
     this.#broadcast.close();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
-    const ended = Promise.all([
-      this.#http.shutdown(),
-      this.#https?.shutdown(),
-      this.#tftp.finished(),
-    ]);
-    let timer: number | undefined;
-    await Promise.race([
-      ended,
-      new Promise((resolve) => timer = setTimeout(resolve, LAST_TRANSFERS)),
-    ]);
-    clearTimeout(timer);
+    await atMost(
+      LAST_TRANSFERS,
+      Promise.all([
+        this.#http.shutdown(),
+        this.#https?.shutdown(),
+        this.#tftp.finished(),
+      ]),
+    );
     this.#tftp.stop();
     await this.#otlp?.stop();
     const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;

@@ -14,6 +14,8 @@ import {
   MAX_WARNINGS_A_MINUTE,
 } from "./limits.ts";
 
+import { atMost } from "./pause.ts";
+
 /** How much a line matters; `debug` lines are for one packet each. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
@@ -128,12 +130,7 @@ export class Log {
 
   /** Waits until what has been logged is written, but not longer than `milliseconds`. */
   async flush(milliseconds: number): Promise<void> {
-    let timer: number | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds);
-    });
-    await Promise.race([this.#writing, timeout]);
-    clearTimeout(timer);
+    await atMost(milliseconds, this.#writing);
   }
 
   #add(

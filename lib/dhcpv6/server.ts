@@ -19,6 +19,7 @@ import {
   MessageType,
   SENDING_GROUPS,
 } from "./codes.ts";
+import { pause } from "../pause.ts";
 import { Dhcpv6Counters } from "./counters.ts";
 import { linkLayerDuid } from "./duid.ts";
 import type { Packet } from "./message.ts";
@@ -331,7 +332,7 @@ export class Dhcpv6Server {
         const isBound = socket === opened.onLink || socket === opened.site ||
           opened.unicast.has(socket);
         if (this.#opened !== opened || !isBound) return;
-        await new Promise((resolve) => setTimeout(resolve, RECEIVE_PAUSE));
+        await pause(RECEIVE_PAUSE);
         continue;
       }
       const readAt = performance.now();

@@ -13,6 +13,7 @@
 import { encodeHex } from "@std/encoding/hex";
 import { MAX_EVENT_READERS, MAX_RECENT_EVENT_OCTETS } from "../limits.ts";
 import type { Mac } from "../net/mac.ts";
+import { pause } from "../pause.ts";
 import { letIn, SLICE, sliceOf, type Turns } from "../turns.ts";
 import type { EventLog } from "./event_log.ts";
 import type { MachineWriter } from "./json.ts";
@@ -408,8 +409,4 @@ export class Broadcast {
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -19,6 +19,7 @@ import { DatagramSockets } from "../net/datagram_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 import { Alarm } from "./alarm.ts";
+import { pause } from "../pause.ts";
 import { toNetascii } from "./netascii.ts";
 import {
   decodeRequest,
@@ -57,6 +58,9 @@ export const TFTP_REFUSALS = [
   "too_many_transfers",
 ] as const;
 export type TftpRefusal = typeof TFTP_REFUSALS[number];
+
+/** Milliseconds that a socket rests after the kernel refused to read from it. */
+const RECEIVE_PAUSE = 100;
 
 /** What the server works with. */
 export interface TftpServerOptions {
@@ -167,7 +171,7 @@ export class TftpServer {
         if (error !== undefined) void this.#refuse(socket, error, client);
       } catch {
         if (!this.#sockets.has(socket)) return;
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await pause(RECEIVE_PAUSE);
       }
     }
   }

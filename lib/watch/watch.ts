@@ -6,6 +6,7 @@
 
 import { MAX_WATCHED_MACHINES } from "../limits.ts";
 import type { LogSink } from "../log.ts";
+import { atMost } from "../pause.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
 import { Follower, type FollowObserver } from "./follow.ts";
 import type { Message } from "./message.ts";
@@ -87,18 +88,9 @@ export async function watch(
     throw error;
   } finally {
     ending.abort();
-    await lastLines(view);
+    // Whoever has stalled is not waited for.
+    await atMost(LAST_LINES, view.flush().catch(() => {}));
   }
-}
-
-/** Writes what is held back; whoever has stalled is not waited for. */
-async function lastLines(view: View): Promise<void> {
-  let timer: number | undefined;
-  await Promise.race([
-    view.flush().catch(() => {}),
-    new Promise((resolve) => timer = setTimeout(resolve, LAST_LINES)),
-  ]);
-  clearTimeout(timer);
 }
 
 type Outcome = "connected" | "away" | "refused";

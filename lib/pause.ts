@@ -1,0 +1,30 @@
+/**
+ * Waiting for time, and for things that may take too long.
+ *
+ * @module
+ */
+
+/** Waits so many milliseconds. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/**
+ * Waits until something is settled, but not longer than `milliseconds`.
+ *
+ * @throws what it is rejected with in time.
+ */
+export async function atMost(
+  milliseconds: number,
+  something: Promise<unknown> | undefined,
+): Promise<void> {
+  let timer: number | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  try {
+    await Promise.race([something, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
