@@ -21,8 +21,7 @@ import {
  * asks once more, after a pause, as those do who have got no answer. `new`: it
  * may be anybody.
  */
-export const SOURCE_CLASSES = ["known", "again", "new"] as const;
-export type SourceClass = typeof SOURCE_CLASSES[number];
+export type SourceClass = "known" | "again" | "new";
 
 /**
  * Milliseconds of one tick of the clock that is kept with a source. Clients

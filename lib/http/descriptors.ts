@@ -27,7 +27,7 @@ const REST = 1000;
 const OWN = 64;
 
 /** How many descriptors this process has open. */
-export function openDescriptors(): number {
+function openDescriptors(): number {
   let count = 0;
   for (const _ of Deno.readDirSync("/proc/self/fd")) count++;
   return count;

@@ -45,11 +45,7 @@ function hostOf(authority: string): string | undefined {
 }
 
 function isLiteral(host: string): boolean {
-  // A link-local literal has its zone behind a percent sign.
-  const address = host.startsWith("[")
-    ? host.slice(1, -1).replace(/%.*$/, "")
-    : host;
-  return parseAddress(address) !== undefined;
+  return parseAddress(host.replace(/^\[(.*)\]$/, "$1")) !== undefined;
 }
 
 function normal(name: string): string {

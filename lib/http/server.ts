@@ -64,11 +64,6 @@ export class HttpServer {
     this.#keyPair = keyPair;
   }
 
-  /** Whether it listens now. */
-  get isListening(): boolean {
-    return this.#server !== undefined;
-  }
-
   /**
    * Listens, now or as soon as nobody else holds the port.
    *

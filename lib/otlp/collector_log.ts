@@ -7,8 +7,7 @@
 import { type Log, shown } from "../log.ts";
 
 /** What is told to a collector. */
-export const SIGNALS = ["metrics", "logs"] as const;
-export type Signal = typeof SIGNALS[number];
+export type Signal = "metrics" | "logs";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -309,7 +309,6 @@ export class TftpServer {
       );
       const destination = this.#destination(client);
       const packet = new Uint8Array(transfer.packetSize);
-      const isSending = false;
       running = {
         asked,
         transfer,
@@ -317,7 +316,7 @@ export class TftpServer {
         client,
         destination,
         packet,
-        isSending,
+        isSending: false,
       };
       this.#running.set(key, running);
       await this.#run(running, file);
