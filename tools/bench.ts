@@ -10,34 +10,12 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { missing } from "../tests/lab/lab.ts";
-import {
-  type Manner,
-  measureDhcpv6,
-  measureMemory,
-  measureStart,
-} from "./bench/dhcpv6.ts";
-import { measureDownloads, measureEvents, measureHttp } from "./bench/http.ts";
+import { type Manner } from "./bench/dhcpv6.ts";
+import { GROUPS } from "./bench/groups.ts";
 import { Place } from "./bench/place.ts";
 import { Results } from "./bench/results.ts";
 import { BINARY } from "./bench/servers.ts";
 import { json, table } from "./bench/table.ts";
-import { measureTftp } from "./bench/tftp.ts";
-
-/** What can be measured by itself. */
-const GROUPS: Readonly<
-  Record<
-    string,
-    (place: Place, results: Results, manner: Manner) => Promise<void>
-  >
-> = {
-  dhcpv6: measureDhcpv6,
-  memory: measureMemory,
-  start: measureStart,
-  tftp: measureTftp,
-  http: measureHttp,
-  downloads: measureDownloads,
-  events: measureEvents,
-};
 
 function say(text: string): void {
   console.error(`tools/bench.ts: ${text}`);

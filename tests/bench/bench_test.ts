@@ -5,21 +5,11 @@
  */
 import { assert } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
-import {
-  type Manner,
-  measureDhcpv6,
-  measureMemory,
-  measureStart,
-} from "../../tools/bench/dhcpv6.ts";
-import {
-  measureDownloads,
-  measureEvents,
-  measureHttp,
-} from "../../tools/bench/http.ts";
+import { type Manner } from "../../tools/bench/dhcpv6.ts";
+import { GROUPS } from "../../tools/bench/groups.ts";
 import { Place } from "../../tools/bench/place.ts";
 import { meets, Results } from "../../tools/bench/results.ts";
 import { table } from "../../tools/bench/table.ts";
-import { measureTftp } from "../../tools/bench/tftp.ts";
 import { missingBinary } from "../build/binary.ts";
 import { missing } from "../lab/lab.ts";
 
@@ -27,16 +17,6 @@ import { missing } from "../lab/lab.ts";
 const SLACK = 2;
 
 const MANNER: Manner = { runs: 2, seconds: 1, isShort: true };
-
-const GROUPS = {
-  dhcpv6: measureDhcpv6,
-  memory: measureMemory,
-  start: measureStart,
-  tftp: measureTftp,
-  http: measureHttp,
-  downloads: measureDownloads,
-  events: measureEvents,
-};
 
 const NAME = "tests of speed";
 const lacks = [

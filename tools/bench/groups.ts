@@ -1,0 +1,34 @@
+/**
+ * What the benchmark can measure, each by itself.
+ *
+ * @module
+ */
+
+import {
+  type Manner,
+  measureDhcpv6,
+  measureMemory,
+  measureStart,
+} from "./dhcpv6.ts";
+import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
+import type { Place } from "./place.ts";
+import type { Results } from "./results.ts";
+import { measureTftp } from "./tftp.ts";
+
+/** Measures a group at a place. */
+export type Measure = (
+  place: Place,
+  results: Results,
+  manner: Manner,
+) => Promise<void>;
+
+/** By their names, in the order in which they are measured. */
+export const GROUPS: Readonly<Record<string, Measure>> = {
+  dhcpv6: measureDhcpv6,
+  memory: measureMemory,
+  start: measureStart,
+  tftp: measureTftp,
+  http: measureHttp,
+  downloads: measureDownloads,
+  events: measureEvents,
+};
