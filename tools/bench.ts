@@ -10,7 +10,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { missing } from "../tests/lab/lab.ts";
-import { type Manner } from "./bench/dhcpv6.ts";
+import type { Manner } from "./bench/dhcpv6.ts";
 import { GROUPS } from "./bench/groups.ts";
 import { Place } from "./bench/place.ts";
 import { Results } from "./bench/results.ts";

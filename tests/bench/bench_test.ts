@@ -5,7 +5,7 @@
  */
 import { assert } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
-import { type Manner } from "../../tools/bench/dhcpv6.ts";
+import type { Manner } from "../../tools/bench/dhcpv6.ts";
 import { GROUPS } from "../../tools/bench/groups.ts";
 import { Place } from "../../tools/bench/place.ts";
 import { meets, Results } from "../../tools/bench/results.ts";
