@@ -163,18 +163,20 @@ export const MAX_TFTP_FILE = 256 * 1024 * 1024;
 export const PROGRESS_STEP = 5 * 1024 * 1024;
 
 /**
- * Octets read from a file at once for HTTP: for one download, and for each of
- * very many. Between two reads of all of them DHCPv6 gets its turn, so what is
- * read at once by all together decides how long its answers take.
+ * Octets read from a file at once for HTTP: for one of few downloads, for each
+ * of very many, and for all of them together. Of small pieces, reading costs more
+ * than sending; of each piece, two more are on their way to the socket.
  */
 export const MAX_FILE_CHUNK = 1024 * 1024;
 export const MIN_FILE_CHUNK = 64 * 1024;
+export const MAX_FILE_CHUNKS = 16 * 1024 * 1024;
 
 /**
- * Downloads that read at once. The others wait their turn: one datagram is
- * answered between two rounds of all that are ready.
+ * Octets of files that all downloads together hand on before the sockets are
+ * looked at again: they decide how long a DHCPv6 message waits meanwhile. Half
+ * a megabyte is a quarter of a millisecond.
  */
-export const MAX_FILE_READS = 8;
+export const MAX_FILE_OCTETS_A_TURN = 512 * 1024;
 
 /**
  * Events of one request to an OTLP collector: about half a megabyte of JSON,

@@ -55,6 +55,47 @@ export class Turns {
   }
 }
 
+/** Lets many do a part of their work before the packets are let in. */
+export class Rations {
+  readonly #aTurn: number;
+  #left: number;
+  readonly #waiting: { amount: number; resolve: () => void }[] = [];
+  #isDue = false;
+
+  /** @param aTurn How much all of them may do; the last one may exceed it. */
+  constructor(aTurn: number) {
+    this.#aTurn = this.#left = aTurn;
+  }
+
+  /** Resolves when there is something left for so much work. */
+  async take(amount: number): Promise<void> {
+    if (!this.#isDue) {
+      this.#isDue = true;
+      void this.#renew();
+    }
+    if (this.#left > 0) this.#left -= amount;
+    else {
+      await new Promise<void>((resolve) =>
+        this.#waiting.push({ amount, resolve })
+      );
+    }
+  }
+
+  /** Begins a turn, and more of them while somebody waits for one. */
+  async #renew(): Promise<void> {
+    do {
+      await letIn();
+      this.#left = this.#aTurn;
+      while (this.#left > 0 && this.#waiting.length > 0) {
+        const { amount, resolve } = this.#waiting.shift()!;
+        this.#left -= amount;
+        resolve();
+      }
+    } while (this.#waiting.length > 0);
+    this.#isDue = false;
+  }
+}
+
 /**
  * Joins pieces of text while a slice lasts, or until there are enough octets of
  * them; the rest stays in the iterator.

@@ -9,12 +9,17 @@ import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_OF_ONE,
   MAX_FILE_CHUNK,
-  MAX_FILE_READS,
+  MAX_FILE_CHUNKS,
+  MAX_FILE_OCTETS_A_TURN,
   MIN_FILE_CHUNK,
 } from "../limits.ts";
 import type { TransferReport } from "../machines/transfer_detail.ts";
+import { Rations } from "../turns.ts";
 import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
+
+/** Octets after which a download looks whether its file has changed. */
+const LOOK_AFTER = 1024 * 1024;
 
 /** All downloads that go on: the more there are, the less each reads at once. */
 export class Downloads {
@@ -25,15 +30,12 @@ export class Downloads {
 
   /** Downloads of each client that has any. */
   readonly #clients = new Map<string, number>();
-  #reading = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #rations = new Rations(MAX_FILE_OCTETS_A_TURN);
 
   /** Octets that one of them may read now. */
   get chunkSize(): number {
-    return Math.max(
-      MIN_FILE_CHUNK,
-      Math.floor(MAX_FILE_CHUNK / Math.max(1, this.active)),
-    );
+    const share = Math.floor(MAX_FILE_CHUNKS / Math.max(1, this.active));
+    return Math.max(MIN_FILE_CHUNK, Math.min(MAX_FILE_CHUNK, share));
   }
 
   /** Whether a client may have one more. */
@@ -43,7 +45,8 @@ export class Downloads {
   }
 
   /**
-   * The octets of a file in a range, as a body.
+   * The octets of a file in a range, as a body. A chunk of it can be used until
+   * the next one is asked for.
    *
    * @param report Told after each piece, and at the end. A range that ends
    * before the file does is complete when it is sent.
@@ -74,28 +77,32 @@ export class Downloads {
       if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);
     };
+    let handedOn: ArrayBuffer | undefined;
     return new ReadableStream({
-      type: "bytes",
       pull: async (controller) => {
-        await this.#takeTurn();
+        giveUp(handedOn);
+        handedOn = undefined;
+        const length = Math.min(this.chunkSize, size - sentBytes);
+        await this.#rations.take(length);
         try {
           if (isOver) return;
-          const chunk = new Uint8Array(
-            Math.min(this.chunkSize, size - sentBytes),
-          );
-          const read = chunk.length === 0 ? 0 : await handle.read(chunk);
+          const chunk = new Uint8Array(length);
+          const read = length === 0 ? 0 : await handle.read(chunk);
           if (isOver) return;
           // Looked at after reading, and always after the last of it: what is
           // sent to its end was read before a change, and is whole.
           const readBytes = sentBytes + (read ?? 0);
           const isDue = readBytes === size ||
-            readBytes - lookedAt >= MAX_FILE_CHUNK;
+            readBytes - lookedAt >= LOOK_AFTER;
           if (read === null || isDue && !await isUnchanged(handle, file)) {
             throw new Error("the file has changed");
           }
           if (isDue) lookedAt = readBytes;
           if (isOver) return;
-          if (read > 0) controller.enqueue(chunk.subarray(0, read));
+          if (read > 0) {
+            handedOn = chunk.buffer;
+            controller.enqueue(chunk.subarray(0, read));
+          }
           sentBytes += read;
           this.sentBytes += read;
           if (sentBytes === size) {
@@ -105,8 +112,6 @@ export class Downloads {
         } catch (error) {
           end((error as Error).message);
           controller.error(error);
-        } finally {
-          this.#endTurn();
         }
       },
       cancel: () => end("the client has left"),
@@ -119,18 +124,17 @@ export class Downloads {
     if (count === 0) this.#clients.delete(client);
     else this.#clients.set(client, count);
   }
+}
 
-  async #takeTurn(): Promise<void> {
-    if (this.#reading < MAX_FILE_READS) this.#reading++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** The turn goes to the next who waits, if there is one. */
-  #endTurn(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#reading--;
-    else next();
-  }
+/**
+ * Parts with memory that somebody else has by now. The runtime's server holds
+ * on to the octets that it has taken for as long as it needs them, whatever
+ * becomes of the buffer here; left to the garbage collector, a gigabyte a second
+ * of them takes more time than the downloads themselves. Whoever has not taken
+ * them finds none: a response is broken then, never mixed.
+ */
+function giveUp(memory: ArrayBuffer | undefined): void {
+  memory?.transfer(0);
 }
 
 async function isUnchanged(

@@ -49,7 +49,23 @@ export async function ask(
     url: `${protocol}://${host}${path}`,
     headers: new Headers(headers),
   };
-  return await handler.handle(request as Request, client, protocol);
+  const response = await handler.handle(request as Request, client, protocol);
+  return new Response(response.body && taken(response.body), response);
+}
+
+/** What a body holds, taken as a server does: each chunk before the next. */
+export function taken(
+  body: ReadableStream<Uint8Array>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
 }
 
 /** The base address of the machines of {@linkcode Known}. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { DAEMON_FLAGS } from "../../tools/daemon_flags.ts";
 
@@ -150,7 +150,20 @@ describe("least privilege", () => {
     );
     assertEquals(
       DAEMON_FLAGS.filter((flag) => !PERMISSIONS.includes(flag)),
-      ["--unstable-net", "--no-prompt"],
+      [
+        "--unstable-net",
+        "--no-prompt",
+        ...DAEMON_FLAGS.filter((flag) => flag.startsWith("--v8-flags=")),
+      ],
     );
+    // Flags of the engine can lift bounds as well: these only say how memory
+    // is collected.
+    for (const flag of DAEMON_FLAGS) {
+      if (!flag.startsWith("--v8-flags=")) continue;
+      assertMatch(
+        flag,
+        /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc)(=\d+)?,?)+$/,
+      );
+    }
   });
 });

@@ -5,8 +5,9 @@
  *     --size=OCTETS  of the file: each connection fetches it once
  *     --seconds=N    again and again, for so long
  *   http_load --events=1 [...] --parsing=N
- *     reads event streams until SIGTERM; says `reading` when all have the
- * state. So many of the readers take events apart and look at their age.
+ *     reads event streams until SIGTERM; says `reading` when all have had the
+ *     state, and counts from then on. So many of the readers take events apart
+ *     and look at their age.
  *
  * Octets are discarded in the kernel where nobody looks at them, so that the
  * server is the limit. It writes a line of JSON.
@@ -15,6 +16,8 @@
 
 #define MOST_CONNECTIONS 8192
 #define CHUNK (1 << 20)
+/* Time without an octet after which all have had the state. */
+#define QUIET (300 * MILLISECOND)
 
 struct connection {
   int tcp;
@@ -29,6 +32,7 @@ static char head[1024];
 static int poller;
 static uint64_t octets, complete, broken, going_on, events_seen, event_octets,
     first_at, last_at;
+static int counts;
 static struct histogram ages;
 static volatile sig_atomic_t is_told_to_end;
 
@@ -131,7 +135,6 @@ static void read_events(struct connection *connection) {
     return;
   }
   ssize_t length;
-  int had_state = connection->octets > 0;
   if (connection->parses) {
     size_t used = strlen(connection->text);
     length = recv(connection->tcp, connection->text + used,
@@ -145,18 +148,14 @@ static void read_events(struct connection *connection) {
     return end(connection);
   }
   if (length < 0) return;
-  connection->octets += length;
-  if (!had_state) {
-    /* Before there is an event, all that comes is the state: it is small. */
-    if (++complete == going_on) {
-      printf("reading\n");
-      fflush(stdout);
-    }
+  last_at = now();
+  if (!counts) {
+    if (connection->octets == 0) complete++;
+    connection->octets += length;
     connection->text[0] = 0;
     return;
   }
-  if (first_at == 0) first_at = now();
-  last_at = now();
+  if (first_at == 0) first_at = last_at;
   octets += length;
   if (connection->parses) take_events(connection);
 }
@@ -192,6 +191,12 @@ int main(int argc, char **argv) {
   while (going_on > 0 && !is_told_to_end && (seconds == 0 || now() < until)) {
     struct epoll_event ready[256];
     int found = epoll_wait(poller, ready, 256, 100);
+    if (events && !counts && complete == (uint64_t)count &&
+        now() - last_at > QUIET) {
+      counts = 1;
+      printf("reading\n");
+      fflush(stdout);
+    }
     for (int index = 0; index < found; index++) {
       if (events)
         read_events(ready[index].data.ptr);
