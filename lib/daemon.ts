@@ -39,7 +39,6 @@ import {
   type ListenAddress,
 } from "./http/server.ts";
 import { IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
-import { MAX_NO_MAC_SOURCES } from "./limits.ts";
 import { type Log, shown } from "./log.ts";
 import { MachineLog } from "./machine_log.ts";
 import { Broadcast } from "./machines/broadcast.ts";
@@ -70,6 +69,7 @@ import {
   sameOctets,
 } from "./net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "./net/mac.ts";
+import { OnceAMinute } from "./once_a_minute.ts";
 import { OtlpExporter } from "./otlp/exporter.ts";
 import { atMost } from "./pause.ts";
 import {
@@ -125,7 +125,8 @@ export class Daemon
   #https: HttpServer | undefined;
   #keyPairWatch: KeyPairWatch | undefined;
   #silenceWatch: SilenceWatch | undefined;
-  readonly #noMacSources = new Map<string, number>();
+  readonly #toldOfNoMac = new OnceAMinute();
+  readonly #toldOfLoud = new OnceAMinute();
   #timer: number | undefined;
   /** Whether the last look at the interfaces failed. */
   #isBlind = false;
@@ -434,6 +435,15 @@ export class Daemon
     );
   }
 
+  tooLoud(source: string): void {
+    if (!this.#toldOfLoud.isDue(source, performance.now())) return;
+    this.#log.warning(
+      "source_too_loud",
+      `${source} sends more DHCPv6 messages than are answered next to those of others`,
+      { source },
+    );
+  }
+
   addressRefused(hostname: string, error: Error): void {
     const { port } = this.#settings;
     const { message } = startError(error, port, "UDP", hostname);
@@ -586,18 +596,8 @@ export class Daemon
     }
   }
 
-  /** One line a minute for each address. */
   #sayNoMac(source: string): void {
-    const now = performance.now();
-    const last = this.#noMacSources.get(source);
-    if (last !== undefined && now - last < MINUTE) return;
-    if (this.#noMacSources.size >= MAX_NO_MAC_SOURCES) {
-      for (const [address, time] of this.#noMacSources) {
-        if (now - time >= MINUTE) this.#noMacSources.delete(address);
-      }
-      if (this.#noMacSources.size >= MAX_NO_MAC_SOURCES) return;
-    }
-    this.#noMacSources.set(source, now);
+    if (!this.#toldOfNoMac.isDue(source, performance.now())) return;
     this.#log.warning(
       "no_mac",
       `a message from ${source} names no MAC: its DUID holds none, and its link-local address is not made from one`,

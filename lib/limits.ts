@@ -38,9 +38,19 @@ export const MAX_OFFERED_SOURCES = 4096;
 
 /**
  * Places, of 4 octets, for sources that have asked: of 100,000 new ones a
- * second, nine in ten are still there when they ask again after a second.
+ * second, 98 in 100 are still there when they ask again after four seconds.
  */
 export const REMEMBERED_SOURCES = 1024 * 1024;
+
+/**
+ * Messages in a quarter of a second above which senders are limited: half of
+ * what a slow processor answers. Then one address gets so many of its messages
+ * answered, a machine's hundredfold; and a relay's, as many as its whole lab of
+ * some thousand machines sends when it is switched on.
+ */
+export const BUSY_MESSAGES = 5000;
+export const MAX_MESSAGES_OF_ONE = 250;
+export const MAX_MESSAGES_OF_RELAY = 5000;
 
 /** Architectures of one client that are told to the boot server. */
 export const MAX_ARCHITECTURES = 8;
@@ -104,10 +114,10 @@ export const MAX_NEWCOMERS_A_SECOND = 100;
 export const MAX_OTHER_SERVERS = 16;
 
 /**
- * Source addresses whose messages gave no MAC that are remembered, so that
- * each is logged once a minute only.
+ * Addresses that a log line has told of and that are remembered, so that each
+ * is told of once a minute only.
  */
-export const MAX_NO_MAC_SOURCES = 256;
+export const MAX_TOLD_ADDRESSES = 256;
 
 /** Characters of a string that a client sent which are shown to people. */
 export const MAX_SHOWN_CHARACTERS = 128;

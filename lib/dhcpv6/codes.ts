@@ -172,6 +172,7 @@ export const DROP_REASONS = [
   "client_message_not_multicast",
   "source_not_link_local",
   "link_unknown",
+  "source_too_loud",
   // who sent it
   "no_mac",
   "mac_not_allowed",

@@ -22,6 +22,7 @@ import {
 import { pause } from "../pause.ts";
 import { Dhcpv6Counters } from "./counters.ts";
 import { linkLayerDuid } from "./duid.ts";
+import { Fairness } from "./fairness.ts";
 import type { Packet } from "./message.ts";
 import {
   type Outcome,
@@ -40,6 +41,8 @@ export interface Dhcpv6Observer {
   cannotServe(error: Error): void;
   /** One answer after the other cannot be sent. */
   cannotSend(error: Error): void;
+  /** So much comes from this address that not all of it is answered. */
+  tooLoud(hostname: string): void;
   /** Relays are not heard at this address. */
   addressRefused(hostname: string, error: Error): void;
   /** A message is about to be answered, or was dropped: the outcome tells. */
@@ -97,6 +100,7 @@ interface Opened {
   /** The interface's own addresses, for relays. */
   readonly unicast: DatagramSockets;
   readonly sources: Sources;
+  readonly fairness: Fairness;
   /**
    * Through what link-local addresses are answered, by how far it is to be
    * believed that somebody is there.
@@ -260,6 +264,7 @@ export class Dhcpv6Server {
         site,
         unicast,
         sources: new Sources(),
+        fairness: new Fairness(),
         outlets: {
           known: new Outlet(onLink),
           again: new Outlet(again!),
@@ -337,6 +342,13 @@ export class Dhcpv6Server {
       }
       const readAt = performance.now();
       parseIpv6Into(from.hostname, sender, 0);
+      const isRelayed = datagram[0] === MessageType.RelayForward;
+      if (opened.fairness.isTooMuch(sender, isRelayed, readAt)) {
+        counters.received[datagram[0] ?? 0]!++;
+        counters.dropped.source_too_loud++;
+        observer.tooLoud(from.hostname);
+        continue;
+      }
       // A link-local address means this link on some sockets, and any link on
       // the others.
       const outlet = isLinkLocal(sender)

@@ -15,6 +15,7 @@ import {
   MAX_OFFERED_SOURCES,
   REMEMBERED_SOURCES,
 } from "../limits.ts";
+import { IPV6_LENGTH } from "../net/ipv6.ts";
 
 /**
  * `known`: it has used an answer, so it was there to receive it. `again`: it
@@ -34,6 +35,12 @@ const REPEATED_BEFORE = 90_000;
 
 /** The bits that stand for the address. */
 const MARK = 0xffff_ff00 | 0;
+
+/**
+ * Places in which one source can be; a new one takes the oldest's. As many as
+ * fit into a line of a processor's cache: there is no better bargain.
+ */
+const CHOICE = 8;
 
 /** Link-local addresses that ask. */
 export class Sources {
@@ -76,25 +83,36 @@ export class Sources {
    * @param now Milliseconds of a clock that is never set.
    */
   asks(address: Uint8Array, now: number): "again" | "new" {
-    this.#asked ??= new Uint32Array(REMEMBERED_SOURCES);
-    const slot = hashOf(address, this.#seeds[0]!) % REMEMBERED_SOURCES;
+    const asked = this.#asked ??= new Uint32Array(REMEMBERED_SOURCES);
+    const first = CHOICE *
+      (hashOf(address, this.#seeds[0]!) % (REMEMBERED_SOURCES / CHOICE));
     const mark = hashOf(address, this.#seeds[1]!) & MARK;
-    const kept = this.#asked[slot]!;
     const tick = (Math.floor(now / TICK) + 1) & ~MARK;
-    if ((kept & MARK) === mark && kept !== 0) {
-      const ticks = (tick - kept) & ~MARK;
-      if (ticks < 2) return "new"; // one may be no more than a moment
-      if (ticks * TICK < REPEATED_BEFORE) return "again";
+    let oldest = first;
+    let mostTicks = -1;
+    for (let place = first; place < first + CHOICE; place++) {
+      const kept = asked[place]!;
+      const ticks = kept === 0 ? Infinity : (tick - kept) & ~MARK;
+      if ((kept & MARK) === mark && kept !== 0) {
+        if (ticks < 2) return "new"; // one may be no more than a moment
+        if (ticks * TICK < REPEATED_BEFORE) return "again";
+        oldest = place;
+        break;
+      }
+      if (ticks > mostTicks) {
+        mostTicks = ticks;
+        oldest = place;
+      }
     }
-    this.#asked[slot] = mark | tick;
+    asked[oldest] = mark | tick;
     return "new";
   }
 }
 
-/** 32 bits that stand for the last half of an address; the first is fe80::. */
-function hashOf(address: Uint8Array, seed: number): number {
+/** 32 bits that stand for the 16 octets of an address. */
+export function hashOf(address: Uint8Array, seed: number): number {
   let hash = seed;
-  for (let index = 8; index < 16; index++) {
+  for (let index = 0; index < IPV6_LENGTH; index++) {
     hash = Math.imul(hash ^ address[index]!, 0x0100_0193);
     hash ^= hash >>> 15;
   }

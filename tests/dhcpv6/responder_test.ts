@@ -629,6 +629,7 @@ describe("responder, dropped", () => {
       [
         "relay_too_deep",
         "confirm_without_address",
+        "source_too_loud",
         "send_blocked",
         "send_failed",
       ],

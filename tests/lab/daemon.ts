@@ -3,7 +3,7 @@
 import { eventually, type Host, type Program } from "./lab.ts";
 
 /** How it is started here; tools/deno.ts says. */
-function daemonCommand(): string[] {
+export function daemonCommand(): string[] {
   const given = Deno.env.get("DAEMON_COMMAND");
   if (given === undefined) {
     throw new Error("DAEMON_COMMAND is not set: run this by deno task");

@@ -1,0 +1,73 @@
+/**
+ * Who asks so often that nothing is left for others.
+ *
+ * Reading a message and giving it up costs a third of answering it. So while
+ * there are more messages than can be answered, whoever sends very many gets a
+ * part of its answers only, and the others' messages are read in time. Whoever
+ * is alone on the link may send what it likes.
+ *
+ * @module
+ */
+
+import {
+  BUSY_MESSAGES,
+  MAX_MESSAGES_OF_ONE,
+  MAX_MESSAGES_OF_RELAY,
+} from "../limits.ts";
+import { hashOf } from "./sources.ts";
+
+/** Milliseconds of a window, in which messages are counted. */
+export const WINDOW = 250;
+
+/** Milliseconds for which another sender counts as being there. */
+const PRESENCE = 60_000;
+
+/** Places in which senders are counted, several in one if there are many. */
+const PLACES = 4096;
+
+/** Counts messages by the address that they come from. */
+export class Fairness {
+  readonly #counts = new Uint32Array(PLACES);
+  #seed = 0;
+  #total = 0;
+  #wasBusy = false;
+  #ends = 0;
+  #contestedAt = -Infinity;
+
+  /**
+   * Counts a message, and says whether its sender has had enough.
+   *
+   * @param address The 16 octets of the address that it came from.
+   * @param isRelayed Whether the sender speaks for others.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  isTooMuch(address: Uint8Array, isRelayed: boolean, now: number): boolean {
+    if (now >= this.#ends) this.#begin(now);
+    this.#total++;
+    const count = ++this.#counts[hashOf(address, this.#seed) % PLACES]!;
+    if (count <= (isRelayed ? MAX_MESSAGES_OF_RELAY : MAX_MESSAGES_OF_ONE)) {
+      return false;
+    }
+    return (this.#wasBusy || this.#total > BUSY_MESSAGES) &&
+      now - this.#contestedAt < PRESENCE;
+  }
+
+  #begin(now: number): void {
+    this.#wasBusy = this.#total > BUSY_MESSAGES;
+    if (this.#wasBusy && this.#isContested()) this.#contestedAt = now;
+    // Who shared a place with a loud one has another one now.
+    this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    this.#counts.fill(0);
+    this.#total = 0;
+    this.#ends = now + WINDOW;
+  }
+
+  /** Whether there was more than one sender. */
+  #isContested(): boolean {
+    let senders = 0;
+    for (const count of this.#counts) {
+      if (count > 0 && ++senders > 1) return true;
+    }
+    return false;
+  }
+}
