@@ -12,7 +12,10 @@ export const SLICE = 2;
 /** Milliseconds that they get: enough for a hundred of them. */
 const REST = 1;
 
-/** Lets in what waits at the sockets, once, and goes on at once. */
+/**
+ * Lets in what has come, and goes on at once. The runtime looks at the sockets
+ * themselves once in several of these turns.
+ */
 export function letIn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
