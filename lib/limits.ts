@@ -182,9 +182,9 @@ export const MIN_FILE_CHUNK = 64 * 1024;
 export const MAX_FILE_CHUNKS = 16 * 1024 * 1024;
 
 /**
- * Octets of files that all downloads together hand on before the sockets are
- * looked at again: they decide how long a DHCPv6 message waits meanwhile. Half
- * a megabyte is a quarter of a millisecond.
+ * Octets of files that all downloads together hand on in one turn of the event
+ * loop, a quarter of a millisecond's work. The runtime looks at the sockets once
+ * in several turns, so this decides how long a DHCPv6 message waits meanwhile.
  */
 export const MAX_FILE_OCTETS_A_TURN = 512 * 1024;
 
