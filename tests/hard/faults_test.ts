@@ -449,8 +449,6 @@ describe("faults", () => {
         () => get(visitor, urlOf("boot.efi"), "/dev/null"),
       );
       const memory = await Deno.makeTempDir({ dir: lab.directory });
-      await visitor.ip("addr flush dev eth0 scope global");
-      await visitor.ip("addr add 2001:db8:1:2::77/64 dev eth0 nodad");
       await dhclient.start(visitor, "eth0", memory);
       await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 40);
       for (const download of downloads) {

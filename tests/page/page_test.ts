@@ -335,16 +335,22 @@ describe("the page in a browser", () => {
     await using opened = await browser.open(ORIGIN);
     const { page } = opened;
     await says(page.locator("#rows"), new RegExp(UNNAMED));
-    const focused = () =>
-      opened.ask<string>(
-        "document.activeElement.id || document.activeElement.hash || document.activeElement.tagName",
+    // The view follows the address in its hash a moment after a key.
+    const isFocused = (what: string) =>
+      eventually(
+        `the focus is on ${what}`,
+        async () =>
+          await opened.ask<string>(
+            "document.activeElement.id || document.activeElement.hash || document.activeElement.tagName",
+          ) === what,
+        5,
       );
     await page.keyboard.press("Tab");
-    assertEquals(await focused(), "search");
+    await isFocused("search");
     const macs = await macsShown(opened);
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
-    assertEquals(await focused(), `#${macs[1]}`);
+    await isFocused(`#${macs[1]}`);
     const outline = await opened.ask<string>(
       "getComputedStyle(document.activeElement).outlineStyle",
     );
@@ -356,16 +362,16 @@ describe("the page in a browser", () => {
     assert(await page.locator("#newer").isVisible());
     await page.keyboard.press("Enter");
     await says(page.locator("#machine"), /System is up/);
-    assertEquals(await focused(), "H2");
+    await isFocused("H2");
     assertMatch(await page.title(), /Machines on lan$/);
     await page.keyboard.press("Escape");
-    assertEquals(await focused(), `#${macs[1]}`);
+    await isFocused(`#${macs[1]}`);
     // Whoever comes back finds the newest first.
     assertEquals(await macsShown(opened), [macs[2], macs[0], macs[1]]);
     for (let press = 0; press < 3; press++) {
       await page.keyboard.press("ArrowUp");
     }
-    assertEquals(await focused(), "search");
+    await isFocused("search");
   });
 
   suite("shows all of one machine, by a link", async () => {
