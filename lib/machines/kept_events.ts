@@ -1,31 +1,14 @@
 /**
  * The events that machines keep, within a bound over all of them.
  *
- * They are numbers in a few arrays, for there may be very many: an object each
- * would take ten times the memory.
- *
  * @module
  */
 
 import { MAX_EVENTS_OF_ONE } from "../limits.ts";
+import { grown, morePlaces, NONE } from "./columns.ts";
 import { type EventName, EVENTS } from "./timeline.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type { TransferDetail } from "./transfer_detail.ts";
-
-/** Stands for "no event". */
-const NONE = -1;
-
-/** Slots that are made at first; twice as many whenever they are used up. */
-const FIRST_SLOTS = 1024;
-
-/** Whose events are kept. The fields belong to {@linkcode KeptEvents}. */
-export class EventOwner {
-  /** How many are kept. */
-  keptCount = 0;
-  /** Slots of the oldest and the newest. */
-  oldestKept: number = NONE;
-  newestKept: number = NONE;
-}
 
 /** An event that is kept. */
 export interface KeptEvent {
@@ -37,19 +20,26 @@ export interface KeptEvent {
   readonly sequence: number;
 }
 
-/** Keeps the last events of each owner, and of all of them together. */
+/**
+ * Keeps the last events of each owner, and of all of them together. Owners are
+ * numbers from 0 on, without many gaps.
+ */
 export class KeptEvents {
   readonly #limit: number;
+  /** How many each owner has, and the slots of its oldest and its newest. */
+  #counts = new Uint8Array(0);
+  #oldestOf = new Int32Array(0);
+  #newestOf = new Int32Array(0);
   #codes = new Uint8Array(0);
   #times = new Float64Array(0);
   #sequences = new Float64Array(0);
+  #owners = new Int32Array(0);
   /** The same owner's next event. */
   #following = new Int32Array(0);
   /** Neighbours in age, of all owners; `#newer` also links free slots. */
   #newer = new Int32Array(0);
   #older = new Int32Array(0);
   readonly #details: (TransferDetail | null)[] = [];
-  readonly #owners: (EventOwner | undefined)[] = [];
   #oldest = NONE;
   #newest = NONE;
   #free = NONE;
@@ -67,13 +57,14 @@ export class KeptEvents {
 
   /** Keeps an event; the owner's oldest, or the oldest of all, may go for it. */
   add(
-    owner: EventOwner,
+    owner: number,
     code: number,
     timestamp: Timestamp,
     sequence: number,
     detail: TransferDetail | null,
   ): void {
-    if (owner.keptCount >= MAX_EVENTS_OF_ONE) this.#forgetOldestOf(owner);
+    if (owner >= this.#counts.length) this.#growOwners(owner);
+    if (this.#counts[owner]! >= MAX_EVENTS_OF_ONE) this.#forgetOldestOf(owner);
     else if (this.#size >= this.#limit) {
       this.#forgetOldestOf(this.#owners[this.#oldest]!);
     }
@@ -89,18 +80,19 @@ export class KeptEvents {
     if (this.#newest === NONE) this.#oldest = slot;
     else this.#newer[this.#newest] = slot;
     this.#newest = slot;
-    if (owner.newestKept === NONE) owner.oldestKept = slot;
-    else this.#following[owner.newestKept] = slot;
-    owner.newestKept = slot;
-    owner.keptCount++;
+    const before = this.#newestOf[owner]!;
+    if (before === NONE) this.#oldestOf[owner] = slot;
+    else this.#following[before] = slot;
+    this.#newestOf[owner] = slot;
+    this.#counts[owner]!++;
     this.#size++;
   }
 
   /** Replaces the detail of the owner's newest event of this kind, if it has one. */
-  setDetail(owner: EventOwner, code: number, detail: TransferDetail): void {
+  setDetail(owner: number, code: number, detail: TransferDetail): void {
     let found = NONE;
     for (
-      let slot = owner.oldestKept;
+      let slot = this.#firstOf(owner);
       slot !== NONE;
       slot = this.#following[slot]!
     ) if (this.#codes[slot] === code) found = slot;
@@ -108,14 +100,14 @@ export class KeptEvents {
   }
 
   /** Forgets all of an owner. */
-  forget(owner: EventOwner): void {
-    while (owner.keptCount > 0) this.#forgetOldestOf(owner);
+  forget(owner: number): void {
+    while (this.#firstOf(owner) !== NONE) this.#forgetOldestOf(owner);
   }
 
   /** The owner's events, oldest first, up to a number in the stream. */
-  *of(owner: EventOwner, sequence = Infinity): Generator<KeptEvent> {
+  *of(owner: number, sequence = Infinity): Generator<KeptEvent> {
     for (
-      let slot = owner.oldestKept;
+      let slot = this.#firstOf(owner);
       slot !== NONE && this.#sequences[slot]! <= sequence;
       slot = this.#following[slot]!
     ) {
@@ -128,6 +120,11 @@ export class KeptEvents {
     }
   }
 
+  /** The slot of the owner's oldest event. */
+  #firstOf(owner: number): number {
+    return this.#oldestOf[owner] ?? NONE;
+  }
+
   #takeSlot(): number {
     if (this.#free === NONE) this.#grow();
     const slot = this.#free;
@@ -135,11 +132,12 @@ export class KeptEvents {
     return slot;
   }
 
-  #forgetOldestOf(owner: EventOwner): void {
-    const slot = owner.oldestKept;
-    owner.oldestKept = this.#following[slot]!;
-    if (owner.oldestKept === NONE) owner.newestKept = NONE;
-    owner.keptCount--;
+  #forgetOldestOf(owner: number): void {
+    const slot = this.#oldestOf[owner]!;
+    const following = this.#following[slot]!;
+    this.#oldestOf[owner] = following;
+    if (following === NONE) this.#newestOf[owner] = NONE;
+    this.#counts[owner]!--;
     const newer = this.#newer[slot]!;
     const older = this.#older[slot]!;
     if (older === NONE) this.#oldest = newer;
@@ -147,7 +145,6 @@ export class KeptEvents {
     if (newer === NONE) this.#newest = older;
     else this.#older[newer] = older;
     this.#details[slot] = null;
-    this.#owners[slot] = undefined;
     this.#newer[slot] = this.#free;
     this.#free = slot;
     this.#size--;
@@ -155,10 +152,11 @@ export class KeptEvents {
 
   #grow(): void {
     const before = this.#codes.length;
-    const length = Math.min(this.#limit, Math.max(FIRST_SLOTS, 2 * before));
+    const length = morePlaces(before, this.#limit);
     this.#codes = grown(this.#codes, new Uint8Array(length));
     this.#times = grown(this.#times, new Float64Array(length));
     this.#sequences = grown(this.#sequences, new Float64Array(length));
+    this.#owners = grown(this.#owners, new Int32Array(length));
     this.#following = grown(this.#following, new Int32Array(length));
     this.#newer = grown(this.#newer, new Int32Array(length));
     this.#older = grown(this.#older, new Int32Array(length));
@@ -167,12 +165,14 @@ export class KeptEvents {
       this.#free = slot;
     }
   }
-}
 
-function grown<Numbers extends { set(other: Numbers): void }>(
-  old: Numbers,
-  longer: Numbers,
-): Numbers {
-  longer.set(old);
-  return longer;
+  #growOwners(owner: number): void {
+    const before = this.#counts.length;
+    const length = Math.max(owner + 1, morePlaces(before, Infinity));
+    this.#counts = grown(this.#counts, new Uint8Array(length));
+    this.#oldestOf = grown(this.#oldestOf, new Int32Array(length));
+    this.#newestOf = grown(this.#newestOf, new Int32Array(length));
+    this.#oldestOf.fill(NONE, before);
+    this.#newestOf.fill(NONE, before);
+  }
 }

@@ -6,8 +6,9 @@
  */
 
 import type { Mac } from "../net/mac.ts";
+import { grown, morePlaces, NONE } from "./columns.ts";
 import { EventLog } from "./event_log.ts";
-import { EventOwner, type KeptEvent, KeptEvents } from "./kept_events.ts";
+import { type KeptEvent, KeptEvents } from "./kept_events.ts";
 import {
   codeOf,
   type EventName,
@@ -19,37 +20,95 @@ import {
 import { EventClock, type Timestamp } from "./timestamp.ts";
 import type { TransferDetail } from "./transfer_detail.ts";
 
-/** A machine that was seen. */
-export interface Machine {
-  readonly mac: Mac;
-  /** Whether the operator was told that its messages name two MACs. */
-  toldOfTwoMacs: boolean;
-  /** The base address that its own begins with, by its index. */
-  link: number;
-  /** Where its MAC was found, if DHCPv6 found it. */
-  readonly macSource: string | undefined;
-  /** When the operator was last told a note of it, in milliseconds. */
-  notedAt: number;
-  /** The stage of its boot. */
-  readonly stage: Stage;
+/** A note's place while none was told. */
+const NO_NOTE = EVENTS.length;
+
+/** What is known of machines, one place for each. */
+class Columns {
+  macs = new Float64Array(0);
+  /** The number of the first event. */
+  births = new Float64Array(0);
+  noteTimes = new Float64Array(0);
+  links = new Uint16Array(0);
+  readonly macSources: (string | undefined)[] = [];
+  toldOfTwoMacs = new Uint8Array(0);
+  /** Codes. */
+  stages = new Uint8Array(0);
+  /** The code of the note that was told last in this stage. */
+  notes = new Uint8Array(0);
+  /** Neighbours in the order in which they were seen. */
+  newer = new Int32Array(0);
+  older = new Int32Array(0);
+
+  /** How many there is room for. */
+  get length(): number {
+    return this.macs.length;
+  }
+
+  growTo(length: number): void {
+    this.macs = grown(this.macs, new Float64Array(length));
+    this.births = grown(this.births, new Float64Array(length));
+    this.noteTimes = grown(this.noteTimes, new Float64Array(length));
+    this.links = grown(this.links, new Uint16Array(length));
+    this.toldOfTwoMacs = grown(this.toldOfTwoMacs, new Uint8Array(length));
+    this.stages = grown(this.stages, new Uint8Array(length));
+    this.notes = grown(this.notes, new Uint8Array(length));
+    this.newer = grown(this.newer, new Int32Array(length));
+    this.older = grown(this.older, new Int32Array(length));
+  }
 }
 
-class Entry extends EventOwner implements Machine {
-  toldOfTwoMacs = false;
-  notedAt = -Infinity;
-  stage: Stage = "init";
-  /** The note that was told last in this stage. */
-  note: Note | undefined = undefined;
-  newer: Entry | undefined = undefined;
-  older: Entry | undefined = undefined;
-  constructor(
-    readonly mac: Mac,
-    public link: number,
-    readonly macSource: string | undefined,
-    /** The number of its first event. */
-    readonly bornAt: number,
-  ) {
-    super();
+/**
+ * A machine that was seen. Good until the registry is told of something else:
+ * another machine may have its place then.
+ */
+export class Machine {
+  readonly #columns: Columns;
+
+  /** @param place Where it is in the columns. */
+  constructor(columns: Columns, readonly place: number) {
+    this.#columns = columns;
+  }
+
+  get mac(): Mac {
+    return this.#columns.macs[this.place]!;
+  }
+
+  /** Where its MAC was found, if DHCPv6 found it. */
+  get macSource(): string | undefined {
+    return this.#columns.macSources[this.place];
+  }
+
+  /** The stage of its boot. */
+  get stage(): Stage {
+    return EVENTS[this.#columns.stages[this.place]!] as Stage;
+  }
+
+  /** The base address that its own begins with, by its index. */
+  get link(): number {
+    return this.#columns.links[this.place]!;
+  }
+
+  set link(link: number) {
+    this.#columns.links[this.place] = link;
+  }
+
+  /** Whether the operator was told that its messages name two MACs. */
+  get toldOfTwoMacs(): boolean {
+    return this.#columns.toldOfTwoMacs[this.place] === 1;
+  }
+
+  set toldOfTwoMacs(told: boolean) {
+    this.#columns.toldOfTwoMacs[this.place] = told ? 1 : 0;
+  }
+
+  /** When the operator was last told a note of it, in milliseconds. */
+  get notedAt(): number {
+    return this.#columns.noteTimes[this.place]!;
+  }
+
+  set notedAt(time: number) {
+    this.#columns.noteTimes[this.place] = time;
   }
 }
 
@@ -73,8 +132,8 @@ export interface RegistryObserver {
 }
 
 /**
- * Remembers machines up to a bound. Seeing one moves a few links of a list and
- * allocates nothing, for it happens with every packet.
+ * Remembers machines up to a bound. Seeing one moves a few links of a list, for
+ * it happens with every packet.
  */
 export class MachineRegistry {
   /** What happened to all of them, in order. */
@@ -84,13 +143,15 @@ export class MachineRegistry {
   /** How many events there were since the start, by their code. */
   readonly eventCounts: Float64Array = new Float64Array(EVENTS.length);
 
-  readonly #entries = new Map<Mac, Entry>();
+  /** Where each machine is in the columns. */
+  readonly #places = new Map<Mac, number>();
+  readonly #columns = new Columns();
   readonly #limit: number;
   readonly #kept: KeptEvents;
   readonly #observer: RegistryObserver;
   readonly #clock: { now(): Timestamp };
-  #newest: Entry | undefined;
-  #oldest: Entry | undefined;
+  #newest = NONE;
+  #oldest = NONE;
 
   constructor(
     { machines, events }: RegistryLimits,
@@ -106,21 +167,24 @@ export class MachineRegistry {
 
   /** How many machines are remembered. */
   get size(): number {
-    return this.#entries.size;
+    return this.#places.size;
   }
 
   /** The machine, if it is remembered; it becomes the most recently seen. */
   see(mac: Mac): Machine | undefined {
-    const entry = this.#entries.get(mac);
-    if (entry === undefined || entry === this.#newest) return entry;
-    this.#unlink(entry);
-    this.#linkNewest(entry);
-    return entry;
+    const place = this.#places.get(mac);
+    if (place === undefined) return undefined;
+    if (place !== this.#newest) {
+      this.#unlink(place);
+      this.#linkNewest(place);
+    }
+    return new Machine(this.#columns, place);
   }
 
   /** The machine, if it is remembered, without its being seen. */
   get(mac: Mac): Machine | undefined {
-    return this.#entries.get(mac);
+    const place = this.#places.get(mac);
+    return place === undefined ? undefined : new Machine(this.#columns, place);
   }
 
   /**
@@ -131,15 +195,22 @@ export class MachineRegistry {
    * @param macSource Where its MAC was found, if DHCPv6 found it.
    */
   add(mac: Mac, link: number, macSource?: string): Machine {
-    if (this.#entries.size >= this.#limit && this.#oldest !== undefined) {
-      this.#forget(this.#oldest);
-    }
-    const entry = new Entry(mac, link, macSource, this.log.next);
-    this.#entries.set(mac, entry);
-    this.#linkNewest(entry);
+    const columns = this.#columns;
+    const place = this.#takePlace();
+    columns.macs[place] = mac;
+    columns.births[place] = this.log.next;
+    columns.noteTimes[place] = -Infinity;
+    columns.links[place] = link;
+    columns.macSources[place] = macSource;
+    columns.toldOfTwoMacs[place] = 0;
+    columns.stages[place] = codeOf("init");
+    columns.notes[place] = NO_NOTE;
+    this.#places.set(mac, place);
+    this.#linkNewest(place);
     this.stageCounts[codeOf("init")]!++;
-    this.#tell(entry, "init", false, null);
-    return entry;
+    const machine = new Machine(columns, place);
+    this.#tell(machine, "init", false, null);
+    return machine;
   }
 
   /**
@@ -151,38 +222,42 @@ export class MachineRegistry {
     stage: Stage,
     detail: TransferDetail | null = null,
   ): void {
-    const entry = machine as Entry;
-    const kind = transition(entry.stage, stage);
+    const { place, stage: before } = machine;
+    const kind = transition(before, stage);
     if (kind === "repeat") {
-      if (detail !== null) this.#kept.setDetail(entry, codeOf(stage), detail);
+      if (detail !== null) this.#kept.setDetail(place, codeOf(stage), detail);
     } else {
-      if (kind === "jump") this.#tell(entry, "jump_to", false, null);
-      this.stageCounts[codeOf(entry.stage)]!--;
+      if (kind === "jump") this.#tell(machine, "jump_to", false, null);
+      this.stageCounts[codeOf(before)]!--;
       this.stageCounts[codeOf(stage)]!++;
-      entry.stage = stage;
-      entry.note = undefined;
+      this.#columns.stages[place] = codeOf(stage);
+      this.#columns.notes[place] = NO_NOTE;
     }
-    this.#tell(entry, stage, kind === "repeat", detail);
+    this.#tell(machine, stage, kind === "repeat", detail);
   }
 
   /** Something happened to a machine that changes no stage. */
   note(machine: Machine, note: Note): void {
-    const entry = machine as Entry;
-    const repeat = entry.note === note;
-    entry.note = note;
-    this.#tell(entry, note, repeat, null);
+    const { notes } = this.#columns;
+    const code = codeOf(note);
+    const repeat = notes[machine.place] === code;
+    notes[machine.place] = code;
+    this.#tell(machine, note, repeat, null);
   }
 
   /** What a machine keeps, oldest first, up to a number of the log. */
-  eventsOf(machine: Machine, sequence?: number): Iterable<KeptEvent> {
-    return this.#kept.of(machine as Entry, sequence);
+  eventsOf({ place }: Machine, sequence?: number): Iterable<KeptEvent> {
+    return this.#kept.of(place, sequence);
   }
 
   /** The machines, most recently seen first. */
   *[Symbol.iterator](): Generator<Machine> {
-    for (let entry = this.#newest; entry !== undefined; entry = entry.older) {
-      yield entry;
-    }
+    const columns = this.#columns;
+    for (
+      let place = this.#newest;
+      place !== NONE;
+      place = columns.older[place]!
+    ) yield new Machine(columns, place);
   }
 
   /**
@@ -190,47 +265,66 @@ export class MachineRegistry {
    * added and forgotten while somebody goes through them.
    */
   *at(sequence: number): Generator<Machine> {
-    for (const entry of this.#entries.values()) {
+    for (const place of this.#places.values()) {
       // A map goes by the time of birth: the others are younger still.
-      if (entry.bornAt > sequence) return;
-      yield entry;
+      if (this.#columns.births[place]! > sequence) return;
+      yield new Machine(this.#columns, place);
     }
   }
 
   #tell(
-    entry: Entry,
+    machine: Machine,
     event: EventName,
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
+    const { place, mac, link } = machine;
     const code = codeOf(event);
     const now = this.#clock.now();
     const { log } = this;
-    if (!repeat) this.#kept.add(entry, code, now, log.next, detail);
-    log.add(entry.mac, entry.link, code, now, repeat, detail);
+    if (!repeat) this.#kept.add(place, code, now, log.next, detail);
+    log.add(mac, link, code, now, repeat, detail);
     this.eventCounts[code]!++;
-    this.#observer.happened(entry, event, repeat, detail);
+    this.#observer.happened(machine, event, repeat, detail);
   }
 
-  #forget(entry: Entry): void {
-    this.#unlink(entry);
-    this.#entries.delete(entry.mac);
-    this.stageCounts[codeOf(entry.stage)]!--;
-    this.#kept.forget(entry);
+  /** A place for one more machine, for which another may have to go. */
+  #takePlace(): number {
+    const { size } = this.#places;
+    if (size >= this.#limit) return this.#forgetOldest();
+    if (size === this.#columns.length) {
+      this.#columns.growTo(morePlaces(size, this.#limit));
+    }
+    // Nothing else gives up a place: those that are taken are the first ones.
+    return size;
   }
 
-  #unlink(entry: Entry): void {
-    if (entry.newer === undefined) this.#newest = entry.older;
-    else entry.newer.older = entry.older;
-    if (entry.older === undefined) this.#oldest = entry.newer;
-    else entry.older.newer = entry.newer;
-    entry.newer = entry.older = undefined;
+  /** Forgets the machine that was seen least recently; the place it had. */
+  #forgetOldest(): number {
+    const place = this.#oldest;
+    this.#unlink(place);
+    this.#places.delete(this.#columns.macs[place]!);
+    this.stageCounts[this.#columns.stages[place]!]!--;
+    this.#kept.forget(place);
+    return place;
   }
 
-  #linkNewest(entry: Entry): void {
-    entry.older = this.#newest;
-    if (this.#newest !== undefined) this.#newest.newer = entry;
-    this.#newest = entry;
-    this.#oldest ??= entry;
+  #unlink(place: number): void {
+    const { newer, older } = this.#columns;
+    const before = newer[place]!;
+    const after = older[place]!;
+    if (before === NONE) this.#newest = after;
+    else older[before] = after;
+    if (after === NONE) this.#oldest = before;
+    else newer[after] = before;
+  }
+
+  #linkNewest(place: number): void {
+    const { newer, older } = this.#columns;
+    newer[place] = NONE;
+    older[place] = this.#newest;
+    if (this.#newest === NONE) this.#oldest = place;
+    else newer[this.#newest] = place;
+    this.#newest = place;
   }
 }

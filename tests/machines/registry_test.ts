@@ -40,6 +40,53 @@ describe("machine registry", () => {
     assertEquals(macs(registry), [2]);
   });
 
+  it("takes a machine in another one's place for a new one", () => {
+    const registry = registryOf(1);
+    const first = registry.add(1, 3, "duid");
+    first.toldOfTwoMacs = true;
+    first.notedAt = 5;
+    registry.reach(first, "os_init");
+    registry.note(first, "address_declined");
+    const second = registry.add(2, 0);
+    assertEquals(
+      {
+        mac: second.mac,
+        link: second.link,
+        macSource: second.macSource,
+        toldOfTwoMacs: second.toldOfTwoMacs,
+        notedAt: second.notedAt,
+        stage: second.stage,
+        events: [...registry.eventsOf(second)].map(({ event }) => event),
+      },
+      {
+        mac: 2,
+        link: 0,
+        macSource: undefined,
+        toldOfTwoMacs: false,
+        notedAt: -Infinity,
+        stage: "init",
+        events: ["init"],
+      },
+    );
+    registry.note(second, "address_declined");
+    assertEquals(registry.log.at(registry.log.next - 1).repeat, false);
+  });
+
+  it("keeps what it knows when it makes more room", () => {
+    const registry = registryOf(5000);
+    for (let mac = 1; mac <= 6000; mac++) registry.add(mac, mac % 7, "relay");
+    const found = [...registry.at(6000)];
+    assertEquals(
+      found.map(({ mac }) => mac),
+      Array.from({ length: 5000 }, (_, index) => 1001 + index),
+    );
+    for (const machine of found) {
+      assertEquals(machine.link, machine.mac % 7);
+      assertEquals(machine.macSource, "relay");
+    }
+    assertEquals([...registry.at(5999)].length, 4999);
+  });
+
   it("does what a list would do", () => {
     const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
     fc.assert(
