@@ -162,7 +162,7 @@ describe("least privilege", () => {
       if (!flag.startsWith("--v8-flags=")) continue;
       assertMatch(
         flag,
-        /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc)(=\d+)?,?)+$/,
+        /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc|no-allocation-site-pretenuring)(=\d+)?,?)+$/,
       );
     }
   });
