@@ -243,7 +243,7 @@ export async function measureMemory(
   results: Results,
   { isShort }: Manner,
 ): Promise<void> {
-  for (const server of present([DAEMON, ...DHCPV6_PEERS])) {
+  for (const server of present([DAEMON, DENO_ECHO, ...DHCPV6_PEERS])) {
     const program = await startDhcpv6(place, server);
     await place.rest();
     results.add(IDLE, server.name, await place.residentMegabytes());

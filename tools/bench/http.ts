@@ -16,17 +16,18 @@ import {
 import { OWN, type Quantity, type Results, type Target } from "./results.ts";
 import {
   DAEMON,
+  DENO_HTTP,
   HTTP_FILE,
   HTTP_PEERS,
+  HTTP_PORT,
   HTTP_SIZE,
   present,
   provide,
 } from "./servers.ts";
 
-const PORT = 6315;
 const OPTIONS = {
   server: SERVER,
-  port: PORT,
+  port: HTTP_PORT,
   path: `/mac/${MAC}/${HTTP_FILE.slice(HTTP_FILE.indexOf("/") + 1)}`,
   size: HTTP_SIZE,
 };
@@ -75,11 +76,16 @@ async function listens(place: Place): Promise<void> {
 export async function measureHttp(
   place: Place,
   results: Results,
-  { runs, seconds }: Manner,
+  { runs, seconds, isShort }: Manner,
 ): Promise<void> {
   await provide(place, HTTP_FILE, HTTP_SIZE);
+  const servers = present([
+    DAEMON,
+    ...isShort ? [] : [DENO_HTTP],
+    ...HTTP_PEERS,
+  ]);
   for (let run = 0; run < runs; run++) {
-    for (const server of present([DAEMON, ...HTTP_PEERS])) {
+    for (const server of servers) {
       const program = await server.start(place);
       await listens(place);
       for (const { connections, rate, cpu } of LOADS) {
@@ -188,7 +194,7 @@ export async function measureEvents(
     await place.ask("dhcpv6_load", { ...machines, count: MACHINES });
     const readers = place.startAsking("http_load", {
       server: SERVER,
-      port: PORT,
+      port: HTTP_PORT,
       path: "/events",
       events: 1,
       connections: READERS,

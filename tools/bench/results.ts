@@ -7,6 +7,9 @@
 /** The server that is compared with the others. */
 export const OWN = "dhcpv6macd";
 
+/** The runtime alone: it shows how far that gets, and competes with nobody. */
+export const BARE = "bare Deno";
+
 /** What a target compares with, beside the name of a server. */
 export const BEST = "the best peer";
 
@@ -91,7 +94,7 @@ export class Results {
     if (against === undefined) return this.figure(quantity, OWN);
     if (against !== BEST) return this.ratio(quantity, against);
     const ratios = this.serversOf(quantity)
-      .filter((server) => server !== OWN)
+      .filter((server) => server !== OWN && server !== BARE)
       .map((server) => this.ratio(quantity, server)!);
     if (ratios.length === 0) return undefined;
     return quantity.better === "more"

@@ -7,7 +7,7 @@
 import type { Program } from "../../tests/lab/lab.ts";
 import { type ArchivedPackage, unpackFromArchive } from "../debian.ts";
 import { BASE, CLIENTS, type Place, SERVER } from "./place.ts";
-import { OWN } from "./results.ts";
+import { BARE, OWN } from "./results.ts";
 
 /** A server. */
 export interface Server {
@@ -33,13 +33,20 @@ export const HTTP_FILE = "02:00:5e:00:53:01/disk.img";
 export const TFTP_SIZE = 1024 * 1024;
 export const HTTP_SIZE = 500 * 1000 * 1000;
 
+/** The port that HTTP is served on. */
+export const HTTP_PORT = 6315;
+
+function servedFile(place: Place, name: string): string {
+  return `${place.path(FILES)}/${name}`;
+}
+
 /** Makes a file to be served, if it is not there yet. */
 export async function provide(
   place: Place,
   name: string,
   size: number,
 ): Promise<string> {
-  const path = `${place.path(FILES)}/${name}`;
+  const path = servedFile(place, name);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   using file = await Deno.open(path, { create: true, write: true });
   let written = (await file.stat()).size;
@@ -63,7 +70,7 @@ export const DAEMON: Server = {
       `--base-address=${BASE}`,
       `--http-allow=${CLIENTS}/64`,
       `--netboot-dir=${place.path(FILES)}`,
-      `--http-boot-url-template=http://[${SERVER}]:6315/mac/{{.MAC}}/disk.img`,
+      `--http-boot-url-template=http://[${SERVER}]:${HTTP_PORT}/mac/{{.MAC}}/disk.img`,
       `--ipxe-x86-64-efi=${await provide(place, TFTP_PATH, TFTP_SIZE)}`,
     ]),
 };
@@ -81,17 +88,37 @@ function denoArguments(): string[] {
   ];
 }
 
-/** The bare loop in Deno: how far the runtime itself gets. */
-export const DENO_ECHO: Server = {
-  name: "Deno echo",
-  start: (place) =>
-    place.serve([
-      Deno.execPath(),
-      ...denoArguments(),
-      `${import.meta.dirname}/echo.ts`,
-      "lan",
-    ]),
-};
+/** A program of this folder in Deno: how far the runtime itself gets. */
+function bareDeno(
+  name: string,
+  program: string,
+  argumentsFor: (place: Place) => string[],
+): Server {
+  return {
+    name,
+    start: (place) =>
+      place.serve([
+        Deno.execPath(),
+        ...denoArguments(),
+        `${import.meta.dirname}/${program}`,
+        ...argumentsFor(place),
+      ]),
+  };
+}
+
+export const DENO_ECHO: Server = bareDeno("Deno echo", "echo.ts", () => [
+  "lan",
+]);
+export const DENO_TFTP: Server = bareDeno(
+  BARE,
+  "bare_tftp.ts",
+  (place) => [SERVER, servedFile(place, TFTP_PATH)],
+);
+export const DENO_HTTP: Server = bareDeno(
+  BARE,
+  "bare_http.ts",
+  (place) => [String(HTTP_PORT), servedFile(place, HTTP_FILE)],
+);
 
 /** The bare loop in C: how far the program that asks gets. */
 export const C_ECHO: Server = {
@@ -252,7 +279,7 @@ http {
   sendfile on;
   tcp_nopush on;
   server {
-    listen [::]:6315;
+    listen [::]:${HTTP_PORT};
     location /mac/ { alias ${place.path(FILES)}/; }
   }
 }

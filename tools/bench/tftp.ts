@@ -16,6 +16,7 @@ import {
 } from "./results.ts";
 import {
   DAEMON,
+  DENO_TFTP,
   present,
   provide,
   TFTP_PATH,
@@ -123,8 +124,13 @@ export async function measureTftp(
 ): Promise<void> {
   await provide(place, TFTP_PATH, TFTP_SIZE);
   const fetched = isShort ? FETCHED.slice(0, SHORT_FETCHED) : FETCHED;
+  const servers = present([
+    DAEMON,
+    ...isShort ? [] : [DENO_TFTP],
+    ...TFTP_PEERS,
+  ]);
   for (let run = 0; run < runs; run++) {
-    for (const server of present([DAEMON, ...TFTP_PEERS])) {
+    for (const server of servers) {
       const program = await server.start(place);
       try {
         // Until it listens, requests are repeated.
