@@ -43,10 +43,11 @@ export const MAX_OFFERED_SOURCES = 4096;
 export const REMEMBERED_SOURCES = 1024 * 1024;
 
 /**
- * Messages in a quarter of a second above which senders are limited: half of
- * what a slow processor answers. Then one address gets so many of its messages
- * answered, a machine's hundredfold; and a relay's, as many as its whole lab of
- * some thousand machines sends when it is switched on.
+ * Messages in a quarter of a second above which senders are limited when
+ * machines have to repeat theirs: half of what a slow processor answers. Then
+ * one address gets so many of its messages answered, a machine's hundredfold;
+ * and a relay's, as many as its whole lab of some thousand machines sends when
+ * it is switched on.
  */
 export const BUSY_MESSAGES = 5000;
 export const MAX_MESSAGES_OF_ONE = 250;

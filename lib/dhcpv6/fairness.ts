@@ -2,9 +2,10 @@
  * Who asks so often that nothing is left for others.
  *
  * Reading a message and giving it up costs a third of answering it. So while
- * there are more messages than can be answered, whoever sends very many gets a
- * part of its answers only, and the others' messages are read in time. Whoever
- * is alone on the link may send what it likes.
+ * messages of machines get lost, whoever sends very many gets a part of its
+ * answers only, and the others' messages are read in time. The kernel does not
+ * say what it had no room for; a machine that has to repeat its message does.
+ * While nobody else suffers, everybody may send what it likes.
  *
  * @module
  */
@@ -19,8 +20,8 @@ import { hashOf } from "./sources.ts";
 /** Milliseconds of a window, in which messages are counted. */
 export const WINDOW = 250;
 
-/** Milliseconds for which another sender counts as being there. */
-const PRESENCE = 60_000;
+/** Milliseconds for which others are spared after one has had to repeat. */
+const MERCY = 60_000;
 
 /** Places in which senders are counted, several in one if there are many. */
 const PLACES = 4096;
@@ -32,7 +33,7 @@ export class Fairness {
   #total = 0;
   #wasBusy = false;
   #ends = 0;
-  #contestedAt = -Infinity;
+  #suffersUntil = -Infinity;
 
   /**
    * Counts a message, and says whether its sender has had enough.
@@ -48,26 +49,33 @@ export class Fairness {
     if (count <= (isRelayed ? MAX_MESSAGES_OF_RELAY : MAX_MESSAGES_OF_ONE)) {
       return false;
     }
-    return (this.#wasBusy || this.#total > BUSY_MESSAGES) &&
-      now - this.#contestedAt < PRESENCE;
+    return this.#isBusy && now < this.#suffersUntil;
+  }
+
+  /**
+   * A sender has had to repeat a message. When there is more than can be
+   * answered, and not from this one, that is why.
+   *
+   * @param address As it was counted before.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  hasRepeated(address: Uint8Array, now: number): void {
+    if (!this.#isBusy) return;
+    const place = hashOf(address, this.#seed) % PLACES;
+    if (this.#counts[place]! > MAX_MESSAGES_OF_ONE) return;
+    this.#suffersUntil = now + MERCY;
+  }
+
+  get #isBusy(): boolean {
+    return this.#wasBusy || this.#total > BUSY_MESSAGES;
   }
 
   #begin(now: number): void {
     this.#wasBusy = this.#total > BUSY_MESSAGES;
-    if (this.#wasBusy && this.#isContested()) this.#contestedAt = now;
     // Who shared a place with a loud one has another one now.
     this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#counts.fill(0);
     this.#total = 0;
     this.#ends = now + WINDOW;
-  }
-
-  /** Whether there was more than one sender. */
-  #isContested(): boolean {
-    let senders = 0;
-    for (const count of this.#counts) {
-      if (count > 0 && ++senders > 1) return true;
-    }
-    return false;
   }
 }

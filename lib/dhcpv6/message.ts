@@ -243,6 +243,16 @@ export class Packet {
   }
 
   /**
+   * Whether the client says that it has sent the first message of this exchange
+   * some time ago (RFC 8415 §21.9): of a Solicit, that it had to repeat it.
+   */
+  get isOverdue(): boolean {
+    const index = this.options.find(OptionCode.ElapsedTime);
+    return index !== -1 &&
+      readUint16(this.bytes, this.options.starts[index]!) > 0;
+  }
+
+  /**
    * Looks at the first `length` octets of `bytes`. Returns why they are no
    * message for a server, or `undefined` when they are one; `type` is what
    * could be read of it in either case, 0 if nothing.

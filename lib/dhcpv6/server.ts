@@ -378,6 +378,9 @@ export class Dhcpv6Server {
         this.#answers.push(answer);
         continue;
       }
+      if (type === MessageType.Solicit && responder.packet.isOverdue) {
+        opened.fairness.hasRepeated(sender, readAt);
+      }
       if (outlet !== own) {
         if (type === MessageType.Request) opened.sources.confirm(from.hostname);
         else opened.sources.offer(from.hostname);

@@ -30,23 +30,42 @@ function answered(
   return passed;
 }
 
-/** A flood next to a machine, until the window after the one that shows it. */
+/** A flood next to a machine that has had to repeat its message for that. */
 function contested(isRelayed = false): { fairness: Fairness; now: number } {
   const fairness = new Fairness();
-  fairness.isTooMuch(MACHINE, false, 0);
   answered(fairness, LOUD, FLOOD, 0, isRelayed);
+  fairness.isTooMuch(MACHINE, false, WINDOW);
+  fairness.hasRepeated(MACHINE, WINDOW);
   return { fairness, now: WINDOW };
 }
 
 describe("Fairness", () => {
-  it("lets who is alone send what it likes", () => {
+  it("lets who is alone send what it likes, and repeat it", () => {
     const fairness = new Fairness();
     for (let window = 0; window < 10; window++) {
-      assertEquals(answered(fairness, LOUD, FLOOD, window * WINDOW), FLOOD);
+      const now = window * WINDOW;
+      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
+      fairness.hasRepeated(LOUD, now + WINDOW - 1);
     }
   });
 
-  it("answers a part of what a flood asks while others are there", () => {
+  it("lets all send what they like while none has to repeat it", () => {
+    const fairness = new Fairness();
+    for (let window = 0; window < 10; window++) {
+      const now = window * WINDOW;
+      fairness.isTooMuch(MACHINE, false, now);
+      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
+    }
+  });
+
+  it("does not take a repetition amid quiet for a sign of a flood", () => {
+    const fairness = new Fairness();
+    fairness.isTooMuch(MACHINE, false, 0);
+    fairness.hasRepeated(MACHINE, 0);
+    assertEquals(answered(fairness, LOUD, FLOOD, WINDOW), FLOOD);
+  });
+
+  it("answers a part of what a flood asks while others suffer", () => {
     const { fairness, now } = contested();
     assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_OF_ONE);
     assertEquals(fairness.isTooMuch(MACHINE, false, now + WINDOW - 1), false);
@@ -70,7 +89,7 @@ describe("Fairness", () => {
     }
   });
 
-  it("forgets a flood when it is over, and the other when it is gone", () => {
+  it("forgets a flood when it is over, and who suffered after a while", () => {
     const { fairness, now } = contested();
     answered(fairness, LOUD, FLOOD, now);
     // One quiet window, and there is time for all again.
