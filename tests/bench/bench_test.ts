@@ -3,7 +3,7 @@
  * what else runs there; so only ratios to servers that were measured in the
  * same minute count, and only when they are far below their targets.
  */
-import { assert } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import type { Manner } from "../../tools/bench/dhcpv6.ts";
 import { GROUPS } from "../../tools/bench/groups.ts";
@@ -15,6 +15,9 @@ import { missing } from "../lab/lab.ts";
 
 /** How many times worse than its target a ratio may be here. */
 const SLACK = 2;
+
+/** What a neighbour on the machine disturbs once, it does not disturb always. */
+const ATTEMPTS = 3;
 
 const MANNER: Manner = { runs: 2, seconds: 1, isShort: true };
 
@@ -33,6 +36,20 @@ const lacks = [
 ];
 const suite = lacks.length === 0 ? it : it.skip;
 
+/** What is far from its target. */
+function failures(results: Results): string[] {
+  return results.quantities.flatMap((quantity) =>
+    (quantity.targets ?? []).filter((target) =>
+      (target.against !== undefined || quantity.unit === "x") &&
+      meets(results, quantity, target, SLACK) === false
+    ).map((target) =>
+      `${quantity.words}: ${
+        results.compared(quantity, target)
+      } where ${target.value} x ${target.against} is the target`
+    )
+  );
+}
+
 describe("speed", () => {
   let place: Place;
 
@@ -46,25 +63,19 @@ describe("speed", () => {
 
   for (const [name, measure] of Object.entries(GROUPS)) {
     suite(`${name}: no ratio is below half of its target`, async () => {
-      const results = new Results();
-      try {
-        await measure(place, results, MANNER);
-      } finally {
-        await place.clear();
-      }
-      console.log(table(results));
-      for (const quantity of results.quantities) {
-        for (const target of quantity.targets ?? []) {
-          const isRatio = target.against !== undefined || quantity.unit === "x";
-          if (!isRatio) continue;
-          assert(
-            meets(results, quantity, target, SLACK) !== false,
-            `${quantity.words}: ${
-              results.compared(quantity, target)
-            } where ${target.value} x ${target.against} is the target`,
-          );
+      let failed: string[] = [];
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const results = new Results();
+        try {
+          await measure(place, results, MANNER);
+        } finally {
+          await place.clear();
         }
+        console.log(table(results));
+        failed = failures(results);
+        if (failed.length === 0) return;
       }
+      assertEquals(failed, []);
     });
   }
 });
