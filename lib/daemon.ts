@@ -428,10 +428,14 @@ export class Daemon
   }
 
   cannotSend(error: Error): void {
+    const { port } = this.#settings;
+    const why = error instanceof Deno.errors.PermissionDenied
+      ? `, by a firewall perhaps that lets no UDP from port ${port} out`
+      : "";
     this.#log.error(
       "cannot_send",
-      `answers cannot be sent, by a firewall perhaps that lets no UDP from port ${this.#settings.port} out: ${error.message}`,
-      { port: this.#settings.port },
+      `answers cannot be sent${why}: ${error.message}`,
+      { port },
     );
   }
 

@@ -15,12 +15,18 @@ import {
   Program,
 } from "../lab/lab.ts";
 import { health, isHealthy, metrics } from "./metrics.ts";
-import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
+import {
+  labProgram,
+  plugIn,
+  SERVER,
+  startMachines,
+  type Switched,
+} from "./switch.ts";
 
 const lacks = missing(
   "tests of faults",
   ...["dhclient", "curl", "cmp", "nft", "nsenter", "perfdhcp", "openssl"],
-  ...["faketime"],
+  ...["faketime", "strace"],
 );
 const suite = lacks.length === 0 ? it : it.skip;
 
@@ -33,6 +39,9 @@ const FLAPS = Number(Deno.env.get("FLAPS") ?? 15);
 
 /** Seconds after a fault in which all is served again. */
 const RECOVERY = 2;
+
+/** Octets of a file of which sockets cannot hold the most part. */
+const LONG = 64 * MIB;
 
 /** Octets of a memory that a small router can spare. */
 const SMALL_MEMORY = 256 * MIB;
@@ -105,9 +114,12 @@ describe("faults", () => {
     await using lab = new Lab();
     const { router, attacker, visitor } = await plugIn(lab, 0);
     const daemon = await startDaemon(router, ...OPTIONS);
-    attacker.start([
-      ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 200 ff02::1:2".split(" "),
-    ]);
+    const machines = await startMachines(attacker, 10_000, 1000);
+    const replies = async () =>
+      (await metrics(router)).get(
+        'dhcpv6macd_dhcpv6_answered_total{type="request"}',
+      )!;
+    await eventually("it is under load", async () => await replies() > 1000);
     const end = performance.now() + 1000 * FLAPS;
     while (performance.now() < end) {
       await router.ip("link set lan down");
@@ -121,6 +133,9 @@ describe("faults", () => {
     await router.linkLocal("lan");
     await isHealthy(router, 200, RECOVERY);
     await isAnswered(visitor);
+    const before = await replies();
+    await eventually("load goes on", async () => await replies() > before, 5);
+    machines.kill();
     assertEquals(await daemon.stop(), 0);
   });
 
@@ -205,12 +220,12 @@ describe("faults", () => {
     const [what, change] of [
       ["truncated", (path: string) => Deno.truncate(path, MIB)],
       ["swapped", async (path: string) => {
-        await writeFilled(`${path}.new`, 16 * MIB, 2);
+        await writeFilled(`${path}.new`, LONG, 2);
         await Deno.rename(`${path}.new`, path);
       }],
       ["written in its middle", async (path: string) => {
         using file = await Deno.open(path, { write: true });
-        await file.seek(14 * MIB, Deno.SeekMode.Start);
+        await file.seek(LONG - 2 * MIB, Deno.SeekMode.Start);
         await file.write(new Uint8Array(MIB).fill(2));
       }],
     ] as const
@@ -220,7 +235,7 @@ describe("faults", () => {
       const { router, visitor } = await plugIn(lab, 0);
       const own = `${lab.directory}/netboot/${MAC}`;
       await Deno.mkdir(own, { recursive: true });
-      await writeFilled(`${own}/boot.efi`, 16 * MIB, 1);
+      await writeFilled(`${own}/boot.efi`, LONG, 1);
       const iso = `${lab.directory}/ipxe.efi`;
       await writeFilled(iso, 4 * MIB, 1);
       await startDaemon(
@@ -235,7 +250,7 @@ describe("faults", () => {
         urlOf("boot.efi"),
         to,
         "--limit-rate",
-        "3M",
+        "8M",
       );
       await begins(to);
       const tftpTo = `${lab.directory}/got-tftp`;
@@ -246,8 +261,8 @@ describe("faults", () => {
       const code = await download.ended(40);
       // One that is no longer in its directory may still be whole.
       assert(code === 18 || what === "swapped" && code === 0, `${code}`);
-      await assertPure(to, 1, code === 18 ? 16 * MIB - 1 : 16 * MIB);
-      if (code === 0) assertEquals((await Deno.stat(to)).size, 16 * MIB);
+      await assertPure(to, 1, code === 18 ? LONG - 1 : LONG);
+      if (code === 0) assertEquals((await Deno.stat(to)).size, LONG);
       if (await transfer.ended(40) === 0) {
         assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
       }
@@ -283,6 +298,35 @@ describe("faults", () => {
           'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}',
         )! >= 8,
       );
+      assertEquals(daemon.count("cannot_send"), 1);
+    },
+  );
+
+  suite(
+    "answers that the kernel has no memory for: told, and over when it has",
+    async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      await isAnswered(visitor);
+      const { stdout } = await router.run(["ss", "-aunpeH"]);
+      const sockets = [...stdout.matchAll(/\bino:(\d+)/g)];
+      assertLess(3, sockets.length);
+      const kernel = router.start([
+        ...["strace", "-f", "-e", "inject=sendto:error=ENOBUFS"],
+        ...["-o", "/dev/null", "-p", await processOf(router)],
+        ...sockets.flatMap(([, inode]) => ["-P", `socket:[${inode}]`]),
+      ]);
+      await kernel.says(/attached/);
+      const probe = visitor.start(
+        labProgram("probe.ts", "eth0", BASE, "100", "20"),
+      );
+      assertMatch((await daemon.logs("cannot_send")).message, /buffer space/);
+      assertEquals(await health(router), 503);
+      await probe.ended();
+      await kernel.stop();
+      await isAnswered(visitor);
+      assertEquals(await health(router), 200);
       assertEquals(daemon.count("cannot_send"), 1);
     },
   );
@@ -515,17 +559,7 @@ describe("faults", () => {
       attacker.start(
         labProgram("connections.ts", SERVER, String(PORT), "200", "idle"),
       ),
-      visitor.start(
-        labProgram(
-          "event_readers.ts",
-          SERVER,
-          String(PORT),
-          "20",
-          "1",
-          "1",
-          "1",
-        ),
-      ),
+      visitor.start(eventReaders(20)),
     ];
     await programs[0]!.says(/flooding/);
     await programs[1]!.says(/held/);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Host, Lab } from "../lab/lab.ts";
+import { type Host, Lab, type Program } from "../lab/lab.ts";
 
 /** The router's address on the link, beside its link-local one. */
 export const SERVER = "2001:db8:1:2::1";
@@ -50,6 +50,22 @@ export async function plugIn(lab: Lab, count: number): Promise<Switched> {
   }
   await router.linkLocal("lan");
   return { lab, network, router, attacker, visitor, machines };
+}
+
+/**
+ * Starts perfdhcp with so many machines, of which so many a second get their
+ * addresses. By itself it would ask from a global address, and get no answer.
+ */
+export async function startMachines(
+  host: Host,
+  machines: number,
+  rate: number,
+): Promise<Program> {
+  const from = await host.linkLocal("eth0");
+  return host.start(
+    `perfdhcp -6 -l ${from} -R ${machines} -r ${rate} -W 0 ff02::1:2`
+      .split(" "),
+  );
 }
 
 /** The command that runs one of the lab's programs. */

@@ -1,0 +1,163 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { BASE } from "../clients/expect.ts";
+import { daemonCommand, RunningDaemon } from "../lab/daemon.ts";
+import { type Host, Lab, missing } from "../lab/lab.ts";
+import { health, isHealthy, metrics } from "./metrics.ts";
+import { labProgram, plugIn, SERVER, startMachines } from "./switch.ts";
+
+const lacks = missing("the soak", "curl", "perfdhcp");
+const suite = lacks.length === 0 ? it : it.skip;
+
+/** Minutes that it takes; `SOAK=30` for the long run. */
+const SOAK = Number(Deno.env.get("SOAK") ?? 0.5);
+
+/** Seconds between two points of the curve. */
+const WINDOW = 10;
+
+/** Points of the curve that are shown. */
+const SHOWN = 30;
+
+/** Solicits in a window, and the machines that they are of. */
+const PROBES = 1000;
+const PROBED = 200;
+
+/** Exchanges a second of so many machines, more than are remembered. */
+const EXCHANGES = 300;
+const MACHINES = 100_000;
+
+/** Windows of which one has a flood, of so many Solicits a second. */
+const FLOOD_EACH = 6;
+const FLOOD = 5000;
+
+const READERS = 50;
+const MAC = "02:00:5e:00:53:01";
+
+/** MiB that the daemon may hold. */
+const MEMORY = 200;
+
+/** How much more of it the last third may take than the one before. */
+const GROWTH = 1.1;
+
+/** Windows that it takes until memory is what it will be. */
+const WARM = 30;
+
+/** A moment of it. */
+interface Point {
+  readonly seconds: number;
+  readonly mebibytes: number;
+  readonly machines: number;
+  readonly answered: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+function shown(points: readonly Point[]): string {
+  const most = (of: (point: Point) => number) => Math.max(...points.map(of));
+  const { seconds, machines } = points.at(-1)!;
+  return `${seconds} s: ${most(({ mebibytes }) => mebibytes).toFixed(0)} MiB, ${
+    machines.toLocaleString("en")
+  } machines, answers p50 ${most(({ p50 }) => p50).toFixed(2)} ms, p99 ${
+    most(({ p99 }) => p99).toFixed(2)
+  } ms`;
+}
+
+/** Fetches again and again, and says so when it could not. */
+function fetching(host: Host, url: string, ...args: string[]) {
+  const curl = `curl -sSfg -o /dev/null ${args.join(" ")} '${url}'`;
+  return host.start(["sh", "-c", `while ${curl}; do :; done; echo over`]);
+}
+
+async function pointAt(
+  seconds: number,
+  visitor: Host,
+  router: Host,
+): Promise<Point> {
+  const probe = visitor.start(labProgram(
+    "probe.ts",
+    ...["eth0", BASE, String(PROBES), String(1000 * WINDOW / PROBES)],
+    String(PROBED),
+  ));
+  assertEquals(await probe.ended(3 * WINDOW), 0, probe.output);
+  const { answered, wrong, p50, p99 } = JSON.parse(
+    probe.output.trim().split("\n").at(-1)!,
+  );
+  assertEquals(wrong, 0, "wrong answers");
+  const counts = await metrics(router);
+  let machines = 0;
+  for (const [name, value] of counts) {
+    if (name.startsWith("dhcpv6macd_machines{")) machines += value;
+  }
+  const mebibytes = counts.get("process_resident_memory_bytes")! / 2 ** 20;
+  return { seconds, mebibytes, machines, answered, p50, p99 };
+}
+
+describe("soak", () => {
+  suite(`${SOAK} minutes of everything at once`, async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    await Deno.mkdir(`${lab.directory}/netboot/${MAC}`, { recursive: true });
+    await Deno.writeFile(
+      `${lab.directory}/netboot/${MAC}/boot.efi`,
+      new Uint8Array(32 * 2 ** 20),
+    );
+    // Started here, for nothing records so many packets.
+    const daemon = new RunningDaemon(router.start([
+      ...daemonCommand(),
+      ...["--interface=lan", `--base-address=${BASE}`, "--log-format=json"],
+      ...[`--boot-address=${SERVER}`, "--log-level=warning"],
+      `--netboot-dir=${lab.directory}/netboot`,
+    ]));
+    await isHealthy(router, 200, 20);
+    await startMachines(attacker, MACHINES, EXCHANGES);
+    const url = `http://[${SERVER}]:6315`;
+    const loops = [
+      ...Array.from(
+        { length: 4 },
+        () =>
+          fetching(visitor, `${url}/mac/${MAC}/boot.efi`, "--limit-rate 30M"),
+      ),
+      ...Array.from(
+        { length: 2 },
+        () => fetching(visitor, `tftp://[${SERVER}]/${MAC}/ipxe.efi`),
+      ),
+      ...Array.from(
+        { length: READERS },
+        () => fetching(visitor, `${url}/events`, "-N"),
+      ),
+    ];
+    const points: Point[] = [];
+    const windows = Math.ceil(60 * SOAK / WINDOW);
+    for (let window = 1; window <= windows; window++) {
+      const flood = window % FLOOD_EACH === 0
+        ? attacker.start(labProgram(
+          "flood.ts",
+          ...["eth0", "spoofed", String(FLOOD * WINDOW / 2), String(FLOOD)],
+        ))
+        : undefined;
+      points.push(await pointAt(window * WINDOW, visitor, router));
+      flood?.kill();
+      assertEquals(await flood?.ended() ?? 0, 0);
+      if (window % Math.ceil(windows / SHOWN) === 0) {
+        console.log(shown(points.slice(-Math.ceil(windows / SHOWN))));
+      }
+      assertLess(points.at(-1)!.mebibytes, MEMORY, "MiB");
+      assertLess(0.99 * PROBES, points.at(-1)!.answered, "answers");
+      assertEquals(await health(router), 200);
+      for (const { output } of loops) assertEquals(output, "");
+    }
+    if (windows > WARM) {
+      const most = (from: number, to: number) =>
+        Math.max(
+          ...points.slice(from * windows / 3, to * windows / 3)
+            .map(({ mebibytes }) => mebibytes),
+        );
+      assertLess(most(2, 3), GROWTH * most(1, 2), "MiB");
+    }
+    const errors = daemon.log.filter(({ level }) => level === "error");
+    assertEquals(errors, []);
+    assertEquals(await daemon.stop(), 0);
+    assert(points.length === windows);
+  });
+});
