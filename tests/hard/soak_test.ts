@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BASE } from "../clients/expect.ts";
 import { daemonCommand, RunningDaemon } from "../lab/daemon.ts";
-import { type Host, Lab, missing } from "../lab/lab.ts";
+import { eventually, type Host, Lab, missing } from "../lab/lab.ts";
 import { health, isHealthy, metrics } from "./metrics.ts";
 import { labProgram, plugIn, SERVER, startMachines } from "./switch.ts";
 
@@ -110,6 +110,16 @@ describe("soak", () => {
       `--netboot-dir=${lab.directory}/netboot`,
     ]));
     await isHealthy(router, 200, 20);
+    // Whoever has had an address is answered at once in a flood, too.
+    const exchange = await startMachines(visitor, 1, 1);
+    await eventually(
+      "the visitor has an address",
+      async () =>
+        (await metrics(router)).get(
+          'dhcpv6macd_dhcpv6_answered_total{type="request"}',
+        )! > 0,
+    );
+    await exchange.stop();
     await startMachines(attacker, MACHINES, EXCHANGES);
     const url = `http://[${SERVER}]:6315`;
     const loops = [
