@@ -38,6 +38,7 @@ import {
   type KeyPair,
   type ListenAddress,
 } from "./http/server.ts";
+import { SlicedBodies } from "./http/sliced_body.ts";
 import { IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
 import { type Log, shown } from "./log.ts";
 import { MachineLog } from "./machine_log.ts";
@@ -109,6 +110,8 @@ export class Daemon
   readonly #log: Log;
   readonly #machines: MachineRegistry;
   readonly #newcomers = new Newcomers();
+  /** Those whose first message is no Solicit. */
+  readonly #latecomers = new Newcomers();
   readonly #otherServers: OtherServers;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
@@ -118,6 +121,7 @@ export class Daemon
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
   readonly #netboot: Netboot;
+  readonly #bodies: SlicedBodies;
   readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
@@ -182,6 +186,7 @@ export class Daemon
       if (machine === undefined) return;
       this.#machines.reach(machine, "http_fetch_uki", detail);
     });
+    this.#bodies = new SlicedBodies(turns);
     this.#handler = new Handler({
       netboot: this.#netboot,
       api: new Api({
@@ -189,7 +194,7 @@ export class Daemon
         writer,
         broadcast: this.#broadcast,
         names: this.#names,
-        turns,
+        bodies: this.#bodies,
         metrics: () => this.#metrics(),
         problem: () => this.#dhcpv6.problem,
       }),
@@ -197,7 +202,7 @@ export class Daemon
         registry: this.#machines,
         writer,
         names: this.#names,
-        turns,
+        bodies: this.#bodies,
         interfaceName: settings.interfaceName,
         baseAddress: answers.links[0]!.text,
       }),
@@ -239,6 +244,7 @@ export class Daemon
     this.#silenceWatch = new SilenceWatch(
       () =>
         2 * this.#netboot.downloads.active + this.#broadcast.readers +
+        this.#bodies.active +
         this.#tftp.transfers,
       (connections) => this.#shedHttp(connections),
     );
@@ -472,10 +478,12 @@ export class Daemon
     const { links } = this.#settings.answers;
     const at = links.indexOf(link as GivenAddress);
     const known = this.#machines.see(identity.mac);
-    if (
-      known === undefined && packet.type === MessageType.Solicit &&
-      !this.#newcomers.admits(performance.now())
-    ) return;
+    if (known === undefined) {
+      const bound = packet.type === MessageType.Solicit
+        ? this.#newcomers
+        : this.#latecomers;
+      if (!bound.admits(performance.now())) return;
+    }
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
     if (machine.link !== at) {
@@ -573,7 +581,9 @@ export class Daemon
       : links.findIndex(({ bytes }) =>
         sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
-    return link === -1 ? undefined : this.#machines.add(mac, link);
+    return link === -1 || !this.#latecomers.admits(performance.now())
+      ? undefined
+      : this.#machines.add(mac, link);
   }
 
   #metrics(): Metric[] {
@@ -584,7 +594,7 @@ export class Daemon
       downloads: this.#netboot.downloads,
       handler: this.#handler,
       registry: this.#machines,
-      newcomers: this.#newcomers,
+      notRemembered: this.#newcomers.refused + this.#latecomers.refused,
       broadcast: this.#broadcast,
       log: this.#log,
       otlp: this.#otlp,

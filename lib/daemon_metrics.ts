@@ -10,7 +10,6 @@ import type { Handler } from "./http/handler.ts";
 import type { Downloads } from "./http/download.ts";
 import type { Log } from "./log.ts";
 import type { Broadcast } from "./machines/broadcast.ts";
-import type { Newcomers } from "./machines/newcomers.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "./machines/timeline.ts";
 import { labelled, type Metric, single } from "./metrics/metrics.ts";
@@ -27,7 +26,8 @@ export interface CountingParts {
   readonly downloads: Downloads;
   readonly handler: Handler;
   readonly registry: MachineRegistry;
-  readonly newcomers: Newcomers;
+  /** Machines that were new and too many. */
+  readonly notRemembered: number;
   readonly broadcast: Broadcast;
   readonly log: Log;
   /** If there is a collector to push to. */
@@ -191,7 +191,7 @@ function httpMetrics({ handler, downloads }: CountingParts): Metric[] {
 }
 
 function machineMetrics(
-  { registry, newcomers, broadcast }: CountingParts,
+  { registry, notRemembered, broadcast }: CountingParts,
 ): Metric[] {
   return [
     labelled(
@@ -205,7 +205,7 @@ function machineMetrics(
       "counter",
       "dhcpv6macd_machines_not_remembered_total",
       "Solicits of new machines that were not remembered for being too many at once.",
-      newcomers.refused,
+      notRemembered,
     ),
     labelled(
       "counter",

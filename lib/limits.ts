@@ -30,10 +30,17 @@ export const MAX_OPTIONS = 64;
  */
 export const MAX_WAITING_ANSWERS = 32;
 
-/** Link-local addresses that are known to be there: as many as machines. */
+/**
+ * Answers in a quarter of a second to one address through the socket of those
+ * that are known: a boot has four. Three seconds of them, while nobody is there
+ * to take them, are a third of what the socket holds.
+ */
+export const MAX_ANSWERS_TO_KNOWN = 8;
+
+/** Addresses that are known to be there: as many as machines. */
 export const MAX_KNOWN_SOURCES = 65_536;
 
-/** Link-local addresses that were answered, and may use the answer yet. */
+/** Addresses that were answered, and may use the answer yet. */
 export const MAX_OFFERED_SOURCES = 4096;
 
 /**
@@ -83,6 +90,12 @@ export const MAX_SILENT_CONNECTIONS = 512;
 export const MAX_DOWNLOADS = 4096;
 export const MAX_DOWNLOADS_OF_ONE = 128;
 
+/**
+ * Answers of the API and the page that are being written at once: each holds a
+ * connection and a piece of text for as long as its client likes.
+ */
+export const MAX_WRITTEN_BODIES = 256;
+
 /** Octets of the file of machines' names: 65,536 of them and room for more. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 
@@ -106,7 +119,8 @@ export const MAX_WARNINGS_A_MINUTE = 100;
  * and so many more each second. It takes no more than a datagram to be another
  * new machine; who comes above that is remembered when it goes on to Request,
  * and answered in any case. Otherwise a minute of flood would push all machines
- * that there are out of memory.
+ * that there are out of memory. As many are remembered for messages of another
+ * kind, which need no more than a datagram either.
  */
 export const MAX_NEWCOMERS_AT_ONCE = 4096;
 export const MAX_NEWCOMERS_A_SECOND = 100;
@@ -119,6 +133,9 @@ export const MAX_OTHER_SERVERS = 16;
  * is told of once a minute only.
  */
 export const MAX_TOLD_ADDRESSES = 256;
+
+/** Characters of a string that a client sent which are kept with an event. */
+export const MAX_KEPT_CHARACTERS = 128;
 
 /** Characters of a string that a client sent which are shown to people. */
 export const MAX_SHOWN_CHARACTERS = 128;
@@ -158,6 +175,12 @@ export const MAX_TFTP_WINDOW_OCTETS = 256 * 1024;
 /** Packets to a TFTP client that has confirmed nothing: nobody is amplified. */
 export const MAX_TFTP_UNCONFIRMED = 3;
 
+/**
+ * Milliseconds after which a TFTP transfer that stands still makes room when
+ * there are too many: firmware repeats itself within a few seconds.
+ */
+export const MIN_TFTP_STANDSTILL = 10_000;
+
 /** Times that a TFTP packet is sent again before the client counts as gone. */
 export const MAX_TFTP_TRIES = 5;
 
@@ -172,6 +195,12 @@ export const MAX_TFTP_FILE = 256 * 1024 * 1024;
 
 /** Octets between two reports of a transfer's progress. */
 export const PROGRESS_STEP = 5 * 1024 * 1024;
+
+/**
+ * Characters of an If-Match or If-None-Match that is read: browsers send one
+ * tag. Reading tags takes time with the square of the blanks between them.
+ */
+export const MAX_CONDITION = 1024;
 
 /**
  * Octets read from a file at once for HTTP: for one of few downloads, for each

@@ -150,6 +150,8 @@ export class Log {
     if (this.#queue.length >= MAX_LOG_QUEUE) {
       this.#lost++;
       this.lostInAll++;
+      // The last try may have failed.
+      this.#writing ??= this.#write();
     } else this.#enqueue(now, level, event, message, fields);
   }
 

@@ -16,7 +16,7 @@ export const ALL_SERVERS = "ff05::1:3";
  * Groups of this link that nobody joins (RFC 4291 §2.7, transient): a socket
  * that is bound to one is tied to the link, and only sends.
  */
-export const SENDING_GROUPS = ["ff12::1:2", "ff12::1:3"] as const;
+export const SENDING_GROUPS = ["ff12::1:2", "ff12::1:3", "ff12::1:4"] as const;
 
 /** Message types (RFC 8415 §7.3). */
 export const MessageType = {

@@ -36,16 +36,25 @@ export class Fairness {
   #suffersUntil = -Infinity;
 
   /**
-   * Counts a message, and says whether its sender has had enough.
+   * Counts a message: how many have come from its sender in this window, at
+   * most.
    *
    * @param address The 16 octets of the address that it came from.
-   * @param isRelayed Whether the sender speaks for others.
    * @param now Milliseconds of a clock that is never set.
    */
-  isTooMuch(address: Uint8Array, isRelayed: boolean, now: number): boolean {
+  count(address: Uint8Array, now: number): number {
     if (now >= this.#ends) this.#begin(now);
     this.#total++;
-    const count = ++this.#counts[hashOf(address, this.#seed) % PLACES]!;
+    return ++this.#counts[hashOf(address, this.#seed) % PLACES]!;
+  }
+
+  /**
+   * Whether a sender of so many messages has had enough.
+   *
+   * @param isRelayed Whether the sender speaks for others.
+   * @param now Milliseconds of the same clock.
+   */
+  isTooMuch(count: number, isRelayed: boolean, now: number): boolean {
     if (count <= (isRelayed ? MAX_MESSAGES_OF_RELAY : MAX_MESSAGES_OF_ONE)) {
       return false;
     }

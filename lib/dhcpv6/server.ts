@@ -6,6 +6,7 @@
  */
 
 import {
+  MAX_ANSWERS_TO_KNOWN,
   MAX_DHCPV6_ANSWER,
   MAX_DHCPV6_PACKET,
   MAX_WAITING_ANSWERS,
@@ -102,10 +103,11 @@ interface Opened {
   readonly sources: Sources;
   readonly fairness: Fairness;
   /**
-   * Through what link-local addresses are answered, by how far it is to be
-   * believed that somebody is there.
+   * Through what clients and relays on the link are answered, by how far it is
+   * to be believed that somebody is there. Relays that are known have one of
+   * their own, for they ask without a bound.
    */
-  readonly outlets: Record<SourceClass, Outlet>;
+  readonly outlets: Record<SourceClass | "relay", Outlet>;
 }
 
 /** The groups that are listened to on an interface, as a socket binds them. */
@@ -251,7 +253,7 @@ export class Dhcpv6Server {
       };
       const onLink = listen(groups.onLink, false);
       const site = listen(groups.site, true);
-      const [again, fresh] = SENDING_GROUPS.map((group) =>
+      const [again, fresh, relay] = SENDING_GROUPS.map((group) =>
         listen(`${group}%${link.name}`, false)
       );
       await onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
@@ -269,6 +271,7 @@ export class Dhcpv6Server {
           known: new Outlet(onLink),
           again: new Outlet(again!),
           new: new Outlet(fresh!),
+          relay: new Outlet(relay!),
         },
       };
     } catch (error) {
@@ -343,7 +346,8 @@ export class Dhcpv6Server {
       const readAt = performance.now();
       parseIpv6Into(from.hostname, sender, 0);
       const isRelayed = datagram[0] === MessageType.RelayForward;
-      if (opened.fairness.isTooMuch(sender, isRelayed, readAt)) {
+      const count = opened.fairness.count(sender, readAt);
+      if (opened.fairness.isTooMuch(count, isRelayed, readAt)) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.source_too_loud++;
         observer.tooLoud(from.hostname);
@@ -351,8 +355,8 @@ export class Dhcpv6Server {
       }
       // A link-local address means this link on some sockets, and any link on
       // the others.
-      const outlet = isLinkLocal(sender)
-        ? outletFor(opened, from.hostname, sender, readAt)
+      const outlet = isOnLink || isLinkLocal(sender)
+        ? outletFor(opened, from.hostname, sender, isRelayed, count, readAt)
         : own;
       if (outlet.isBlocked) {
         counters.received[datagram[0] ?? 0]!++;
@@ -429,14 +433,20 @@ export class Dhcpv6Server {
   }
 }
 
-/** Through what a link-local source is answered. */
+/** Through what a source on the link is answered, for its latest of `count`. */
 function outletFor(
   { sources, outlets }: Opened,
   hostname: string,
   address: Uint8Array,
+  isRelayed: boolean,
+  count: number,
   now: number,
 ): Outlet {
-  if (sources.isKnown(hostname)) return outlets.known;
+  if (sources.isKnown(hostname)) {
+    if (isRelayed) return outlets.relay;
+    // Two datagrams make an address known, of a machine that may not be there.
+    if (count <= MAX_ANSWERS_TO_KNOWN) return outlets.known;
+  }
   // Only who is flooded has to remember who asks.
   if (!outlets.new.isBlocked && !sources.remembers) return outlets.new;
   return outlets[sources.asks(address, now)];
@@ -446,6 +456,7 @@ function close({ onLink, site, unicast, outlets }: Opened): void {
   onLink.close();
   site.close();
   unicast.close();
-  outlets.again.socket.close();
-  outlets.new.socket.close();
+  for (const outlet of [outlets.again, outlets.new, outlets.relay]) {
+    outlet.socket.close();
+  }
 }

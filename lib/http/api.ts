@@ -12,9 +12,8 @@ import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../metrics/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../metrics/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Turns } from "../turns.ts";
 import { decoded, sentence, type Target } from "./respond.ts";
-import { slicedBody } from "./sliced_body.ts";
+import { type SlicedBodies, tooManyReaders } from "./sliced_body.ts";
 
 /** What the API tells of. */
 export interface ApiParts {
@@ -23,7 +22,7 @@ export interface ApiParts {
   readonly broadcast: Broadcast;
   readonly names: Names;
   /** In which long answers are written. */
-  readonly turns: Turns;
+  readonly bodies: SlicedBodies;
   readonly metrics: () => Iterable<Metric>;
   /** Why machines get no answers now; `undefined` if they do. */
   readonly problem: () => string | undefined;
@@ -101,11 +100,8 @@ export class Api {
   }
 
   #machines(): Response {
-    const { registry, writer, turns } = this.#parts;
-    const pieces = writer.machines(registry.log.next - 1);
-    return new Response(slicedBody(pieces, turns), {
-      headers: { ...NOW, "content-type": "application/json" },
-    });
+    const { registry, writer } = this.#parts;
+    return this.#written(writer.machines(registry.log.next - 1));
   }
 
   #machine(text: string): Response {
@@ -119,8 +115,12 @@ export class Api {
   }
 
   #names(): Response {
-    const { names, turns } = this.#parts;
-    return new Response(slicedBody(objectByMac(names.entries()), turns), {
+    return this.#written(objectByMac(this.#parts.names.entries()));
+  }
+
+  #written(pieces: Iterator<string>): Response {
+    const body = this.#parts.bodies.open(pieces);
+    return body === undefined ? tooManyReaders() : new Response(body, {
       headers: { ...NOW, "content-type": "application/json" },
     });
   }

@@ -5,6 +5,7 @@
  */
 
 import { ifMatch, ifNoneMatch } from "@std/http/etag";
+import { MAX_CONDITION } from "../limits.ts";
 
 /** What a file is compared by. */
 export interface Validators {
@@ -37,6 +38,14 @@ function secondsOf(value: string | null): number | undefined {
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 
+/**
+ * Whether an If-None-Match says that the client has what a tag stands for. One
+ * that is too long to be read says nothing.
+ */
+export function hasAlready(noneMatch: string, etag: string): boolean {
+  return noneMatch.length <= MAX_CONDITION && !ifNoneMatch(noneMatch, etag);
+}
+
 /** Evaluates the preconditions, in the order of RFC 9110 §13.2.2. */
 export function evaluateConditions(
   headers: Headers,
@@ -46,14 +55,16 @@ export function evaluateConditions(
   const match = headers.get("if-match");
   const unmodifiedSince = secondsOf(headers.get("if-unmodified-since"));
   if (match !== null) {
-    if (!ifMatch(match, etag)) return "precondition_failed";
+    if (match.length > MAX_CONDITION || !ifMatch(match, etag)) {
+      return "precondition_failed";
+    }
   } else if (unmodifiedSince !== undefined && changed > unmodifiedSince) {
     return "precondition_failed";
   }
   const noneMatch = headers.get("if-none-match");
   const modifiedSince = secondsOf(headers.get("if-modified-since"));
   if (noneMatch !== null) {
-    if (!ifNoneMatch(noneMatch, etag)) return "not_modified";
+    if (hasAlready(noneMatch, etag)) return "not_modified";
   } else if (modifiedSince !== undefined && changed <= modifiedSince) {
     return "not_modified";
   }

@@ -58,17 +58,19 @@ export class Downloads {
     client: string,
     report: TransferReport | undefined,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const handle = await Deno.open(file.path);
-    if (!await isUnchanged(handle, file)) {
-      handle.close();
-      throw new Deno.errors.NotFound(file.path);
+    // Counted before anything is waited for: others ask meanwhile.
+    this.#count(client, 1);
+    let handle: Deno.FsFile;
+    try {
+      handle = await openAt(file, range.start);
+    } catch (error) {
+      this.#count(client, -1);
+      throw error;
     }
-    if (range.start > 0) await handle.seek(range.start, Deno.SeekMode.Start);
     const size = range.end - range.start;
     let sentBytes = 0;
     let lookedAt = 0;
     let isOver = false;
-    this.#count(client, 1);
     const end = (error?: string) => {
       if (isOver) return;
       isOver = true;
@@ -135,6 +137,21 @@ export class Downloads {
  */
 function giveUp(memory: ArrayBuffer | undefined): void {
   memory?.transfer(0);
+}
+
+/** Opens a file at an offset, if it is still the same. */
+async function openAt(file: NetbootFile, start: number): Promise<Deno.FsFile> {
+  const handle = await Deno.open(file.path);
+  try {
+    if (!await isUnchanged(handle, file)) {
+      throw new Deno.errors.NotFound(file.path);
+    }
+    if (start > 0) await handle.seek(start, Deno.SeekMode.Start);
+    return handle;
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
 }
 
 async function isUnchanged(

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { ifNoneMatch } from "@std/http/etag";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
-import type { Turns } from "../turns.ts";
+import { hasAlready } from "./conditions.ts";
 import {
   CONTENT_SECURITY_POLICY,
   machineRow,
@@ -16,7 +15,7 @@ import {
   pageTail,
 } from "./page.ts";
 import { type PageFile, readPageFiles } from "./page_files.ts";
-import { slicedBody } from "./sliced_body.ts";
+import { type SlicedBodies, tooManyReaders } from "./sliced_body.ts";
 
 /** What the page tells of. */
 export interface PageParts {
@@ -24,7 +23,7 @@ export interface PageParts {
   readonly writer: MachineWriter;
   readonly names: Names;
   /** In which it is written. */
-  readonly turns: Turns;
+  readonly bodies: SlicedBodies;
   readonly interfaceName: string;
   readonly baseAddress: string;
 }
@@ -55,7 +54,8 @@ export class PageAnswers {
   }
 
   #page(): Response {
-    return new Response(slicedBody(this.#pieces(), this.#parts.turns), {
+    const body = this.#parts.bodies.open(this.#pieces());
+    return body === undefined ? tooManyReaders() : new Response(body, {
       headers: {
         ...HEADERS,
         "content-type": "text/html; charset=utf-8",
@@ -90,7 +90,7 @@ function fileResponse(
     "cache-control": "no-cache",
   };
   const known = headers.get("if-none-match");
-  return known !== null && !ifNoneMatch(known, etag)
+  return known !== null && hasAlready(known, etag)
     ? new Response(null, { status: 304, headers: about })
     : new Response(content, { headers: { ...about, "content-type": type } });
 }

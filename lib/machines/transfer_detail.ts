@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PROGRESS_STEP } from "../limits.ts";
+import { MAX_KEPT_CHARACTERS, PROGRESS_STEP } from "../limits.ts";
 
 /** How far a transfer is, as its consumers read it. */
 export interface TransferDetail {
@@ -31,7 +31,7 @@ export class TransferReport {
     about: Pick<TransferDetail, "protocol" | "file_name" | "total_bytes">,
     tell: (detail: TransferDetail) => void,
   ) {
-    this.#about = about;
+    this.#about = { ...about, file_name: kept(about.file_name) };
     this.#tell = tell;
   }
 
@@ -59,11 +59,18 @@ export class TransferReport {
       ...this.#about,
       state: "error",
       sent_bytes: sentBytes,
-      error,
+      error: kept(error),
     });
   }
 
   #say(state: TransferDetail["state"], sent_bytes: number): void {
     this.#tell({ ...this.#about, state, sent_bytes });
   }
+}
+
+/** A client's string as it is kept, very many times perhaps. */
+function kept(text: string): string {
+  return text.length <= MAX_KEPT_CHARACTERS
+    ? text
+    : Array.from(text).slice(0, MAX_KEPT_CHARACTERS).join("");
 }

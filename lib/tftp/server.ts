@@ -10,6 +10,7 @@ import {
   MAX_TFTP_TRANSFERS,
   MAX_TFTP_TRANSFERS_OF_ONE,
   MAX_WAITING_ANSWERS,
+  MIN_TFTP_STANDSTILL,
 } from "../limits.ts";
 import {
   type TransferDetail,
@@ -262,15 +263,27 @@ export class TftpServer {
   /**
    * Ends the oldest of these transfers that nobody has confirmed: a request is
    * easily sent in the name of somebody who is not there, and shall keep nobody
-   * out who is.
+   * out who is. If all are confirmed, the one that has stood still for the
+   * longest time, if that is long.
    */
   #makeRoom(among: Iterable<[string, Running | undefined]>): boolean {
+    const now = performance.now();
+    let stillest: [string, Running] | undefined;
+    let standstill = MIN_TFTP_STANDSTILL;
     for (const [key, running] of among) {
-      if (running?.transfer.state !== "offered") continue;
-      this.#end(key, running, "others have come, and it was never confirmed");
-      return true;
+      if (running === undefined) continue;
+      const { transfer } = running;
+      if (transfer.state === "offered") {
+        this.#end(key, running, "others have come, and it was never confirmed");
+        return true;
+      }
+      if (transfer.standstill(now) < standstill) continue;
+      standstill = transfer.standstill(now);
+      stillest = [key, running];
     }
-    return false;
+    if (stillest === undefined) return false;
+    this.#end(...stillest, "others have come, and it stood still");
+    return true;
   }
 
   #end(key: string, { transfer, socket }: Running, reason: string): void {

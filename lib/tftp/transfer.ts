@@ -202,6 +202,11 @@ export class Transfer {
       this.state === "sending" && now - this.#lastProgress < FIRST_TIMEOUT;
   }
 
+  /** Milliseconds since the client has last confirmed something. */
+  standstill(now: number): number {
+    return now - this.#lastProgress;
+  }
+
   /** Whether the client has had its first answer repeated, and is silent. */
   isForsaken(now: number): boolean {
     return this.state === "offered" &&

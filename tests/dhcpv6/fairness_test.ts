@@ -14,6 +14,16 @@ const MACHINE = parseIpv6("fe80::5054:ff:fe12:3456")!;
 /** More than is answered in one window. */
 const FLOOD = 3 * BUSY_MESSAGES;
 
+/** Whether one more message is one too many. */
+function isTooMuch(
+  fairness: Fairness,
+  address: Uint8Array,
+  now: number,
+  isRelayed = false,
+): boolean {
+  return fairness.isTooMuch(fairness.count(address, now), isRelayed, now);
+}
+
 /** How many of so many messages that come in one window are answered. */
 function answered(
   fairness: Fairness,
@@ -25,7 +35,7 @@ function answered(
   let passed = 0;
   for (let index = 0; index < count; index++) {
     const at = now + WINDOW * index / count;
-    if (!fairness.isTooMuch(address, isRelayed, at)) passed++;
+    if (!isTooMuch(fairness, address, at, isRelayed)) passed++;
   }
   return passed;
 }
@@ -34,7 +44,7 @@ function answered(
 function contested(isRelayed = false): { fairness: Fairness; now: number } {
   const fairness = new Fairness();
   answered(fairness, LOUD, FLOOD, 0, isRelayed);
-  fairness.isTooMuch(MACHINE, false, WINDOW);
+  isTooMuch(fairness, MACHINE, WINDOW);
   fairness.hasRepeated(MACHINE, WINDOW);
   return { fairness, now: WINDOW };
 }
@@ -53,14 +63,14 @@ describe("Fairness", () => {
     const fairness = new Fairness();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      fairness.isTooMuch(MACHINE, false, now);
+      isTooMuch(fairness, MACHINE, now);
       assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
     }
   });
 
   it("does not take a repetition amid quiet for a sign of a flood", () => {
     const fairness = new Fairness();
-    fairness.isTooMuch(MACHINE, false, 0);
+    isTooMuch(fairness, MACHINE, 0);
     fairness.hasRepeated(MACHINE, 0);
     assertEquals(answered(fairness, LOUD, FLOOD, WINDOW), FLOOD);
   });
@@ -68,7 +78,7 @@ describe("Fairness", () => {
   it("answers a part of what a flood asks while others suffer", () => {
     const { fairness, now } = contested();
     assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_OF_ONE);
-    assertEquals(fairness.isTooMuch(MACHINE, false, now + WINDOW - 1), false);
+    assertEquals(isTooMuch(fairness, MACHINE, now + WINDOW - 1), false);
   });
 
   it("gives a relay the part of a lab", () => {
@@ -83,7 +93,7 @@ describe("Fairness", () => {
     const fairness = new Fairness();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      fairness.isTooMuch(MACHINE, false, now);
+      isTooMuch(fairness, MACHINE, now);
       const count = BUSY_MESSAGES - 1;
       assertEquals(answered(fairness, LOUD, count, now), count);
     }
@@ -93,7 +103,7 @@ describe("Fairness", () => {
     const { fairness, now } = contested();
     answered(fairness, LOUD, FLOOD, now);
     // One quiet window, and there is time for all again.
-    fairness.isTooMuch(LOUD, false, now + WINDOW);
+    isTooMuch(fairness, LOUD, now + WINDOW);
     const count = BUSY_MESSAGES - 1;
     assertEquals(
       answered(fairness, LOUD, count, now + 3 * WINDOW),
@@ -113,7 +123,7 @@ describe("Fairness", () => {
       const begin = now + window * WINDOW;
       answered(fairness, LOUD, FLOOD, begin);
       return machines.filter((address) =>
-        fairness.isTooMuch(address, false, begin + WINDOW - 1)
+        isTooMuch(fairness, address, begin + WINDOW - 1)
       );
     };
     const twice = refusedIn(1).filter((address) =>

@@ -12,6 +12,10 @@ import {
   wide,
 } from "../clients/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../clients/expect.ts";
+import { encodeHex } from "@std/encoding/hex";
+import { MessageType, OptionCode } from "../../lib/dhcpv6/codes.ts";
+import { linkLayerDuid } from "../../lib/dhcpv6/duid.ts";
+import { encode } from "../../lib/dhcpv6/message.ts";
 import { daemonCommand, launchAs, type RunningDaemon } from "../lab/daemon.ts";
 import { type Capture, type Host, Lab, missing, pause } from "../lab/lab.ts";
 import { metrics, residentMib } from "./metrics.ts";
@@ -152,6 +156,8 @@ describe("flood of Solicits", () => {
           most.toFixed(0)
         } MiB, ${daemon.log.length} log lines`,
       );
+      const { sent } = JSON.parse(flood.output.trim().split("\n").at(-1)!);
+      assert(sent >= FLOOD, `${sent} sent`);
       const slow = needed.filter((times) => times > TRANSMISSIONS);
       assert(slow.length <= UNLUCKY, `${needed}`);
       assert(needed.every((times) => times >= 1), `${needed}`);
@@ -159,6 +165,51 @@ describe("flood of Solicits", () => {
       assertReadable(daemon);
     });
   }
+});
+
+describe("a loud sender", () => {
+  suite("is limited when a machine has to repeat its Solicit", async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const daemon = await launchAs(
+      daemonCommand(),
+      router,
+      "--interface=lan",
+      `--base-address=${BASE}`,
+      "--log-level=info",
+    );
+    await daemon.logs("serving");
+    const loud = await attacker.linkLocal("eth0");
+    const flood = attacker.start(
+      labProgram("flood.ts", "eth0", loud, "100000", "30000"),
+    );
+    await flood.says(/flooding/);
+    await pause(1000);
+    const refused = async () =>
+      (await metrics(router)).get(
+        'dhcpv6macd_dhcpv6_dropped_total{reason="source_too_loud"}',
+      )!;
+    assertEquals(await refused(), 0);
+    await visitor.run(labProgram(
+      "ask.ts",
+      ...[`${await visitor.linkLocal("eth0")}%eth0`, "546"],
+      ...["ff02::1:2%eth0", "547"],
+      encodeHex(encode({
+        type: MessageType.Solicit,
+        transactionId: 1,
+        options: [
+          { code: OptionCode.ClientId, data: linkLayerDuid(0x0200_0000_0001) },
+          { code: OptionCode.IaNa, data: new Uint8Array(12) },
+          { code: OptionCode.ElapsedTime, data: Uint8Array.of(0, 100) },
+        ],
+      })),
+    ));
+    const line = await daemon.logs("source_too_loud", undefined, 5);
+    assertEquals([line.level, line.source], ["warning", loud]);
+    assertLess(0, await refused());
+    flood.kill();
+    await flood.ended();
+  });
 });
 
 /** TFTP and HTTP answer while the flood goes on. */

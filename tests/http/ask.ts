@@ -11,6 +11,7 @@ import { Names } from "../../lib/machines/names.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import type { Metric } from "../../lib/metrics/metrics.ts";
 import { parseIpv6 } from "../../lib/net/ipv6.ts";
+import { SlicedBodies } from "../../lib/http/sliced_body.ts";
 import { Turns } from "../../lib/turns.ts";
 
 export const MAC_TEXT = "02:00:5e:00:53:01";
@@ -81,6 +82,7 @@ export class Known {
     namesUnreadable() {},
   });
   readonly turns = new Turns();
+  readonly bodies = new SlicedBodies(this.turns);
   /** What is wrong, for `/healthz`. */
   problem: string | undefined;
   metrics: Metric[] = [];

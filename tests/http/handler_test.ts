@@ -19,6 +19,7 @@ import type { Handler } from "../../lib/http/handler.ts";
 import { Netboot } from "../../lib/http/netboot.ts";
 import { NetbootFiles } from "../../lib/http/netboot_files.ts";
 import {
+  MAX_DOWNLOADS_OF_ONE,
   MAX_FILE_CHUNK,
   MAX_FILE_CHUNKS,
   MIN_FILE_CHUNK,
@@ -749,6 +750,25 @@ describe("HTTP handler", () => {
       );
       assert(all.every((isRight) => isRight));
       assertEquals(netboot.downloads.sentBytes, 30 * SIZE);
+    });
+
+    it("above what one client may have are refused, and others served", async () => {
+      handler = new Known().handler(netboot, () => true);
+      const bodies: ReadableStream<Uint8Array>[] = [];
+      for (let count = 0; count < MAX_DOWNLOADS_OF_ONE; count++) {
+        bodies.push((await askFor("many.img")).body!);
+      }
+      const refused = await askFor("many.img");
+      assertEquals(refused.headers.get("retry-after"), "10");
+      await isRefusal(refused, 503);
+      const other = await askFor("many.img", { client: "fe80::1" });
+      assertEquals(other.status, 200);
+      await other.body!.cancel();
+      await bodies.pop()!.cancel();
+      const again = await askFor("many.img");
+      assertEquals(again.status, 200);
+      for (const body of [again.body!, ...bodies]) await body.cancel();
+      assertEquals(netboot.downloads.active, 0);
     });
 
     it("a chunk is given up when the next one is asked for", async () => {

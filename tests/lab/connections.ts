@@ -4,12 +4,14 @@
  *
  * Usage: `connections.ts ADDRESS PORT COUNT KIND [PATH]`. `KIND` says what the
  * connections do: `idle`: nothing; `sending`: a request for `PATH`, an octet of
- * it each second; `reading`: ask for `PATH` and read nothing. One that is
+ * it each second; `reading`: ask for `PATH` and read an octet of it each second. One that is
  * closed is not opened again. It says `held` when it has tried all, and ends at
  * SIGTERM with a line of JSON: how many were open to the end.
  *
  * @module
  */
+
+import { pause } from "./lab.ts";
 
 const [hostname, port, count, kind, path = "/"] = [
   Deno.args[0]!,
@@ -39,20 +41,22 @@ async function hold(): Promise<void> {
 }
 
 async function use(connection: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(kind === "reading" ? 1 : 4096);
   if (kind === "reading") {
     await connection.write(request);
     await connection.write(new TextEncoder().encode("\r\n\r\n"));
-    return;
   }
   if (kind === "sending") void send(connection);
-  while (await connection.read(new Uint8Array(4096)) !== null);
+  while (await connection.read(buffer) !== null) {
+    if (kind === "reading") await pause(1000);
+  }
   throw new Error("closed");
 }
 
 async function send(connection: Deno.TcpConn): Promise<void> {
   for (let at = 0; at < request.length && open.has(connection); at++) {
     await connection.write(request.subarray(at, at + 1)).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await pause(1000);
   }
 }
 
@@ -65,7 +69,7 @@ for (let index = 0; index < count; index += TOGETHER) {
     Array.from({ length: TOGETHER }, () =>
       Promise.race([
         hold().catch(() => {}),
-        new Promise((resolve) => setTimeout(resolve, 500)),
+        pause(500),
       ])),
   );
 }

@@ -4,8 +4,8 @@
  *
  * Usage: `probe.ts LINK BASE COUNT INTERVAL [MACHINES]` sends `COUNT` Solicits,
  * one every `INTERVAL` milliseconds (0: without a pause), of `MACHINES` machines
- * in turn, or each of another one. It writes a line of JSON for each answer, and
- * one at the end.
+ * in turn, or each of another one. It writes a line of JSON for each right
+ * answer, and one at the end.
  *
  * @module
  */
@@ -98,8 +98,8 @@ async function listen(): Promise<void> {
       const { transactionId } = message as { transactionId: number };
       waits.push(performance.now() - sentAt[transactionId]!);
       seen.add(transactionId);
+      if (interval > 0) console.log(JSON.stringify({ time: Date.now() }));
     }
-    if (interval > 0) console.log(JSON.stringify({ time: Date.now() }));
   }
   waits.sort((a, b) => a - b);
   const at = (part: number) => waits[Math.floor(part * waits.length)];

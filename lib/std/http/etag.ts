@@ -18,7 +18,7 @@ export async function eTag(entity: string): Promise<string> {
 }
 
 function tagsOf(value: string): string[] {
-  return value.split(/\s*,\s*/);
+  return value.split(",").map((tag) => tag.trim());
 }
 
 function isAny(value: string): boolean {
