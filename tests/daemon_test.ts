@@ -1,12 +1,17 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { parseCommandLine } from "../lib/cli/options.ts";
 import { settingsOf } from "../lib/cli/settings.ts";
 import { Daemon } from "../lib/daemon.ts";
 import { Responder } from "../lib/dhcpv6/responder.ts";
-import { MAX_DHCPV6_ANSWER, MAX_OTHER_SERVERS } from "../lib/limits.ts";
+import {
+  MAX_DHCPV6_ANSWER,
+  MAX_NEWCOMERS_AT_ONCE,
+  MAX_OTHER_SERVERS,
+} from "../lib/limits.ts";
 import { Log } from "../lib/log.ts";
 import { parseIpv6 } from "../lib/net/ipv6.ts";
+import { pause } from "../lib/pause.ts";
 import { hex, iaNa, message, opt, relayed } from "./dhcpv6/build.ts";
 
 const DUID = "000300010200000000aa";
@@ -94,6 +99,33 @@ describe("what an operator reads", () => {
       `os_init ${OWN}`,
       "machine_moved 2001:db8:7:8:0:5254:12:3456",
     ]);
+  });
+
+  it("no more new machines than may come, whatever their first message", async () => {
+    const told = new Told();
+    const declined = async (first: number) => {
+      for (let last = first; last < first + 20; last++) {
+        const low = last.toString(16).padStart(4, "0");
+        told.packet(message(
+          9,
+          opt(1, `00030001020000aa${low}`),
+          opt(2, DUID),
+          iaNa(1, `2001:db8:1:2:0:200:aa:${low}`),
+        ));
+      }
+      return (await told.log()).filter((line) => /^address_declined/.test(line))
+        .length;
+    };
+    assertEquals(await declined(0), 20);
+    for (let count = 0; count < MAX_NEWCOMERS_AT_ONCE; count++) {
+      const low = (0x10_0000 + count).toString(16);
+      told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
+      // The log has room for some hundred lines.
+      if (count % 200 === 0) await pause(0);
+    }
+    await pause(0);
+    // One comes to be admitted each hundredth of a second.
+    assertLess(await declined(1000), 20 + 3);
   });
 
   it("nobody who only asks for information", async () => {

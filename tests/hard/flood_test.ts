@@ -17,9 +17,17 @@ import { MessageType, OptionCode } from "../../lib/dhcpv6/codes.ts";
 import { linkLayerDuid } from "../../lib/dhcpv6/duid.ts";
 import { encode } from "../../lib/dhcpv6/message.ts";
 import { daemonCommand, launchAs, type RunningDaemon } from "../lab/daemon.ts";
-import { type Capture, type Host, Lab, missing, pause } from "../lab/lab.ts";
+import {
+  type Capture,
+  eventually,
+  type Host,
+  Lab,
+  missing,
+  pause,
+} from "../lab/lab.ts";
 import { metrics, residentMib } from "./metrics.ts";
-import { labProgram, plugIn, SERVER } from "./switch.ts";
+import { parseMac } from "../../lib/net/mac.ts";
+import { labProgram, plugIn, SERVER, startMachines } from "./switch.ts";
 
 const lacks = missing(
   "tests of floods",
@@ -210,6 +218,84 @@ describe("a loud sender", () => {
     flood.kill();
     await flood.ended();
   });
+});
+
+describe("answers that nobody takes", () => {
+  for (
+    const [what, from, isRelayed] of [
+      ["of one machine that is not there", "fe80::dead", false],
+      ["of relays that are not there", "2001:db8:1:2::/64", true],
+    ] as const
+  ) {
+    suite(`${what}: a machine that has its address is answered`, async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      const daemon = await launchAs(
+        daemonCommand(),
+        router,
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        "--log-level=info",
+      );
+      await daemon.logs("serving");
+      const exchange = await startMachines(visitor, 1, 1);
+      await eventually(
+        "the visitor has an address",
+        async () =>
+          (await metrics(router)).get(
+            'dhcpv6macd_dhcpv6_answered_total{type="request"}',
+          )! > 0,
+      );
+      await exchange.stop();
+      const ask = (type: number) => {
+        const message = encode({
+          type,
+          transactionId: 1,
+          options: [
+            {
+              code: OptionCode.ClientId,
+              data: linkLayerDuid(0x0200_0000_0001),
+            },
+            ...type === MessageType.Solicit ? [] : [serverId],
+            { code: OptionCode.IaNa, data: new Uint8Array(12) },
+          ],
+        });
+        return encodeHex(
+          isRelayed
+            ? encode({
+              type: MessageType.RelayForward,
+              hopCount: 0,
+              linkAddress: "::",
+              peerAddress: "fe80::1",
+              options: [{ code: OptionCode.RelayMessage, data: message }],
+            })
+            : message,
+        );
+      };
+      const serverId = {
+        code: OptionCode.ServerId,
+        data: linkLayerDuid(parseMac(await router.mac("lan"))!),
+      };
+      const spoof = (type: number, count: number, rate: number) =>
+        attacker.start(labProgram(
+          "spoof.ts",
+          ...["eth0", "33:33:00:01:00:02", from, "1", "ff02::1:2", "547"],
+          ...[ask(type), String(count), String(rate)],
+        ));
+      await spoof(MessageType.Solicit, 1, 1).says(/done/);
+      const flood = spoof(MessageType.Request, 3000, 300);
+      await pause(1500);
+      const probe = visitor.start(
+        labProgram("probe.ts", "eth0", BASE, "40", "100"),
+      );
+      assertEquals(await probe.ended(20), 0, probe.output);
+      const { answered } = JSON.parse(
+        probe.output.trim().split("\n").at(-1)!,
+      );
+      assertLess(37, answered);
+      await flood.says(/done/);
+    });
+  }
 });
 
 /** TFTP and HTTP answer while the flood goes on. */

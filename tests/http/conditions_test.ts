@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   evaluateConditions,
@@ -22,6 +22,25 @@ const SAME = "Mon, 13 Oct 2025 20:08:24 GMT";
 const AFTER = "Mon, 13 Oct 2025 20:08:25 GMT";
 
 type Sent = Record<string, string>;
+
+describe("a condition that is too long to be read", () => {
+  // Some 20 s each, if the library read them.
+  const long = `"a${" ".repeat(150_000)}b"`;
+
+  for (
+    const [name, verdict] of [
+      ["if-none-match", "proceed"],
+      ["if-match", "precondition_failed"],
+    ] as const
+  ) {
+    it(`${name}: ${verdict}, at once`, () => {
+      const begun = performance.now();
+      const headers = new Headers({ [name]: long });
+      assertEquals(evaluateConditions(headers, FILE), verdict);
+      assertLess(performance.now() - begun, 1000);
+    });
+  }
+});
 
 describe("preconditions", () => {
   const cases: [Sent, Verdict][] = [

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { toNetascii } from "../../lib/tftp/netascii.ts";
 import {
@@ -67,6 +67,11 @@ describe("TFTP packets", () => {
     assertEquals(error, bytes("\0\x05\0\x01no such file\0"));
     assertEquals(decodeError(error), { code: 1, message: "no such file" });
     assertEquals(decodeError(bytes("\0\x05\0")), { code: 0, message: "" });
+  });
+
+  it("netascii is made once of a file", () => {
+    const file = new TextEncoder().encode("a\nb");
+    assert(toNetascii(file) === toNetascii(file));
   });
 
   it("netascii", () => {

@@ -1,6 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
-import { MAX_TFTP_TRANSFERS_OF_ONE } from "../../lib/limits.ts";
+import {
+  MAX_TFTP_TRANSFERS,
+  MAX_TFTP_TRANSFERS_OF_ONE,
+  MIN_TFTP_STANDSTILL,
+} from "../../lib/limits.ts";
 import { encodeRequest, Opcode, opcodeOf } from "../../lib/tftp/packet.ts";
 import { TftpServer } from "../../lib/tftp/server.ts";
 
@@ -96,6 +100,42 @@ describe("TftpServer", () => {
     await ask(acknowledge(0), second.port);
     assertEquals((await next()).bytes.length, 604);
     assertEquals(server.transfers, 1);
+  });
+
+  it("makes room among those who have stood still, and no others", async () => {
+    const clients: Deno.DatagramConn[] = [];
+    const askFrom = async (host: number) => {
+      const other = Deno.listenDatagram({
+        transport: "udp",
+        hostname: `127.0.0.${host}`,
+        port: 0,
+      });
+      clients.push(other);
+      await other.send(REQUEST, {
+        transport: "udp",
+        hostname: "127.0.0.1",
+        port,
+      });
+      const [bytes, from] = await other.receive();
+      const opcode = opcodeOf(bytes);
+      if (opcode === Opcode.Error) return opcode;
+      await other.send(acknowledge(0), from);
+      await other.receive();
+      return opcode;
+    };
+    server.follow(["::1", "127.0.0.1"]);
+    const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_OF_ONE;
+    for (let host = 1; host <= last; host++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
+      }
+    }
+    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+    assertEquals(await askFrom(last + 1), Opcode.Error);
+    await new Promise((resolve) => setTimeout(resolve, MIN_TFTP_STANDSTILL));
+    assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
+    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+    for (const other of clients) other.close();
   });
 
   describe("more than one client may have", () => {
