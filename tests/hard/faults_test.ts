@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { encodeHex } from "@std/encoding/hex";
-import { dhclient, dhcpcd } from "../clients/dhcp_clients.ts";
+import { dhclient } from "../clients/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../clients/expect.ts";
 import { encodeRequest, Opcode } from "../../lib/tftp/packet.ts";
 import { RunningDaemon, startDaemon } from "../lab/daemon.ts";
@@ -26,7 +26,7 @@ import {
 const lacks = missing(
   "tests of faults",
   ...["dhclient", "curl", "cmp", "nft", "nsenter", "perfdhcp", "openssl"],
-  ...["faketime", "strace", "kea-dhcp6", "dhcpcd"],
+  ...["faketime", "strace", "kea-dhcp6"],
 );
 const suite = lacks.length === 0 ? it : it.skip;
 
@@ -623,7 +623,9 @@ describe("faults", () => {
         Dhcp6: {
           "interfaces-config": { interfaces: ["lan"] },
           "lease-database": { type: "memfile", persist: false },
-          "option-data": [{ name: "preference", data: "255" }],
+          "option-data": [
+            { name: "preference", data: "255", "always-send": true },
+          ],
           subnet6: [{
             subnet: "2001:db8:1:2::/64",
             interface: "lan",
@@ -632,7 +634,11 @@ describe("faults", () => {
         },
       }),
     );
-    const daemon = await startDaemon(link.router, ...OPTIONS);
+    const daemon = await startDaemon(
+      link.router,
+      ...OPTIONS,
+      "--preference=1",
+    );
     const kea = other.start(
       ["kea-dhcp6", "-c", config],
       ["/run/kea", "/var/lib/kea"],
@@ -656,8 +662,27 @@ describe("faults", () => {
     const address = await derived(machine!, "eth0");
     await router.ip(`addr add ${address}/64 dev lan nodad`);
     const daemon = await startDaemon(router, ...OPTIONS);
-    const memory = await Deno.makeTempDir({ dir: lab.directory });
-    await dhcpcd.start(machine!, "eth0", memory);
+    // As Debian's script does: 3 says that somebody has the address.
+    const script = await lab.file(
+      "find-duplicate",
+      `#!/bin/sh
+[ "$reason" = BOUND6 ] || exit 0
+ip -6 addr add "$new_ip6_address/64" dev "$interface"
+for try in $(seq 50); do
+  case "$(ip -6 -o addr show dev "$interface" to "$new_ip6_address")" in
+    "" | *dadfailed*) exit 3 ;;
+    *tentative*) sleep 0.1 ;;
+    *) exit 0 ;;
+  esac
+done
+`,
+      0o755,
+    );
+    machine!.start([
+      ..."dhclient -6 -d -cf /dev/null -lf".split(" "),
+      ...[`${lab.directory}/leases`, "-pf", `${lab.directory}/pid`],
+      ...["-sf", script, "eth0"],
+    ]);
     const line = await daemon.logs("address_declined");
     assertEquals([line.level, line.address], ["warning", address]);
   });
