@@ -40,6 +40,7 @@ import {
 } from "./http/server.ts";
 import { SlicedBodies } from "./http/sliced_body.ts";
 import { IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
+import { MAX_LATECOMERS_AT_ONCE, MAX_NEWCOMERS_AT_ONCE } from "./limits.ts";
 import { type Log, shown } from "./log.ts";
 import { MachineLog } from "./machine_log.ts";
 import { Broadcast } from "./machines/broadcast.ts";
@@ -109,9 +110,9 @@ export class Daemon
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
-  readonly #newcomers = new Newcomers();
+  readonly #newcomers = new Newcomers(MAX_NEWCOMERS_AT_ONCE);
   /** Those whose first message is no Solicit. */
-  readonly #latecomers = new Newcomers();
+  readonly #latecomers = new Newcomers(MAX_LATECOMERS_AT_ONCE);
   readonly #otherServers: OtherServers;
   readonly #machineLog: MachineLog;
   readonly #names: Names;

@@ -119,11 +119,16 @@ export const MAX_WARNINGS_A_MINUTE = 100;
  * and so many more each second. It takes no more than a datagram to be another
  * new machine; who comes above that is remembered when it goes on to Request,
  * and answered in any case. Otherwise a minute of flood would push all machines
- * that there are out of memory. As many are remembered for messages of another
- * kind, which need no more than a datagram either.
+ * that there are out of memory.
  */
 export const MAX_NEWCOMERS_AT_ONCE = 4096;
 export const MAX_NEWCOMERS_A_SECOND = 100;
+
+/**
+ * Machines that are remembered for another message of theirs at once: those of a
+ * large lab. A Request is as easily made up as a Solicit.
+ */
+export const MAX_LATECOMERS_AT_ONCE = 12_288;
 
 /** Other DHCPv6 servers that are told of: a link has one or two. */
 export const MAX_OTHER_SERVERS = 16;

@@ -4,15 +4,21 @@
  * @module
  */
 
-import { MAX_NEWCOMERS_A_SECOND, MAX_NEWCOMERS_AT_ONCE } from "../limits.ts";
+import { MAX_NEWCOMERS_A_SECOND } from "../limits.ts";
 
 /** Machines that are new by nothing but their first message. */
 export class Newcomers {
   /** How many were too many. */
   refused = 0;
 
-  #room = MAX_NEWCOMERS_AT_ONCE;
+  readonly #atOnce: number;
+  #room: number;
   #filledAt = 0;
+
+  /** @param atOnce How many may come in a moment. */
+  constructor(atOnce: number) {
+    this.#atOnce = this.#room = atOnce;
+  }
 
   /**
    * Whether one more is taken.
@@ -21,7 +27,7 @@ export class Newcomers {
    */
   admits(now: number): boolean {
     this.#room = Math.min(
-      MAX_NEWCOMERS_AT_ONCE,
+      this.#atOnce,
       this.#room + MAX_NEWCOMERS_A_SECOND * (now - this.#filledAt) / 1000,
     );
     this.#filledAt = now;

@@ -14,7 +14,7 @@ function admitted(newcomers: Newcomers, now: number): number {
 
 describe("Newcomers", () => {
   it("are a lab at once, then so many a second, and never saved up", () => {
-    const newcomers = new Newcomers();
+    const newcomers = new Newcomers(MAX_NEWCOMERS_AT_ONCE);
     assertEquals(admitted(newcomers, 5000), MAX_NEWCOMERS_AT_ONCE);
     assertEquals(newcomers.refused, 1);
     assertEquals(admitted(newcomers, 6000), MAX_NEWCOMERS_A_SECOND);
