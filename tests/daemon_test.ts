@@ -117,7 +117,7 @@ describe("what an operator reads", () => {
         .length;
     };
     assertEquals(await declined(0), 20);
-    for (let count = 0; count < MAX_LATECOMERS_AT_ONCE; count++) {
+    for (let count = 0; count < MAX_LATECOMERS_AT_ONCE + 200; count++) {
       const low = (0x10_0000 + count).toString(16);
       told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
       // The log has room for some hundred lines.
