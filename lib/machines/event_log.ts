@@ -6,6 +6,7 @@
  */
 
 import type { Mac } from "../net/mac.ts";
+import { morePlaces } from "./columns.ts";
 import { type EventName, EVENTS } from "./timeline.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type { TransferDetail } from "./transfer_detail.ts";
@@ -21,9 +22,6 @@ export interface MachineEvent {
   readonly repeat: boolean;
   readonly detail: TransferDetail | null;
 }
-
-/** Entries that there is room for at first; twice as many when it is full. */
-const FIRST_ROOM = 1024;
 
 /**
  * Remembers events up to a bound, oldest out first. Numbers in arrays, as in
@@ -93,7 +91,7 @@ export class EventLog {
   /** Makes more room while no number has come round yet. */
   #grow(): void {
     const old = this.#room;
-    const room = Math.min(this.#limit, Math.max(FIRST_ROOM, 2 * old));
+    const room = morePlaces(old, this.#limit);
     this.#macs = moved(this.#macs, new Float64Array(room), old);
     this.#times = moved(this.#times, new Float64Array(room), old);
     this.#codes = moved(this.#codes, new Uint8Array(room), old);

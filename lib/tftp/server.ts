@@ -277,8 +277,9 @@ export class TftpServer {
         this.#end(key, running, "others have come, and it was never confirmed");
         return true;
       }
-      if (transfer.standstill(now) < standstill) continue;
-      standstill = transfer.standstill(now);
+      const still = transfer.standstill(now);
+      if (still < standstill) continue;
+      standstill = still;
       stillest = [key, running];
     }
     if (stillest === undefined) return false;

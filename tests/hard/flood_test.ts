@@ -16,7 +16,12 @@ import { encodeHex } from "@std/encoding/hex";
 import { MessageType, OptionCode } from "../../lib/dhcpv6/codes.ts";
 import { linkLayerDuid } from "../../lib/dhcpv6/duid.ts";
 import { encode } from "../../lib/dhcpv6/message.ts";
-import { daemonCommand, launchAs, type RunningDaemon } from "../lab/daemon.ts";
+import {
+  daemonCommand,
+  launchAs,
+  type RunningDaemon,
+  startDaemon,
+} from "../lab/daemon.ts";
 import {
   type Capture,
   eventually,
@@ -27,7 +32,7 @@ import {
 } from "../lab/lab.ts";
 import { metrics, residentMib } from "./metrics.ts";
 import { parseMac } from "../../lib/net/mac.ts";
-import { labProgram, plugIn, SERVER, startMachines } from "./switch.ts";
+import { getToKnow, labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing(
   "tests of floods",
@@ -57,6 +62,12 @@ const TRANSMISSIONS = 3;
  * whom that hits three times is chance.
  */
 const UNLUCKY = 2;
+
+const OPTIONS = [
+  "--interface=lan",
+  `--base-address=${BASE}`,
+  "--log-level=info",
+];
 
 /** The most often that one message, by its transaction ID, was sent. */
 async function mostTransmissions(capture: Capture): Promise<number> {
@@ -109,10 +120,8 @@ describe("flood of Solicits", () => {
       const daemon = await launchAs(
         [..."nice -n -20".split(" "), ...daemonCommand()],
         router,
-        "--interface=lan",
-        `--base-address=${BASE}`,
+        ...OPTIONS,
         `--boot-address=${SERVER}`,
-        "--log-level=info",
       );
       await daemon.logs("serving");
       const captures = await Promise.all(
@@ -179,14 +188,7 @@ describe("a loud sender", () => {
   suite("is limited when a machine has to repeat its Solicit", async () => {
     await using lab = new Lab();
     const { router, attacker, visitor } = await plugIn(lab, 0);
-    const daemon = await launchAs(
-      daemonCommand(),
-      router,
-      "--interface=lan",
-      `--base-address=${BASE}`,
-      "--log-level=info",
-    );
-    await daemon.logs("serving");
+    const daemon = await startDaemon(router, ...OPTIONS);
     const loud = await attacker.linkLocal("eth0");
     const flood = attacker.start(
       labProgram("flood.ts", "eth0", loud, "100000", "30000"),
@@ -230,24 +232,10 @@ describe("answers that nobody takes", () => {
   ) {
     suite(`${what}: a machine that has its address is answered`, async () => {
       await using lab = new Lab();
-      const { router, attacker, visitor } = await plugIn(lab, 0);
-      const daemon = await launchAs(
-        daemonCommand(),
-        router,
-        "--interface=lan",
-        `--base-address=${BASE}`,
-        "--log-level=info",
-      );
-      await daemon.logs("serving");
-      const exchange = await startMachines(visitor, 1, 1);
-      await eventually(
-        "the visitor has an address",
-        async () =>
-          (await metrics(router)).get(
-            'dhcpv6macd_dhcpv6_answered_total{type="request"}',
-          )! > 0,
-      );
-      await exchange.stop();
+      const link = await plugIn(lab, 0);
+      const { router, attacker, visitor } = link;
+      await startDaemon(router, ...OPTIONS);
+      await getToKnow(link);
       const ask = (type: number) => {
         const message = encode({
           type,

@@ -24,6 +24,13 @@ export async function metrics(host: Host): Promise<Map<string, number>> {
   );
 }
 
+/** How many Requests have been answered. */
+export async function requestsAnswered(host: Host): Promise<number> {
+  return (await metrics(host)).get(
+    'dhcpv6macd_dhcpv6_answered_total{type="request"}',
+  )!;
+}
+
 /** The status of `/healthz`; 0 if there is no answer within 2 s. */
 export async function health(host: Host): Promise<number> {
   const { stdout } = await ask(

@@ -2,9 +2,15 @@ import { assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BASE } from "../clients/expect.ts";
 import { daemonCommand, RunningDaemon } from "../lab/daemon.ts";
-import { eventually, type Host, Lab, missing } from "../lab/lab.ts";
+import { type Host, Lab, missing } from "../lab/lab.ts";
 import { health, isHealthy, metrics } from "./metrics.ts";
-import { labProgram, plugIn, SERVER, startMachines } from "./switch.ts";
+import {
+  getToKnow,
+  labProgram,
+  plugIn,
+  SERVER,
+  startMachines,
+} from "./switch.ts";
 
 const lacks = missing("the soak", "curl", "perfdhcp");
 const suite = lacks.length === 0 ? it : it.skip;
@@ -99,7 +105,8 @@ async function pointAt(
 describe("soak", () => {
   suite(`${SOAK} minutes of everything at once`, async () => {
     await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const link = await plugIn(lab, 0);
+    const { router, attacker, visitor } = link;
     await Deno.mkdir(`${lab.directory}/netboot/${MAC}`, { recursive: true });
     await Deno.writeFile(
       `${lab.directory}/netboot/${MAC}/boot.efi`,
@@ -114,15 +121,7 @@ describe("soak", () => {
     ]));
     await isHealthy(router, 200, 20);
     // Whoever has had an address is answered at once in a flood, too.
-    const exchange = await startMachines(visitor, 1, 1);
-    await eventually(
-      "the visitor has an address",
-      async () =>
-        (await metrics(router)).get(
-          'dhcpv6macd_dhcpv6_answered_total{type="request"}',
-        )! > 0,
-    );
-    await exchange.stop();
+    await getToKnow(link);
     await startMachines(attacker, MACHINES, EXCHANGES);
     const url = `http://[${SERVER}]:6315`;
     const loops = [

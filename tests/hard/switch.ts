@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Host, Lab, type Program } from "../lab/lab.ts";
+import { eventually, type Host, Lab, type Program } from "../lab/lab.ts";
+import { requestsAnswered } from "./metrics.ts";
 
 /** The router's address on the link, beside its link-local one. */
 export const SERVER = "2001:db8:1:2::1";
@@ -66,6 +67,16 @@ export async function startMachines(
     `perfdhcp -6 -l ${from} -R ${machines} -r ${rate} -W 0 ff02::1:2`
       .split(" "),
   );
+}
+
+/** Lets the visitor have an address once, as all do who have been on the link. */
+export async function getToKnow({ router, visitor }: Switched): Promise<void> {
+  const exchange = await startMachines(visitor, 1, 1);
+  await eventually(
+    "the visitor has an address",
+    async () => await requestsAnswered(router) > 0,
+  );
+  await exchange.stop();
 }
 
 /** The command that runs one of the lab's programs. */
