@@ -60,7 +60,7 @@ import type { EventName } from "./machines/timeline.ts";
 import type { TransferDetail } from "./machines/transfer_detail.ts";
 import type { Metric } from "./metrics/metrics.ts";
 import { AccessList } from "./net/access.ts";
-import { findInterface, type Interface } from "./net/interface.ts";
+import { type Interface, InterfaceFinder } from "./net/interface.ts";
 import {
   addressOf,
   type GivenAddress,
@@ -132,6 +132,10 @@ export class Daemon
   #silenceWatch: SilenceWatch | undefined;
   readonly #toldOfNoMac = new OnceAMinute();
   readonly #toldOfLoud = new OnceAMinute();
+  readonly #finder: InterfaceFinder;
+  /** The interface at the last look, and where TFTP is served on it. */
+  #link: Interface | undefined;
+  #tftpAddresses: readonly string[] = [];
   #timer: number | undefined;
   /** Whether the last look at the interfaces failed. */
   #isBlind = false;
@@ -140,6 +144,7 @@ export class Daemon
   constructor(settings: DaemonSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
+    this.#finder = new InterfaceFinder(settings.interfaceName);
     const { maxMachines, maxEvents, answers, namesFile } = settings;
     this.#machines = new MachineRegistry({
       machines: maxMachines,
@@ -230,7 +235,7 @@ export class Daemon
     }
     await this.#names.start();
     try {
-      const link = findInterface(interfaceName);
+      const link = this.#finder.find();
       await this.#dhcpv6.lookAtFirst(link);
       this.#look(link);
     } catch (error) {
@@ -296,7 +301,7 @@ export class Daemon
   #lookAgain(): void {
     let link: Interface | undefined;
     try {
-      link = findInterface(this.#settings.interfaceName);
+      link = this.#finder.find();
     } catch (error) {
       // Out of descriptors, as a rule: what is open goes on.
       if (!this.#isBlind) {
@@ -325,10 +330,14 @@ export class Daemon
 
   #look(link: Interface | undefined): void {
     void this.#dhcpv6.look(link);
-    this.#access.follow(link);
-    this.#tftp.follow(
-      link === undefined ? [] : tftpAddressesFor(this.#settings, link),
-    );
+    if (link !== this.#link) {
+      this.#link = link;
+      this.#access.follow(link);
+      this.#tftpAddresses = link === undefined
+        ? []
+        : tftpAddressesFor(this.#settings, link);
+    }
+    this.#tftp.follow(this.#tftpAddresses);
   }
 
   #responderSettings(link: Interface): ResponderSettings {

@@ -1,5 +1,5 @@
 /**
- * Puts iPXE for four architectures into `assets/ipxe/`.
+ * Puts iPXE for four architectures into `assets/ipxe/`, packed.
  *
  * Usage: `deno task ipxe [OPTION...]`
  *
@@ -16,6 +16,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { IPXE_BUILDS, type IpxeBuild } from "../lib/ipxe/builds.ts";
+import { packedBuild } from "../lib/ipxe/files.ts";
 import {
   type ArchivedPackage,
   ArchiveError,
@@ -64,8 +65,11 @@ function say(text: string): void {
   console.error(`tools/ipxe.ts: ${text}`);
 }
 
-function asset(build: IpxeBuild): URL {
-  return new URL(`ipxe-${build}.efi`, ASSETS);
+/** Packs a build into the assets. */
+async function put(build: IpxeBuild, path: string): Promise<void> {
+  const { body } = new Response(await Deno.readFile(path));
+  const packed = body!.pipeThrough(new CompressionStream("gzip"));
+  await Deno.writeFile(packedBuild(build), packed);
 }
 
 async function exists(path: string | URL): Promise<boolean> {
@@ -77,7 +81,7 @@ async function exists(path: string | URL): Promise<boolean> {
   }
 }
 
-/** Copies the builds that are there; which those were. */
+/** Takes the builds that are there; which those were. */
 async function copy(
   pathOf: (build: IpxeBuild) => string,
 ): Promise<IpxeBuild[]> {
@@ -85,8 +89,7 @@ async function copy(
   for (const build of IPXE_BUILDS) {
     const path = pathOf(build);
     if (!await exists(path)) continue;
-    // Read and written: what it is copied from may be read-only.
-    await Deno.writeFile(asset(build), await Deno.readFile(path));
+    await put(build, path);
     copied.push(build);
   }
   return copied;
@@ -164,9 +167,9 @@ async function fromSource(
       stdout: "null",
     }).spawn().status;
     if (!success) throw new ToolError(`building ${build} failed`);
-    await Deno.copyFile(
+    await put(
+      build,
       `${options.source}/src/bin-${NAMES[build].make}-efi/ipxe.efi`,
-      asset(build),
     );
     built.push(build);
   }
@@ -194,7 +197,7 @@ async function run(): Promise<void> {
   await Deno.mkdir(ASSETS, { recursive: true });
   if (args["if-missing"]) {
     const there = await Promise.all(
-      IPXE_BUILDS.map((build) => exists(asset(build))),
+      IPXE_BUILDS.map((build) => exists(packedBuild(build))),
     );
     if (there.every((is) => is)) return;
   }

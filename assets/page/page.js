@@ -1,5 +1,5 @@
 /**
- * The page: machines as the daemon tells of them, drawn once a frame at most.
+ * The page: machines as the daemon tells of them, drawn a few times a second.
  *
  * @module
  */
@@ -12,6 +12,9 @@ import { canonicalMac, Machines } from "./machines.js";
 
 /** Least milliseconds between two drawings of what the daemon has told. */
 const DRAW_INTERVAL = 100;
+
+/** Most milliseconds between them, whatever one has cost. */
+const MAX_DRAW_INTERVAL = 1000;
 
 /** Milliseconds between two drawings of how time goes by. */
 const TICK = 1000;
@@ -57,15 +60,17 @@ const detail = new Detail(machines, connection.clock);
 let open = macInHash();
 let scrolled = 0;
 
-/** Draws soon, however often it is asked for that. */
+/** Draws soon, however often it is asked for that. Nobody sees a hidden page. */
 function draw() {
-  if (isDrawing) return;
+  if (isDrawing || document.hidden) return;
   isDrawing = true;
-  setTimeout(
-    () => requestAnimationFrame(() => drawNow()),
-    // What is slow leaves time for whoever scrolls and types.
-    drawnAt + Math.max(DRAW_INTERVAL, 4 * cost) - performance.now(),
+  // What is slow leaves time for whoever scrolls and types. A machine that
+  // slept meanwhile makes it seem very slow.
+  const interval = Math.min(
+    Math.max(DRAW_INTERVAL, 4 * cost),
+    MAX_DRAW_INTERVAL,
   );
+  setTimeout(() => drawNow(), drawnAt + interval - performance.now());
 }
 
 function drawNow(anew = false) {
@@ -114,8 +119,10 @@ function follow() {
  */
 async function leavePlainTable() {
   const style = document.querySelector("link[rel=stylesheet]");
-  if (style.sheet === null) {
-    await new Promise((resolve) => style.onload = style.onerror = resolve);
+  if (style.sheet === null && document.readyState === "loading") {
+    await new Promise((resolve) => {
+      style.onload = style.onerror = document.onreadystatechange = resolve;
+    });
   }
   if (document.readyState === "loading") stop();
 }

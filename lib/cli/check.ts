@@ -20,9 +20,9 @@ import { readKeyPair } from "../http/certificates.ts";
 import { authorityOf } from "../http/server.ts";
 import { IpxeFiles } from "../ipxe/files.ts";
 import {
-  findInterface,
   hostnamesOf,
   type Interface,
+  InterfaceFinder,
 } from "../net/interface.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
@@ -50,7 +50,7 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
       }`,
     );
   }
-  const link = findInterface(interfaceName);
+  const link = new InterfaceFinder(interfaceName).find();
   if (link === undefined) {
     problems++;
     lines.push(

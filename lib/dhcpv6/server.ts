@@ -293,12 +293,11 @@ export class Dhcpv6Server {
 
   #followAddresses(link: Interface): void {
     const opened = this.#opened!;
-    const hostnames = hostnamesOf(link);
-    if (String(hostnames) !== String(hostnamesOf(opened.link))) {
+    if (link !== opened.link) {
       opened.link = link;
       opened.responder = this.#responderFor(link);
     }
-    opened.unicast.follow(hostnames);
+    opened.unicast.follow(hostnamesOf(link));
   }
 
   #wait(): void {

@@ -16,14 +16,22 @@ export interface GivenIpxeFiles {
   readonly script: string | undefined;
 }
 
-/** A file as it was when it was read. */
+/** A file as it was when it was read; whoever asks meanwhile waits for it. */
 interface Loaded {
   readonly changed: number;
   readonly size: number;
-  readonly content: Uint8Array;
+  readonly content: Promise<Uint8Array>;
 }
 
 const ASSETS = new URL("../../assets/ipxe/", import.meta.url);
+
+/**
+ * A build that is compiled in. It is packed by gzip, for all that is compiled
+ * in stays in memory.
+ */
+export function packedBuild(build: IpxeBuild): URL {
+  return new URL(`ipxe-${build}.efi.gz`, ASSETS);
+}
 
 /** What TFTP serves, read when it is asked for. */
 export class IpxeFiles {
@@ -35,8 +43,7 @@ export class IpxeFiles {
 
   constructor(given: GivenIpxeFiles) {
     for (const build of IPXE_BUILDS) {
-      const path = given.builds.get(build) ??
-        new URL(`ipxe-${build}.efi`, ASSETS);
+      const path = given.builds.get(build) ?? packedBuild(build);
       if (isFile(path)) this.#paths.set(build, path);
     }
     this.builds = new Set(
@@ -60,18 +67,31 @@ export class IpxeFiles {
     try {
       const { size, mtime } = await Deno.stat(path);
       const changed = mtime?.getTime() ?? 0;
-      const known = this.#loaded.get(key);
-      if (known?.changed === changed && known.size === size) {
-        return known.content;
+      let loaded = this.#loaded.get(key);
+      if (loaded?.changed !== changed || loaded.size !== size) {
+        if (size > MAX_TFTP_FILE) return undefined;
+        loaded = { changed, size, content: contentOf(path) };
+        this.#loaded.set(key, loaded);
       }
-      if (size > MAX_TFTP_FILE) return undefined;
-      const content = await Deno.readFile(path);
-      this.#loaded.set(key, { changed, size, content });
-      return content;
+      return await loaded.content;
     } catch {
+      this.#loaded.delete(key);
       return undefined;
     }
   }
+}
+
+async function contentOf(path: string | URL): Promise<Uint8Array> {
+  const octets = await Deno.readFile(path);
+  return path instanceof URL && path.pathname.endsWith(".gz")
+    ? await unpacked(octets)
+    : octets;
+}
+
+async function unpacked(octets: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const unpacking = new DecompressionStream("gzip");
+  return await new Response(new Blob([octets]).stream().pipeThrough(unpacking))
+    .bytes();
 }
 
 function isFile(path: string | URL): boolean {

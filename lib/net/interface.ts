@@ -21,41 +21,60 @@ export interface Interface {
   readonly prefixes: readonly string[];
 }
 
-/**
- * The interface of this name; `undefined` while it is absent, down or without
- * an IPv6 link-local address.
- */
-export function findInterface(name: string): Interface | undefined {
-  return interfaces().find((candidate) => candidate.name === name);
+/** Finds one interface again and again. */
+export class InterfaceFinder {
+  readonly #name: string;
+  #seen: string | undefined;
+  #found: Interface | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * The interface; `undefined` while it is absent, down or without an IPv6
+   * link-local address. It is the same object until something of it changes.
+   */
+  find(): Interface | undefined {
+    const infos = Deno.networkInterfaces().filter(({ name }) =>
+      name === this.#name
+    );
+    const seen = JSON.stringify(infos);
+    if (seen !== this.#seen) {
+      this.#seen = seen;
+      this.#found = interfaceOf(infos);
+    }
+    return this.#found;
+  }
 }
 
 /** All interfaces that have an IPv6 link-local address. */
 export function interfaces(): Interface[] {
-  const byName = new Map<string, Deno.NetworkInterfaceInfo[]>();
-  for (const info of Deno.networkInterfaces()) {
-    const infos = byName.get(info.name);
-    if (infos === undefined) byName.set(info.name, [info]);
-    else infos.push(info);
-  }
-  const found: Interface[] = [];
-  for (const [name, infos] of byName) {
-    const ipv6 = infos.filter(({ family }) => family === "IPv6");
-    const linkLocals = ipv6.filter(hasLinkLocal);
-    const mac = parseMac(infos[0]!.mac);
-    const index = linkLocals[0]?.scopeid;
-    if (index == null || mac === undefined) continue;
-    found.push({
-      name,
-      index,
-      mac,
-      linkLocals: linkLocals.map((info) => withoutZone(info.address)),
-      addresses: ipv6.filter((info) => !hasLinkLocal(info)).map((info) =>
-        withoutZone(info.address)
-      ),
-      prefixes: infos.map(({ cidr }) => cidr),
-    });
-  }
-  return found;
+  const names = new Set(Deno.networkInterfaces().map(({ name }) => name));
+  return [...names].map((name) => new InterfaceFinder(name).find()).filter((
+    link,
+  ) => link !== undefined);
+}
+
+/** What the runtime says of one interface, in an entry for each address. */
+function interfaceOf(
+  infos: readonly Deno.NetworkInterfaceInfo[],
+): Interface | undefined {
+  const ipv6 = infos.filter(({ family }) => family === "IPv6");
+  const linkLocals = ipv6.filter(hasLinkLocal);
+  const index = linkLocals[0]?.scopeid;
+  const mac = parseMac(infos[0]?.mac ?? "");
+  if (index == null || mac === undefined) return undefined;
+  return {
+    name: infos[0]!.name,
+    index,
+    mac,
+    linkLocals: linkLocals.map((info) => withoutZone(info.address)),
+    addresses: ipv6.filter((info) => !hasLinkLocal(info)).map((info) =>
+      withoutZone(info.address)
+    ),
+    prefixes: infos.map(({ cidr }) => cidr),
+  };
 }
 
 /** All IPv6 addresses of an interface, as a socket of that interface binds them. */

@@ -5,6 +5,7 @@ import type { KeyPairFiles } from "../../lib/http/certificates.ts";
 import { messageName } from "../../lib/dhcpv6/codes.ts";
 import { parseMac } from "../../lib/net/mac.ts";
 import { BASE } from "../clients/expect.ts";
+import { compiledIn } from "../ipxe.ts";
 import { missing } from "../lab/lab.ts";
 import { Authority, makeKey } from "./certificates.ts";
 import { Machine, missingFirmware } from "./machine.ts";
@@ -57,9 +58,6 @@ if (TRUST === undefined) {
   );
 }
 const trusting = TRUST === undefined ? it.skip : scripted;
-
-const X86_64_IPXE = `${import.meta.dirname}/../../assets/ipxe/ipxe-x86-64.efi`;
-const ARM64_IPXE = `${import.meta.dirname}/../../assets/ipxe/ipxe-arm64.efi`;
 
 /** What the script says before each round but the first. */
 const RETRY = "dhcpv6macd: trying all of them again";
@@ -396,7 +394,8 @@ describe("real firmware", () => {
     const mac = "52:54:00:12:34:0c";
     await using network = await BootNetwork.create();
     // Any EFI program for arm64 will do.
-    await network.serve(mac, ARM64_IPXE);
+    const ipxe = await compiledIn("arm64");
+    await network.serve(mac, ipxe);
     await network.advertise();
     const daemon = await network.daemon();
     const machine = await Machine.start(network.router, {
@@ -411,14 +410,13 @@ describe("real firmware", () => {
       PATIENCE,
     );
     await printTimeline("arm64 by PXE", network, daemon, machine);
-    const { size } = await Deno.stat(ARM64_IPXE);
     const served = await daemon.logs(
       "serve_ipxe_over_tftp",
       (line) => line.mac === mac && line.state === "complete",
     );
     assertEquals(
       [served.file_name, served.total_bytes],
-      ["ipxe-arm64.efi", size],
+      ["ipxe-arm64.efi", ipxe.length],
     );
     assertStages(daemon, machine, PXE);
     assertConsole(
@@ -470,7 +468,7 @@ describe("real firmware", () => {
     async () => {
       const mac = "52:54:00:12:34:0f";
       await using network = await BootNetwork.create();
-      await network.serve(mac, X86_64_IPXE);
+      await network.serve(mac, await compiledIn("x86-64"));
       const trusted = new Authority(`${TRUST}/ca.pem`, `${TRUST}/ca.key`);
       const other = await Authority.create(network.lab.directory, "other");
       const files = await serverFiles(network);

@@ -66,10 +66,12 @@ export class BootNetwork implements AsyncDisposable {
     return name;
   }
 
-  /** Puts the file there that a machine boots. */
-  async serve(mac: string, file: string): Promise<void> {
+  /** Puts there what a machine boots: a file, or its content. */
+  async serve(mac: string, file: string | Uint8Array): Promise<void> {
     await Deno.mkdir(`${this.netboot}/${mac}`);
-    await Deno.copyFile(file, `${this.netboot}/${mac}/boot.efi`);
+    const to = `${this.netboot}/${mac}/boot.efi`;
+    if (typeof file === "string") await Deno.copyFile(file, to);
+    else await Deno.writeFile(to, file);
   }
 
   /** Tells machines to ask for DHCPv6. */

@@ -1,8 +1,10 @@
 /** What a machine asks of a daemon, over the network. */
 
 import { assertEquals } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
 import { BASE, derived, getsAddress } from "../clients/expect.ts";
 import { dhclient } from "../clients/dhcp_clients.ts";
+import { compiledIn } from "../ipxe.ts";
 import type { Host, Lab } from "../lab/lab.ts";
 import { ROOT } from "./binary.ts";
 
@@ -41,8 +43,8 @@ export async function makeLink(lab: Lab): Promise<{
 }
 
 /**
- * Has a client get its address from a real DHCPv6 client, iPXE's script by TFTP
- * and its system by HTTP.
+ * Has a client get its address from a real DHCPv6 client, iPXE and its script by
+ * TFTP, and its system by HTTP.
  */
 export async function boots(client: Host): Promise<void> {
   const memory = await Deno.makeTempDir({ dir: client.lab.directory });
@@ -50,6 +52,12 @@ export async function boots(client: Host): Promise<void> {
   await getsAddress(client, "eth0", await derived(client, "eth0"));
   await program.stop();
   const mac = await client.mac("eth0");
+  const ipxe = `${memory}/ipxe.efi`;
+  await fetched(client, `tftp://[${ROUTER}]/${mac}/ipxe.efi`, ipxe);
+  assertEquals(
+    encodeHex(await Deno.readFile(ipxe)),
+    encodeHex(await compiledIn("x86-64")),
+  );
   assertEquals(
     await fetched(client, `tftp://[${ROUTER}]/${mac}/autoexec.ipxe`),
     await Deno.readTextFile(`${ROOT}/assets/ipxe/autoexec.ipxe`),
@@ -60,7 +68,7 @@ export async function boots(client: Host): Promise<void> {
   );
 }
 
-async function fetched(client: Host, url: string): Promise<string> {
+async function fetched(client: Host, url: string, to = "-"): Promise<string> {
   const { stdout } = await client.run([
     "curl",
     "--fail",
@@ -69,6 +77,8 @@ async function fetched(client: Host, url: string): Promise<string> {
     "--globoff",
     "--max-time",
     "20",
+    "--output",
+    to,
     url,
   ]);
   return stdout;

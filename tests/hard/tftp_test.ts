@@ -13,6 +13,7 @@ import {
 } from "../../lib/tftp/packet.ts";
 import { BASE } from "../clients/expect.ts";
 import { sameOctets } from "../../lib/net/ipv6.ts";
+import { compiledIn } from "../ipxe.ts";
 import { startDaemon } from "../lab/daemon.ts";
 import { eventually, Lab, missing, pause } from "../lab/lab.ts";
 import { metrics } from "./metrics.ts";
@@ -180,9 +181,7 @@ describe("TFTP abuse", () => {
       assert(clientPort < 10_000 || clientPort >= 10_300, `${clientPort}`);
       assertEquals(sizes, []);
       assertEquals(await got.ended(60), 0, got.output);
-      const file = await Deno.readFile(
-        `${import.meta.dirname}/../../assets/ipxe/ipxe-x86-64.efi`,
-      );
+      const file = await compiledIn("x86-64");
       const received = await Deno.readFile(to);
       assertEquals(received.length, file.length);
       assert(sameOctets(received, 0, file, 0, file.length));

@@ -684,6 +684,19 @@ describe("TFTP path attacks", () => {
     });
   }
 
+  it("are read once for all who ask at the same time", async () => {
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", `${root}/ipxe/arm64`]]),
+      script: undefined,
+    });
+    const [first, second] = await Promise.all([
+      fresh.open("ipxe-arm64.efi"),
+      fresh.open("ipxe-arm64.efi"),
+    ]);
+    assert(first === second);
+    assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
+  });
+
   it("of any make lead to iPXE or its script", async () => {
     const piece = fc.constantFrom(
       ...["..", "/", ".", "\\", "%2e", "secret.txt", "autoexec.ipxe", "-arm64"],

@@ -462,7 +462,7 @@ describe("Nix", () => {
         ),
         [],
       );
-      assertEquals(files.filter((file) => file.endsWith(".efi")), []);
+      assertEquals(files.filter((file) => file.endsWith(".gz")), []);
       assertEquals(dontFixup, true);
       assertEquals(meta.mainProgram, "dhcpv6macd");
     });

@@ -171,7 +171,13 @@ describe("the page in a browser", () => {
         return await locator.isVisible() && pattern.test(text) && text;
       }, seconds);
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${text}`);
+      // What the page has asked for, and what came of it.
+      const requests = await locator.page().evaluate<string>(
+        `performance.getEntriesByType("resource").map((one) =>
+           [one.name, one.startTime, one.responseEnd, one.responseStatus].join(" ")
+         ).join("\\n")`,
+      );
+      throw new Error(`${(error as Error).message}\n${text}\n${requests}`);
     }
   }
 

@@ -10,9 +10,9 @@
 
 import { ALL_RELAYS_AND_SERVERS, SERVER_PORT } from "../../lib/dhcpv6/codes.ts";
 import { MAX_DHCPV6_PACKET } from "../../lib/limits.ts";
-import { findInterface } from "../../lib/net/interface.ts";
+import { InterfaceFinder } from "../../lib/net/interface.ts";
 
-const link = findInterface(Deno.args[0]!)!;
+const link = new InterfaceFinder(Deno.args[0]!).find()!;
 const socket = Deno.listenDatagram({
   transport: "udp",
   hostname: `${ALL_RELAYS_AND_SERVERS}%${link.name}`,

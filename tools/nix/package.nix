@@ -36,7 +36,7 @@ stdenvNoCC.mkDerivation {
       ../../lib
       ../../tools
       # not the builds of iPXE that a work tree may hold: they come from `ipxe`
-      (lib.fileset.fileFilter (file: !file.hasExt "efi") ../../assets)
+      (lib.fileset.fileFilter (file: !file.hasExt "gz") ../../assets)
     ];
   };
 
@@ -53,10 +53,12 @@ stdenvNoCC.mkDerivation {
   buildPhase = ''
     runHook preBuild
     export HOME=$TMPDIR DENO_DIR=$TMPDIR/deno
-    cp -L "$IPXE_BUILDS"/*.efi assets/ipxe/
-    deno run --quiet --no-check --no-config --allow-all \
-      --import-map lib/std/import_map.json \
-      tools/build.ts ${lib.optionalString (revision != null) "--commit=${commit}"}
+    tool() {
+      deno run --quiet --no-check --no-config --allow-all \
+        --import-map lib/std/import_map.json "$@"
+    }
+    tool tools/ipxe.ts --from "$IPXE_BUILDS"
+    tool tools/build.ts ${lib.optionalString (revision != null) "--commit=${commit}"}
     runHook postBuild
   '';
 
