@@ -210,18 +210,19 @@ export const MAX_CONDITION = 1024;
 /**
  * Octets read from a file at once for HTTP: for one of few downloads, for each
  * of very many, and for all of them together. Of small pieces, reading costs more
- * than sending; of each piece, two more are on their way to the socket.
+ * than sending; of each piece, two more are on their way to the socket, and what
+ * does not fit the processor's caches is copied at half the speed.
  */
 export const MAX_FILE_CHUNK = 1024 * 1024;
 export const MIN_FILE_CHUNK = 64 * 1024;
-export const MAX_FILE_CHUNKS = 16 * 1024 * 1024;
+export const MAX_FILE_CHUNKS = 8 * 1024 * 1024;
 
 /**
- * Octets of files that all downloads together hand on in one turn of the event
- * loop, a quarter of a millisecond's work. The runtime looks at the sockets once
- * in several turns, so this decides how long a DHCPv6 message waits meanwhile.
+ * Octets of files that all downloads together hand on before the runtime looks
+ * at the sockets, a millisecond's work: this decides how long a DHCPv6 message
+ * waits meanwhile.
  */
-export const MAX_FILE_OCTETS_A_TURN = 512 * 1024;
+export const MAX_FILE_OCTETS_A_LOOK = 2 * 1024 * 1024;
 
 /**
  * Events of one request to an OTLP collector: about half a megabyte of JSON,

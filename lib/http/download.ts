@@ -10,7 +10,7 @@ import {
   MAX_DOWNLOADS_OF_ONE,
   MAX_FILE_CHUNK,
   MAX_FILE_CHUNKS,
-  MAX_FILE_OCTETS_A_TURN,
+  MAX_FILE_OCTETS_A_LOOK,
   MIN_FILE_CHUNK,
 } from "../limits.ts";
 import type { TransferReport } from "../machines/transfer_detail.ts";
@@ -19,7 +19,7 @@ import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
 
 /** Octets after which a download looks whether its file has changed. */
-const LOOK_AFTER = 1024 * 1024;
+const LOOK_AFTER = 4 * 1024 * 1024;
 
 /** All downloads that go on: the more there are, the less each reads at once. */
 export class Downloads {
@@ -30,7 +30,7 @@ export class Downloads {
 
   /** Downloads of each client that has any. */
   readonly #clients = new Map<string, number>();
-  readonly #rations = new Rations(MAX_FILE_OCTETS_A_TURN);
+  readonly #rations = new Rations(MAX_FILE_OCTETS_A_LOOK);
 
   /** Octets that one of them may read now. */
   get chunkSize(): number {

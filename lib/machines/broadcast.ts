@@ -14,7 +14,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { MAX_EVENT_READERS, MAX_RECENT_EVENT_OCTETS } from "../limits.ts";
 import type { Mac } from "../net/mac.ts";
 import { pause } from "../pause.ts";
-import { letIn, SLICE, sliceOf, type Turns } from "../turns.ts";
+import { nextTurn, SLICE, sliceOf, type Turns } from "../turns.ts";
 import type { EventLog } from "./event_log.ts";
 import type { MachineWriter } from "./json.ts";
 import type { MachineRegistry } from "./registry.ts";
@@ -362,7 +362,7 @@ export class Broadcast {
         reader.isWaiting = false;
         void this.#catchUp(reader);
       }
-      if (++count % TOGETHER === 0) await letIn();
+      if (++count % TOGETHER === 0) await nextTurn();
     }
   }
 
