@@ -19,7 +19,7 @@ import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
 
 /** Octets after which a download looks whether its file has changed. */
-const LOOK_AFTER = 4 * 1024 * 1024;
+const LOOK_AFTER = 1024 * 1024;
 
 /** All downloads that go on: the more there are, the less each reads at once. */
 export class Downloads {

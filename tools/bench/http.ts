@@ -76,14 +76,10 @@ async function listens(place: Place): Promise<void> {
 export async function measureHttp(
   place: Place,
   results: Results,
-  { runs, seconds, isShort }: Manner,
+  { runs, seconds }: Manner,
 ): Promise<void> {
   await provide(place, HTTP_FILE, HTTP_SIZE);
-  const servers = present([
-    DAEMON,
-    ...isShort ? [] : [DENO_HTTP],
-    ...HTTP_PEERS,
-  ]);
+  const servers = present([DAEMON, DENO_HTTP, ...HTTP_PEERS]);
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
       const program = await server.start(place);
@@ -145,7 +141,7 @@ export async function measureDownloads(
       seconds: seconds + 3,
     });
     await place.rest();
-    const report = await place.ask("dhcpv6_load", {
+    const report = await place.askFirst("dhcpv6_load", {
       from: LINK_LOCAL_CLIENT,
       rate: RATE,
       seconds,
@@ -201,7 +197,7 @@ export async function measureEvents(
       parsing: 2,
     });
     await readers.says(/reading/);
-    const report = await place.ask("dhcpv6_load", {
+    const report = await place.askFirst("dhcpv6_load", {
       ...machines,
       rate: EVENTS_A_SECOND,
       seconds: 2 * seconds,

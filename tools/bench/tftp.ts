@@ -126,7 +126,7 @@ export async function measureTftp(
   const fetched = isShort ? FETCHED.slice(0, SHORT_FETCHED) : FETCHED;
   const servers = present([
     DAEMON,
-    ...isShort ? [] : [DENO_TFTP],
+    DENO_TFTP,
     ...TFTP_PEERS,
   ]);
   for (let run = 0; run < runs; run++) {
