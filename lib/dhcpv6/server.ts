@@ -63,9 +63,10 @@ export interface Dhcpv6ServerOptions {
 /**
  * Messages of one socket that may be read in one turn of the event loop. One
  * would do while there is nothing else to do; next to long work there are few
- * turns in a second.
+ * turns in a second. All who wait are woken for each message, so that many of
+ * them cost more than they bring.
  */
-const RECEIVERS = 8;
+const RECEIVERS = 2;
 
 /**
  * Answers in a row that could not be sent before that is a problem: one alone

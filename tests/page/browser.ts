@@ -21,6 +21,8 @@ export interface Look {
   readonly hasScripts?: boolean;
   /** Milliseconds by which the browser's clock is wrong. */
   readonly clockError?: number;
+  /** What does not come from the server, by its path. */
+  readonly lost?: string;
 }
 
 /** A page that somebody has open, and what was wrong with it. */
@@ -110,6 +112,7 @@ export class LabBrowser implements AsyncDisposable {
       isStill = false,
       hasScripts = true,
       clockError = 0,
+      lost,
     }: Look = {},
     hash = "",
   ): Promise<Opened> {
@@ -127,6 +130,10 @@ export class LabBrowser implements AsyncDisposable {
       });
     }
     const opened = new Opened(await context.newPage(), origin);
+    if (lost !== undefined) {
+      opened.mayBeAway = true;
+      await opened.page.route(origin + lost, (route) => route.abort());
+    }
     // With scripts, the page does without the rest of its own document.
     const waitUntil = hasScripts ? "commit" : "load";
     await opened.page.goto(`${origin}/${hash}`, { waitUntil });

@@ -301,6 +301,13 @@ describe("the page in a browser", () => {
     },
   );
 
+  suite("goes on when its style is lost on the way", async () => {
+    await ask("system", UNNAMED);
+    const look = { lost: "/page/page.css" };
+    await using opened = await browser.open(ORIGIN, look);
+    await says(rowOf(opened, UNNAMED), /System is up/);
+  });
+
   suite("shows 500 machines a part at a time, and stays quick", async () => {
     await ask("pxe", RACK, 500);
     await ask("system", RACK, 494);
