@@ -355,8 +355,10 @@ export class Dhcpv6Server {
       }
       // A link-local address means this link on some sockets, and any link on
       // the others.
-      const outlet = isOnLink || isLinkLocal(sender)
-        ? outletFor(opened, from.hostname, sender, isRelayed, count, readAt)
+      const isOfLink = isOnLink || isLinkLocal(sender);
+      const isKnown = isOfLink && opened.sources.isKnown(from.hostname);
+      const outlet = isOfLink
+        ? outletFor(opened, sender, isKnown, isRelayed, count, readAt)
         : own;
       if (outlet.isBlocked) {
         counters.received[datagram[0] ?? 0]!++;
@@ -385,7 +387,7 @@ export class Dhcpv6Server {
       if (type === MessageType.Solicit && responder.packet.isOverdue) {
         opened.fairness.hasRepeated(sender, readAt);
       }
-      if (outlet !== own) {
+      if (isOfLink && !isKnown) {
         if (type === MessageType.Request) opened.sources.confirm(from.hostname);
         else opened.sources.offer(from.hostname);
       }
@@ -436,13 +438,13 @@ export class Dhcpv6Server {
 /** Through what a source on the link is answered, for its latest of `count`. */
 function outletFor(
   { sources, outlets }: Opened,
-  hostname: string,
   address: Uint8Array,
+  isKnown: boolean,
   isRelayed: boolean,
   count: number,
   now: number,
 ): Outlet {
-  if (sources.isKnown(hostname)) {
+  if (isKnown) {
     if (isRelayed) return outlets.relay;
     // Two datagrams make an address known, of a machine that may not be there.
     if (count <= MAX_ANSWERS_TO_KNOWN) return outlets.known;
