@@ -50,10 +50,10 @@ export class InterfaceFinder {
 
 /** All interfaces that have an IPv6 link-local address. */
 export function interfaces(): Interface[] {
-  const names = new Set(Deno.networkInterfaces().map(({ name }) => name));
-  return [...names].map((name) => new InterfaceFinder(name).find()).filter((
-    link,
-  ) => link !== undefined);
+  const byName = Map.groupBy(Deno.networkInterfaces(), ({ name }) => name);
+  return [...byName.values()].map(interfaceOf).filter((link) =>
+    link !== undefined
+  );
 }
 
 /** What the runtime says of one interface, in an entry for each address. */
