@@ -5,7 +5,7 @@
  */
 
 import type { Api } from "./api.ts";
-import { type HostNames, isOwnOrigin } from "./hosts.ts";
+import { type HostNames, isOneHost, isOwnOrigin } from "./hosts.ts";
 import type { Netboot } from "./netboot.ts";
 import type { PageAnswers } from "./page_answers.ts";
 import { sentence, type Target, targetOf } from "./respond.ts";
@@ -51,6 +51,9 @@ export class Handler {
   ): Promise<Response> {
     const { allows, netboot } = this.#options;
     if (!allows(client)) return sentence(403, "this address is not served");
+    if (!isOneHost(request.headers.get("host") ?? "")) {
+      return sentence(400, "the Host header is no host");
+    }
     const target = targetOf(request.url);
     if (target === undefined) return sentence(400, "no path");
     if (request.method !== "GET" && request.method !== "HEAD") {

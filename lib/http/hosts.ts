@@ -24,6 +24,16 @@ export class HostNames {
   }
 }
 
+/**
+ * Whether a Host says of itself no more than a host: the runtime puts a URL
+ * together of it and the target, and a slash in it would be read as the path's.
+ * The runtime joins several by comma and blank; there may be one only (RFC 9112
+ * section 3.2).
+ */
+export function isOneHost(header: string): boolean {
+  return !/[/?#]|, /.test(header);
+}
+
 /** Whether a request comes from a page that this daemon itself has served. */
 export function isOwnOrigin(origin: string, authority: string): boolean {
   const match = /^(https?):\/\/([^/]+)$/.exec(origin);

@@ -307,6 +307,7 @@ describe("HTTP clients", () => {
         ["a Host with a zone", 200, "-H", "Host: [fe80::1%25eth0]:6315"],
         ["a Host that is none", 200, "-H", "Host: [::1"],
         ["an empty Host", 200, "-H", "Host;"],
+        ["a Host that is a path", 400, "-H", "Host: /healthz?"],
         ["a star", 405, "-X", "OPTIONS", "--request-target", "*"],
         ["an authority", 400, "-X", "CONNECT", "--request-target", "a:443"],
         ["a word", 400, "--request-target", "boot"],

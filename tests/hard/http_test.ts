@@ -268,13 +268,16 @@ describe("HTTP abuse", () => {
     });
   }
 
-  suite("two Hosts, or one in the target: no way around", async () => {
+  suite("a second Host, or one that is a path: no way around", async () => {
     for (
       const head of [
         `GET http://evil.example/machines HTTP/1.1\r\nHost: [${SERVER}]`,
         `GET http://[${SERVER}]/machines HTTP/1.1\r\nHost: evil.example`,
         `GET /machines HTTP/1.1\r\nHost: [${SERVER}]\r\nHost: evil.example`,
         `GET /machines HTTP/1.1\r\nHost: evil.example\r\nHost: [${SERVER}]`,
+        `GET / HTTP/1.1\r\nHost: [${SERVER}]/machines?`,
+        "GET /machines HTTP/1.1\r\nHost: /healthz?",
+        `GET /machines HTTP/1.1\r\nHost: /mac/${MAC}/small.txt?`,
       ]
     ) {
       const answer = await raw(`${head}\r\nConnection: close\r\n\r\n`);

@@ -421,6 +421,30 @@ describe("HTTP handler", () => {
     }
   });
 
+  it("400 for a Host that would be read as a path, or of two", async () => {
+    await write("f.efi", "content");
+    for (
+      const host of [
+        `/mac/${MAC_TEXT}/f.efi?`,
+        `localhost/mac/${MAC_TEXT}/f.efi?`,
+        `localhost/mac/${MAC_TEXT}/f.efi#`,
+        "/healthz?",
+        "localhost?",
+        "localhost#",
+        "localhost, localhost",
+      ]
+    ) {
+      for (const path of ["/", "/machines", "/healthz", "/mac/", "/x"]) {
+        const response = await ask(handler, path, {
+          client: CLIENT,
+          host,
+          headers: { host },
+        });
+        assertStringIncludes(await isRefusal(response, 400), "Host");
+      }
+    }
+  });
+
   describe("what is told of a boot file", () => {
     const SIZE = 12 * MIB + 7;
 
