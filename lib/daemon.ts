@@ -25,7 +25,14 @@ import type { Outcome, ResponderSettings } from "./dhcpv6/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "./dhcpv6/server.ts";
 import { KeyPairWatch, readKeyPair } from "./http/certificates.ts";
 import { Api } from "./http/api.ts";
-import { SilenceWatch } from "./http/descriptors.ts";
+import { Connections } from "./http/connections.ts";
+import {
+  descriptorLimit,
+  sharesOf,
+  type SilenceObserver,
+  SilenceWatch,
+} from "./http/descriptors.ts";
+import { Downloads } from "./http/download.ts";
 import { Handler } from "./http/handler.ts";
 import { HostNames } from "./http/hosts.ts";
 import { Netboot } from "./http/netboot.ts";
@@ -106,7 +113,8 @@ export class Daemon
     TftpObserver,
     HttpObserver,
     RegistryObserver,
-    NamesObserver {
+    NamesObserver,
+    SilenceObserver {
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
@@ -123,6 +131,8 @@ export class Daemon
   readonly #files: NetbootFiles | undefined;
   readonly #netboot: Netboot;
   readonly #bodies: SlicedBodies;
+  readonly #connections = new Connections();
+  readonly #shares = sharesOf(descriptorLimit());
   readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
@@ -152,8 +162,13 @@ export class Daemon
     }, this);
     const writer = new MachineWriter(this.#machines, answers.links);
     const turns = new Turns();
+    const hasRoom = () => this.#answersInUse < this.#shares.answers;
     this.#names = new Names(namesFile, this);
-    this.#broadcast = new Broadcast(this.#machines, writer, turns);
+    this.#broadcast = new Broadcast(this.#machines, writer, turns, {
+      all: this.#shares.eventReaders,
+      ofOne: this.#shares.eventReadersOfOne,
+      hasRoom,
+    });
     this.#otlp = settings.otlpEndpoint && new OtlpExporter({
       endpoint: settings.otlpEndpoint,
       run: this.#broadcast.run,
@@ -183,6 +198,7 @@ export class Daemon
     this.#tftp = new TftpServer({
       port: tftpPortOf(settings),
       interfaceName: settings.interfaceName,
+      maxTransfers: this.#shares.tftpTransfers,
       open: ({ name }: RequestedFile) => this.#ipxe.open(name),
       allows,
       observer: this,
@@ -191,8 +207,8 @@ export class Daemon
       const machine = this.#machineOf(mac, client);
       if (machine === undefined) return;
       this.#machines.reach(machine, "http_fetch_uki", detail);
-    });
-    this.#bodies = new SlicedBodies(turns);
+    }, new Downloads(hasRoom));
+    this.#bodies = new SlicedBodies(turns, hasRoom);
     this.#handler = new Handler({
       netboot: this.#netboot,
       api: new Api({
@@ -215,7 +231,12 @@ export class Daemon
       allows,
       hosts: new HostNames(settings.hosts),
     });
-    this.#http = new HttpServer(settings.http, this.#handler, this);
+    this.#http = new HttpServer({
+      address: settings.http,
+      handler: this.#handler,
+      connections: this.#connections,
+      observer: this,
+    });
   }
 
   /**
@@ -247,13 +268,11 @@ export class Daemon
       throw startError(error, http.port, "TCP", authorityOf(http));
     }
     await this.#startHttps();
-    this.#silenceWatch = new SilenceWatch(
-      () =>
-        2 * this.#netboot.downloads.active + this.#broadcast.readers +
-        this.#bodies.active +
-        this.#tftp.transfers,
-      (connections) => this.#shedHttp(connections),
-    );
+    this.#silenceWatch = new SilenceWatch({
+      bound: this.#shares.silent,
+      accounted: () => this.#answersInUse + this.#tftp.transfers,
+      observer: this,
+    });
     this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
     this.#otlp?.start();
     void this.#tryOwnAddress();
@@ -317,15 +336,29 @@ export class Daemon
     this.#look(link);
   }
 
-  /** Connections that do nothing shall keep nobody out. */
-  #shedHttp(connections: number): void {
+  /** Descriptors of connections that are being answered, and of files. */
+  get #answersInUse(): number {
+    return this.#connections.answering + this.#netboot.downloads.active;
+  }
+
+  tooSilent(connections: number): void {
     this.#log.warning(
       "connections_closed",
       `about ${connections} HTTP connections said nothing and are closed; responses go on`,
       { connections },
     );
-    this.#http.shed();
-    this.#https?.shed();
+    void this.#http.shed();
+    void this.#https?.shed();
+  }
+
+  tooStuck(connections: number): void {
+    this.#log.warning(
+      "connections_broken_off",
+      `about ${connections} HTTP connections ask and take no answer: they are closed with all others`,
+      { connections },
+    );
+    this.#http.breakOff();
+    this.#https?.breakOff();
   }
 
   #look(link: Interface | undefined): void {
@@ -371,7 +404,13 @@ export class Daemon
         }`,
       );
     }
-    const server = new HttpServer(https, this.#handler, this, keyPair);
+    const server = new HttpServer({
+      address: https,
+      handler: this.#handler,
+      connections: this.#connections,
+      observer: this,
+      keyPair,
+    });
     try {
       server.start();
     } catch (error) {
@@ -576,6 +615,14 @@ export class Daemon
     });
   }
 
+  httpRestarted({ port }: ListenAddress): void {
+    this.#log.warning(
+      "http_restarted",
+      `connections to TCP port ${port} were refused, for want of descriptors as a rule: it listens again, connections that said nothing are closed, responses go on`,
+      { port },
+    );
+  }
+
   /**
    * The machine of a request that names a MAC. One that DHCPv6 has never seen
    * is taken for real only when it asks from its own address.
@@ -602,6 +649,9 @@ export class Daemon
       isServing: this.#dhcpv6.serving !== undefined,
       tftp: this.#tftp,
       downloads: this.#netboot.downloads,
+      bodies: this.#bodies,
+      answering: this.#connections.answering,
+      closedConnections: this.#silenceWatch?.closed ?? 0,
       handler: this.#handler,
       registry: this.#machines,
       notRemembered: this.#newcomers.refused + this.#latecomers.refused,

@@ -7,7 +7,9 @@
 import { messageName } from "./dhcpv6/codes.ts";
 import type { Dhcpv6Counters } from "./dhcpv6/counters.ts";
 import type { Handler } from "./http/handler.ts";
+import { descriptorLimit, openDescriptors } from "./http/descriptors.ts";
 import type { Downloads } from "./http/download.ts";
+import type { SlicedBodies } from "./http/sliced_body.ts";
 import type { Log } from "./log.ts";
 import type { Broadcast } from "./machines/broadcast.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
@@ -24,6 +26,11 @@ export interface CountingParts {
   readonly isServing: boolean;
   readonly tftp: TftpServer;
   readonly downloads: Downloads;
+  readonly bodies: SlicedBodies;
+  /** HTTP connections that are being answered. */
+  readonly answering: number;
+  /** HTTP connections that were closed for doing nothing. */
+  readonly closedConnections: number;
   readonly handler: Handler;
   readonly registry: MachineRegistry;
   /** Machines that were new and too many. */
@@ -78,6 +85,7 @@ function processMetrics({ isServing, log }: CountingParts): Metric[] {
       Deno.memoryUsage().rss,
       "By",
     ),
+    ...descriptorMetrics(),
     labelled(
       "counter",
       "dhcpv6macd_log_lines_dropped_total",
@@ -86,6 +94,27 @@ function processMetrics({ isServing, log }: CountingParts): Metric[] {
       [["stalled", log.lostInAll], ["too_many", log.heldBackInAll]],
     ),
   ];
+}
+
+function descriptorMetrics(): Metric[] {
+  try {
+    return [
+      single(
+        "gauge",
+        "process_open_fds",
+        "File descriptors that this process has open.",
+        openDescriptors(),
+      ),
+      single(
+        "gauge",
+        "process_max_fds",
+        "File descriptors that this process may have open.",
+        descriptorLimit(),
+      ),
+    ];
+  } catch {
+    return [];
+  }
 }
 
 function dhcpv6Metrics(counters: Dhcpv6Counters): Metric[] {
@@ -165,7 +194,10 @@ function tftpMetrics(tftp: TftpServer): Metric[] {
   ];
 }
 
-function httpMetrics({ handler, downloads }: CountingParts): Metric[] {
+function httpMetrics(
+  { handler, downloads, bodies, broadcast, answering, closedConnections }:
+    CountingParts,
+): Metric[] {
   return [
     labelled(
       "counter",
@@ -173,6 +205,29 @@ function httpMetrics({ handler, downloads }: CountingParts): Metric[] {
       "HTTP responses, by status.",
       "status",
       [...handler.answered].map(([status, count]) => [String(status), count]),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_http_refused_total",
+      "HTTP requests that were refused for too many of their kind going on.",
+      "kind",
+      [
+        ["download", downloads.places.refused],
+        ["events", broadcast.places.refused],
+        ["answer", bodies.places.refused],
+      ],
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_http_connections_answered",
+      "HTTP connections that are being answered.",
+      answering,
+    ),
+    single(
+      "counter",
+      "dhcpv6macd_http_connections_closed_total",
+      "HTTP connections that were closed because too many did nothing, about.",
+      closedConnections,
     ),
     single(
       "gauge",

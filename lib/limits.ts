@@ -66,8 +66,12 @@ export const MAX_ARCHITECTURES = 8;
 /** Events that one machine keeps: several boots of the longest kind. */
 export const MAX_EVENTS_OF_ONE = 50;
 
-/** Readers of the event stream at once; each has a descriptor. */
-export const MAX_EVENT_READERS = 4096;
+/**
+ * Readers of the event stream at once, and of one client: each holds some 50 KiB
+ * in the runtime. Where there are few descriptors, there are fewer.
+ */
+export const MAX_EVENT_READERS = 2048;
+export const MAX_EVENT_READERS_OF_ONE = 1024;
 
 /**
  * Octets of written events that are kept for readers who are behind; who is
@@ -77,9 +81,9 @@ export const MAX_EVENT_READERS = 4096;
 export const MAX_RECENT_EVENT_OCTETS = 4 * 1024 * 1024;
 
 /**
- * HTTP connections that say nothing: half of the descriptors that a process
- * has as a rule. Above that they are closed; who asks again is served, and what
- * is being sent goes on.
+ * HTTP connections that say nothing, or a quarter of the descriptors where those
+ * are few. Above that they are closed; who asks again is served, and what is
+ * being sent goes on.
  */
 export const MAX_SILENT_CONNECTIONS = 512;
 
@@ -87,14 +91,16 @@ export const MAX_SILENT_CONNECTIONS = 512;
  * Downloads at once, and to one client: each holds a connection, a file and a
  * piece of it for as long as its client likes.
  */
-export const MAX_DOWNLOADS = 4096;
+export const MAX_DOWNLOADS = 2048;
 export const MAX_DOWNLOADS_OF_ONE = 128;
 
 /**
- * Answers of the API and the page that are being written at once: each holds a
- * connection and a piece of text for as long as its client likes.
+ * Answers of the API and the page that are being written at once, and to one
+ * client: each holds a connection and a piece of text for as long as its client
+ * likes.
  */
 export const MAX_WRITTEN_BODIES = 256;
+export const MAX_WRITTEN_BODIES_OF_ONE = 64;
 
 /** Octets of the file of machines' names: 65,536 of them and room for more. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;
@@ -214,7 +220,7 @@ export const MAX_CONDITION = 1024;
  * does not fit the processor's caches is copied at half the speed.
  */
 export const MAX_FILE_CHUNK = 1024 * 1024;
-export const MIN_FILE_CHUNK = 64 * 1024;
+export const MIN_FILE_CHUNK = 32 * 1024;
 export const MAX_FILE_CHUNKS = 8 * 1024 * 1024;
 
 /**

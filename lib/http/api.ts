@@ -48,21 +48,25 @@ export class Api {
   respond(
     { path, query }: Target,
     headers: Headers,
+    client: string,
   ): Response | undefined {
+    const { registry, writer, names, metrics } = this.#parts;
     switch (path) {
       case "/events":
-        return this.#events(new URLSearchParams(query), headers);
+        return this.#events(new URLSearchParams(query), headers, client);
       case "/machines":
-        return this.#machines();
+        return this.#written(writer.machines(registry.log.next - 1), client);
       case "/names":
-        return this.#names();
+        return this.#written(objectByMac(names.entries()), client);
       case "/metrics":
-        return new Response(prometheusText(this.#parts.metrics()), {
-          headers: { ...NOW, "content-type": PROMETHEUS_TYPE },
-        });
+        return this.#written(
+          [prometheusText(metrics())].values(),
+          client,
+          PROMETHEUS_TYPE,
+        );
     }
     return path.startsWith(MACHINES)
-      ? this.#machine(path.slice(MACHINES.length))
+      ? this.#machine(path.slice(MACHINES.length), client)
       : undefined;
   }
 
@@ -74,11 +78,12 @@ export class Api {
       : sentence(503, problem, NOW);
   }
 
-  #events(query: URLSearchParams, headers: Headers): Response {
+  #events(query: URLSearchParams, headers: Headers, client: string): Response {
     const macText = query.get("mac");
     const mac = macText === null ? undefined : parseMac(macText);
     if (macText !== null && mac === undefined) return badMac("?mac=");
     const body = this.#parts.broadcast.open({
+      client,
       mac,
       resumeAfter: query.get("resume") === "1"
         ? headers.get("last-event-id") ?? undefined
@@ -99,29 +104,25 @@ export class Api {
     });
   }
 
-  #machines(): Response {
-    const { registry, writer } = this.#parts;
-    return this.#written(writer.machines(registry.log.next - 1));
-  }
-
-  #machine(text: string): Response {
-    const mac = parseMac(decoded(text));
+  #machine(macText: string, client: string): Response {
+    const mac = parseMac(decoded(macText));
     if (mac === undefined) return badMac("/machines/");
     const machine = this.#parts.registry.get(mac);
-    return Response.json(
-      machine === undefined ? null : this.#parts.writer.machine(machine),
-      { status: machine === undefined ? 404 : 200, headers: NOW },
-    );
+    if (machine === undefined) {
+      return Response.json(null, { status: 404, headers: NOW });
+    }
+    const text = JSON.stringify(this.#parts.writer.machine(machine));
+    return this.#written([text].values(), client);
   }
 
-  #names(): Response {
-    return this.#written(objectByMac(this.#parts.names.entries()));
-  }
-
-  #written(pieces: Iterator<string>): Response {
-    const body = this.#parts.bodies.open(pieces);
+  #written(
+    pieces: Iterator<string>,
+    client: string,
+    type = "application/json",
+  ): Response {
+    const body = this.#parts.bodies.open(pieces, client);
     return body === undefined ? tooManyReaders() : new Response(body, {
-      headers: { ...NOW, "content-type": "application/json" },
+      headers: { ...NOW, "content-type": type },
     });
   }
 }

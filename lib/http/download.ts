@@ -14,6 +14,7 @@ import {
   MIN_FILE_CHUNK,
 } from "../limits.ts";
 import type { TransferReport } from "../machines/transfer_detail.ts";
+import { Places } from "../places.ts";
 import { Rations } from "../turns.ts";
 import type { ByteRange } from "./conditions.ts";
 import { fingerprint, type NetbootFile } from "./netboot_files.ts";
@@ -23,14 +24,26 @@ const LOOK_AFTER = 1024 * 1024;
 
 /** All downloads that go on: the more there are, the less each reads at once. */
 export class Downloads {
-  /** How many go on. */
-  active = 0;
   /** Octets handed on since the start. */
   sentBytes = 0;
+  /** Of those who have one. */
+  readonly places: Places;
 
-  /** Downloads of each client that has any. */
-  readonly #clients = new Map<string, number>();
   readonly #rations = new Rations(MAX_FILE_OCTETS_A_LOOK);
+
+  /** @param hasRoom Whether one more file can be opened now. */
+  constructor(hasRoom?: () => boolean) {
+    this.places = new Places({
+      all: MAX_DOWNLOADS,
+      ofOne: MAX_DOWNLOADS_OF_ONE,
+      hasRoom,
+    });
+  }
+
+  /** How many go on. */
+  get active(): number {
+    return this.places.taken;
+  }
 
   /** Octets that one of them may read now. */
   get chunkSize(): number {
@@ -38,15 +51,9 @@ export class Downloads {
     return Math.max(MIN_FILE_CHUNK, Math.min(MAX_FILE_CHUNK, share));
   }
 
-  /** Whether a client may have one more. */
-  hasRoomFor(client: string): boolean {
-    return this.active < MAX_DOWNLOADS &&
-      (this.#clients.get(client) ?? 0) < MAX_DOWNLOADS_OF_ONE;
-  }
-
   /**
    * The octets of a file in a range, as a body. A chunk of it can be used until
-   * the next one is asked for.
+   * the next one is asked for. `undefined` if too many downloads go on.
    *
    * @param report Told after each piece, and at the end. A range that ends
    * before the file does is complete when it is sent.
@@ -57,14 +64,15 @@ export class Downloads {
     range: ByteRange,
     client: string,
     report: TransferReport | undefined,
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    // Counted before anything is waited for: others ask meanwhile.
-    this.#count(client, 1);
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    // Before anything is waited for: others ask meanwhile.
+    const leave = this.places.take(client);
+    if (leave === undefined) return undefined;
     let handle: Deno.FsFile;
     try {
       handle = await openAt(file, range.start);
     } catch (error) {
-      this.#count(client, -1);
+      leave();
       throw error;
     }
     const size = range.end - range.start;
@@ -74,7 +82,7 @@ export class Downloads {
     const end = (error?: string) => {
       if (isOver) return;
       isOver = true;
-      this.#count(client, -1);
+      leave();
       handle.close();
       if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);
@@ -118,13 +126,6 @@ export class Downloads {
       },
       cancel: () => end("the client has left"),
     }, { highWaterMark: 0 });
-  }
-
-  #count(client: string, change: 1 | -1): void {
-    this.active += change;
-    const count = (this.#clients.get(client) ?? 0) + change;
-    if (count === 0) this.#clients.delete(client);
-    else this.#clients.set(client, count);
   }
 }
 

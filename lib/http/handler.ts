@@ -5,7 +5,12 @@
  */
 
 import type { Api } from "./api.ts";
-import { type HostNames, isOneHost, isOwnOrigin } from "./hosts.ts";
+import {
+  type HostNames,
+  isOneHost,
+  isOwnOrigin,
+  type Protocol,
+} from "./hosts.ts";
 import type { Netboot } from "./netboot.ts";
 import type { PageAnswers } from "./page_answers.ts";
 import { sentence, type Target, targetOf } from "./respond.ts";
@@ -36,7 +41,7 @@ export class Handler {
   async handle(
     request: Request,
     client: string,
-    protocol: "http" | "https",
+    protocol: Protocol,
   ): Promise<Response> {
     const response = await this.#respond(request, client, protocol);
     const { status } = response;
@@ -47,7 +52,7 @@ export class Handler {
   async #respond(
     request: Request,
     client: string,
-    protocol: "http" | "https",
+    protocol: Protocol,
   ): Promise<Response> {
     const { allows, netboot } = this.#options;
     if (!allows(client)) return sentence(403, "this address is not served");
@@ -62,13 +67,18 @@ export class Handler {
     if (target.path.startsWith("/mac/")) {
       return await netboot.handle(request, target.path, client, protocol);
     }
-    const response = await this.#api(request.headers, target);
+    const response = await this.#api(request.headers, target, client, protocol);
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return new Response(null, response);
   }
 
-  async #api(headers: Headers, target: Target): Promise<Response> {
+  async #api(
+    headers: Headers,
+    target: Target,
+    client: string,
+    protocol: Protocol,
+  ): Promise<Response> {
     const { api, hosts, page } = this.#options;
     if (target.path === "/healthz") return api.health();
     const host = headers.get("host") ?? target.authority;
@@ -79,10 +89,11 @@ export class Handler {
       );
     }
     const origin = headers.get("origin");
-    if (origin !== null && !isOwnOrigin(origin, host)) {
+    if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
       return sentence(403, "pages from elsewhere are not served");
     }
-    return api.respond(target, headers) ??
-      await page.respond(target.path, headers) ?? sentence(404, "not found");
+    return api.respond(target, headers, client) ??
+      await page.respond(target.path, headers, client) ??
+      sentence(404, "not found");
   }
 }

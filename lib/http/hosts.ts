@@ -7,6 +7,9 @@
 
 import { parseAddress } from "../net/prefix.ts";
 
+/** How a client is connected. */
+export type Protocol = "http" | "https";
+
 /** Host names that are this daemon's, besides address literals. */
 export class HostNames {
   readonly #names: ReadonlySet<string>;
@@ -34,12 +37,19 @@ export function isOneHost(header: string): boolean {
   return !/[/?#]|, /.test(header);
 }
 
-/** Whether a request comes from a page that this daemon itself has served. */
-export function isOwnOrigin(origin: string, authority: string): boolean {
-  const match = /^(https?):\/\/([^/]+)$/.exec(origin);
-  if (match === null) return false;
-  const port = match[1] === "https" ? "443" : "80";
-  return withPort(match[2]!, port) === withPort(authority, port);
+/**
+ * Whether a request comes from a page that this daemon itself has served, over
+ * the same protocol: what was fetched in clear text may be anybody's.
+ */
+export function isOwnOrigin(
+  origin: string,
+  authority: string,
+  protocol: Protocol,
+): boolean {
+  const host = /^https?:\/\/([^/]+)$/.exec(origin)?.[1];
+  if (host === undefined || !origin.startsWith(`${protocol}:`)) return false;
+  const port = protocol === "https" ? "443" : "80";
+  return withPort(host, port) === withPort(authority, port);
 }
 
 function withPort(authority: string, port: string): string {
@@ -54,8 +64,11 @@ function hostOf(authority: string): string | undefined {
   return /^(\[[^\]]+\]|[^:[\]]+)(?::[0-9]*)?$/.exec(authority)?.[1];
 }
 
+/** Whether a host is an address; a link-local one may say its zone. */
 function isLiteral(host: string): boolean {
-  return parseAddress(host.replace(/^\[(.*)\]$/, "$1")) !== undefined;
+  const address = host.replace(/^\[(.*)\]$/, "$1")
+    .replace(/^(fe[89ab].*)%.*/i, "$1");
+  return !address.includes("%") && parseAddress(address) !== undefined;
 }
 
 function normal(name: string): string {

@@ -11,6 +11,7 @@ import {
 import { type Mac, parseMac } from "../net/mac.ts";
 import { evaluateConditions, evaluateRange } from "./conditions.ts";
 import { Downloads } from "./download.ts";
+import type { Protocol } from "./hosts.ts";
 import type { NetbootFile, NetbootFiles } from "./netboot_files.ts";
 import { decoded, sentence } from "./respond.ts";
 
@@ -27,13 +28,18 @@ export type OnBootFile = (
 /** Serves `/mac/MAC/FILE`. */
 export class Netboot {
   /** The downloads that go on. */
-  readonly downloads: Downloads = new Downloads();
+  readonly downloads: Downloads;
 
   readonly #files: NetbootFiles | undefined;
   readonly #onBootFile: OnBootFile;
 
   /** @param files `undefined`: there are no files to serve. */
-  constructor(files: NetbootFiles | undefined, onBootFile: OnBootFile) {
+  constructor(
+    files: NetbootFiles | undefined,
+    onBootFile: OnBootFile,
+    downloads: Downloads = new Downloads(),
+  ) {
+    this.downloads = downloads;
     this.#files = files;
     this.#onBootFile = onBootFile;
   }
@@ -43,7 +49,7 @@ export class Netboot {
     request: Request,
     path: string,
     client: string,
-    protocol: "http" | "https",
+    protocol: Protocol,
   ): Promise<Response> {
     const [, macText, escaped] = /^\/mac\/([^/]*)(?:\/(.*))?$/s.exec(path)!;
     const mac = parseMac(decoded(macText!));
@@ -69,7 +75,7 @@ export class Netboot {
     { mac, client, protocol, isBootFile }: {
       mac: Mac;
       client: string;
-      protocol: "http" | "https";
+      protocol: Protocol;
       isBootFile: boolean;
     },
   ): Promise<Response> {
@@ -111,12 +117,7 @@ export class Netboot {
         total_bytes: file.size,
       }, (detail) => this.#onBootFile(mac, client, detail))
       : undefined;
-    if (!this.downloads.hasRoomFor(client)) {
-      return sentence(503, "too many downloads at once", {
-        "retry-after": "10",
-      });
-    }
-    let body: ReadableStream<Uint8Array<ArrayBuffer>>;
+    let body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
     try {
       body = await this.downloads.open(
         file,
@@ -126,6 +127,11 @@ export class Netboot {
       );
     } catch {
       return sentence(404, "not found");
+    }
+    if (body === undefined) {
+      return sentence(503, "too many downloads at once", {
+        "retry-after": "10",
+      });
     }
     report?.sending(0);
     return new Response(body, {

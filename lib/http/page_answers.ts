@@ -46,15 +46,41 @@ export class PageAnswers {
   async respond(
     path: string,
     headers: Headers,
+    client: string,
   ): Promise<Response | undefined> {
-    if (path === "/") return this.#page();
+    if (path === "/") return this.#page(client);
     if (!path.startsWith("/page/")) return undefined;
     const file = (await (this.#files ??= readPageFiles())).get(path);
-    return file && fileResponse(file, headers);
+    return file && this.#file(file, headers, client);
   }
 
-  #page(): Response {
-    const body = this.#parts.bodies.open(this.#pieces());
+  #file(
+    { type, etag, content, size }: PageFile,
+    headers: Headers,
+    client: string,
+  ): Response {
+    const about = {
+      ...HEADERS,
+      etag,
+      // Another daemon may be at this address the next time.
+      "cache-control": "no-cache",
+    };
+    const known = headers.get("if-none-match");
+    if (known !== null && hasAlready(known, etag)) {
+      return new Response(null, { status: 304, headers: about });
+    }
+    const body = this.#parts.bodies.open([content].values(), client);
+    return body === undefined ? tooManyReaders() : new Response(body, {
+      headers: {
+        ...about,
+        "content-type": type,
+        "content-length": String(size),
+      },
+    });
+  }
+
+  #page(client: string): Response {
+    const body = this.#parts.bodies.open(this.#pieces(), client);
     return body === undefined ? tooManyReaders() : new Response(body, {
       headers: {
         ...HEADERS,
@@ -77,20 +103,4 @@ export class PageAnswers {
     }
     yield pageTail();
   }
-}
-
-function fileResponse(
-  { type, etag, content }: PageFile,
-  headers: Headers,
-): Response {
-  const about = {
-    ...HEADERS,
-    etag,
-    // Another daemon may be at this address the next time.
-    "cache-control": "no-cache",
-  };
-  const known = headers.get("if-none-match");
-  return known !== null && hasAlready(known, etag)
-    ? new Response(null, { status: 304, headers: about })
-    : new Response(content, { headers: { ...about, "content-type": type } });
 }

@@ -32,7 +32,9 @@ export interface PageFile {
   readonly type: string;
   /** Strong: another content has another one. */
   readonly etag: string;
-  readonly content: Uint8Array<ArrayBuffer>;
+  readonly content: string;
+  /** Octets of the content. */
+  readonly size: number;
 }
 
 /**
@@ -43,10 +45,16 @@ export async function readPageFiles(): Promise<Map<string, PageFile>> {
   const files = new Map<string, PageFile>();
   for (const [name, type] of TYPES) {
     const source = await Deno.readTextFile(new URL(name, DIRECTORY));
-    const content = new TextEncoder().encode(withoutComments(source));
-    const hash = await crypto.subtle.digest("SHA-256", content);
+    const content = withoutComments(source);
+    const octets = new TextEncoder().encode(content);
+    const hash = await crypto.subtle.digest("SHA-256", octets);
     const etag = `"${encodeHex(new Uint8Array(hash, 0, 12))}"`;
-    files.set(`/page/${name}`, { type, etag, content });
+    files.set(`/page/${name}`, {
+      type,
+      etag,
+      content,
+      size: octets.length,
+    });
   }
   return files;
 }

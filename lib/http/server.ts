@@ -5,6 +5,8 @@
  * @module
  */
 
+import { pause } from "../pause.ts";
+import type { Connections } from "./connections.ts";
 import type { Handler } from "./handler.ts";
 
 /** Where a server listens. */
@@ -23,6 +25,8 @@ export interface KeyPair {
 export interface HttpObserver {
   /** The address cannot be had; it is tried again every second. */
   httpUnavailable(address: ListenAddress, error: Error): void;
+  /** The runtime listened no more; it does again. */
+  httpRestarted(address: ListenAddress): void;
 }
 
 /** Milliseconds after which a server that ended is started again. */
@@ -31,6 +35,21 @@ const RESTART_AFTER = 500;
 /** Milliseconds after which the port of a server that ends is free. */
 const LISTEN_AFTER = 50;
 
+/** Milliseconds between two looks whether a server listens. */
+const LOOK_INTERVAL = 1000;
+
+/** Milliseconds without a request after which none is on its way, as a rule. */
+const QUIET = 20;
+
+/** Milliseconds that requests get to become fewer before a server ends. */
+const MAX_DRAINING = 500;
+
+/** An address at which this host itself reaches a server. */
+function reachable(hostname: string): string {
+  if (hostname === "::") return "::1";
+  return hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
+}
+
 /** An address as URLs write it. */
 export function authorityOf({ hostname, port }: ListenAddress): string {
   return hostname.includes(":")
@@ -38,30 +57,50 @@ export function authorityOf({ hostname, port }: ListenAddress): string {
     : `${hostname}:${port}`;
 }
 
+/** What a server works with. */
+export interface HttpServerOptions {
+  readonly address: ListenAddress;
+  readonly handler: Handler;
+  /** Where its connections are counted. */
+  readonly connections: Connections;
+  readonly observer: HttpObserver;
+  /** Makes it an HTTPS server. */
+  readonly keyPair?: KeyPair;
+}
+
+/** A server of the runtime. */
+interface Listening {
+  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  /** Ends it at once. */
+  readonly abort: AbortController;
+  readonly traffic: Traffic;
+}
+
+/** What a server has to do. */
+interface Traffic {
+  /** Responses that go on. */
+  responses: number;
+  /** When the last request came, in milliseconds of the process's clock. */
+  lastRequest: number;
+  /** Whether its connections shall end with the next response. */
+  isDraining: boolean;
+}
+
 /** Serves one address. */
 export class HttpServer {
-  readonly #address: ListenAddress;
-  readonly #handler: Handler;
-  readonly #observer: HttpObserver;
+  readonly #options: HttpServerOptions;
   #keyPair: KeyPair | undefined;
-  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #listening: Listening | undefined;
   /** Servers that listen no more, and finish their responses. */
   readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
+  #looks: number | undefined;
   #isStopped = false;
   #hasComplained = false;
 
-  /** @param keyPair Makes it an HTTPS server. */
-  constructor(
-    address: ListenAddress,
-    handler: Handler,
-    observer: HttpObserver,
-    keyPair?: KeyPair,
-  ) {
-    this.#address = address;
-    this.#handler = handler;
-    this.#observer = observer;
-    this.#keyPair = keyPair;
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#keyPair = options.keyPair;
   }
 
   /**
@@ -71,8 +110,9 @@ export class HttpServer {
    * @throws {Error} if the certificate and the key are none, or no pair.
    */
   start(): void {
+    this.#looks ??= setInterval(() => void this.#look(), LOOK_INTERVAL);
     try {
-      this.#server = this.#listen(this.#keyPair);
+      this.#listening = this.#listen(this.#keyPair);
       this.#hasComplained = false;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
@@ -88,9 +128,9 @@ export class HttpServer {
    * @throws {Error} if the certificate and the key are none, or no pair.
    */
   replaceKeyPair(keyPair: KeyPair): void {
-    const old = this.#server;
+    const old = this.#listening;
     try {
-      this.#server = this.#listen(keyPair);
+      this.#listening = this.#listen(keyPair);
     } catch (error) {
       // Who waits for the port goes on waiting, with the new pair.
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
@@ -99,7 +139,7 @@ export class HttpServer {
     }
     this.#keyPair = keyPair;
     clearTimeout(this.#timer);
-    if (old !== undefined) this.#retire(old);
+    if (old !== undefined) void this.#drain(old).then(() => this.#retire(old));
   }
 
   /**
@@ -107,44 +147,109 @@ export class HttpServer {
    * tells nobody which of them are silent, but a server that ends finishes its
    * responses and nothing else.
    */
-  shed(): void {
-    const server = this.#server;
-    if (server === undefined) return;
+  async shed(): Promise<void> {
+    const listening = this.#listening;
+    if (listening === undefined || listening.traffic.isDraining) return;
+    await this.#drain(listening);
+    if (this.#listening !== listening) return;
+    if (listening.traffic.responses === 0) return this.breakOff();
     this.#restart(LISTEN_AFTER);
-    this.#retire(server);
+    this.#retire(listening);
+  }
+
+  /**
+   * Waits until no request is on its way to a server that shall end. The
+   * runtime would forget it: its client would wait for ever, and the connection
+   * stay open even when the client has left.
+   */
+  async #drain({ traffic }: Listening): Promise<void> {
+    traffic.isDraining = true;
+    const end = performance.now() + MAX_DRAINING;
+    do await pause(QUIET); while (
+      performance.now() < Math.min(end, traffic.lastRequest + QUIET)
+    );
+  }
+
+  /**
+   * Closes all connections since it last listened, whatever is being sent, and
+   * listens again: one whose client takes nothing counts as a response that goes
+   * on, and lets no server end that finishes its responses.
+   */
+  breakOff(): void {
+    const listening = this.#listening;
+    if (listening === undefined) return;
+    this.#restart(LISTEN_AFTER);
+    // A server that is just about to end by itself says that there is nothing
+    // left to end, to nobody in particular: the process would not survive it.
+    const ignore = (event: Event) => event.preventDefault();
+    addEventListener("error", ignore);
+    listening.abort.abort();
+    removeEventListener("error", ignore);
   }
 
   /** Takes no new requests; resolves when the last response is finished. */
   async shutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    const server = this.#server;
-    this.#server = undefined;
-    await Promise.all([server?.shutdown(), ...this.#retiring]);
+    clearInterval(this.#looks);
+    const listening = this.#listening;
+    this.#listening = undefined;
+    await Promise.all([listening?.server.shutdown(), ...this.#retiring]);
   }
 
-  #listen(keyPair: KeyPair | undefined): Deno.HttpServer<Deno.NetAddr> {
+  #listen(keyPair: KeyPair | undefined): Listening {
+    const { address, handler, connections } = this.#options;
     const protocol = keyPair === undefined ? "http" : "https";
+    const abort = new AbortController();
+    const traffic = { responses: 0, lastRequest: 0, isDraining: false };
     const server = Deno.serve(
       {
-        ...this.#address,
+        ...address,
         ...keyPair,
+        signal: abort.signal,
         // A second server with another certificate listens beside the first.
         reusePort: keyPair !== undefined,
         onListen: () => {},
         onError: () => new Response(null, { status: 500 }),
       },
-      (request, { remoteAddr }) =>
-        this.#handler.handle(request, remoteAddr.hostname, protocol),
+      async (request, info) => {
+        connections.follow(address.port, info);
+        follow(traffic, info.completed);
+        const client = info.remoteAddr.hostname;
+        const response = await handler.handle(request, client, protocol);
+        if (traffic.isDraining) response.headers.set("connection", "close");
+        return response;
+      },
     );
+    const listening = { server, abort, traffic };
     server.finished.catch(() => {}).finally(() => {
-      // It ends by itself when the process runs out of descriptors.
-      if (this.#server === server) this.#restart();
+      if (this.#listening === listening) this.#restart();
     });
-    return server;
+    return listening;
   }
 
-  #retire(server: Deno.HttpServer<Deno.NetAddr>): void {
+  /**
+   * Listens again when the server does not any more: the runtime lets it be so
+   * for good when the process has once run out of descriptors, and tells it only
+   * when the last connection has ended.
+   */
+  async #look(): Promise<void> {
+    const listening = this.#listening;
+    if (listening === undefined || listening.traffic.isDraining) return;
+    const { hostname, port } = this.#options.address;
+    try {
+      (await Deno.connect({ hostname: reachable(hostname), port })).close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) return;
+      if (this.#listening !== listening) return;
+      this.#restart(0);
+      this.#options.observer.httpRestarted(this.#options.address);
+      await this.#drain(listening);
+      this.#retire(listening);
+    }
+  }
+
+  #retire({ server }: Listening): void {
     const end = server.shutdown().catch(() => {});
     this.#retiring.add(end);
     void end.finally(() => this.#retiring.delete(end));
@@ -153,11 +258,12 @@ export class HttpServer {
   #complain(error: Error): void {
     if (this.#hasComplained) return;
     this.#hasComplained = true;
-    this.#observer.httpUnavailable(this.#address, error);
+    const { observer, address } = this.#options;
+    observer.httpUnavailable(address, error);
   }
 
   #restart(after = RESTART_AFTER): void {
-    this.#server = undefined;
+    this.#listening = undefined;
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
       try {
@@ -168,4 +274,13 @@ export class HttpServer {
       }
     }, after);
   }
+}
+
+function follow(traffic: Traffic, completed: Promise<void>): void {
+  traffic.responses++;
+  traffic.lastRequest = performance.now();
+  const end = () => {
+    traffic.responses--;
+  };
+  completed.then(end, end);
 }

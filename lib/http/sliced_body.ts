@@ -4,44 +4,50 @@
  * @module
  */
 
-import { MAX_WRITTEN_BODIES } from "../limits.ts";
+import { MAX_WRITTEN_BODIES, MAX_WRITTEN_BODIES_OF_ONE } from "../limits.ts";
+import { Places } from "../places.ts";
 import { sliceOf, type Turns } from "../turns.ts";
 import { sentence } from "./respond.ts";
 
 /** All bodies that are being written. */
 export class SlicedBodies {
-  /** How many there are; each has a connection. */
-  active = 0;
+  /** Of those who have one. */
+  readonly places: Places;
 
   readonly #turns: Turns;
 
-  /** @param turns In which they are written. */
-  constructor(turns: Turns) {
+  /**
+   * @param turns In which they are written.
+   * @param hasRoom Whether one more can be had now.
+   */
+  constructor(turns: Turns, hasRoom?: () => boolean) {
     this.#turns = turns;
+    this.places = new Places({
+      all: MAX_WRITTEN_BODIES,
+      ofOne: MAX_WRITTEN_BODIES_OF_ONE,
+      hasRoom,
+    });
   }
 
   /**
    * A body made of pieces; between two slices of them the packets are let in.
-   * `undefined` if too many are being written.
+   * Whoever does not read it must cancel it. `undefined` if too many are being
+   * written.
    */
   open(
     pieces: Iterator<string>,
+    client: string,
   ): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
-    if (this.active >= MAX_WRITTEN_BODIES) return undefined;
+    const leave = this.places.take(client);
+    if (leave === undefined) return undefined;
     const encoder = new TextEncoder();
-    let hasBegun = false;
     let isOver = false;
     const end = () => {
-      if (hasBegun && !isOver) this.active--;
       isOver = true;
+      leave();
     };
     return new ReadableStream({
       pull: async (controller) => {
-        // One that nobody reads, of a HEAD, counts for nothing.
-        if (!hasBegun) {
-          hasBegun = true;
-          this.active++;
-        }
         const { text, isLast } = await this.#turns.run(() =>
           isOver ? { text: "", isLast: true } : sliceOf(pieces)
         );

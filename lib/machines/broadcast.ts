@@ -11,9 +11,14 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { MAX_EVENT_READERS, MAX_RECENT_EVENT_OCTETS } from "../limits.ts";
+import {
+  MAX_EVENT_READERS,
+  MAX_EVENT_READERS_OF_ONE,
+  MAX_RECENT_EVENT_OCTETS,
+} from "../limits.ts";
 import type { Mac } from "../net/mac.ts";
 import { pause } from "../pause.ts";
+import { type PlaceBounds, Places } from "../places.ts";
 import { nextTurn, SLICE, sliceOf, type Turns } from "../turns.ts";
 import type { EventLog } from "./event_log.ts";
 import type { MachineWriter } from "./json.ts";
@@ -21,6 +26,7 @@ import type { MachineRegistry } from "./registry.ts";
 
 /** What a reader wants. */
 export interface ReaderRequest {
+  readonly client: string;
   /** The only machine that it wants to hear of. */
   readonly mac: Mac | undefined;
   /** The last event that it had, if it wants just what came after. */
@@ -72,8 +78,15 @@ class Reader {
   /** Whether its socket has taken something since the last sign of life. */
   hasMoved = true;
 
-  /** @param position The number of the last event that it has. */
-  constructor(readonly mac: Mac | undefined, public position: number) {}
+  /**
+   * @param position The number of the last event that it has.
+   * @param leave Gives its place back.
+   */
+  constructor(
+    readonly mac: Mac | undefined,
+    public position: number,
+    readonly leave: () => void,
+  ) {}
 }
 
 /** Sends what happens to its readers. */
@@ -82,6 +95,8 @@ export class Broadcast {
   dropped = 0;
   /** Events sent, once for each reader. */
   delivered = 0;
+  /** Of those who read. */
+  readonly places: Places;
 
   /** No other run of a daemon has the same. */
   readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
@@ -101,12 +116,20 @@ export class Broadcast {
   #isSending = false;
   #heartbeat: number | undefined;
 
-  /** @param turns In which readers catch up. */
+  /**
+   * @param turns In which readers catch up.
+   * @param bounds Of readers.
+   */
   constructor(
     registry: MachineRegistry,
     writer: MachineWriter,
     turns: Turns,
+    bounds: PlaceBounds = {
+      all: MAX_EVENT_READERS,
+      ofOne: MAX_EVENT_READERS_OF_ONE,
+    },
   ) {
+    this.places = new Places(bounds);
     this.#registry = registry;
     this.#log = registry.log;
     this.#writer = writer;
@@ -125,11 +148,12 @@ export class Broadcast {
 
   /** What a new reader gets; `undefined` if there are too many already. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
-    if (this.#readers.size >= MAX_EVENT_READERS) return undefined;
+    const leave = this.places.take(request.client);
+    if (leave === undefined) return undefined;
     // Without readers nothing was sent: there is nothing to go on from.
     if (this.#readers.size === 0 && !this.#isSending) this.#beginAnew();
     const missed = this.#positionAfter(request.resumeAfter);
-    const reader = new Reader(request.mac, missed ?? this.#position);
+    const reader = new Reader(request.mac, missed ?? this.#position, leave);
     reader.beginning = this.#beginning(reader, missed === undefined);
     this.#add(reader);
     return new ReadableStream<Uint8Array>({
@@ -397,6 +421,7 @@ export class Broadcast {
     if (reader.isOver) return;
     const { mac } = reader;
     reader.isOver = true;
+    reader.leave();
     reader.isWaiting = false;
     reader.beginning = undefined;
     this.#readers.delete(reader);

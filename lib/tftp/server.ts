@@ -57,6 +57,8 @@ export const TFTP_REFUSALS = [
   "no_mac",
   "file_not_found",
   "too_many_transfers",
+  "other_transfer",
+  "unanswered",
 ] as const;
 export type TftpRefusal = typeof TFTP_REFUSALS[number];
 
@@ -68,6 +70,8 @@ export interface TftpServerOptions {
   readonly port: number;
   /** The interface whose link-local addresses clients have. */
   readonly interfaceName: string;
+  /** Transfers at once; `MAX_TFTP_TRANSFERS` if it is not given. */
+  readonly maxTransfers?: number;
   /** The file of a request; `undefined` if there is none. */
   readonly open: (file: RequestedFile) => Promise<Uint8Array | undefined>;
   /** Whether an address is answered at all. */
@@ -112,6 +116,8 @@ export class TftpServer {
     no_mac: 0,
     file_not_found: 0,
     too_many_transfers: 0,
+    other_transfer: 0,
+    unanswered: 0,
   };
 
   readonly #options: TftpServerOptions;
@@ -186,7 +192,10 @@ export class TftpServer {
     error: Uint8Array,
     client: Deno.NetAddr,
   ): Promise<void> {
-    if (this.#refusing >= MAX_WAITING_ANSWERS) return;
+    if (this.#refusing >= MAX_WAITING_ANSWERS) {
+      this.refused.unanswered++;
+      return;
+    }
     this.#refusing++;
     await sendOrLose(socket, error, this.#destination(client)).catch(() => {});
     this.#refusing--;
@@ -230,11 +239,18 @@ export class TftpServer {
       // The same request again: the client or the network repeats it. The
       // answer is on the way or was lost, and the transfer itself repeats that.
       if (running === undefined || isRepeated(bytes, running)) return undefined;
+      // Its client is there and wants the one that it has: another request is
+      // not from it. Whoever begins anew has let the old one stand still.
+      if (isGoingOn(running)) {
+        refused.other_transfer++;
+        return undefined;
+      }
       this.#end(key, running, "the client has begun another transfer");
     }
+    const { maxTransfers = MAX_TFTP_TRANSFERS } = this.#options;
     const own = this.#transfersOf(client.hostname);
     const hasRoom = own.length < MAX_TFTP_TRANSFERS_OF_ONE
-      ? this.#running.size < MAX_TFTP_TRANSFERS ||
+      ? this.#running.size < maxTransfers ||
         this.#makeRoom(this.#running)
       // One client that is there has not more than it may have.
       : this.#makeRoom(own.filter(([, running]) => isForsaken(running)));
@@ -396,6 +412,12 @@ export class TftpServer {
 /** Whether a transfer's client should have been heard of by now. */
 function isForsaken(running: Running | undefined): boolean {
   return running?.transfer.isForsaken(performance.now()) ?? false;
+}
+
+/** Whether a transfer's client has confirmed some of it, just now. */
+function isGoingOn({ transfer }: Running): boolean {
+  return transfer.state === "sending" &&
+    transfer.isFollowed(performance.now());
 }
 
 /** Whether a request is the one that has begun a transfer, once more. */

@@ -92,8 +92,34 @@ describe("HTTP abuse", () => {
     );
   }
 
+  /** A download and a reader of the events, begun before what may harm them. */
+  async function begin(): Promise<{ goOn(): Promise<void> }> {
+    const url = `http://[${SERVER}]:${PORT}`;
+    const download = link.visitor.start([
+      ...["curl", "-sS", "-g", "--limit-rate", "1M", "-o", "/dev/null"],
+      ...["-w", "%{http_code} %{size_download}", `${url}/mac/${MAC}/boot.efi`],
+    ]);
+    const reader = link.visitor.start(["curl", "-sSNg", `${url}/events`]);
+    await reader.says(/data: /, 10);
+    return {
+      goOn: async () => {
+        assertEquals(await download.ended(40), 0, download.output);
+        assertEquals(download.output.trim(), `200 ${16 * MIB}`);
+        const heard = reader.output.length;
+        await eventually(
+          "the reader hears",
+          () => reader.output.length > heard,
+          20,
+        );
+        reader.kill();
+        await reader.ended();
+      },
+    };
+  }
+
   suite("2,000 idle connections at 1,024 descriptors", async () => {
     const others = othersAnswer(15);
+    const begun = await begin();
     const idle = hold(2000, "idle");
     await idle.says(/held/, 60);
     await others;
@@ -102,13 +128,27 @@ describe("HTTP abuse", () => {
     await ended(idle);
     await httpAnswers(2);
     await othersAnswer();
-    assert(daemon.count("connections_closed") > 0);
+    await begun.goOn();
+    const told = ["connections_closed", "http_restarted"];
+    assert(told.some((event) => daemon.count(event) > 0));
     assertLess(await residentMib(link.router), MEMORY);
   });
 
-  suite("300 slow senders and 100 slow readers", async () => {
+  suite("2,000 connections that come and go at once", async () => {
+    const begun = await begin();
+    for (let round = 0; round < 3; round++) {
+      const burst = hold(2000, "idle");
+      await burst.says(/held/, 60);
+      burst.kill("SIGKILL");
+      await burst.ended();
+      await httpAnswers(2);
+    }
+    await begun.goOn();
+  });
+
+  suite("200 slow senders and 100 slow readers", async () => {
     const slow = [
-      hold(300, "sending"),
+      hold(200, "sending"),
       hold(100, "reading", `/mac/${MAC}/boot.efi`),
     ];
     for (const program of slow) await program.says(/held/, 60);
@@ -119,7 +159,7 @@ describe("HTTP abuse", () => {
       (await metrics(link.router)).get("dhcpv6macd_http_downloads"),
       100,
     );
-    for (const [index, count] of [300, 100].entries()) {
+    for (const [index, count] of [200, 100].entries()) {
       const { open } = JSON.parse(
         (await ended(slow[index]!)).split("\n").at(-1)!,
       );
@@ -137,6 +177,38 @@ describe("HTTP abuse", () => {
     program.kill();
     await program.ended();
     return program.output.trim();
+  }
+
+  for (const isAlone of [true, false]) {
+    suite(
+      `600 connections that ask for ever and read nothing, ${
+        isAlone ? "alone" : "next to others"
+      }`,
+      async () => {
+        const descriptors = async () =>
+          (await metrics(link.router)).get("process_open_fds")!;
+        const before = await descriptors();
+        const begun = isAlone ? undefined : await begin();
+        const deaf = hold(600, "pipelining", "/page/page.css");
+        await deaf.says(/held/, 60);
+        await othersAnswer(5);
+        await httpAnswers(3);
+        const idle = hold(600, "idle");
+        await idle.says(/held/, 60);
+        await othersAnswer(5);
+        await httpAnswers(3);
+        await ended(idle);
+        await ended(deaf);
+        await httpAnswers(2);
+        await begun?.goOn();
+        await eventually(
+          `nothing is left but ${before} descriptors`,
+          async () => await descriptors() <= before + 2,
+          10,
+        );
+        assertLess(await residentMib(link.router), MEMORY);
+      },
+    );
   }
 
   suite("600 connections whose other end is gone", async () => {

@@ -117,6 +117,9 @@ describe("API", () => {
           "192.0.2.1.evil.example",
           "[2001:db8::1].evil.example",
           "x@localhost",
+          "192.0.2.1%evil",
+          "[::1%evil]:6315",
+          "fe80::1%eth0",
           "",
         ]
       ) {
@@ -148,11 +151,25 @@ describe("API", () => {
   }
 
   it("knows an origin without its port", () => {
-    assertEquals(isOwnOrigin("https://a.example", "a.example:443"), true);
-    assertEquals(isOwnOrigin("https://a.example", "A.example"), true);
-    assertEquals(isOwnOrigin("http://a.example:443", "a.example"), false);
-    assertEquals(isOwnOrigin("http://[::1]", "[::1]:80"), true);
-    assertEquals(isOwnOrigin("file://", "a.example"), false);
+    assertEquals(
+      isOwnOrigin("https://a.example", "a.example:443", "https"),
+      true,
+    );
+    assertEquals(isOwnOrigin("https://a.example", "A.example", "https"), true);
+    assertEquals(
+      isOwnOrigin("http://a.example:443", "a.example", "http"),
+      false,
+    );
+    assertEquals(
+      isOwnOrigin("http://a.example:443", "a.example:443", "https"),
+      false,
+    );
+    assertEquals(
+      isOwnOrigin("https://a.example:80", "a.example:80", "http"),
+      false,
+    );
+    assertEquals(isOwnOrigin("http://[::1]", "[::1]:80", "http"), true);
+    assertEquals(isOwnOrigin("file://", "a.example", "http"), false);
   });
 
   it("answers health and boot files under any name", async () => {

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
-import { MAX_EVENT_READERS } from "../../lib/limits.ts";
+import {
+  MAX_EVENT_READERS,
+  MAX_EVENT_READERS_OF_ONE,
+} from "../../lib/limits.ts";
 import type { MachineEventJson, MachineJson } from "../../lib/machines/json.ts";
 import { eventually, pause } from "../lab/lab.ts";
 import { ask, Known, MAC, MAC_TEXT, OTHER_MAC } from "./ask.ts";
@@ -303,12 +306,20 @@ describe("event stream", () => {
     const handler = known.handler();
     assertEquals((await ask(handler, "/events?mac=x")).status, 400);
     const bodies = [];
+    const asking = (client: number) =>
+      ask(handler, "/events", { client: `fe80::${client}` });
+    const isRefused = async (client: number) => {
+      const refused = await asking(client);
+      assertEquals(refused.status, 503);
+      await refused.body?.cancel();
+    };
     for (let count = 0; count < MAX_EVENT_READERS; count++) {
-      bodies.push((await ask(handler, "/events")).body!);
+      const client = Math.floor(count / MAX_EVENT_READERS_OF_ONE);
+      bodies.push((await asking(client)).body!);
+      if (count + 1 === MAX_EVENT_READERS_OF_ONE) await isRefused(client);
     }
-    const refused = await ask(handler, "/events");
-    assertEquals(refused.status, 503);
-    await refused.body?.cancel();
+    await isRefused(99);
+    assertEquals(known.broadcast.places.refused, 2);
     for (const body of bodies) await body.cancel();
   });
 

@@ -804,7 +804,7 @@ describe("HTTP handler", () => {
         CLIENT,
         undefined,
       );
-      const reader = body.getReader();
+      const reader = body!.getReader();
       const { value } = await reader.read();
       assertEquals(value!.length, MAX_FILE_CHUNK);
       await reader.read();

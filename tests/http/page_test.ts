@@ -180,9 +180,7 @@ describe("the files of the page", () => {
 
   it("are all that the scripts import", async () => {
     const files = await readPageFiles();
-    const texts = [...files.values()].map(({ content }) =>
-      new TextDecoder().decode(content)
-    );
+    const texts = [...files.values()].map(({ content }) => content);
     const imported = texts.flatMap((text) =>
       [...text.matchAll(/from "\.\/([^"]*)"/g)].map(([, name]) =>
         `/page/${name}`
@@ -197,7 +195,7 @@ describe("the files of the page", () => {
 
   it("ask for nothing outside", async () => {
     for (const [path, { content }] of await readPageFiles()) {
-      const urls = new TextDecoder().decode(content).match(
+      const urls = content.match(
         /(?:https?:)?\/\/[a-z][^\s"'`]*/g,
       );
       if (path.endsWith(".svg")) {

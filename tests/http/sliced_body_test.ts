@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { MAX_WRITTEN_BODIES } from "../../lib/limits.ts";
+import {
+  MAX_WRITTEN_BODIES,
+  MAX_WRITTEN_BODIES_OF_ONE,
+} from "../../lib/limits.ts";
 import { ask, Known } from "./ask.ts";
 
 describe("answers that are being written", () => {
@@ -12,27 +15,46 @@ describe("answers that are being written", () => {
     const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
     for (let count = 0; count < MAX_WRITTEN_BODIES; count++) {
       const path = count % 2 === 0 ? "/machines" : "/";
-      const response = await ask(handler, path);
+      const client = `fe80::${Math.floor(count / MAX_WRITTEN_BODIES_OF_ONE)}`;
+      const response = await ask(handler, path, { client });
       assertEquals(response.status, 200);
       readers.push(response.body!.getReader());
       assert(!(await readers.at(-1)!.read()).done);
     }
-    assertEquals(known.bodies.active, MAX_WRITTEN_BODIES);
-    for (const path of ["/machines", "/", "/names"]) {
+    assertEquals(known.bodies.places.taken, MAX_WRITTEN_BODIES);
+    const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
+    for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
       const refused = await ask(handler, path);
       assertEquals(refused.status, 503);
       assertEquals(refused.headers.get("retry-after"), "10");
       await refused.body!.cancel();
     }
+    assertEquals(known.bodies.places.refused, 6);
     // What is written at once is not concerned.
     const health = await ask(handler, "/healthz");
     assertEquals(health.status, 200);
     await health.body!.cancel();
     const first = readers.shift()!;
     while (!(await first.read()).done);
-    assertEquals(known.bodies.active, MAX_WRITTEN_BODIES - 1);
+    assertEquals(known.bodies.places.taken, MAX_WRITTEN_BODIES - 1);
     for (const reader of readers) await reader.cancel();
-    assertEquals(known.bodies.active, 0);
+    assertEquals(known.bodies.places.taken, 0);
+  });
+
+  it("to one client are not all that there may be", async () => {
+    const known = new Known();
+    const handler = known.handler();
+    const bodies = [];
+    for (let count = 0; count < MAX_WRITTEN_BODIES_OF_ONE; count++) {
+      bodies.push((await ask(handler, "/page/page.css")).body!);
+    }
+    const refused = await ask(handler, "/page/page.css");
+    assertEquals(refused.status, 503);
+    const other = await ask(handler, "/page/page.css", { client: "fe80::1" });
+    assertEquals(other.status, 200);
+    for (const body of [...bodies, refused.body!, other.body!]) {
+      await body.cancel();
+    }
   });
 
   it("count for nothing when nobody reads them", async () => {
@@ -42,6 +64,6 @@ describe("answers that are being written", () => {
       const response = await ask(handler, "/machines", { method: "HEAD" });
       assertEquals(response.status, 200);
     }
-    assertEquals(known.bodies.active, 0);
+    assertEquals(known.bodies.places.taken, 0);
   });
 });

@@ -4,8 +4,9 @@
  *
  * Usage: `connections.ts ADDRESS PORT COUNT KIND [PATH]`. `KIND` says what the
  * connections do: `idle`: nothing; `sending`: a request for `PATH`, an octet of
- * it each second; `reading`: ask for `PATH` and read an octet of it each second. One that is
- * closed is not opened again. It says `held` when it has tried all, and ends at
+ * it each second; `reading`: ask for `PATH` and read an octet of it each second;
+ * `pipelining`: ask for `PATH` as often as the server takes it and read nothing.
+ * One that is closed is not opened again. It says `held` when it has tried all, and ends at
  * SIGTERM with a line of JSON: how many were open to the end.
  *
  * @module
@@ -47,6 +48,7 @@ async function use(connection: Deno.TcpConn): Promise<void> {
     await connection.write(new TextEncoder().encode("\r\n\r\n"));
   }
   if (kind === "sending") void send(connection);
+  if (kind === "pipelining") return await pipeline(connection);
   while (await connection.read(buffer) !== null) {
     if (kind === "reading") await pause(1000);
   }
@@ -57,6 +59,18 @@ async function send(connection: Deno.TcpConn): Promise<void> {
   for (let at = 0; at < request.length && open.has(connection); at++) {
     await connection.write(request.subarray(at, at + 1)).catch(() => {});
     await pause(1000);
+  }
+}
+
+/** The server's send buffer, and what waits for it, are full at some time. */
+async function pipeline(connection: Deno.TcpConn): Promise<never> {
+  const requests = new TextEncoder().encode(
+    `GET ${path} HTTP/1.1\r\nHost: [${hostname}]\r\n\r\n`.repeat(100),
+  );
+  while (true) {
+    for (let at = 0; at < requests.length;) {
+      at += await connection.write(requests.subarray(at));
+    }
   }
 }
 

@@ -29,14 +29,16 @@ function acknowledge(block: number): Uint8Array {
 describe("TftpServer", () => {
   let server: TftpServer;
   let client: Deno.DatagramConn;
+  let isAllowed: boolean;
 
   beforeEach(() => {
     port++;
+    isAllowed = true;
     server = new TftpServer({
       port,
       interfaceName: "lo",
       open: () => Promise.resolve(FILE),
-      allows: () => true,
+      allows: () => isAllowed,
       observer: { tftpRefused() {}, transferring() {} },
     });
     server.follow(["::1"]);
@@ -88,6 +90,40 @@ describe("TftpServer", () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
+  });
+
+  it("goes on with a transfer in whose name another file is asked for", async () => {
+    await ask(REQUEST);
+    const { port: transfer } = await next();
+    await ask(acknowledge(0), transfer);
+    assertEquals((await next()).bytes[3], 1);
+    await ask(readRequest("other", 600));
+    for (let tries = 0; server.refused.other_transfer === 0; tries++) {
+      assert(tries < 100, "it is not counted");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (let block = 1; block <= 5; block++) {
+      await ask(acknowledge(block), transfer);
+      const data = await next();
+      assertEquals([data.port, data.bytes[3]], [transfer, block + 1]);
+    }
+    assertEquals(server.transfers, 1);
+  });
+
+  it("answers nobody that is not of the link", async () => {
+    isAllowed = false;
+    for (const bytes of [REQUEST, Uint8Array.of(0, Opcode.WriteRequest)]) {
+      await ask(bytes);
+    }
+    for (let tries = 0; server.refused.source_not_allowed < 2; tries++) {
+      assert(tries < 100, "it is not counted");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    // What comes first is the answer to the next one, whom it does answer.
+    isAllowed = true;
+    await ask(REQUEST);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.OptionAcknowledgment);
+    assertEquals(server.transfers, 1);
   });
 
   it("begins anew when the same port asks for something else", async () => {

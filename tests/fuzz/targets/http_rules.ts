@@ -257,14 +257,17 @@ function checkHost(host: string): string {
 }
 
 function checkOrigin(origin: string, host: string): string {
-  const isOwn = isOwnOrigin(origin, host);
   const page = URL.parse(origin);
-  const asked = URL.parse(`${page?.protocol}//${host}/`);
-  isOwnPage.holds(
-    !isOwn || page === null || page.host === asked?.host,
-    () => ({ origin, host }),
-  );
-  return `origin ${isOwn}`;
+  const verdicts = (["http", "https"] as const).map((protocol) => {
+    const isOwn = isOwnOrigin(origin, host, protocol);
+    const asked = URL.parse(`${protocol}://${host}/`);
+    isOwnPage.holds(
+      !isOwn || page === null || page.origin === asked?.origin,
+      () => ({ origin, host, protocol }),
+    );
+    return isOwn;
+  });
+  return `origin ${verdicts}`;
 }
 
 function checkTarget(url: string): string {
