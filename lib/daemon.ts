@@ -45,7 +45,6 @@ import {
   type KeyPair,
   type ListenAddress,
 } from "./http/server.ts";
-import { SlicedBodies } from "./http/sliced_body.ts";
 import { IpxeFiles, SCRIPT_NAME } from "./ipxe/files.ts";
 import { MAX_LATECOMERS_AT_ONCE, MAX_NEWCOMERS_AT_ONCE } from "./limits.ts";
 import { type Log, shown } from "./log.ts";
@@ -130,7 +129,6 @@ export class Daemon
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
   readonly #netboot: Netboot;
-  readonly #bodies: SlicedBodies;
   readonly #connections = new Connections();
   readonly #shares = sharesOf(descriptorLimit());
   readonly #handler: Handler;
@@ -208,7 +206,6 @@ export class Daemon
       if (machine === undefined) return;
       this.#machines.reach(machine, "http_fetch_uki", detail);
     }, new Downloads(hasRoom));
-    this.#bodies = new SlicedBodies(turns, hasRoom);
     this.#handler = new Handler({
       netboot: this.#netboot,
       api: new Api({
@@ -216,7 +213,7 @@ export class Daemon
         writer,
         broadcast: this.#broadcast,
         names: this.#names,
-        bodies: this.#bodies,
+        turns,
         metrics: () => this.#metrics(),
         problem: () => this.#dhcpv6.problem,
       }),
@@ -224,12 +221,13 @@ export class Daemon
         registry: this.#machines,
         writer,
         names: this.#names,
-        bodies: this.#bodies,
+        turns,
         interfaceName: settings.interfaceName,
         baseAddress: answers.links[0]!.text,
       }),
       allows,
       hosts: new HostNames(settings.hosts),
+      hasRoom,
     });
     this.#http = new HttpServer({
       address: settings.http,
@@ -649,7 +647,6 @@ export class Daemon
       isServing: this.#dhcpv6.serving !== undefined,
       tftp: this.#tftp,
       downloads: this.#netboot.downloads,
-      bodies: this.#bodies,
       answering: this.#connections.answering,
       closedConnections: this.#silenceWatch?.closed ?? 0,
       handler: this.#handler,

@@ -9,7 +9,6 @@ import type { Dhcpv6Counters } from "./dhcpv6/counters.ts";
 import type { Handler } from "./http/handler.ts";
 import { descriptorLimit, openDescriptors } from "./http/descriptors.ts";
 import type { Downloads } from "./http/download.ts";
-import type { SlicedBodies } from "./http/sliced_body.ts";
 import type { Log } from "./log.ts";
 import type { Broadcast } from "./machines/broadcast.ts";
 import type { MachineRegistry } from "./machines/registry.ts";
@@ -26,7 +25,6 @@ export interface CountingParts {
   readonly isServing: boolean;
   readonly tftp: TftpServer;
   readonly downloads: Downloads;
-  readonly bodies: SlicedBodies;
   /** HTTP connections that are being answered. */
   readonly answering: number;
   /** HTTP connections that were closed for doing nothing. */
@@ -195,7 +193,7 @@ function tftpMetrics(tftp: TftpServer): Metric[] {
 }
 
 function httpMetrics(
-  { handler, downloads, bodies, broadcast, answering, closedConnections }:
+  { handler, downloads, broadcast, answering, closedConnections }:
     CountingParts,
 ): Metric[] {
   return [
@@ -214,7 +212,7 @@ function httpMetrics(
       [
         ["download", downloads.places.refused],
         ["events", broadcast.places.refused],
-        ["answer", bodies.places.refused],
+        ["answer", handler.places.refused],
       ],
     ),
     single(

@@ -99,8 +99,8 @@ export const MAX_DOWNLOADS_OF_ONE = 128;
  * client: each holds a connection and a piece of text for as long as its client
  * likes.
  */
-export const MAX_WRITTEN_BODIES = 256;
-export const MAX_WRITTEN_BODIES_OF_ONE = 64;
+export const MAX_WRITTEN_ANSWERS = 256;
+export const MAX_WRITTEN_ANSWERS_OF_ONE = 64;
 
 /** Octets of the file of machines' names: 65,536 of them and room for more. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;

@@ -12,8 +12,9 @@ import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../metrics/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../metrics/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
+import type { Turns } from "../turns.ts";
 import { decoded, sentence, type Target } from "./respond.ts";
-import { type SlicedBodies, tooManyReaders } from "./sliced_body.ts";
+import { slicedBody } from "./sliced_body.ts";
 
 /** What the API tells of. */
 export interface ApiParts {
@@ -21,8 +22,8 @@ export interface ApiParts {
   readonly writer: MachineWriter;
   readonly broadcast: Broadcast;
   readonly names: Names;
-  /** In which long answers are written. */
-  readonly bodies: SlicedBodies;
+  /** In which answers are written. */
+  readonly turns: Turns;
   readonly metrics: () => Iterable<Metric>;
   /** Why machines get no answers now; `undefined` if they do. */
   readonly problem: () => string | undefined;
@@ -44,29 +45,22 @@ export class Api {
     this.#parts = parts;
   }
 
-  /** Answers GET; `undefined` if there is nothing at this path. */
-  respond(
-    { path, query }: Target,
-    headers: Headers,
-    client: string,
-  ): Response | undefined {
+  /** Answers GET of what there is now; `undefined` if it is not there. */
+  respond({ path }: Target): Response | undefined {
     const { registry, writer, names, metrics } = this.#parts;
     switch (path) {
-      case "/events":
-        return this.#events(new URLSearchParams(query), headers, client);
       case "/machines":
-        return this.#written(writer.machines(registry.log.next - 1), client);
+        return this.#written(writer.machines(registry.log.next - 1));
       case "/names":
-        return this.#written(objectByMac(names.entries()), client);
+        return this.#written(objectByMac(names.entries()));
       case "/metrics":
         return this.#written(
           [prometheusText(metrics())].values(),
-          client,
           PROMETHEUS_TYPE,
         );
     }
     return path.startsWith(MACHINES)
-      ? this.#machine(path.slice(MACHINES.length), client)
+      ? this.#machine(path.slice(MACHINES.length))
       : undefined;
   }
 
@@ -78,7 +72,9 @@ export class Api {
       : sentence(503, problem, NOW);
   }
 
-  #events(query: URLSearchParams, headers: Headers, client: string): Response {
+  /** Answers GET of what happens, to `client`. */
+  events(target: Target, headers: Headers, client: string): Response {
+    const query = new URLSearchParams(target.query);
     const macText = query.get("mac");
     const mac = macText === null ? undefined : parseMac(macText);
     if (macText !== null && mac === undefined) return badMac("?mac=");
@@ -104,7 +100,7 @@ export class Api {
     });
   }
 
-  #machine(macText: string, client: string): Response {
+  #machine(macText: string): Response {
     const mac = parseMac(decoded(macText));
     if (mac === undefined) return badMac("/machines/");
     const machine = this.#parts.registry.get(mac);
@@ -112,16 +108,11 @@ export class Api {
       return Response.json(null, { status: 404, headers: NOW });
     }
     const text = JSON.stringify(this.#parts.writer.machine(machine));
-    return this.#written([text].values(), client);
+    return this.#written([text].values());
   }
 
-  #written(
-    pieces: Iterator<string>,
-    client: string,
-    type = "application/json",
-  ): Response {
-    const body = this.#parts.bodies.open(pieces, client);
-    return body === undefined ? tooManyReaders() : new Response(body, {
+  #written(pieces: Iterator<string>, type = "application/json"): Response {
+    return new Response(slicedBody(pieces, this.#parts.turns), {
       headers: { ...NOW, "content-type": type },
     });
   }

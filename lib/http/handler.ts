@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MAX_WRITTEN_ANSWERS, MAX_WRITTEN_ANSWERS_OF_ONE } from "../limits.ts";
+import { Places } from "../places.ts";
 import type { Api } from "./api.ts";
 import {
   type HostNames,
@@ -24,6 +26,17 @@ export interface HandlerOptions {
   readonly allows: (hostname: string) => boolean;
   /** The names under which the API answers. */
   readonly hosts: HostNames;
+  /** Whether one more answer can be written now. */
+  readonly hasRoom?: () => boolean;
+}
+
+/** What is known of a request besides what it says. */
+export interface Circumstances {
+  /** The client's address. */
+  readonly client: string;
+  readonly protocol: Protocol;
+  /** Settles when its response is over. */
+  readonly completed: Promise<void>;
 }
 
 /** Answers HTTP requests. */
@@ -31,19 +44,26 @@ export class Handler {
   /** How many answers had each status. */
   readonly answered: Map<number, number> = new Map();
 
+  /** Of those to whom the API or the page is being written. */
+  readonly places: Places;
+
   readonly #options: HandlerOptions;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
+    this.places = new Places({
+      all: MAX_WRITTEN_ANSWERS,
+      ofOne: MAX_WRITTEN_ANSWERS_OF_ONE,
+      hasRoom: options.hasRoom,
+    });
   }
 
-  /** Answers one request from `client`. */
+  /** Answers one request. */
   async handle(
     request: Request,
-    client: string,
-    protocol: Protocol,
+    circumstances: Circumstances,
   ): Promise<Response> {
-    const response = await this.#respond(request, client, protocol);
+    const response = await this.#respond(request, circumstances);
     const { status } = response;
     this.answered.set(status, (this.answered.get(status) ?? 0) + 1);
     return response;
@@ -51,10 +71,10 @@ export class Handler {
 
   async #respond(
     request: Request,
-    client: string,
-    protocol: Protocol,
+    circumstances: Circumstances,
   ): Promise<Response> {
     const { allows, netboot } = this.#options;
+    const { client, protocol } = circumstances;
     if (!allows(client)) return sentence(403, "this address is not served");
     if (!isOneHost(request.headers.get("host") ?? "")) {
       return sentence(400, "the Host header is no host");
@@ -67,7 +87,7 @@ export class Handler {
     if (target.path.startsWith("/mac/")) {
       return await netboot.handle(request, target.path, client, protocol);
     }
-    const response = await this.#api(request.headers, target, client, protocol);
+    const response = await this.#api(request.headers, target, circumstances);
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return new Response(null, response);
@@ -76,8 +96,7 @@ export class Handler {
   async #api(
     headers: Headers,
     target: Target,
-    client: string,
-    protocol: Protocol,
+    { client, protocol, completed }: Circumstances,
   ): Promise<Response> {
     const { api, hosts, page } = this.#options;
     if (target.path === "/healthz") return api.health();
@@ -92,8 +111,15 @@ export class Handler {
     if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
       return sentence(403, "pages from elsewhere are not served");
     }
-    return api.respond(target, headers, client) ??
-      await page.respond(target.path, headers, client) ??
-      sentence(404, "not found");
+    if (target.path === "/events") return api.events(target, headers, client);
+    const leave = this.places.take(client);
+    if (leave === undefined) {
+      return sentence(503, "too many are being answered already", {
+        "retry-after": "10",
+      });
+    }
+    completed.then(leave, leave);
+    return api.respond(target) ??
+      await page.respond(target.path, headers) ?? sentence(404, "not found");
   }
 }

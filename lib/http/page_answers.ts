@@ -7,6 +7,7 @@
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
+import type { Turns } from "../turns.ts";
 import { hasAlready } from "./conditions.ts";
 import {
   CONTENT_SECURITY_POLICY,
@@ -15,7 +16,7 @@ import {
   pageTail,
 } from "./page.ts";
 import { type PageFile, readPageFiles } from "./page_files.ts";
-import { type SlicedBodies, tooManyReaders } from "./sliced_body.ts";
+import { slicedBody } from "./sliced_body.ts";
 
 /** What the page tells of. */
 export interface PageParts {
@@ -23,7 +24,7 @@ export interface PageParts {
   readonly writer: MachineWriter;
   readonly names: Names;
   /** In which it is written. */
-  readonly bodies: SlicedBodies;
+  readonly turns: Turns;
   readonly interfaceName: string;
   readonly baseAddress: string;
 }
@@ -46,18 +47,16 @@ export class PageAnswers {
   async respond(
     path: string,
     headers: Headers,
-    client: string,
   ): Promise<Response | undefined> {
-    if (path === "/") return this.#page(client);
+    if (path === "/") return this.#page();
     if (!path.startsWith("/page/")) return undefined;
     const file = (await (this.#files ??= readPageFiles())).get(path);
-    return file && this.#file(file, headers, client);
+    return file && this.#file(file, headers);
   }
 
   #file(
     { type, etag, content, size }: PageFile,
     headers: Headers,
-    client: string,
   ): Response {
     const about = {
       ...HEADERS,
@@ -69,8 +68,8 @@ export class PageAnswers {
     if (known !== null && hasAlready(known, etag)) {
       return new Response(null, { status: 304, headers: about });
     }
-    const body = this.#parts.bodies.open([content].values(), client);
-    return body === undefined ? tooManyReaders() : new Response(body, {
+    const body = slicedBody([content].values(), this.#parts.turns);
+    return new Response(body, {
       headers: {
         ...about,
         "content-type": type,
@@ -79,9 +78,8 @@ export class PageAnswers {
     });
   }
 
-  #page(client: string): Response {
-    const body = this.#parts.bodies.open(this.#pieces(), client);
-    return body === undefined ? tooManyReaders() : new Response(body, {
+  #page(): Response {
+    return new Response(slicedBody(this.#pieces(), this.#parts.turns), {
       headers: {
         ...HEADERS,
         "content-type": "text/html; charset=utf-8",

@@ -215,8 +215,11 @@ export class HttpServer {
       async (request, info) => {
         connections.follow(address.port, info);
         follow(traffic, info.completed);
-        const client = info.remoteAddr.hostname;
-        const response = await handler.handle(request, client, protocol);
+        const response = await handler.handle(request, {
+          client: info.remoteAddr.hostname,
+          protocol,
+          completed: info.completed,
+        });
         if (traffic.isDraining) response.headers.set("connection", "close");
         return response;
       },

@@ -211,6 +211,30 @@ describe("HTTP abuse", () => {
     );
   }
 
+  for (
+    const [count, path] of [
+      [21, "/events"],
+      [50, "/page/page.css"],
+      [50, "/healthz"],
+    ] as const
+  ) {
+    suite(
+      `${count} connections with ${path} 195 times each, unread`,
+      async () => {
+        const streams = hold(count, "streams", path);
+        await streams.says(/held/, 60);
+        const idle = hold(600, "idle");
+        await idle.says(/held/, 60);
+        await othersAnswer(5);
+        await httpAnswers(3);
+        assertLess(await residentMib(link.router), MEMORY);
+        await ended(idle);
+        await ended(streams);
+        await httpAnswers(2);
+      },
+    );
+  }
+
   suite("600 connections whose other end is gone", async () => {
     const { attacker } = link;
     const gone = [

@@ -11,7 +11,6 @@ import { Names } from "../../lib/machines/names.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import type { Metric } from "../../lib/metrics/metrics.ts";
 import { parseIpv6 } from "../../lib/net/ipv6.ts";
-import { SlicedBodies } from "../../lib/http/sliced_body.ts";
 import { Turns } from "../../lib/turns.ts";
 
 export const MAC_TEXT = "02:00:5e:00:53:01";
@@ -50,22 +49,37 @@ export async function ask(
     url: `${protocol}://${host}${path}`,
     headers: new Headers(headers),
   };
-  const response = await handler.handle(request as Request, client, protocol);
-  return new Response(response.body && taken(response.body), response);
+  const { promise: completed, resolve } = Promise.withResolvers<void>();
+  const response = await handler.handle(request as Request, {
+    client,
+    protocol,
+    completed,
+  });
+  if (response.body === null) resolve();
+  return new Response(response.body && taken(response.body, resolve), response);
 }
 
-/** What a body holds, taken as a server does: each chunk before the next. */
+/**
+ * What a body holds, taken as a server does: each chunk before the next.
+ *
+ * @param onEnd Called when it is over.
+ */
 export function taken(
   body: ReadableStream<Uint8Array>,
+  onEnd: () => void = () => {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   return new ReadableStream({
     async pull(controller) {
       const { value, done } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value.slice());
+      if (!done) return controller.enqueue(value.slice());
+      controller.close();
+      onEnd();
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel: (reason) => {
+      onEnd();
+      return reader.cancel(reason);
+    },
   }, { highWaterMark: 0 });
 }
 
@@ -82,7 +96,6 @@ export class Known {
     namesUnreadable() {},
   });
   readonly turns = new Turns();
-  readonly bodies = new SlicedBodies(this.turns);
   /** What is wrong, for `/healthz`. */
   problem: string | undefined;
   metrics: Metric[] = [];

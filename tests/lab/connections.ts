@@ -6,7 +6,8 @@
  * connections do: `idle`: nothing; `sending`: a request for `PATH`, an octet of
  * it each second; `reading`: ask for `PATH` and read an octet of it each second;
  * `pipelining`: ask for `PATH` as often as the server takes it and read nothing.
- * One that is closed is not opened again. It says `held` when it has tried all, and ends at
+ * `streams`: ask for `PATH` as often as HTTP/2 lets a connection ask at once, and
+ * take no octet of any answer. One that is closed is not opened again. It says `held` when it has tried all, and ends at
  * SIGTERM with a line of JSON: how many were open to the end.
  *
  * @module
@@ -24,6 +25,9 @@ const [hostname, port, count, kind, path = "/"] = [
 
 /** Connections that are being opened at once. */
 const TOGETHER = 50;
+
+/** Streams of an HTTP/2 connection; the server allows 200. */
+const STREAMS = 195;
 
 const request = new TextEncoder().encode(
   `GET ${path} HTTP/1.1\r\nHost: [${hostname}]\r\nX-Filler: ${
@@ -48,6 +52,7 @@ async function use(connection: Deno.TcpConn): Promise<void> {
     await connection.write(new TextEncoder().encode("\r\n\r\n"));
   }
   if (kind === "sending") void send(connection);
+  if (kind === "streams") await connection.write(streams());
   if (kind === "pipelining") return await pipeline(connection);
   while (await connection.read(buffer) !== null) {
     if (kind === "reading") await pause(1000);
@@ -60,6 +65,42 @@ async function send(connection: Deno.TcpConn): Promise<void> {
     await connection.write(request.subarray(at, at + 1)).catch(() => {});
     await pause(1000);
   }
+}
+
+/** An HTTP/2 frame (RFC 9113 section 4.1). */
+function frame(type: number, flags: number, stream: number, payload: number[]) {
+  const { length } = payload;
+  return [
+    ...[length >> 16, length >> 8 & 255, length & 255, type, flags],
+    ...[0, 0, stream >> 8, stream & 255, ...payload],
+  ];
+}
+
+/** Requests of HTTP/2 without an upgrade, and no window for their answers. */
+function streams(): Uint8Array {
+  const text = (value: string) => [...new TextEncoder().encode(value)];
+  const literal = (index: number, value: string) => [
+    index,
+    value.length,
+    ...text(value),
+  ];
+  // GET and http are entries of HPACK's static table, as are the names of the
+  // path and the authority (RFC 7541 appendix A).
+  const head = [
+    0x82,
+    0x86,
+    ...literal(4, path),
+    ...literal(1, `[${hostname}]`),
+  ];
+  const INITIAL_WINDOW_SIZE = 4;
+  return Uint8Array.from([
+    ...text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ...frame(4, 0, 0, [0, INITIAL_WINDOW_SIZE, 0, 0, 0, 0]),
+    ...Array.from(
+      { length: STREAMS },
+      (_, index) => frame(1, 5, 2 * index + 1, head),
+    ).flat(),
+  ]);
 }
 
 /** The server's send buffer, and what waits for it, are full at some time. */

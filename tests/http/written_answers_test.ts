@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
-  MAX_WRITTEN_BODIES,
-  MAX_WRITTEN_BODIES_OF_ONE,
+  MAX_WRITTEN_ANSWERS,
+  MAX_WRITTEN_ANSWERS_OF_ONE,
 } from "../../lib/limits.ts";
 import { ask, Known } from "./ask.ts";
+
+/** Whoever waits for the end of an answer has heard of it. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("answers that are being written", () => {
   it("are so many at once, and more when some are taken", async () => {
@@ -13,15 +16,15 @@ describe("answers that are being written", () => {
     for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
     const handler = known.handler();
     const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
-    for (let count = 0; count < MAX_WRITTEN_BODIES; count++) {
+    for (let count = 0; count < MAX_WRITTEN_ANSWERS; count++) {
       const path = count % 2 === 0 ? "/machines" : "/";
-      const client = `fe80::${Math.floor(count / MAX_WRITTEN_BODIES_OF_ONE)}`;
+      const client = `fe80::${Math.floor(count / MAX_WRITTEN_ANSWERS_OF_ONE)}`;
       const response = await ask(handler, path, { client });
       assertEquals(response.status, 200);
       readers.push(response.body!.getReader());
       assert(!(await readers.at(-1)!.read()).done);
     }
-    assertEquals(known.bodies.places.taken, MAX_WRITTEN_BODIES);
+    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS);
     const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
     for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
       const refused = await ask(handler, path);
@@ -29,23 +32,25 @@ describe("answers that are being written", () => {
       assertEquals(refused.headers.get("retry-after"), "10");
       await refused.body!.cancel();
     }
-    assertEquals(known.bodies.places.refused, 6);
+    assertEquals(handler.places.refused, 6);
     // What is written at once is not concerned.
     const health = await ask(handler, "/healthz");
     assertEquals(health.status, 200);
     await health.body!.cancel();
     const first = readers.shift()!;
     while (!(await first.read()).done);
-    assertEquals(known.bodies.places.taken, MAX_WRITTEN_BODIES - 1);
+    await settled();
+    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS - 1);
     for (const reader of readers) await reader.cancel();
-    assertEquals(known.bodies.places.taken, 0);
+    await settled();
+    assertEquals(handler.places.taken, 0);
   });
 
   it("to one client are not all that there may be", async () => {
     const known = new Known();
     const handler = known.handler();
     const bodies = [];
-    for (let count = 0; count < MAX_WRITTEN_BODIES_OF_ONE; count++) {
+    for (let count = 0; count < MAX_WRITTEN_ANSWERS_OF_ONE; count++) {
       bodies.push((await ask(handler, "/page/page.css")).body!);
     }
     const refused = await ask(handler, "/page/page.css");
@@ -60,10 +65,10 @@ describe("answers that are being written", () => {
   it("count for nothing when nobody reads them", async () => {
     const known = new Known();
     const handler = known.handler();
-    for (let count = 0; count < 2 * MAX_WRITTEN_BODIES; count++) {
+    for (let count = 0; count < 2 * MAX_WRITTEN_ANSWERS; count++) {
       const response = await ask(handler, "/machines", { method: "HEAD" });
       assertEquals(response.status, 200);
     }
-    assertEquals(known.bodies.places.taken, 0);
+    assertEquals(handler.places.taken, 0);
   });
 });
