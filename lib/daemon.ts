@@ -140,6 +140,7 @@ export class Daemon
   #silenceWatch: SilenceWatch | undefined;
   readonly #toldOfNoMac = new OnceAMinute();
   readonly #toldOfLoud = new OnceAMinute();
+  readonly #toldOfNewcomers = new OnceAMinute();
   readonly #finder: InterfaceFinder;
   /** The interface at the last look, and where TFTP is served on it. */
   #link: Interface | undefined;
@@ -529,7 +530,7 @@ export class Daemon
       const bound = packet.type === MessageType.Solicit
         ? this.#newcomers
         : this.#latecomers;
-      if (!bound.admits(performance.now())) return;
+      if (!bound.admits(performance.now())) return this.#sayNewcomers();
     }
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
@@ -661,10 +662,19 @@ export class Daemon
   /** A client asks something of another server. */
   #hearOfOther(packet: Packet, { hostname }: Deno.NetAddr): void {
     const sender = parseIpv6(hostname);
-    const other = sender && this.#otherServers.heard(packet, sender);
+    const other = sender &&
+      this.#otherServers.heard(packet, sender, performance.now());
     if (other !== undefined) {
       this.#machineLog.otherServer(other, this.#settings.interfaceName);
     }
+  }
+
+  #sayNewcomers(): void {
+    if (!this.#toldOfNewcomers.isDue("", performance.now())) return;
+    this.#log.warning(
+      "too_many_newcomers",
+      "more new machines ask than a lab has: they are answered, but those that only solicit are not remembered for now",
+    );
   }
 
   #sayNoMac(source: string): void {

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { parseCommandLine } from "../lib/cli/options.ts";
 import { settingsOf } from "../lib/cli/settings.ts";
 import { Daemon } from "../lib/daemon.ts";
+import { OtherServers } from "../lib/dhcpv6/other_servers.ts";
 import { Responder } from "../lib/dhcpv6/responder.ts";
 import {
   MAX_DHCPV6_ANSWER,
@@ -37,6 +38,10 @@ class Told {
   );
   readonly #responder: Responder;
   #text = "";
+
+  get answers() {
+    return this.#settings.answers;
+  }
 
   constructor() {
     const sink = {
@@ -192,6 +197,30 @@ describe("what an operator reads", () => {
       told.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
     }
     assertEquals((await told.log()).length, MAX_OTHER_SERVERS);
+  });
+
+  it("a server that others hide, a minute later", () => {
+    const { links, macSources } = new Told().answers;
+    const servers = new OtherServers(links, macSources);
+    const responder = new Responder(
+      { ...new Told().answers, boot: undefined },
+      hex(DUID),
+    );
+    const hears = (last: number, now: number) => {
+      const duid = `0003000102000000${(0x1000 + last).toString(16)}`;
+      const bytes = message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1"));
+      const sender = parseIpv6(EUI)!;
+      const room = new Uint8Array(MAX_DHCPV6_ANSWER);
+      responder.respond(bytes, bytes.length, sender, 546, true, room);
+      return servers.heard(responder.packet, sender, now) !== undefined;
+    };
+    for (let count = 0; count < MAX_OTHER_SERVERS; count++) {
+      assertEquals(hears(count, count), true);
+    }
+    assertEquals(hears(99, 59_999), false);
+    assertEquals(hears(99, 60_000), true);
+    assertEquals(hears(99, 60_001), false);
+    assertEquals(hears(98, 60_001), true);
   });
 
   it("a declined address once for each machine, for a while", async () => {

@@ -34,12 +34,23 @@ export interface Victim {
   readonly ownAddress: string;
 }
 
+/** What was told of a server. */
+interface Told {
+  /** Whether it was that it gives other addresses. */
+  readonly isHarmful: boolean;
+  /** When, in milliseconds of a clock that is never set. */
+  readonly at: number;
+}
+
+/** Milliseconds for which whoever was told of keeps out further ones. */
+const KEPT = 60_000;
+
 /** Remembers what was told of which server, so that each is told of once. */
 export class OtherServers {
   readonly #links: readonly Link[];
   readonly #macSources: readonly MacSource[];
-  /** By DUID: whether it was told of for giving other addresses. */
-  readonly #told = new Map<string, boolean>();
+  /** By DUID, oldest first. */
+  readonly #told = new Map<string, Told>();
   readonly #identity = noIdentity();
 
   constructor(links: readonly Link[], macSources: readonly MacSource[]) {
@@ -51,23 +62,37 @@ export class OtherServers {
    * A client's message names another server.
    *
    * @param sender The 16 octets of the address it came from.
+   * @param now Milliseconds of a clock that is never set.
    * @returns What is new about that server, if anything is.
    */
-  heard(packet: Packet, sender: Uint8Array): OtherServer | undefined {
+  heard(
+    packet: Packet,
+    sender: Uint8Array,
+    now: number,
+  ): OtherServer | undefined {
     const { bytes, options } = packet;
     const index = options.find(OptionCode.ServerId);
     const start = options.starts[index]!;
     const end = options.ends[index]!;
     const duid = encodeHex(bytes.subarray(start, end));
     const told = this.#told.get(duid);
-    if (told === true) return undefined;
-    if (told === undefined && this.#told.size >= MAX_OTHER_SERVERS) {
-      return undefined;
-    }
+    if (told?.isHarmful) return undefined;
+    if (told === undefined && !this.#hasRoom(now)) return undefined;
     const victim = this.#victimOf(packet, sender);
-    if (told === false && victim === undefined) return undefined;
-    this.#told.set(duid, victim !== undefined);
+    if (told !== undefined && victim === undefined) return undefined;
+    this.#told.delete(duid);
+    this.#told.set(duid, { isHarmful: victim !== undefined, at: now });
     return { duid, mac: macOfDuid(bytes, start, end), victim };
+  }
+
+  /** Servers that somebody has made up shall hide a real one for a while only. */
+  #hasRoom(now: number): boolean {
+    if (this.#told.size < MAX_OTHER_SERVERS) return true;
+    for (const [duid, { at }] of this.#told) {
+      if (now - at < KEPT) break;
+      this.#told.delete(duid);
+    }
+    return this.#told.size < MAX_OTHER_SERVERS;
   }
 
   /** The client, if it has an address that it would not get from here. */

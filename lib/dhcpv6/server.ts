@@ -13,7 +13,12 @@ import {
 } from "../limits.ts";
 import { DatagramSockets } from "../net/datagram_sockets.ts";
 import { hostnamesOf, type Interface } from "../net/interface.ts";
-import { IPV6_LENGTH, isLinkLocal, parseIpv6Into } from "../net/ipv6.ts";
+import {
+  IPV6_LENGTH,
+  isLinkLocal,
+  parseIpv6,
+  parseIpv6Into,
+} from "../net/ipv6.ts";
 import {
   ALL_RELAYS_AND_SERVERS,
   ALL_SERVERS,
@@ -67,6 +72,12 @@ export interface Dhcpv6ServerOptions {
  * them cost more than they bring.
  */
 const RECEIVERS = 2;
+
+/** Codes of failures to reach one address. */
+const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+]);
 
 /**
  * Answers in a row that could not be sent before that is a problem: one alone
@@ -398,7 +409,12 @@ export class Dhcpv6Server {
     }
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error, { hostname }: Deno.NetAddr): void {
+    // A relay that nobody can have, or a port that nobody is at, says nothing
+    // of the answers to others.
+    const { code } = error as { code?: string };
+    if (code === "EINVAL") return;
+    if (UNREACHABLE.has(code) && !isLinkLocal(parseIpv6(hostname)!)) return;
     this.#lastFailure = error.message;
     // Told once; a socket that was closed meanwhile is told of otherwise.
     if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#opened) {
@@ -427,7 +443,7 @@ export class Dhcpv6Server {
       counters.answerTime.observe((performance.now() - readAt) / 1000);
     } catch (error) {
       counters.dropped.send_failed++;
-      this.#fail(error as Error);
+      this.#fail(error as Error, to);
     } finally {
       outlet.waiting--;
       this.#answers.push(answer);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fingerprint } from "../fingerprint.ts";
 import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_OF_ONE,
@@ -17,7 +18,7 @@ import type { TransferReport } from "../machines/transfer_detail.ts";
 import { Places } from "../places.ts";
 import { Rations } from "../turns.ts";
 import type { ByteRange } from "./conditions.ts";
-import { fingerprint, type NetbootFile } from "./netboot_files.ts";
+import type { NetbootFile } from "./netboot_files.ts";
 
 /** Octets after which a download looks whether its file has changed. */
 const LOOK_AFTER = 1024 * 1024;

@@ -6,6 +6,7 @@
  */
 
 import { eTag } from "@std/http/etag";
+import { fingerprint } from "../fingerprint.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import type { Validators } from "./conditions.ts";
 
@@ -60,17 +61,6 @@ export function pathNames(escaped: string): string[] | undefined {
     names.push(name);
   }
   return names;
-}
-
-/** What identifies the content of a file, as far as its status tells. */
-export function fingerprint(info: Deno.FileInfo): string {
-  return [
-    info.dev,
-    info.ino,
-    info.size,
-    info.mtime?.getTime(),
-    info.ctime?.getTime(),
-  ].join(" ");
 }
 
 /** A directory of netboot files. */

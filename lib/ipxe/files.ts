@@ -4,7 +4,9 @@
  * @module
  */
 
+import { fingerprint } from "../fingerprint.ts";
 import { MAX_TFTP_FILE } from "../limits.ts";
+import { pause } from "../pause.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./builds.ts";
 
 /** The name under which iPXE asks for its script. */
@@ -18,10 +20,19 @@ export interface GivenIpxeFiles {
 
 /** A file as it was when it was read; whoever asks meanwhile waits for it. */
 interface Loaded {
-  readonly changed: number;
-  readonly size: number;
-  readonly content: Promise<Uint8Array>;
+  readonly fingerprint: string;
+  /** `undefined` if it became another one while it was read. */
+  readonly content: Promise<Uint8Array | undefined>;
 }
+
+/** Times that a file is looked at which is being written meanwhile. */
+const READINGS = 5;
+
+/**
+ * Milliseconds in which a file that changes twice may have one time only: the
+ * kernel's clock for files goes in steps.
+ */
+const TIME_STEP = 20;
 
 const ASSETS = new URL("../../assets/ipxe/", import.meta.url);
 
@@ -65,20 +76,49 @@ export class IpxeFiles {
     const path = this.#paths.get(key);
     if (path === undefined) return undefined;
     try {
-      const { size, mtime } = await Deno.stat(path);
-      const changed = mtime?.getTime() ?? 0;
-      let loaded = this.#loaded.get(key);
-      if (loaded?.changed !== changed || loaded.size !== size) {
-        if (size > MAX_TFTP_FILE) return undefined;
-        loaded = { changed, size, content: contentOf(path) };
-        this.#loaded.set(key, loaded);
+      for (let count = 0; count < READINGS; count++) {
+        const info = await Deno.stat(path);
+        if (info.size > MAX_TFTP_FILE) return undefined;
+        if (isBeingWritten(info)) {
+          await pause(TIME_STEP);
+          continue;
+        }
+        const content = await this.#load(key, path, fingerprint(info));
+        if (content !== undefined) return content;
       }
-      return await loaded.content;
     } catch {
       this.#loaded.delete(key);
-      return undefined;
     }
+    return undefined;
   }
+
+  /** A file with this fingerprint; `undefined` if it has none by now. */
+  #load(
+    key: IpxeBuild | "script",
+    path: string | URL,
+    print: string,
+  ): Promise<Uint8Array | undefined> {
+    let loaded = this.#loaded.get(key);
+    if (loaded?.fingerprint !== print) {
+      loaded = { fingerprint: print, content: contentAt(path, print) };
+      this.#loaded.set(key, loaded);
+    }
+    return loaded.content;
+  }
+}
+
+/** Whether another change would not be seen by its time. */
+function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
+  return mtime !== null && Math.abs(Date.now() - mtime.getTime()) < TIME_STEP;
+}
+
+/** Looked at after reading as well: what is served was never half another. */
+async function contentAt(
+  path: string | URL,
+  print: string,
+): Promise<Uint8Array | undefined> {
+  const content = await contentOf(path);
+  return fingerprint(await Deno.stat(path)) === print ? content : undefined;
 }
 
 async function contentOf(path: string | URL): Promise<Uint8Array> {

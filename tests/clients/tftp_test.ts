@@ -199,6 +199,20 @@ describe("real TFTP clients", () => {
     );
   });
 
+  suite("who is not of the link gets nothing", async () => {
+    await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");
+    await router.ip("-6 route add 2001:db8:77::7/128 dev lan");
+    const to = `${lab.directory}/stranger`;
+    const fetch = (...args: string[]) =>
+      client.run([
+        ...["curl", "-sS", "-g", "--max-time", "3", "-o", to, ...args],
+        `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
+      ], { mayFail: true });
+    const stranger = await fetch("--interface", "2001:db8:77::7");
+    assertEquals(stranger.code, 28, stranger.stderr); // nothing in time
+    assertEquals((await fetch()).code, 0);
+  });
+
   suite("a path without a MAC, and a write request, get an error", async () => {
     const to = `${lab.directory}/none`;
     const missing = await client.run(curl(512)("ipxe.efi", to), {

@@ -4,6 +4,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { dhclient } from "../clients/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../clients/expect.ts";
 import { encodeRequest, Opcode } from "../../lib/tftp/packet.ts";
+import { iaNa, message, opt, relayed } from "../dhcpv6/build.ts";
 import { RunningDaemon, startDaemon } from "../lab/daemon.ts";
 import {
   command,
@@ -308,6 +309,31 @@ describe("faults", () => {
       assertEquals(daemon.count("cannot_send"), 1);
     },
   );
+
+  suite("relays whom nobody can reach: no fault of the daemon", async () => {
+    await using lab = new Lab();
+    const { router, attacker, visitor } = await plugIn(lab, 0);
+    const daemon = await startDaemon(router, ...OPTIONS);
+    await isAnswered(visitor);
+    const solicit = message(1, opt(1, "000300010200005e5399"), iaNa(1));
+    for (const ports of ["1", "100"]) {
+      const spoof = attacker.start(labProgram(
+        "spoof.ts",
+        ...["eth0", await router.mac("lan"), "2001:db8:dead::/64", ports],
+        ...[SERVER, "547", encodeHex(relayed(solicit, { link: BASE }))],
+        ...["100", "1000"],
+      ));
+      await spoof.says(/done/, 20);
+    }
+    const failed = 'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}';
+    await eventually(
+      "answers have failed",
+      async () => (await metrics(router)).get(failed)! >= 100,
+    );
+    assertEquals(await health(router), 200);
+    assertEquals(daemon.count("cannot_send"), 0);
+    await isAnswered(visitor);
+  });
 
   suite(
     "answers that the kernel has no memory for: told, and over when it has",

@@ -2,12 +2,9 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import type { Handler } from "../../lib/http/handler.ts";
 import { Netboot } from "../../lib/http/netboot.ts";
-import {
-  fingerprint,
-  NetbootFiles,
-  pathNames,
-} from "../../lib/http/netboot_files.ts";
+import { NetbootFiles, pathNames } from "../../lib/http/netboot_files.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../../lib/ipxe/builds.ts";
+import { fingerprint } from "../../lib/fingerprint.ts";
 import { IpxeFiles } from "../../lib/ipxe/files.ts";
 import { parseMac } from "../../lib/net/mac.ts";
 import { parseRequestPath } from "../../lib/tftp/server.ts";
@@ -695,6 +692,59 @@ describe("TFTP path attacks", () => {
     ]);
     assert(first === second);
     assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
+  });
+
+  it("are read again when others of the same size and time are there", async () => {
+    const path = `${root}/replaced.efi`;
+    const time = new Date(1_700_000_000_000);
+    const write = async (name: string, text: string) => {
+      await Deno.writeTextFile(name, text);
+      await Deno.utime(name, time, time);
+    };
+    await write(path, "first");
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", path]]),
+      script: undefined,
+    });
+    const text = async () =>
+      new TextDecoder().decode(await fresh.open("ipxe-arm64.efi"));
+    assertEquals(await text(), "first");
+    await write(`${path}.new`, "other");
+    await Deno.rename(`${path}.new`, path);
+    assertEquals(await text(), "other");
+  });
+
+  it("are one or the other while they are replaced, and never both", async () => {
+    const path = `${root}/busy.efi`;
+    const size = 4 * 1024 * 1024;
+    const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
+    await Deno.writeFile(path, contents[0]!);
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", path]]),
+      script: undefined,
+    });
+    let isOver = false;
+    // In place, as who copies a file does: a piece at a time.
+    const writing = (async () => {
+      for (let round = 1; !isOver; round++) {
+        using file = await Deno.open(path, { write: true });
+        const content = contents[round % 2]!;
+        for (let at = 0; at < size;) {
+          at += await file.write(content.subarray(at, at + 256 * 1024));
+        }
+      }
+    })();
+    const seen = new Set<string>();
+    for (let count = 0; count < 100; count++) {
+      const octets = await fresh.open("ipxe-arm64.efi");
+      if (octets === undefined) continue;
+      assertEquals(octets.length, size);
+      seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+    }
+    isOver = true;
+    await writing;
+    assertEquals(await fresh.open("ipxe-arm64.efi") === undefined, false);
+    assertEquals(seen.has("mixed"), false);
   });
 
   it("of any make lead to iPXE or its script", async () => {
