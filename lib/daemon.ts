@@ -102,6 +102,9 @@ const LOG_FLUSH = 500;
  */
 const LOOK_INTERVAL = 250;
 
+/** Messages between two looks that are too many for a lab to have sent. */
+const MIN_FLOOD = 100;
+
 /** Milliseconds that transfers get to end when the daemon stops. */
 const LAST_TRANSFERS = 5000;
 
@@ -140,7 +143,10 @@ export class Daemon
   #silenceWatch: SilenceWatch | undefined;
   readonly #toldOfNoMac = new OnceAMinute();
   readonly #toldOfLoud = new OnceAMinute();
-  readonly #toldOfNewcomers = new OnceAMinute();
+  readonly #toldOfFlood = new OnceAMinute();
+  /** Messages not answered, and machines not remembered, at the last look. */
+  #unanswered = 0;
+  #notRemembered = 0;
   readonly #finder: InterfaceFinder;
   /** The interface at the last look, and where TFTP is served on it. */
   #link: Interface | undefined;
@@ -317,6 +323,7 @@ export class Daemon
   }
 
   #lookAgain(): void {
+    this.#sayIfFlooded();
     let link: Interface | undefined;
     try {
       link = this.#finder.find();
@@ -530,7 +537,7 @@ export class Daemon
       const bound = packet.type === MessageType.Solicit
         ? this.#newcomers
         : this.#latecomers;
-      if (!bound.admits(performance.now())) return this.#sayNewcomers();
+      if (!bound.admits(performance.now())) return;
     }
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
@@ -669,11 +676,19 @@ export class Daemon
     }
   }
 
-  #sayNewcomers(): void {
-    if (!this.#toldOfNewcomers.isDue("", performance.now())) return;
+  /** Says why machines may have to ask more than once, if they are many. */
+  #sayIfFlooded(): void {
+    const unanswered = this.#dhcpv6.counters.dropped.send_blocked;
+    const notRemembered = this.#newcomers.refused + this.#latecomers.refused;
+    const isFlood = unanswered - this.#unanswered >= MIN_FLOOD ||
+      notRemembered - this.#notRemembered >= MIN_FLOOD;
+    this.#unanswered = unanswered;
+    this.#notRemembered = notRemembered;
+    if (!isFlood || !this.#toldOfFlood.isDue("", performance.now())) return;
     this.#log.warning(
-      "too_many_newcomers",
-      "more new machines ask than a lab has: they are answered, but those that only solicit are not remembered for now",
+      "flood",
+      "far more DHCPv6 messages come than machines send: addresses that ask for the first time are answered when they ask again, and not all new machines are remembered",
+      { unanswered, not_remembered: notRemembered },
     );
   }
 

@@ -84,8 +84,11 @@ async function mostTransmissions(capture: Capture): Promise<number> {
   return Math.max(0, ...counts.values());
 }
 
-/** What is bounded is: the log is no longer than a minute of it may be. */
+/** The log says what goes on, and is no longer than a minute of it may be. */
 function assertReadable(daemon: RunningDaemon): void {
+  const told = ["flood", "source_too_loud"].map((event) => daemon.count(event));
+  assert(told.some((times) => times > 0), "it is told of");
+  assert(told.every((times) => times <= 2), `once a minute: ${told}`);
   const lines = Map.groupBy(daemon.log, ({ level }) => level);
   // The flood may lie in two minutes.
   assertLess(lines.get("info")!.length, 2 * MAX_LOG_LINES_A_MINUTE + 10);
