@@ -262,6 +262,16 @@ function machineMetrics(
     ),
     labelled(
       "counter",
+      "dhcpv6macd_forgotten_total",
+      "Machines, and events, that had to go for later ones.",
+      "what",
+      [
+        ["machine", registry.forgotten],
+        ["event", registry.log.first - 1],
+      ],
+    ),
+    labelled(
+      "counter",
       "dhcpv6macd_machine_events_total",
       "What happened to machines, by event.",
       "event",

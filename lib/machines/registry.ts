@@ -140,6 +140,8 @@ export class MachineRegistry {
   readonly log: EventLog;
   /** How many machines are in each stage, by the stage's code. */
   readonly stageCounts: Float64Array = new Float64Array(EVENTS.length);
+  /** Machines that had to go for others. */
+  forgotten = 0;
   /** How many events there were since the start, by their code. */
   readonly eventCounts: Float64Array = new Float64Array(EVENTS.length);
 
@@ -306,6 +308,7 @@ export class MachineRegistry {
     this.#places.delete(this.#columns.macs[place]!);
     this.stageCounts[this.#columns.stages[place]!]!--;
     this.#kept.forget(place);
+    this.forgotten++;
     return place;
   }
 

@@ -368,14 +368,7 @@ describe("faults", () => {
     await using lab = new Lab();
     const { router, visitor } = await plugIn(lab, 0);
     const file = (name: string) => `${lab.directory}/${name}`;
-    for (const name of ["first", "second"]) {
-      await command([
-        ..."openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-          .split(" "),
-        ...["-nodes", "-days", "7", "-subj", `/CN=${name}`],
-        ...["-keyout", file(`${name}.key`), "-out", file(`${name}.pem`)],
-      ]);
-    }
+    for (const name of ["first", "second"]) await certify(lab, name);
     await Deno.copyFile(file("first.pem"), file("used.pem"));
     await Deno.copyFile(file("first.key"), file("used.key"));
     const daemon = await startDaemon(
@@ -502,6 +495,7 @@ describe("faults", () => {
       const own = `${lab.directory}/netboot/${MAC}`;
       await Deno.mkdir(own, { recursive: true });
       await writeFilled(`${own}/boot.efi`, 32 * MIB, 1);
+      await certify(lab, "own");
       // Inside of a namespace the groups are out of sight.
       const program = new Program([
         ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
@@ -509,11 +503,29 @@ describe("faults", () => {
         ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
         ...[...OPTIONS, "--log-format=json"],
         `--netboot-dir=${lab.directory}/netboot`,
+        `--tls-cert-file=${lab.directory}/own.pem`,
+        `--tls-key-file=${lab.directory}/own.key`,
+        "--https-listen-addr=:8443",
       ]);
       lab.programs.push(program);
       const daemon = new RunningDaemon(program);
       await daemon.logs("serving");
-      visitor.start(eventReaders(50));
+      visitor.start(eventReaders(200));
+      const slow = attacker.start(labProgram(
+        "connections.ts",
+        ...[SERVER, String(PORT), "128", "reading", `/mac/${MAC}/boot.efi`],
+      ));
+      await slow.says(/held/, 60);
+      const steady = [
+        `http://[${SERVER}]:${PORT}/machines`,
+        `http://[${SERVER}]:${PORT}/metrics`,
+        `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
+        `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
+        ...Array.from(
+          { length: 6 },
+          () => `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
+        ),
+      ].map((url) => keepFetching(visitor, url));
       const flood = attacker.start(
         labProgram("flood.ts", "eth0", "spoofed", "60000", "15000"),
       );
@@ -535,7 +547,16 @@ describe("faults", () => {
       flood.kill();
       await flood.ended();
       assertEquals(await health(router), 200);
-      assertEquals(await daemon.stop(), 0, "it was never killed");
+      for (const program of steady) {
+        assertEquals(program.output, "", "nothing fails that goes on");
+        program.kill();
+      }
+      assertEquals(
+        (await metrics(router)).get("dhcpv6macd_http_downloads")! >= 128,
+        true,
+      );
+      // Those who read slowly get some seconds.
+      assertEquals(await program.stop(10), 0, "it was never killed");
     } finally {
       await Deno.remove(group).catch(() => {});
     }
@@ -725,6 +746,23 @@ async function peak(group: string): Promise<string> {
     ),
   );
   return texts.join(" ");
+}
+
+/** Makes a key and a certificate for it, `NAME.key` and `NAME.pem`. */
+async function certify({ directory }: Lab, name: string): Promise<void> {
+  const base = `${directory}/${name}`;
+  await command([
+    ..."openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+      .split(" "),
+    ...["-nodes", "-days", "7", "-subj", `/CN=${name}`],
+    ...["-keyout", `${base}.key`, "-out", `${base}.pem`],
+  ]);
+}
+
+/** Fetches again and again until it is stopped, or cannot. */
+function keepFetching(host: Host, url: string): Program {
+  const curl = `curl -sSfgk --max-time 30 -o /dev/null '${url}'`;
+  return host.start(["sh", "-c", `while ${curl}; do :; done; echo failed`]);
 }
 
 /** A command that reads the event stream so many times at once. */
