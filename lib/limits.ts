@@ -109,6 +109,12 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 export const MAX_LOG_QUEUE = 1024;
 
 /**
+ * Warnings and errors that wait besides: a thousand new machines in a moment
+ * shall not crowd out the line that explains them.
+ */
+export const MAX_LOG_RESERVE = 512;
+
+/**
  * Lines of level info about machines written in a minute: a flood of new ones
  * shall not bury the line that explains it, nor fill a router's log.
  */

@@ -10,6 +10,7 @@
 import {
   MAX_LOG_LINES_A_MINUTE,
   MAX_LOG_QUEUE,
+  MAX_LOG_RESERVE,
   MAX_SHOWN_CHARACTERS,
   MAX_WARNINGS_A_MINUTE,
 } from "./limits.ts";
@@ -142,12 +143,14 @@ export class Log {
     if (!this.writes(level)) return;
     const now = Date.now();
     this.#followMinute(now);
-    if (level === "warning" || level === "error") {
+    const isImportant = level === "warning" || level === "error";
+    if (isImportant) {
       const count = this.#warnings.get(event) ?? 0;
       if (count >= MAX_WARNINGS_A_MINUTE) return this.#holdBack();
       this.#warnings.set(event, count + 1);
     }
-    if (this.#queue.length >= MAX_LOG_QUEUE) {
+    const room = MAX_LOG_QUEUE + (isImportant ? MAX_LOG_RESERVE : 0);
+    if (this.#queue.length >= room) {
       this.#lost++;
       this.lostInAll++;
       // The last try may have failed.

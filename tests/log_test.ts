@@ -4,6 +4,7 @@ import { FakeTime } from "@std/testing/time";
 import {
   MAX_LOG_LINES_A_MINUTE,
   MAX_LOG_QUEUE,
+  MAX_LOG_RESERVE,
   MAX_WARNINGS_A_MINUTE,
 } from "../lib/limits.ts";
 import { Log, type LogSink, shown } from "../lib/log.ts";
@@ -75,6 +76,22 @@ describe("log", () => {
     await log.flush(1000);
     assertEquals(reader.lines.length, 1 + MAX_LOG_QUEUE + 1);
     assert(reader.lines.at(-1)!.includes("7 lines were lost"));
+  });
+
+  it("keeps room for what somebody should look at, and bounds it", async () => {
+    const reader = new Reader();
+    reader.stall();
+    const log = new Log("text", "info", reader);
+    log.info("first", "goes into the pipe");
+    for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
+    for (let line = 0; line < MAX_LOG_RESERVE + 3; line++) {
+      log.warning(`event${line % 10}`, `look ${line}`);
+    }
+    reader.goOn();
+    await log.flush(1000);
+    const looks = reader.lines.filter((line) => line.includes("look"));
+    assertEquals(looks.length, MAX_LOG_RESERVE);
+    assert(reader.lines.at(-1)!.includes("10 lines were lost"));
   });
 
   it("holds back a flood, and says so in the next minute", async () => {

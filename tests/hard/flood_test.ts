@@ -69,18 +69,17 @@ const OPTIONS = [
   "--log-level=info",
 ];
 
-/** The most often that one message, by its transaction ID, was sent. */
+/**
+ * The most often that a client sent one kind of message until it was answered;
+ * one that begins anew, with another transaction ID, has not been answered.
+ */
 async function mostTransmissions(capture: Capture): Promise<number> {
   const sent = await capture.read(
     "dhcpv6.msgtype in {1, 3}",
     "dhcpv6.msgtype",
-    "dhcpv6.xid",
   );
   const counts = new Map<string, number>();
-  for (const message of sent) {
-    const key = message.join(" ");
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
+  for (const [type] of sent) counts.set(type!, (counts.get(type!) ?? 0) + 1);
   return Math.max(0, ...counts.values());
 }
 
