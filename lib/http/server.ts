@@ -95,6 +95,7 @@ export class HttpServer {
   readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
   #looks: number | undefined;
+  #isLooking = false;
   #isStopped = false;
   #hasComplained = false;
 
@@ -110,7 +111,6 @@ export class HttpServer {
    * @throws {Error} if the certificate and the key are none, or no pair.
    */
   start(): void {
-    this.#looks ??= setInterval(() => void this.#look(), LOOK_INTERVAL);
     try {
       this.#listening = this.#listen(this.#keyPair);
       this.#hasComplained = false;
@@ -119,6 +119,7 @@ export class HttpServer {
       this.#complain(error);
       this.#restart();
     }
+    this.#looks ??= setInterval(() => void this.#look(), LOOK_INTERVAL);
   }
 
   /**
@@ -239,17 +240,18 @@ export class HttpServer {
   async #look(): Promise<void> {
     const listening = this.#listening;
     if (listening === undefined || listening.traffic.isDraining) return;
-    const { hostname, port } = this.#options.address;
-    try {
-      (await Deno.connect({ hostname: reachable(hostname), port })).close();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionRefused)) return;
-      if (this.#listening !== listening) return;
-      this.#restart(0);
-      this.#options.observer.httpRestarted(this.#options.address);
-      await this.#drain(listening);
-      this.#retire(listening);
-    }
+    const { address, observer } = this.#options;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const isRefused = await refuses(address);
+    this.#isLooking = false;
+    // A firewall may refuse what would be heard.
+    if (!isRefused || isHeard(address)) return;
+    if (this.#listening !== listening) return;
+    this.#restart(0);
+    observer.httpRestarted(address);
+    await this.#drain(listening);
+    this.#retire(listening);
   }
 
   #retire({ server }: Listening): void {
@@ -276,6 +278,26 @@ export class HttpServer {
         this.#restart();
       }
     }, after);
+  }
+}
+
+/** Whether a connection to a server is refused. */
+async function refuses({ hostname, port }: ListenAddress): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: reachable(hostname), port })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}
+
+/** Whether somebody listens at an address, or it cannot be told. */
+function isHeard(address: ListenAddress): boolean {
+  try {
+    Deno.listen({ ...address }).close();
+    return false;
+  } catch {
+    return true;
   }
 }
 

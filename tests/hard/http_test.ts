@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { BASE } from "../clients/expect.ts";
 import { RunningDaemon } from "../lab/daemon.ts";
-import { eventually, Lab, missing, type Program } from "../lab/lab.ts";
+import { eventually, Lab, missing, pause, type Program } from "../lab/lab.ts";
 import { isHealthy, metrics, residentMib } from "./metrics.ts";
 import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
 
@@ -154,6 +154,24 @@ describe("HTTP abuse", () => {
       await httpAnswers(2);
     }
     await begun.goOn();
+  });
+
+  suite("a firewall that refuses the daemon itself: nothing ends", async () => {
+    const before = daemon.count("http_restarted");
+    const { router } = link;
+    await router.run(["nft", "add table inet refusing"]);
+    await router.run([
+      "nft",
+      "add chain inet refusing in { type filter hook input priority 0; }",
+    ]);
+    await router.run([
+      "nft",
+      "add rule inet refusing in iif lo tcp dport 6315 reject with tcp reset",
+    ]);
+    await pause(3500);
+    await httpAnswers(1);
+    await router.run(["nft", "delete table inet refusing"]);
+    assertEquals(daemon.count("http_restarted"), before);
   });
 
   suite("200 slow senders and 100 slow readers", async () => {
