@@ -71,7 +71,7 @@ export const MAX_EVENTS_OF_ONE = 50;
  * in the runtime. Where there are few descriptors, there are fewer.
  */
 export const MAX_EVENT_READERS = 2048;
-export const MAX_EVENT_READERS_OF_ONE = 1024;
+export const MAX_EVENT_READERS_OF_ONE = 1536;
 
 /**
  * Octets of written events that are kept for readers who are behind; who is

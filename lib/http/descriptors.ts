@@ -65,7 +65,7 @@ export function sharesOf(limit: number): DescriptorShares {
     eventReaders,
     eventReadersOfOne: Math.min(
       MAX_EVENT_READERS_OF_ONE,
-      Math.ceil(eventReaders / 2),
+      Math.ceil(eventReaders * 3 / 4),
     ),
   };
 }
