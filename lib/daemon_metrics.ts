@@ -7,7 +7,7 @@
 import { messageName } from "./dhcpv6/codes.ts";
 import type { Dhcpv6Counters } from "./dhcpv6/counters.ts";
 import type { Handler } from "./http/handler.ts";
-import { descriptorLimit, openDescriptors } from "./http/descriptors.ts";
+import { openDescriptors } from "./http/descriptors.ts";
 import type { Downloads } from "./http/download.ts";
 import type { Log } from "./log.ts";
 import type { Broadcast } from "./machines/broadcast.ts";
@@ -102,12 +102,6 @@ function descriptorMetrics(): Metric[] {
         "process_open_fds",
         "File descriptors that this process has open.",
         openDescriptors(),
-      ),
-      single(
-        "gauge",
-        "process_max_fds",
-        "File descriptors that this process may have open.",
-        descriptorLimit(),
       ),
     ];
   } catch {

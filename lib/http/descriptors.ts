@@ -32,8 +32,11 @@ const REST = 1000;
 /** Descriptors of a daemon that does nothing, and some for its work. */
 const OWN = 64;
 
-/** The limit where none can be read: what most processes are given. */
+/** The limit where it cannot be tried: what most processes are given. */
 const USUAL_LIMIT = 1024;
+
+/** Descriptors above which bounds of other reasons are the lower ones. */
+const ENOUGH = 4096;
 
 /** What a process's descriptors are for, together no more than it may have. */
 export interface DescriptorShares {
@@ -75,14 +78,27 @@ function stuckTolerance(silent: number): number {
   return Math.ceil(silent / 4);
 }
 
-/** How many descriptors this process may have. */
+/**
+ * How many descriptors this process may have; `Infinity` if they are more than
+ * matter. Tried, for the runtime lets a program read its limits only if it may
+ * do everything. To be asked once, before anything is served.
+ */
 export function descriptorLimit(): number {
+  const files: Deno.FsFile[] = [];
   try {
-    const limits = Deno.readTextFileSync("/proc/self/limits");
-    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-    return soft === undefined ? Infinity : Number(soft);
+    const others = openDescriptors();
+    while (others + files.length < ENOUGH) {
+      try {
+        files.push(Deno.openSync("/dev/null"));
+      } catch {
+        return others + files.length;
+      }
+    }
+    return Infinity;
   } catch {
     return USUAL_LIMIT;
+  } finally {
+    for (const file of files) file.close();
   }
 }
 

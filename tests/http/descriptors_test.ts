@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { sharesOf } from "../../lib/http/descriptors.ts";
+import { descriptorLimit, sharesOf } from "../../lib/http/descriptors.ts";
 import {
   MAX_EVENT_READERS,
   MAX_EVENT_READERS_OF_ONE,
@@ -28,6 +28,13 @@ describe("descriptors", () => {
       eventReaders: 256,
       eventReadersOfOne: 192,
     });
+  });
+
+  it("are tried, and all given back", () => {
+    const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = open();
+    assert(descriptorLimit() >= before);
+    assertEquals(open(), before);
   });
 
   it("without a limit: the bounds of each kind", () => {
