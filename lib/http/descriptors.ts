@@ -89,9 +89,10 @@ export function descriptorLimit(): number {
     const others = openDescriptors();
     while (others + files.length < ENOUGH) {
       try {
-        files.push(Deno.openSync("/dev/null"));
-      } catch {
-        return others + files.length;
+        // Wherever a program runs, even alone in a root of its own, that exists.
+        files.push(Deno.openSync("/"));
+      } catch (error) {
+        return isOutOfDescriptors(error) ? others + files.length : USUAL_LIMIT;
       }
     }
     return Infinity;
@@ -100,6 +101,12 @@ export function descriptorLimit(): number {
   } finally {
     for (const file of files) file.close();
   }
+}
+
+/** Whether it is the process's limit, or the system's, that an error tells of. */
+function isOutOfDescriptors(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "EMFILE" || code === "ENFILE";
 }
 
 /**

@@ -37,6 +37,18 @@ describe("descriptors", () => {
     assertEquals(open(), before);
   });
 
+  it("are as many as is usual where they cannot be tried", () => {
+    const { openSync } = Deno;
+    Deno.openSync = () => {
+      throw new Deno.errors.NotFound("No such file or directory");
+    };
+    try {
+      assertEquals(descriptorLimit(), 1024);
+    } finally {
+      Deno.openSync = openSync;
+    }
+  });
+
   it("without a limit: the bounds of each kind", () => {
     assertEquals(sharesOf(Infinity), {
       silent: MAX_SILENT_CONNECTIONS,
