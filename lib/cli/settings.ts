@@ -22,6 +22,7 @@ import {
 import type { KeyPairFiles } from "../http/certificates.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../ipxe/builds.ts";
 import type { GivenIpxeFiles } from "../ipxe/files.ts";
+import { MAX_TFTP_FILE } from "../limits.ts";
 import { type LogFormat, type LogLevel, shown } from "../log.ts";
 import { interfaces } from "../net/interface.ts";
 import {
@@ -119,7 +120,7 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
       } is not there: its files are served as soon as it is`,
     );
   }
-  if (given.names !== undefined && !isFile(given.names)) {
+  if (given.names !== undefined && fileSize(given.names) === undefined) {
     notices.push(
       `--names ${shown(given.names)} is not there: it is read as soon as it is`,
     );
@@ -235,16 +236,26 @@ function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
 }
 
 function mustBeFile(name: OptionName, path: string): void {
-  if (!isFile(path)) {
+  const size = fileSize(path);
+  if (size === undefined) {
     throw new UsageError(`--${name}: there is no file ${shown(path)}`);
+  }
+  if (size > MAX_TFTP_FILE) {
+    throw new UsageError(
+      `--${name}: ${shown(path)} is larger than the ${
+        MAX_TFTP_FILE / 1024 / 1024
+      } MiB that TFTP serves`,
+    );
   }
 }
 
-function isFile(path: string): boolean {
+/** Octets of a file; `undefined` if it is none. */
+function fileSize(path: string): number | undefined {
   try {
-    return Deno.statSync(path).isFile;
+    const { isFile, size } = Deno.statSync(path);
+    return isFile ? size : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -390,6 +390,22 @@ describe("settings", () => {
     });
   }
 
+  it("refuse an iPXE that is larger than TFTP serves", async () => {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.truncate(file, 256 * 1024 * 1024);
+      settings(`--ipxe-arm64-efi=${file}`);
+      await Deno.truncate(file, 256 * 1024 * 1024 + 1);
+      assertThrows(
+        () => settings(`--ipxe-arm64-efi=${file}`),
+        UsageError,
+        `--ipxe-arm64-efi: ${file} is larger than the 256 MiB that TFTP serves`,
+      );
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+
   it("need a base address", () => {
     assertThrows(
       () => settingsOf(parseCommandLine(["--interface=x"]).options),

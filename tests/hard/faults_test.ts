@@ -106,6 +106,16 @@ async function begins(path: string): Promise<void> {
   );
 }
 
+/** A host's firewall lets nothing of this kind leave. */
+async function dropsOutput(host: Host, kind: string): Promise<void> {
+  await host.run(["nft", "add table inet faults"]);
+  await host.run([
+    "nft",
+    "add chain inet faults out { type filter hook output priority 0; }",
+  ]);
+  await host.run(["nft", `add rule inet faults out ${kind} drop`]);
+}
+
 /** The daemon's process: it holds the DHCPv6 socket. */
 async function processOf(host: Host): Promise<string> {
   const { stdout } = await host.run(["ss", "-ulnpH", "sport = 547"]);
@@ -286,12 +296,7 @@ describe("faults", () => {
       const { router, visitor } = await plugIn(lab, 0);
       const daemon = await startDaemon(router, ...OPTIONS);
       await isAnswered(visitor);
-      await router.run(["nft", "add table inet faults"]);
-      await router.run([
-        "nft",
-        "add chain inet faults out { type filter hook output priority 0; }",
-      ]);
-      await router.run(["nft", "add rule inet faults out udp sport 547 drop"]);
+      await dropsOutput(router, "udp sport 547");
       const probe = visitor.start(
         labProgram("probe.ts", "eth0", BASE, "100", "20"),
       );
@@ -309,6 +314,33 @@ describe("faults", () => {
       assertEquals(daemon.count("cannot_send"), 1);
     },
   );
+
+  suite("a file whose packets may not leave meanwhile: whole", async () => {
+    await using lab = new Lab();
+    const { router, visitor } = await plugIn(lab, 0);
+    const iso = `${lab.directory}/ipxe.efi`;
+    await writeFilled(iso, LONG, 1);
+    const daemon = await startDaemon(
+      router,
+      ...OPTIONS,
+      `--ipxe-x86-64-efi=${iso}`,
+    );
+    const to = `${lab.directory}/got`;
+    const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, to);
+    await begins(to);
+    await dropsOutput(router, "udp sport != 547");
+    await pause(500);
+    const { size } = await Deno.stat(to);
+    await pause(RECOVERY * 1000);
+    assertEquals((await Deno.stat(to)).size, size, "it stands still");
+    assertLess(size, LONG);
+    assertEquals(await health(router), 200);
+    await router.run(["nft", "delete table inet faults"]);
+    assertEquals(await transfer.ended(40), 0, transfer.output);
+    assertEquals((await Deno.stat(to)).size, LONG);
+    await assertPure(to, 1, LONG);
+    assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
+  });
 
   suite("relays whom nobody can reach: no fault of the daemon", async () => {
     await using lab = new Lab();
@@ -386,17 +418,17 @@ describe("faults", () => {
         ], { mayFail: true })).stderr,
       )?.[1];
     assertEquals(await name(), "first");
-    const whole = await Deno.readTextFile(file("second.pem"));
-    for (const part of [0, 0.3, 0.7]) {
-      await Deno.writeTextFile(
-        file("used.pem"),
-        whole.slice(0, part * whole.length),
-      );
-      await pause(1300);
-      assertEquals(await name(), "first", `${part} of it`);
+    for (const kind of ["pem", "key"]) {
+      const whole = await Deno.readTextFile(file(`second.${kind}`));
+      for (const part of [0, 0.3, 0.7, 1]) {
+        assertEquals(await name(), "first", `before ${part} of the ${kind}`);
+        await Deno.writeTextFile(
+          file(`used.${kind}`),
+          whole.slice(0, part * whole.length),
+        );
+        await pause(part < 1 ? 1300 : 0);
+      }
     }
-    await Deno.copyFile(file("second.key"), file("used.key"));
-    await Deno.writeTextFile(file("used.pem"), whole);
     await eventually(
       "the second is used",
       async () => await name() === "second",
