@@ -143,7 +143,15 @@ export async function measureTftp(
           );
         }
       } catch (error) {
-        throw new Error(`${server.name}: ${program.output}`, { cause: error });
+        if (server === DAEMON) {
+          throw new Error(`${server.name}: ${program.output}`, {
+            cause: error,
+          });
+        }
+        // What others cannot do is no fault of the daemon's.
+        console.error(
+          `\n*** LEFT OUT: ${server.name}, which has failed: ${error} ${program.output} ***\n`,
+        );
       }
       await place.stop(program);
     }
