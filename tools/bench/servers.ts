@@ -296,11 +296,17 @@ export const HTTP_PEERS: readonly Server[] = [NGINX];
 export function present(servers: readonly Server[]): Server[] {
   return servers.filter(({ name, needs }) => {
     if (needs === undefined || isInstalled(needs.program)) return true;
-    console.error(
-      `\n*** LEFT OUT: ${name}; it is measured when Debian's package ${needs.package} is installed ***\n`,
+    leaveOut(
+      name,
+      `it is measured when Debian's package ${needs.package} is installed`,
     );
     return false;
   });
+}
+
+/** Says loudly that a server has no figures. */
+export function leaveOut(name: string, why: string): void {
+  console.error(`\n*** LEFT OUT: ${name}; ${why} ***\n`);
 }
 
 /** Whether a program can be started here. */

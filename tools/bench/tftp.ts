@@ -17,6 +17,7 @@ import {
 import {
   DAEMON,
   DENO_TFTP,
+  leaveOut,
   present,
   provide,
   TFTP_PATH,
@@ -143,15 +144,10 @@ export async function measureTftp(
           );
         }
       } catch (error) {
-        if (server === DAEMON) {
-          throw new Error(`${server.name}: ${program.output}`, {
-            cause: error,
-          });
-        }
+        const failure = `${error} ${program.output}`;
         // What others cannot do is no fault of the daemon's.
-        console.error(
-          `\n*** LEFT OUT: ${server.name}, which has failed: ${error} ${program.output} ***\n`,
-        );
+        if (server === DAEMON) throw new Error(`${server.name}: ${failure}`);
+        leaveOut(server.name, failure);
       }
       await place.stop(program);
     }
