@@ -29,10 +29,10 @@ interface Loaded {
 const READINGS = 5;
 
 /**
- * Milliseconds in which a file that changes twice may have one time only: the
- * kernel's clock for files goes in steps.
+ * Milliseconds without a change after which a file counts as written: whoever
+ * copies one halts now and then, and the kernel's clock for files goes in steps.
  */
-const TIME_STEP = 20;
+const QUIET = 200;
 
 const ASSETS = new URL("../../assets/ipxe/", import.meta.url);
 
@@ -80,7 +80,7 @@ export class IpxeFiles {
         const info = await Deno.stat(path);
         if (info.size > MAX_TFTP_FILE) return undefined;
         if (isBeingWritten(info)) {
-          await pause(TIME_STEP);
+          await pause(QUIET);
           continue;
         }
         const content = await this.#load(key, path, fingerprint(info));
@@ -107,9 +107,9 @@ export class IpxeFiles {
   }
 }
 
-/** Whether another change would not be seen by its time. */
+/** Whether a file was changed so recently that it may not be whole. */
 function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
-  return mtime !== null && Math.abs(Date.now() - mtime.getTime()) < TIME_STEP;
+  return mtime !== null && Math.abs(Date.now() - mtime.getTime()) < QUIET;
 }
 
 /** Looked at after reading as well: what is served was never half another. */

@@ -7,6 +7,7 @@ import { IPXE_BUILDS, type IpxeBuild } from "../../lib/ipxe/builds.ts";
 import { fingerprint } from "../../lib/fingerprint.ts";
 import { IpxeFiles } from "../../lib/ipxe/files.ts";
 import { parseMac } from "../../lib/net/mac.ts";
+import { pause } from "../../lib/pause.ts";
 import { parseRequestPath } from "../../lib/tftp/server.ts";
 import { fc } from "../fast_check.ts";
 import {
@@ -735,16 +736,36 @@ describe("TFTP path attacks", () => {
       }
     })();
     const seen = new Set<string>();
-    for (let count = 0; count < 100; count++) {
+    const look = async () => {
       const octets = await fresh.open("ipxe-arm64.efi");
-      if (octets === undefined) continue;
+      if (octets === undefined) return;
       assertEquals(octets.length, size);
       seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+    };
+    for (let count = 0; count < 100; count += 10) {
+      await Promise.all(Array.from({ length: 10 }, look));
     }
     isOver = true;
     await writing;
     assertEquals(await fresh.open("ipxe-arm64.efi") === undefined, false);
     assertEquals(seen.has("mixed"), false);
+  });
+
+  it("are whole when whoever writes one halts in its middle", async () => {
+    const path = `${root}/halting.efi`;
+    const fresh = async () =>
+      new TextDecoder().decode(
+        await new IpxeFiles({
+          builds: new Map([["arm64", path]]),
+          script: undefined,
+        }).open("ipxe-arm64.efi"),
+      );
+    await Deno.writeTextFile(path, "first half, ");
+    await pause(50);
+    const text = fresh();
+    await pause(50);
+    await Deno.writeTextFile(path, "second half", { append: true });
+    assertEquals(await text, "first half, second half");
   });
 
   it("of any make lead to iPXE or its script", async () => {
