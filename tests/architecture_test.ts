@@ -1,0 +1,213 @@
+/**
+ * The import rules of `lib`: which folder may use which other folder, and which
+ * folders may use the `Deno` namespace. A new dependency is a decision: it is
+ * made here first.
+ */
+
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** What the files directly in a folder may use, besides their own folder. */
+interface Rule {
+  /** Folders of `lib`, or packages. */
+  readonly imports: readonly string[];
+  /** Whether its code may name `Deno`; types count as well. */
+  readonly deno: boolean;
+}
+
+const RULES: Readonly<Record<string, Rule>> = {
+  "": {
+    imports: [
+      "dhcpv6",
+      "http",
+      "ipxe",
+      "machines",
+      "metrics",
+      "net",
+      "otlp",
+      "tftp",
+      "deno.json",
+      "node:timers",
+    ],
+    deno: true,
+  },
+  "cli": {
+    imports: [
+      "",
+      "dhcpv6",
+      "http",
+      "ipxe",
+      "net",
+      "watch",
+      "@std/cli",
+      "@std/encoding",
+    ],
+    deno: true,
+  },
+  "dhcpv6": {
+    imports: ["", "ipxe", "metrics", "net", "@std/encoding"],
+    deno: true,
+  },
+  "http": {
+    imports: [
+      "",
+      "machines",
+      "metrics",
+      "net",
+      "assets/page",
+      "@std/encoding",
+      "@std/http",
+    ],
+    deno: true,
+  },
+  "ipxe": { imports: [""], deno: true },
+  "machines": { imports: ["", "net", "@std/encoding"], deno: true },
+  "metrics": { imports: [], deno: false },
+  "net": { imports: [], deno: true },
+  "otlp": { imports: ["", "machines", "metrics", "net"], deno: false },
+  "tftp": { imports: ["", "machines", "net"], deno: true },
+  "watch": { imports: ["", "machines", "net"], deno: true },
+};
+
+/** Our equivalents of `@std` packages follow the packages, not these rules. */
+const EXEMPT = "std/";
+
+interface Source {
+  /** Below `lib`. */
+  readonly path: string;
+  readonly folder: string;
+  /** The specifiers of its imports and re-exports, as written. */
+  readonly specifiers: readonly string[];
+  readonly usesDeno: boolean;
+}
+
+function folderOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+}
+
+async function* pathsBelow(
+  directory: URL,
+  prefix = "",
+): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = `${prefix}${name}`;
+    if (isDirectory) {
+      yield* pathsBelow(new URL(`${name}/`, directory), `${path}/`);
+    } else if (name.endsWith(".ts")) yield path;
+  }
+}
+
+/** Source without its comments: those may name what code may not. */
+function code(source: string): string {
+  return source.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+}
+
+async function sources(): Promise<Source[]> {
+  const lib = new URL("lib/", ROOT);
+  const found: Source[] = [];
+  for await (const path of pathsBelow(lib)) {
+    if (path.startsWith(EXEMPT)) continue;
+    const text = code(await Deno.readTextFile(new URL(path, lib)));
+    found.push({
+      path,
+      folder: folderOf(path),
+      specifiers: Array.from(
+        text.matchAll(/\bfrom "([^"]+)"|\bimport\(?\s*"([^"]+)"/g),
+        ([, from, direct]) => (from ?? direct)!,
+      ),
+      usesDeno: /\bDeno\b/.test(text),
+    });
+  }
+  return found.toSorted((a, b) => a.path < b.path ? -1 : 1);
+}
+
+/** What a specifier names: a path below the root, or a package. */
+function target(from: string, specifier: string): string {
+  if (!specifier.startsWith(".")) {
+    return specifier.startsWith("@")
+      ? specifier.split("/").slice(0, 2).join("/")
+      : specifier;
+  }
+  const url = new URL(specifier, new URL(`lib/${from}`, ROOT));
+  return url.href.slice(ROOT.href.length);
+}
+
+/** The name in a rule for what an import leads to. */
+function placeOf(target: string): string {
+  if (target.startsWith("lib/")) return folderOf(target.slice("lib/".length));
+  return target.includes("/") && !target.startsWith("@")
+    ? folderOf(target)
+    : target;
+}
+
+/** The first chain of files that leads back to its start; empty if none does. */
+function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, chain: readonly string[]): string[] => {
+    if (chain.includes(file)) {
+      return [...chain.slice(chain.indexOf(file)), file];
+    }
+    if (done.has(file)) return [];
+    for (const next of graph.get(file) ?? []) {
+      const cycle = visit(next, [...chain, file]);
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of graph.keys()) {
+    const cycle = visit(file, []);
+    if (cycle.length > 0) return cycle;
+  }
+  return [];
+}
+
+describe("Architecture", () => {
+  it("has a rule for every folder, and a folder for every rule", async () => {
+    const folders = new Set((await sources()).map(({ folder }) => folder));
+    assertEquals([...folders].toSorted(), Object.keys(RULES).toSorted());
+  });
+
+  it("imports only what the folder's rule names", async () => {
+    const violations: string[] = [];
+    const used = new Set<string>();
+    for (const { path, folder, specifiers } of await sources()) {
+      for (const specifier of specifiers) {
+        const place = placeOf(target(path, specifier));
+        if (place === folder) continue;
+        used.add(`${folder} -> ${place}`);
+        if (RULES[folder]?.imports.includes(place)) continue;
+        violations.push(`lib/${path} imports ${specifier}`);
+      }
+    }
+    assertEquals(violations, []);
+    const unused = Object.entries(RULES).flatMap(([folder, { imports }]) =>
+      imports.map((place) => `${folder} -> ${place}`)
+    ).filter((arrow) => !used.has(arrow));
+    assertEquals(unused, [], "permissions that nothing uses");
+  });
+
+  it("names Deno only where the folder's rule allows it", async () => {
+    const violations = (await sources()).filter(({ folder, usesDeno }) =>
+      usesDeno && !RULES[folder]?.deno
+    ).map(({ path }) => path);
+    assertEquals(violations, []);
+  });
+
+  it("has no import cycle", async () => {
+    const graph = new Map(
+      (await sources()).map(({ path, specifiers }) => [
+        `lib/${path}`,
+        specifiers.map((specifier) => target(path, specifier)),
+      ]),
+    );
+    assertEquals(cycleIn(graph), []);
+    assertEquals(
+      cycleIn(new Map([["a", ["b"]], ["b", ["c"]], ["c", ["b"]]])),
+      ["b", "c", "b"],
+      "the search itself",
+    );
+  });
+});
