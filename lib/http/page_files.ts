@@ -64,6 +64,6 @@ export async function readPageFiles(): Promise<Map<string, PageFile>> {
  * own: phones need not load what only its authors read.
  */
 export function withoutComments(source: string): string {
-  return source.replace(/^\s*(?:\/\*[^]*?\*\/|\/\/.*)$/gm, "")
+  return source.replace(/^\s*(?:\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)$/gm, "")
     .replace(/\n\s*/g, "\n").trimStart();
 }

@@ -207,9 +207,10 @@ describe("the files of the page", () => {
   it("are sent without the comments that have lines of their own", () => {
     assertEquals(
       withoutComments(
-        '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n',
+        '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
+          "/* h */ (i).j();\n/* k */\n",
       ),
-      'a = "// b"; // c\nf(/* e */);\n',
+      'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
     );
   });
 
