@@ -5,6 +5,8 @@
  * @module
  */
 
+/** @import { MachineEventJson, MachineJson } from "./machines.js" */
+
 /** Milliseconds between two questions for names, which also set the clock. */
 const NAMES_INTERVAL = 60_000;
 
@@ -56,6 +58,29 @@ class Clock {
   }
 }
 
+/** @typedef {Record<string, MachineJson>} State All machines, by their MAC. */
+
+/**
+ * What a connection calls.
+ *
+ * @typedef {{
+ *   state(state: State): void,
+ *   event(event: MachineEventJson): void,
+ *   names(names: Record<string, string>): void,
+ *   isConnected(is: boolean): void,
+ * }} Listener
+ */
+
+/**
+ * Whether a message of the stream is an event and not the state.
+ *
+ * @param {State | MachineEventJson} message
+ * @returns {message is MachineEventJson}
+ */
+function isEvent(message) {
+  return typeof message.mac === "string";
+}
+
 /** Follows the daemon, and comes back to it whenever it was away. */
 export class Connection {
   clock = new Clock();
@@ -65,9 +90,7 @@ export class Connection {
   #timer = 0;
   #hiddenSince = 0;
 
-  /**
-   * @param {{state(state: any): void, event(event: any): void, names(names: Record<string, string>): void, isConnected(is: boolean): void}} told
-   */
+  /** @param {Listener} told */
   constructor(told) {
     this.#told = told;
   }
@@ -101,9 +124,9 @@ export class Connection {
     };
   }
 
-  /** @param {any} message */
+  /** @param {State | MachineEventJson} message */
   #take(message) {
-    if (typeof message.mac === "string") {
+    if (isEvent(message)) {
       this.clock.isAfter(message.event.timestamp);
       this.#told.event(message);
     } else this.#told.state(message);

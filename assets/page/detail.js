@@ -27,9 +27,15 @@ import {
   transferText,
 } from "./timeline.js";
 
-/** @typedef {import("./machines.js").Machines} Machines */
-/** @typedef {ReturnType<Machines["get"]> & {}} Machine */
-/** @typedef {import("./timeline.js").Boot} Boot */
+/** @import { Machine, Machines } from "./machines.js" */
+/** @import { Boot, Step } from "./timeline.js" */
+
+/**
+ * The view as it is drawn: of which version of which machine, and the elements
+ * that change with time.
+ *
+ * @typedef {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement}} Drawn
+ */
 
 const TIME = new Intl.DateTimeFormat([], {
   hour: "2-digit",
@@ -59,7 +65,7 @@ export class Detail {
   #machines;
   #clock;
   #view = byId("machine");
-  /** @type {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement} | undefined} */
+  /** @type {Drawn | undefined} */
   #drawn;
 
   /**
@@ -88,7 +94,7 @@ export class Detail {
     this.#tick(machine, now);
   }
 
-  /** The name by which a machine goes. */
+  /** @param {string} mac Whose name is wanted. */
   title(mac) {
     return this.#machines.get(mac)?.name || mac;
   }
@@ -108,19 +114,18 @@ export class Detail {
    * @param {number} now
    */
   #build(machine, now) {
-    const { mac, version, address, boots, name } = machine;
+    const { mac, version, address, boot, boots, name } = machine;
     const open = new Set(
       [...this.#view.querySelectorAll("details[open]")].map(({ id }) => id),
     );
     const focus = keyOfFocus(this.#view);
     const bar = timeline("large");
-    const boot = boots[boots.length - 1];
     bar.setAttribute("aria-label", spoken(boot));
     const nowView = new NowView();
     const current = element("p", "current", ...nowView.parts);
     const table = this.#tableOf(boot, undefined, now);
     const earlier = boots.slice(0, -1).map((one, index) =>
-      this.#earlier(one, boots[index + 1], now, open)
+      this.#earlier(one, boots[index + 1]?.steps[0]?.at, now, open)
     ).reverse();
     this.#view.replaceChildren(
       back(),
@@ -160,7 +165,7 @@ export class Detail {
     if (this.#drawn === undefined) return;
     const { usual } = this.#machines;
     const { bar, current, last, now: view } = this.#drawn;
-    const boot = machine.boots[machine.boots.length - 1];
+    const { boot } = machine;
     const progress = machine.progress(now, usual);
     view.show(progress, machine.stage.detail, noteOf(boot));
     current.className = `current ${progress.kind}`;
@@ -170,13 +175,12 @@ export class Detail {
 
   /**
    * @param {Boot} boot
-   * @param {Boot} next
+   * @param {number | undefined} end When the next one began.
    * @param {number} now
    * @param {Set<string>} open
    */
-  #earlier(boot, next, now, open) {
-    const first = boot.steps[0];
-    const end = next.steps[0].at;
+  #earlier(boot, end, now, open) {
+    const first = /** @type {Step} */ (boot.steps[0]);
     const bar = timeline();
     bar.setAttribute("aria-label", spoken(boot));
     draw(bar, piecesOf(boot, { now, end }));
@@ -252,7 +256,7 @@ export class Detail {
     };
   }
 
-  /** @param {import("./timeline.js").Step} step */
+  /** @param {Step} step */
   #eventCell({ event, detail, skipped }) {
     const cell = element(
       "td",
@@ -286,6 +290,7 @@ export class Detail {
  * A name that may be broken behind its underscores.
  *
  * @param {string} text
+ * @returns {(string | HTMLElement)[]}
  */
 function breakable(text) {
   return text.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]);
@@ -309,8 +314,15 @@ function lastOf(boot) {
   return boot.steps.findLast(({ isNote }) => !isNote)?.event ?? "init";
 }
 
-/** Everything that can have the focus, in the order of the page. */
-const FOCUSABLE = "a, h2, button, summary";
+/**
+ * Everything that can have the focus, in the order of the page.
+ *
+ * @param {HTMLElement} view
+ * @returns {NodeListOf<HTMLElement>}
+ */
+function focusableIn(view) {
+  return view.querySelectorAll("a, h2, button, summary");
+}
 
 /**
  * Which element has the focus, so that it has it still when all is built anew.
@@ -322,7 +334,7 @@ function keyOfFocus(view) {
   const summary = focused?.closest("details")?.id;
   return {
     summary,
-    index: [...view.querySelectorAll(FOCUSABLE)].indexOf(focused),
+    index: [...focusableIn(view)].findIndex((one) => one === focused),
   };
 }
 
@@ -332,7 +344,7 @@ function keyOfFocus(view) {
  */
 function restoreFocus(view, { summary, index }) {
   const target = summary !== undefined
-    ? byId(summary)?.querySelector("summary")
-    : view.querySelectorAll(FOCUSABLE)[index];
+    ? document.getElementById(summary)?.querySelector("summary")
+    : focusableIn(view)[index];
   target?.focus({ preventScroll: true });
 }

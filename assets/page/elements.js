@@ -14,10 +14,21 @@ import {
   transferText,
 } from "./timeline.js";
 
+/** @import { Boot, Progress } from "./timeline.js" */
+/** @import { UsualDurations } from "./machines.js" */
+/** @import { TransferDetail } from "../../lib/machines/transfer_detail.ts" */
+
+/**
+ * A piece of a timeline. Its length is in ms.
+ *
+ * @typedef {{className: string, length: number, name: string, text: string}} Piece
+ */
+
 /**
  * An element with a class and children; text is text, never markup.
  *
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
  * @param {string} className
  * @param {...(Node | string)} children
  */
@@ -28,9 +39,15 @@ export function element(tag, className = "", ...children) {
   return made;
 }
 
-/** @param {string} id */
+/**
+ * An element that the server has put into the page.
+ *
+ * @param {string} id
+ */
 export function byId(id) {
-  return document.getElementById(id);
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`cannot find #${id}`);
+  return found;
 }
 
 /**
@@ -101,12 +118,13 @@ export function timeline(className = "") {
  * The pieces of a boot's timeline: those behind, the one that goes on, and
  * those ahead with their usual length.
  *
- * @param {import("./timeline.js").Boot} boot
- * @param {{now: number, end?: number, usual?: {of(stage: string): number | undefined}, kind?: string}} about
+ * @param {Boot} boot
+ * @param {{now: number, end?: number | undefined, usual?: Pick<UsualDurations, "of">, kind?: Progress["kind"]}} about
  *   `end`: when the next boot began, for one that is past.
  */
 export function piecesOf(boot, { now, end, usual, kind = "booting" }) {
   const stages = stagesOf(boot);
+  /** @type {Piece[]} */
   const pieces = [];
   for (const { event, at, end: own } of stages) {
     if (event === "init") continue;
@@ -160,7 +178,7 @@ export function piecesOf(boot, { now, end, usual, kind = "booting" }) {
 /**
  * A stage that has gone on for days leaves room to see the others.
  *
- * @param {{className: string, length: number}[]} pieces
+ * @param {Piece[]} pieces
  */
 function limited(pieces) {
   const waits = / (stuck|broken|now)$/;
@@ -180,12 +198,12 @@ function limited(pieces) {
  * Draws a timeline, over what was drawn before.
  *
  * @param {HTMLElement} bar
- * @param {ReturnType<typeof piecesOf>} pieces
+ * @param {readonly Piece[]} pieces
  */
 export function draw(bar, pieces) {
   while (bar.children.length > pieces.length) bar.lastElementChild?.remove();
   for (const [index, { className, length, name, text }] of pieces.entries()) {
-    let piece = bar.children[index];
+    let piece = /** @type {HTMLElement | undefined} */ (bar.children[index]);
     if (piece === undefined) {
       piece = element(
         "span",
@@ -199,16 +217,16 @@ export function draw(bar, pieces) {
     if (piece.className !== wanted) piece.className = wanted;
     const grow = String(Math.round(length));
     if (piece.style.flexGrow !== grow) piece.style.flexGrow = grow;
-    const label = piece.lastElementChild;
-    write(label.firstElementChild, name);
-    write(label.lastElementChild, text);
+    const label = /** @type {Element} */ (piece.lastElementChild);
+    write(/** @type {Element} */ (label.firstElementChild), name);
+    write(/** @type {Element} */ (label.lastElementChild), text);
   }
 }
 
 /**
  * A timeline in words.
  *
- * @param {import("./timeline.js").Boot} boot
+ * @param {Boot} boot
  */
 export function spoken(boot) {
   const stages = stagesOf(boot).filter(({ event }) => event !== "init");
@@ -241,8 +259,8 @@ export class NowView {
   ];
 
   /**
-   * @param {import("./timeline.js").Progress} progress
-   * @param {import("./timeline.js").Detail | null} detail
+   * @param {Progress} progress
+   * @param {TransferDetail | null} detail
    * @param {string} note
    */
   show({ words, elapsed, usual, kind }, detail, note) {

@@ -18,6 +18,11 @@ import {
 import { matcher } from "./machines.js";
 import { bootDuration, formatDuration, noteText } from "./timeline.js";
 
+/** @import { Machine, Machines, UsualDurations } from "./machines.js" */
+/** @import { Boot, Progress } from "./timeline.js" */
+
+/** @typedef {"all" | Progress["kind"]} Filter Which machines are shown. */
+
 /** Machines that are shown at first, and with each "show more". */
 const SHOWN_AT_FIRST = 100;
 const SHOWN_MORE = 400;
@@ -27,9 +32,6 @@ const HANDS_OFF = 2000;
 
 /** Milliseconds between two counts of all machines; less than a tick. */
 const COUNT_INTERVAL = 900;
-
-/** @typedef {import("./machines.js").Machines} Machines */
-/** @typedef {ReturnType<Machines["get"]> & {}} Machine */
 
 /** One machine's row. */
 class Row {
@@ -71,11 +73,11 @@ class Row {
   /**
    * @param {Machine} machine
    * @param {number} now
-   * @param {Machines["usual"]} usual
+   * @param {UsualDurations} usual
    */
   show(machine, now, usual) {
     const progress = machine.progress(now, usual);
-    const boot = machine.boots[machine.boots.length - 1];
+    const { boot } = machine;
     const isNew = this.#drawn !== machine.version;
     if (isNew) this.#showMachine(machine, boot);
     if (this.element.className !== progress.kind) {
@@ -89,7 +91,7 @@ class Row {
 
   /**
    * @param {Machine} machine
-   * @param {import("./timeline.js").Boot} boot
+   * @param {Boot} boot
    */
   #showMachine(machine, boot) {
     this.#drawn = machine.version;
@@ -123,7 +125,7 @@ class Row {
 /**
  * What somebody should know of a boot.
  *
- * @param {import("./timeline.js").Boot} boot
+ * @param {Boot} boot
  */
 export function noteOf(boot) {
   const note = boot.steps.findLast(({ isNote }) => isNote);
@@ -135,19 +137,20 @@ export class List {
   #machines;
   #clock;
   #body = byId("rows");
-  #search = byId("search");
+  #search = /** @type {HTMLInputElement} */ (byId("search"));
   #table = byId("machines");
   #tools = byId("tools");
   #none = byId("none");
   #empty = byId("empty");
   #more = byId("more");
   #newer = byId("newer");
-  #filters = [...document.querySelectorAll("#filters button")];
+  #filters = [...byId("filters").querySelectorAll("button")];
   /** @type {Map<string, Row>} */
   #rows = new Map();
   /** @type {Machine[]} */
   #shown = [];
   #limit = SHOWN_AT_FIRST;
+  /** @type {Filter} */
   #filter = "all";
   #handsOff = 0;
   #counted = -Infinity;
@@ -170,7 +173,7 @@ export class List {
         onChange();
       } else if (event.key === "ArrowDown") {
         event.preventDefault();
-        this.#body.querySelector("a.name")?.focus();
+        nameLinkIn(this.#body)?.focus();
       }
     });
     this.#body.addEventListener("keydown", (event) => this.#walk(event));
@@ -191,7 +194,7 @@ export class List {
     });
     for (const button of this.#filters) {
       button.addEventListener("click", () => {
-        this.#filter = button.value;
+        this.#filter = filterOf(button);
         this.#limit = SHOWN_AT_FIRST;
         for (const one of this.#filters) {
           one.setAttribute("aria-pressed", String(one === button));
@@ -209,7 +212,7 @@ export class List {
     this.#count(now);
     const isHeld = !anew && this.#isHeld();
     const isOther = wanted.length !== this.#shown.length ||
-      wanted.some(({ mac }, index) => mac !== this.#shown[index].mac);
+      wanted.some(({ mac }, index) => mac !== this.#shown[index]?.mac);
     this.#newer.hidden = !(isHeld && isOther);
     // What is held still shows what is new of the machines that it shows.
     this.#shown = isHeld
@@ -265,8 +268,9 @@ export class List {
       counts[machine.progress(now, usual).kind]++;
     }
     for (const button of this.#filters) {
-      const count = counts[button.value];
-      write(button.lastElementChild, count.toLocaleString("en"));
+      const count = counts[filterOf(button)];
+      const label = /** @type {Element} */ (button.lastElementChild);
+      write(label, count.toLocaleString("en"));
       button.dataset.none = String(count === 0);
     }
   }
@@ -281,6 +285,7 @@ export class List {
 
   /** @param {Machine[]} machines */
   #place(machines) {
+    /** @type {Map<string, Row>} */
     const rows = new Map();
     let next = this.#body.firstElementChild;
     for (const machine of machines) {
@@ -321,15 +326,27 @@ export class List {
    * @param {KeyboardEvent} event
    */
   #walk(event) {
-    const step = {
-      ArrowDown: "nextElementSibling",
-      ArrowUp: "previousElementSibling",
-    }[event.key];
-    const row = event.target.closest("tr");
-    if (step === undefined || row === null) return;
+    const isUp = event.key === "ArrowUp";
+    if (!isUp && event.key !== "ArrowDown") return;
+    const row = /** @type {Element} */ (event.target).closest("tr");
+    if (row === null) return;
     event.preventDefault();
-    const other = row[step]?.querySelector("a.name");
-    (other ?? (step === "previousElementSibling" ? this.#search : undefined))
-      ?.focus();
+    const other = isUp ? row.previousElementSibling : row.nextElementSibling;
+    (nameLinkIn(other) ?? (isUp ? this.#search : undefined))?.focus();
   }
+}
+
+/**
+ * The link that has the name of the first machine in an element.
+ *
+ * @param {Element | null} within
+ * @returns {HTMLElement | null | undefined}
+ */
+function nameLinkIn(within) {
+  return within?.querySelector("a.name");
+}
+
+/** @param {HTMLButtonElement} button One of those that the server writes. */
+function filterOf({ value }) {
+  return /** @type {Filter} */ (value);
 }

@@ -14,6 +14,18 @@ import {
   stagesOf,
 } from "./timeline.js";
 
+/** @import * as daemon from "../../lib/machines/json.ts" */
+/** @import { Boot, EventJson, Progress, Step } from "./timeline.js" */
+
+/**
+ * What the daemon writes. The page takes over the arrays of events.
+ *
+ * @typedef {Omit<daemon.MachineJson, "Events"> & {Events: EventJson[]}} MachineJson
+ * @typedef {Omit<daemon.MachineEventJson, "event"> & {event: EventJson}} MachineEventJson
+ */
+
+/** @typedef {Pick<Step, "event" | "at" | "detail">} Stage Where a machine is. */
+
 /** Machines that are remembered: as many as the daemon, unless it is told else. */
 const MAX_MACHINES = 65_536;
 
@@ -27,7 +39,7 @@ const MAX_SAMPLES = 500;
 const MAX_SAMPLED_MACHINES = 2000;
 
 /** How long each stage usually takes: the median over all that was seen. */
-class UsualDurations {
+export class UsualDurations {
   /** @type {Map<string, {samples: number[], next: number, median: number | undefined}>} */
   #stages = new Map();
 
@@ -50,6 +62,7 @@ class UsualDurations {
    * Milliseconds; `undefined` where too little is known.
    *
    * @param {string} stage
+   * @returns {number | undefined}
    */
   of(stage) {
     const known = this.#stages.get(stage);
@@ -64,14 +77,13 @@ class UsualDurations {
 /** @param {readonly number[]} values At least one. */
 function median(values) {
   const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? sorted[middle]
-    : (sorted[middle - 1] + sorted[middle]) / 2;
+  const upper = sorted[sorted.length >> 1] ?? NaN;
+  const lower = sorted[(sorted.length - 1) >> 1] ?? NaN;
+  return (lower + upper) / 2;
 }
 
 /** A machine, and its place among the others. */
-class Machine {
+export class Machine {
   /** @type {Machine | undefined} */
   newer;
   /** @type {Machine | undefined} */
@@ -81,12 +93,13 @@ class Machine {
   name = "";
   /** Changes whenever something of it does. */
   version = 0;
+  /** @type {Boot[] | undefined} */
   #boots;
 
   /**
    * @param {string} mac
    * @param {string} address
-   * @param {import("./timeline.js").Event[]} events
+   * @param {EventJson[]} events
    */
   constructor(mac, address, events) {
     this.mac = mac;
@@ -103,7 +116,12 @@ class Machine {
     return this.#boots;
   }
 
-  /** @param {import("./timeline.js").Event} event */
+  /** The latest of its boots. */
+  get boot() {
+    return /** @type {Boot} */ (this.boots.at(-1));
+  }
+
+  /** @param {EventJson} event */
   add(event) {
     this.events.push(event);
     if (this.events.length > MAX_EVENTS) this.events.shift();
@@ -113,7 +131,7 @@ class Machine {
   /**
    * Puts a detail in the place of an entry's earlier one.
    *
-   * @param {import("./timeline.js").Event} event
+   * @param {EventJson} event
    */
   repeat(event) {
     if (!event.detail) return;
@@ -133,6 +151,7 @@ class Machine {
   /**
    * @param {number} now
    * @param {UsualDurations} usual
+   * @returns {Progress}
    */
   progress(now, usual) {
     return progressOf(
@@ -147,7 +166,8 @@ class Machine {
 /**
  * A machine's latest stage; it is asked for every second.
  *
- * @param {import("./timeline.js").Event[]} events
+ * @param {readonly EventJson[]} events
+ * @returns {Stage}
  */
 function stageIn(events) {
   const entry = events.findLast(({ event }) => isStage(event));
@@ -184,7 +204,7 @@ export class Machines {
   /**
    * Takes the state of all machines for what is known.
    *
-   * @param {Record<string, {Mac: string, IPv6Address: string, Events: import("./timeline.js").Event[]}>} state
+   * @param {Record<string, MachineJson>} state
    * @param {number} now By the daemon's clock, in ms.
    */
   replace(state, now) {
@@ -194,7 +214,11 @@ export class Machines {
     this.usual = new UsualDurations();
     this.isKnown = true;
     const all = Object.values(state);
-    // Timestamps are all equally long: text sorts them as time does.
+    /**
+     * Timestamps are all equally long: text sorts them as time does.
+     *
+     * @param {MachineJson} machine
+     */
     const last = ({ Events }) => Events[Events.length - 1]?.timestamp ?? "";
     all.sort((a, b) => last(a) < last(b) ? -1 : last(a) > last(b) ? 1 : 0);
     for (const { Mac, IPv6Address, Events } of all) {
@@ -213,7 +237,7 @@ export class Machines {
   /**
    * Takes one event.
    *
-   * @param {{mac: string, ipv6_address: string, event: import("./timeline.js").Event}} told
+   * @param {MachineEventJson} told
    * @returns The machine.
    */
   take({ mac, ipv6_address, event }) {
@@ -308,7 +332,7 @@ export class Machines {
  * @param {string} mac
  */
 function nameIn(names, mac) {
-  return Object.hasOwn(names, mac) ? names[mac] : "";
+  return Object.hasOwn(names, mac) ? names[mac] ?? "" : "";
 }
 
 /**

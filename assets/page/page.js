@@ -105,11 +105,12 @@ function follow() {
   drawNow(before !== open && open === undefined);
   if (open !== undefined) {
     scrollTo(0, 0);
-    document.querySelector("#machine h2")?.focus({ preventScroll: true });
+    byId("machine").querySelector("h2")?.focus({ preventScroll: true });
   } else if (before !== undefined) {
     scrollTo(0, scrolled);
-    document.querySelector(`#rows a.name[href="#${before}"]`)
-      ?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */
+    const link = document.querySelector(`#rows a.name[href="#${before}"]`);
+    link?.focus({ preventScroll: true });
   }
 }
 
@@ -118,8 +119,9 @@ function follow() {
  * is in it will come by the event stream: the rest of it is not loaded.
  */
 async function leavePlainTable() {
+  /** @type {HTMLLinkElement | null} */
   const style = document.querySelector("link[rel=stylesheet]");
-  if (style.sheet === null && document.readyState === "loading") {
+  if (style?.sheet === null && document.readyState === "loading") {
     await new Promise((resolve) => {
       style.onload = style.onerror = document.onreadystatechange = resolve;
     });

@@ -5,21 +5,34 @@
  * @module
  */
 
+/** @import * as daemon from "../../lib/machines/json.ts" */
+/** @import { TransferDetail } from "../../lib/machines/transfer_detail.ts" */
+
 /**
- * @typedef {{protocol: string, file_name: string, state: string, sent_bytes: number, total_bytes: number, error?: string}} Detail
- * @typedef {{event: string, timestamp: string, repeat_event?: boolean, detail?: Detail | null}} Event
- * @typedef {{event: string, at: number, timestamp: string, detail: Detail | null, isNote: boolean, skipped: boolean, end: number | undefined}} Step
- *   One entry of a boot. Times are milliseconds of the daemon's clock; `end` is
- *   when the next stage began. `skipped`: steps before it were not seen.
- * @typedef {{steps: Step[]}} Boot
- * @typedef {{kind: "up" | "booting" | "stuck", words: string, elapsed: number, usual: number | undefined}} Progress
+ * An event as the daemon writes it. Its name is any string, because a page that
+ * stays open may outlive the daemon's version. The page replaces details.
+ *
+ * @typedef {Omit<daemon.EventJson, "event" | "detail"> & {event: string, detail: TransferDetail | null}} EventJson
  */
+
+/**
+ * One entry of a boot. Times are milliseconds of the daemon's clock; `end` is
+ * when the next stage began. `skipped`: steps before it were not seen.
+ *
+ * @typedef {{event: string, at: number, timestamp: string, detail: TransferDetail | null, isNote: boolean, skipped: boolean, end: number | undefined}} Step
+ */
+
+/** @typedef {{steps: Step[]}} Boot */
+
+/** @typedef {{short: string, words: string, hue: string}} StageNames */
+
+/** @typedef {{kind: "up" | "booting" | "stuck", words: string, elapsed: number, usual: number | undefined}} Progress */
 
 /**
  * The stages, in the order of a boot: how one is called on a timeline, what a
  * machine in it does, and which colour it has.
  *
- * @type {Map<string, {short: string, words: string, hue: string}>}
+ * @type {Map<string, StageNames>}
  */
 export const STAGES = new Map([
   ["init", { short: "Seen", words: "Seen for the first time", hue: "none" }],
@@ -111,6 +124,7 @@ export function isStage(event) {
  * A stage's names. One that a later daemon may have is called as it is.
  *
  * @param {string} event
+ * @returns {StageNames}
  */
 export function stageNamed(event) {
   const text = shown(event);
@@ -131,7 +145,7 @@ export function beginsBoot(stage, event) {
 /**
  * A machine's boots, oldest first.
  *
- * @param {readonly Event[]} events
+ * @param {readonly EventJson[]} events
  * @returns {Boot[]}
  */
 export function bootsOf(events) {
@@ -149,6 +163,7 @@ export function bootsOf(events) {
     const isNote = NOTES.has(event);
     const isNew = !isNote && jumped && beginsBoot(last?.event, event);
     if (boots.length === 0 || isNew) boots.push({ steps: [] });
+    /** @type {Step} */
     const step = {
       event,
       at,
@@ -186,7 +201,7 @@ export function bootDuration(boot) {
   const stages = stagesOf(boot).filter(({ event }) => event !== "init");
   const last = stages[stages.length - 1];
   const first = stages[0];
-  return last?.event === LAST_STAGE && first !== last
+  return last?.event === LAST_STAGE && first !== undefined && first !== last
     ? last.at - first.at
     : undefined;
 }
@@ -250,7 +265,7 @@ export function noteText(event) {
 /**
  * How far a file is on its way, in words.
  *
- * @param {Detail} detail
+ * @param {TransferDetail} detail
  */
 export function transferText({ state, sent_bytes, total_bytes, error }) {
   const sent = formatBytes(sent_bytes);
