@@ -9,6 +9,7 @@
 
 import { commitFlags, commitOf } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
+import { pageCheck } from "./page_check.ts";
 
 /** Milliseconds that jsr.io gets to answer. */
 const JSR_PATIENCE = 600;
@@ -211,6 +212,7 @@ async function run(task: string, args: string[]): Promise<number> {
         ["fmt", "--check", "--config", path("deno.json"), path(".")],
         ["lint", "--config", path("deno.json"), path(".")],
         ["check", "--config", path("deno.json"), ...std, ...CODE.map(path)],
+        pageCheck(ROOT),
       );
     case "test":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
