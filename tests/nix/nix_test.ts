@@ -10,6 +10,13 @@ import { Authority } from "../boot/certificates.ts";
 import { runDaemon } from "../lab/daemon.ts";
 import { command, type Host, Lab, missing, type Result } from "../lab/lab.ts";
 import { npmBaseRuntime, type Target } from "../../tools/base_runtime.ts";
+import {
+  evaluateAttribute,
+  evaluationCommand,
+  type Made,
+  runNix,
+  type Unit,
+} from "./evaluation.ts";
 import { ARGUMENT_NAMES, OWN_OPTIONS } from "./module.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -40,29 +47,6 @@ if (denort instanceof Error) {
   );
 }
 const building = denort instanceof Error ? it.skip : suite;
-
-/** A service of systemd, as Nix has it. */
-interface Unit {
-  readonly description: string;
-  readonly after: string[];
-  readonly wantedBy: string[];
-  readonly unitConfig: Record<string, unknown>;
-  readonly serviceConfig: Record<string, unknown> & {
-    readonly ExecStart: string;
-    readonly LoadCredential?: string[];
-  };
-}
-
-/** What the module made of a configuration. */
-interface Made {
-  readonly failed: string[];
-  readonly warnings: string[];
-  readonly firewall: Record<
-    string,
-    { allowedTCPPorts: number[]; allowedUDPPorts: number[] }
-  >;
-  readonly unit: Unit | null;
-}
 
 /** The words that systemd makes of an ExecStart. */
 function words(line: string, credentials: string): string[] {
@@ -97,38 +81,11 @@ describe("Nix", () => {
     args: readonly string[],
     options: { mayFail?: boolean } = {},
   ): Promise<Result> {
-    return await command([
-      "env",
-      // a store of its own: nothing of the machine's is read or written
-      ...["STORE", "STATE", "LOG", "CONF"].map((name) =>
-        `NIX_${name}_DIR=${lab.directory}/nix/${name}`
-      ),
-      `HOME=${lab.directory}/home`,
-      "NIX_CONFIG=experimental-features = nix-command flakes",
-      ...args,
-    ], { ...options, seconds: 120 });
+    return await runNix(lab.directory, args, options);
   }
 
   async function evaluate<T>(attribute: string): Promise<T> {
-    const { stdout } = await nix(evaluation(attribute));
-    return JSON.parse(stdout);
-  }
-
-  function evaluation(attribute: string): string[] {
-    const own = Deno.env.get("NIXPKGS_LIB");
-    return [
-      ...[
-        "nix-instantiate",
-        "--eval",
-        "--read-write-mode",
-        "--strict",
-        "--json",
-      ],
-      ...["-A", attribute],
-      ...["--argstr", "directory", lab.directory],
-      ...(own === undefined ? [] : ["--arg", "nixpkgsLib", own]),
-      `${ROOT}tests/nix/evaluate.nix`,
-    ];
+    return await evaluateAttribute<T>(lab.directory, attribute);
   }
 
   /** Evaluates a part of the flake, with the stand-in for nixpkgs. */
@@ -419,9 +376,10 @@ describe("Nix", () => {
           ["baseAddresses", "baseAddresses"],
         ] as const
       ) {
-        const { code, stderr } = await nix(evaluation(`refused.${name}`), {
-          mayFail: true,
-        });
+        const { code, stderr } = await nix(
+          evaluationCommand(lab.directory, `refused.${name}`),
+          { mayFail: true },
+        );
         assertNotEquals(code, 0, name);
         assertMatch(
           stderr,
