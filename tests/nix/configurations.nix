@@ -20,6 +20,12 @@ in
   sound = builtins.mapAttrs (_: ofDaemon) {
     minimal = link;
     disabled = { };
+    unnamed = link // {
+      interface = null;
+    };
+    mounted = link // {
+      ipxeScript = "${directory}/names";
+    };
     netboot = link // {
       netbootDirectory = "${directory}/netboot";
       bootPolicy = "listed";

@@ -102,15 +102,26 @@ let
       "/run/user"
     ];
 
-  files = lib.remove null [
-    cfg.netbootDirectory
-    cfg.names
+  ipxeFiles = lib.remove null [
     cfg.ipxeX86_64Efi
     cfg.ipxeArm64Efi
     cfg.ipxeRiscv64Efi
     cfg.ipxeLoong64Efi
     cfg.ipxeScript
   ];
+
+  files =
+    ipxeFiles
+    ++ lib.remove null [
+      cfg.netbootDirectory
+      cfg.names
+    ];
+
+  # The daemon exits with 2 when it rejects the command line, and also when no
+  # interface has its address yet or an iPXE file is absent. These two may pass.
+  isUsageErrorFinal =
+    cfg.interface != null
+    && lib.all (file: lib.hasPrefix "${builtins.storeDir}/" "${file}") ipxeFiles;
 
   optional =
     type: default: description:
@@ -412,7 +423,7 @@ in
       wantedBy = [ "multi-user.target" ];
       # The daemon itself waits for its interface and for addresses on it.
       after = [ "network.target" ];
-      # A router is on its own: never give up.
+      # However often it fails, the daemon is started again.
       unitConfig.StartLimitIntervalSec = 0;
 
       serviceConfig = {
@@ -422,6 +433,7 @@ in
         Type = "exec";
         Restart = "always";
         RestartSec = 2;
+        RestartPreventExitStatus = lib.mkIf isUsageErrorFinal 2;
         # Transfers get 5 seconds to end.
         TimeoutStopSec = 15;
         LimitNOFILE = 65536;
@@ -435,15 +447,20 @@ in
         AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
         CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" ];
 
-        # Implies NoNewPrivileges, PrivateTmp, RemoveIPC, RestrictSUIDSGID and
-        # ProtectSystem=strict.
+        # DynamicUser implies NoNewPrivileges, PrivateTmp, RemoveIPC,
+        # RestrictSUIDSGID and ProtectSystem=strict. They are set all the same, as
+        # in tools/systemd: tests/nix/units_test.ts compares the two.
         DynamicUser = true;
+        NoNewPrivileges = true;
         UMask = "0077";
+        ProtectSystem = "strict";
         ProtectHome = if lib.any isHome files then "read-only" else true;
+        PrivateTmp = true;
         PrivateDevices = true;
         DevicePolicy = "closed";
         PrivateIPC = true;
         PrivateMounts = true;
+        RemoveIPC = true;
         KeyringMode = "private";
         NoExecPaths = [ "/" ];
         ExecPaths = [ builtins.storeDir ];
@@ -459,13 +476,13 @@ in
         # No MemoryDenyWriteExecute: V8 writes the code that it runs.
         RestrictNamespaces = true;
         RestrictRealtime = true;
-        # netlink lists the interfaces; the C library looks for the number of one
-        # through a local socket.
+        RestrictSUIDSGID = true;
+        # Netlink lists the interfaces. No AF_UNIX: where glibc tries it
+        # (if_nametoindex, nscd), it goes on without.
         RestrictAddressFamilies = [
           "AF_INET"
           "AF_INET6"
           "AF_NETLINK"
-          "AF_UNIX"
         ];
         SystemCallArchitectures = "native";
         SystemCallFilter = [
