@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { Authority, makeKey } from "../boot/certificates.ts";
 import { derived, getsAddress } from "../clients/expect.ts";
 import { dhclient } from "../clients/dhcp_clients.ts";
-import { command, type Host, Lab, missing } from "../lab/lab.ts";
+import { command, eventually, type Host, Lab, missing } from "../lab/lab.ts";
 import { BINARY, missingBinary, ROOT } from "./binary.ts";
 import { InitHost, missingForInit } from "./init.ts";
 import { boots, fillNetboot, makeLink, OPTIONS, ROUTER } from "./machine.ts";
@@ -163,6 +163,64 @@ describe("the systemd units", () => {
     await does(init, INSTALL);
     await does(init, INSTALL_LINKS);
     for (const link of links) await getsDerived(link);
+  });
+
+  suite("the daemon comes back, however and how often it ends", async () => {
+    await using lab = new Lab();
+    const router = await lab.host("router");
+    await copyFiles(lab);
+    await addLink(router, 1);
+    const init = await InitHost.start(router);
+    await does(
+      init,
+      // Faster than the unit restarts it, so that a start limit would count.
+      `mkdir -p /etc/systemd/system/dhcpv6macd.service.d
+printf '[Service]\\nRestartSec=50ms\\n' > /etc/systemd/system/dhcpv6macd.service.d/fast.conf
+${INSTALL}`,
+    );
+    const property = async (name: string) =>
+      (await does(init, `systemctl show --property=${name} --value dhcpv6macd`))
+        .trim();
+    const isUpAfter = (restarts: number) =>
+      eventually(
+        `the daemon is up after ${restarts} restarts`,
+        async () =>
+          await property("NRestarts") === `${restarts}` &&
+          await property("SubState") === "running",
+      );
+    for (let restarts = 0; restarts < 8; restarts++) {
+      await isUpAfter(restarts);
+      // SIGTERM is a clean end to systemd, SIGKILL is a failure.
+      const signal = restarts % 2 === 0 ? "TERM" : "KILL";
+      await does(init, `systemctl kill --signal=${signal} dhcpv6macd`);
+    }
+    await isUpAfter(8);
+  });
+
+  suite("the daemon is not restarted with a wrong command line", async () => {
+    await using lab = new Lab();
+    const router = await lab.host("router");
+    await copyFiles(lab);
+    const init = await InitHost.start(router);
+    await does(
+      init,
+      `${INSTALL}
+echo 'OPTIONS="--no-such-option"' > /etc/dhcpv6macd.conf
+systemctl restart dhcpv6macd || true`,
+    );
+    await eventually(
+      "the service has failed",
+      async () =>
+        (await init.run("systemctl is-failed dhcpv6macd")).stdout ===
+          "failed\n",
+    );
+    assertEquals(
+      await does(
+        init,
+        "systemctl show --property=ExecMainStatus,NRestarts dhcpv6macd",
+      ),
+      "NRestarts=0\nExecMainStatus=2\n",
+    );
   });
 
   suite("by hand as README says, it serves", async () => {
