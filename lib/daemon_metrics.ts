@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageName } from "./dhcpv6/codes.ts";
+import { isMessageType, messageName } from "./dhcpv6/codes.ts";
 import type { Dhcpv6Counters } from "./dhcpv6/counters.ts";
 import type { Handler } from "./http/handler.ts";
 import { openDescriptors } from "./http/descriptors.ts";
@@ -147,8 +147,7 @@ function byType(counts: Float64Array): [string, number][] {
   const sums = new Map<string, number>();
   counts.forEach((count, type) => {
     if (count === 0) return;
-    const name = messageName(type);
-    const word = /^[a-z-]+$/.test(name) ? name : "unknown";
+    const word = isMessageType(type) ? messageName(type) : "unknown";
     sums.set(word, (sums.get(word) ?? 0) + count);
   });
   return [...sums];

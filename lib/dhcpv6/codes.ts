@@ -52,6 +52,11 @@ const MESSAGE_NAMES = [
   "relay_reply",
 ];
 
+/** Whether RFC 8415 defines a message type with this number. */
+export function isMessageType(type: number): boolean {
+  return Boolean(MESSAGE_NAMES[type]);
+}
+
 /** A message type's name for logs and metrics, `type_N` for unknown ones. */
 export function messageName(type: number): string {
   return MESSAGE_NAMES[type] || `type_${type}`;
