@@ -16,8 +16,8 @@
     {
       packages = forAllSystems (pkgs: rec {
         default = dhcpv6macd;
-        dhcpv6macd = pkgs.callPackage ./tools/nix/package.nix { inherit ipxe revision; };
-        ipxe = pkgs.callPackage ./tools/nix/ipxe.nix { };
+        dhcpv6macd = pkgs.callPackage ./tools/packaging/nix/package.nix { inherit ipxe revision; };
+        ipxe = pkgs.callPackage ./tools/packaging/nix/ipxe.nix { };
       });
 
       # iPXE that trusts the certificates of a file in PEM, and no others.
@@ -29,8 +29,8 @@
         self.packages.${system}.ipxe.override { inherit certBundle; };
 
       overlays.default = final: _: {
-        dhcpv6macd = final.callPackage ./tools/nix/package.nix {
-          ipxe = final.callPackage ./tools/nix/ipxe.nix { };
+        dhcpv6macd = final.callPackage ./tools/packaging/nix/package.nix {
+          ipxe = final.callPackage ./tools/packaging/nix/ipxe.nix { };
           inherit revision;
         };
       };
@@ -40,7 +40,7 @@
       nixosModules.default =
         { lib, pkgs, ... }:
         {
-          imports = [ ./tools/nix/module.nix ];
+          imports = [ ./tools/packaging/nix/module.nix ];
           services.dhcpv6macd.package =
             lib.mkDefault
               self.packages.${pkgs.stdenv.hostPlatform.system}.dhcpv6macd;
@@ -61,7 +61,7 @@
       checks = forAllSystems (pkgs: {
         package = self.packages.${pkgs.stdenv.hostPlatform.system}.dhcpv6macd;
         vm = pkgs.testers.runNixOSTest (
-          import ./tools/nix/vm-test.nix { module = self.nixosModules.default; }
+          import ./tools/packaging/nix/vm-test.nix { module = self.nixosModules.default; }
         );
       });
     };

@@ -9,10 +9,10 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { missing } from "../tests/lab/lab.ts";
+import { missing } from "../tests/support/lab.ts";
 import type { Manner } from "./bench/dhcpv6.ts";
 import { GROUPS } from "./bench/groups.ts";
-import { Place } from "./bench/place.ts";
+import { Place } from "./bench/testbed.ts";
 import { Results } from "./bench/results.ts";
 import { BINARY } from "./bench/servers.ts";
 import { json, table } from "./bench/table.ts";

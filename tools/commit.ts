@@ -24,7 +24,7 @@ export function commitOf(root: string): string | undefined {
   );
 }
 
-/** Deno's flags that tell the commit to `lib/commit.ts`. */
+/** Deno's flags that tell the commit to `lib/telemetry/commit.ts`. */
 export function commitFlags(commit: string | undefined): string[] {
   if (commit === undefined) return [];
   const code = `globalThis[Symbol.for("dhcpv6macd.commit")] = ${

@@ -15,8 +15,8 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { IPXE_BUILDS, type IpxeBuild } from "../lib/ipxe/builds.ts";
-import { packedBuild } from "../lib/ipxe/files.ts";
+import { IPXE_BUILDS, type IpxeBuild } from "../lib/boot_files/ipxe_builds.ts";
+import { packedBuild } from "../lib/boot_files/ipxe.ts";
 import {
   type ArchivedPackage,
   ArchiveError,

@@ -16,7 +16,7 @@ import {
 
 /** @import { Boot, Progress } from "./timeline.js" */
 /** @import { UsualDurations } from "./machines.js" */
-/** @import { TransferDetail } from "../../lib/machines/transfer_detail.ts" */
+/** @import { TransferDetail } from "../../lib/machines/transfer_progress.ts" */
 
 /**
  * A piece of a timeline. Its length is in ms.

@@ -6,7 +6,7 @@
  */
 
 /** @import * as daemon from "../../lib/machines/json.ts" */
-/** @import { TransferDetail } from "../../lib/machines/transfer_detail.ts" */
+/** @import { TransferDetail } from "../../lib/machines/transfer_progress.ts" */
 
 /**
  * An event as the daemon writes it. Its name is any string, because a page that

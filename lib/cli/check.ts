@@ -8,17 +8,17 @@ import {
   bootAddressNotice,
   ownAddressProblem,
   portTakenText,
-} from "../advice.ts";
+} from "../daemon/diagnostics.ts";
 import {
   type DaemonSettings,
   tftpAddressesFor,
   tftpPortOf,
-} from "../daemon_settings.ts";
-import { linkLayerDuid } from "../dhcpv6/duid.ts";
-import { groupsOf } from "../dhcpv6/server.ts";
-import { readKeyPair } from "../http/certificates.ts";
-import { authorityOf } from "../http/server.ts";
-import { IpxeFiles } from "../ipxe/files.ts";
+} from "../daemon/config.ts";
+import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
+import { groupsOf } from "../dhcpv6/server/server.ts";
+import { readKeyPair } from "../http/tls_reload.ts";
+import { authorityOf } from "../http/listener.ts";
+import { IpxeFiles } from "../boot_files/ipxe.ts";
 import {
   hostnamesOf,
   type Interface,

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { StartError } from "../advice.ts";
-import { Daemon } from "../daemon.ts";
-import type { DaemonSettings } from "../daemon_settings.ts";
-import { Log, shown } from "../log.ts";
+import { StartError } from "../daemon/diagnostics.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import type { DaemonSettings } from "../daemon/config.ts";
+import { Log, shown } from "../telemetry/log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import { FULL_VERSION } from "../version.ts";
+import { FULL_VERSION } from "../telemetry/version.ts";
 import {
   type DaemonUrl,
   DaemonUrlError,

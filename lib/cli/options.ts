@@ -6,15 +6,19 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { MAC_SOURCES, type MacSource } from "../dhcpv6/identity.ts";
-import { encodeName, type NtpServer, ntpServer } from "../dhcpv6/options.ts";
+import { MAC_SOURCES, type MacSource } from "../dhcpv6/reply/client_mac.ts";
+import {
+  encodeName,
+  type NtpServer,
+  ntpServer,
+} from "../dhcpv6/wire/server_options.ts";
 import {
   parseTemplate,
   TEMPLATE_FIELDS,
   TemplateError,
   type UrlTemplate,
-} from "../dhcpv6/template.ts";
-import { LOG_FORMATS, LOG_LEVELS, shown } from "../log.ts";
+} from "../dhcpv6/reply/url_template.ts";
+import { LOG_FORMATS, LOG_LEVELS, shown } from "../telemetry/log.ts";
 import {
   type GivenAddress,
   isLinkLocal,

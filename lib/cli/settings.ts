@@ -5,25 +5,25 @@
  * @module
  */
 
-import type { DaemonSettings } from "../daemon_settings.ts";
-import type { Option } from "../dhcpv6/message.ts";
+import type { DaemonSettings } from "../daemon/config.ts";
+import type { Option } from "../dhcpv6/wire/packet.ts";
 import {
   dnsServersOption,
   domainListOption,
   sntpServersOption,
-} from "../dhcpv6/options.ts";
-import { longestAnswerProblem } from "../dhcpv6/responder.ts";
+} from "../dhcpv6/wire/server_options.ts";
+import { longestAnswerProblem } from "../dhcpv6/reply/responder.ts";
 import {
   isBootUrl,
   renderTemplate,
   SAMPLE_VALUES,
   type UrlTemplate,
-} from "../dhcpv6/template.ts";
-import type { KeyPairFiles } from "../http/certificates.ts";
-import { IPXE_BUILDS, type IpxeBuild } from "../ipxe/builds.ts";
-import type { GivenIpxeFiles } from "../ipxe/files.ts";
-import { MAX_TFTP_FILE } from "../limits.ts";
-import { type LogFormat, type LogLevel, shown } from "../log.ts";
+} from "../dhcpv6/reply/url_template.ts";
+import type { KeyPairFiles } from "../http/tls_reload.ts";
+import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
+import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
+import { MAX_TFTP_FILE } from "../overload/limits.ts";
+import { type LogFormat, type LogLevel, shown } from "../telemetry/log.ts";
 import { interfaces } from "../net/interface.ts";
 import {
   BASE_OCTETS,

@@ -5,15 +5,15 @@
  * @module
  */
 
-import type { Broadcast } from "../machines/broadcast.ts";
+import type { Broadcast } from "./event_stream.ts";
 import { type MachineWriter, objectByMac } from "../machines/json.ts";
-import type { Names } from "../machines/names.ts";
+import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
-import type { Metric } from "../metrics/metrics.ts";
-import { PROMETHEUS_TYPE, prometheusText } from "../metrics/prometheus.ts";
+import type { Metric } from "../telemetry/metrics.ts";
+import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Turns } from "../turns.ts";
-import { decoded, sentence, type Target } from "./respond.ts";
+import type { Turns } from "../overload/scheduler.ts";
+import { decoded, sentence, type Target } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
 /** What the API tells of. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fingerprint } from "../fingerprint.ts";
+import { fingerprint } from "../boot_files/file_version.ts";
 import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_OF_ONE,
@@ -13,12 +13,12 @@ import {
   MAX_FILE_CHUNKS,
   MAX_FILE_OCTETS_A_LOOK,
   MIN_FILE_CHUNK,
-} from "../limits.ts";
-import type { TransferReport } from "../machines/transfer_detail.ts";
-import { Places } from "../places.ts";
-import { Rations } from "../turns.ts";
-import type { ByteRange } from "./conditions.ts";
-import type { NetbootFile } from "./netboot_files.ts";
+} from "../overload/limits.ts";
+import type { TransferReport } from "../machines/transfer_progress.ts";
+import { Places } from "../overload/quota.ts";
+import { Rations } from "../overload/scheduler.ts";
+import type { ByteRange } from "./conditional_request.ts";
+import type { NetbootFile } from "../boot_files/directory.ts";
 
 /** Octets after which a download looks whether its file has changed. */
 const LOOK_AFTER = 1024 * 1024;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sliceOf, type Turns } from "../turns.ts";
+import { sliceOf, type Turns } from "../overload/scheduler.ts";
 
 /**
  * A body made of pieces; between two slices of them the packets are let in.

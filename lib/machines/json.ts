@@ -6,11 +6,11 @@
 
 import { addressOf, formatIpv6, type GivenAddress } from "../net/ipv6.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
-import type { MachineEvent } from "./event_log.ts";
+import type { MachineEvent } from "./event_history.ts";
 import type { Machine, MachineRegistry } from "./registry.ts";
-import type { EventName } from "./timeline.ts";
-import { formatTimestamp, type Timestamp } from "./timestamp.ts";
-import type { TransferDetail } from "./transfer_detail.ts";
+import type { EventName } from "./boot_stages.ts";
+import { formatTimestamp, type Timestamp } from "./event_clock.ts";
+import type { TransferDetail } from "./transfer_progress.ts";
 
 /** An event. */
 export interface EventJson {

@@ -7,8 +7,8 @@
 
 import type { Mac } from "../net/mac.ts";
 import { grown, morePlaces, NONE } from "./columns.ts";
-import { EventLog } from "./event_log.ts";
-import { type KeptEvent, KeptEvents } from "./kept_events.ts";
+import { EventLog } from "./event_history.ts";
+import { type KeptEvent, KeptEvents } from "./boot_history.ts";
 import {
   codeOf,
   type EventName,
@@ -16,9 +16,9 @@ import {
   type Note,
   type Stage,
   transition,
-} from "./timeline.ts";
-import { EventClock, type Timestamp } from "./timestamp.ts";
-import type { TransferDetail } from "./transfer_detail.ts";
+} from "./boot_stages.ts";
+import { EventClock, type Timestamp } from "./event_clock.ts";
+import type { TransferDetail } from "./transfer_progress.ts";
 
 /** A note's place while none was told. */
 const NO_NOTE = EVENTS.length;

@@ -11,16 +11,16 @@ import {
   MAX_TFTP_TRANSFERS_OF_ONE,
   MAX_WAITING_ANSWERS,
   MIN_TFTP_STANDSTILL,
-} from "../limits.ts";
+} from "../overload/limits.ts";
 import {
   type TransferDetail,
   TransferReport,
-} from "../machines/transfer_detail.ts";
-import { DatagramSockets } from "../net/datagram_sockets.ts";
+} from "../machines/transfer_progress.ts";
+import { DatagramSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
-import { Alarm } from "./alarm.ts";
-import { pause } from "../pause.ts";
+import { Alarm } from "./deadline_timer.ts";
+import { pause } from "../overload/timeout.ts";
 import { toNetascii } from "./netascii.ts";
 import {
   decodeRequest,

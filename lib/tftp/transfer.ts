@@ -11,7 +11,7 @@ import {
   MAX_TFTP_UNCONFIRMED,
   MAX_TFTP_WINDOW,
   MAX_TFTP_WINDOW_OCTETS,
-} from "../limits.ts";
+} from "../overload/limits.ts";
 import {
   DATA_HEADER,
   decodeError,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { shown } from "../log.ts";
+import { shown } from "../telemetry/log.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseAddress } from "../net/prefix.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { MAX_STATE_CHARACTERS } from "../limits.ts";
-import { shown } from "../log.ts";
+import { MAX_STATE_CHARACTERS } from "../overload/limits.ts";
+import { shown } from "../telemetry/log.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";

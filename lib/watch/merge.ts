@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MAX_HELD_LINES } from "../limits.ts";
+import { MAX_HELD_LINES } from "../overload/limits.ts";
 
 /**
  * Milliseconds that a line waits at least for another daemon's report of its

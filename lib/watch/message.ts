@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { EventName } from "../machines/timeline.ts";
-import type { TransferDetail } from "../machines/transfer_detail.ts";
+import type { EventName } from "../machines/boot_stages.ts";
+import type { TransferDetail } from "../machines/transfer_progress.ts";
 
 /** An event of a machine; it may have more fields than these. */
 export interface MachineEvent {

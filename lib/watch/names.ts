@@ -4,8 +4,8 @@
  * @module
  */
 
-import { readText } from "../bounded_text.ts";
-import { MAX_NAMES_OCTETS } from "../limits.ts";
+import { readText } from "../net/bounded_text.ts";
+import { MAX_NAMES_OCTETS } from "../overload/limits.ts";
 
 /** Milliseconds that an answer gets, names being no reason to wait. */
 const ANSWER = 2000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LogSink } from "../log.ts";
+import type { LogSink } from "../telemetry/log.ts";
 
 /** Lines that are written at once. */
 const BATCH = 500;

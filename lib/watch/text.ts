@@ -4,9 +4,9 @@
  * @module
  */
 
-import { shown } from "../log.ts";
-import { type EventName, isNote } from "../machines/timeline.ts";
-import type { TransferDetail } from "../machines/transfer_detail.ts";
+import { shown } from "../telemetry/log.ts";
+import { type EventName, isNote } from "../machines/boot_stages.ts";
+import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { FIRST, JUMP, type MachineEvent, transferOf } from "./message.ts";
 import type { Happening, Timeline } from "./timelines.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isNote } from "../machines/timeline.ts";
+import { isNote } from "../machines/boot_stages.ts";
 import {
   FIRST,
   JUMP,

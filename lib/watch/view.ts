@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_STATE_LINES } from "../limits.ts";
+import { MAX_STATE_LINES } from "../overload/limits.ts";
 import { Merge } from "./merge.ts";
 import { transferOf } from "./message.ts";
 import type { Output } from "./output.ts";

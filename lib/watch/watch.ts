@@ -4,9 +4,9 @@
  * @module
  */
 
-import { MAX_WATCHED_MACHINES } from "../limits.ts";
-import type { LogSink } from "../log.ts";
-import { atMost } from "../pause.ts";
+import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
+import type { LogSink } from "../telemetry/log.ts";
+import { atMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
 import { Follower, type FollowObserver } from "./follow.ts";
 import type { Message } from "./message.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { fc } from "../fast_check.ts";
+import { fc } from "../support/fast_check.ts";
 import { readCorpus } from "./corpus.ts";
 import { Fuzzer } from "./fuzzer.ts";
 import { octetsOf, textOf } from "./mutate.ts";

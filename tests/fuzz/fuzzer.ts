@@ -1,6 +1,6 @@
 /** Runs inputs through targets, and keeps those that did something new. */
 
-import { effortOfWaiting } from "./effort.ts";
+import { effortOfWaiting } from "./cpu_time.ts";
 import { changed, minimised } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import { Invariant, type Target, Violation } from "./target.ts";

@@ -10,7 +10,7 @@ import {
   type Place,
   type Report,
   SERVER,
-} from "./place.ts";
+} from "./testbed.ts";
 import {
   median,
   OWN,

@@ -8,8 +8,11 @@
  * @module
  */
 
-import { ALL_RELAYS_AND_SERVERS, SERVER_PORT } from "../../lib/dhcpv6/codes.ts";
-import { MAX_DHCPV6_PACKET } from "../../lib/limits.ts";
+import {
+  ALL_RELAYS_AND_SERVERS,
+  SERVER_PORT,
+} from "../../lib/dhcpv6/wire/constants.ts";
+import { MAX_DHCPV6_PACKET } from "../../lib/overload/limits.ts";
 import { InterfaceFinder } from "../../lib/net/interface.ts";
 
 const link = new InterfaceFinder(Deno.args[0]!).find()!;

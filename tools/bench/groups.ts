@@ -11,7 +11,7 @@ import {
   measureStart,
 } from "./dhcpv6.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
-import type { Place } from "./place.ts";
+import type { Place } from "./testbed.ts";
 import type { Results } from "./results.ts";
 import { measureTftp } from "./tftp.ts";
 

@@ -12,7 +12,7 @@ import {
   type Place,
   type Report,
   SERVER,
-} from "./place.ts";
+} from "./testbed.ts";
 import { OWN, type Quantity, type Results, type Target } from "./results.ts";
 import {
   DAEMON,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Program } from "../../tests/lab/lab.ts";
+import type { Program } from "../../tests/support/lab.ts";
 import { type ArchivedPackage, unpackFromArchive } from "../debian.ts";
-import { BASE, CLIENTS, type Place, SERVER } from "./place.ts";
+import { BASE, CLIENTS, type Place, SERVER } from "./testbed.ts";
 import { BARE, OWN } from "./results.ts";
 
 /** A server. */

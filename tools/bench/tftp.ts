@@ -5,7 +5,7 @@
  */
 
 import type { Manner } from "./dhcpv6.ts";
-import { CLIENTS, type Place, SERVER } from "./place.ts";
+import { CLIENTS, type Place, SERVER } from "./testbed.ts";
 import {
   BEST,
   median,

@@ -8,8 +8,11 @@ import {
 } from "../../../lib/cli/options.ts";
 import { settingsOf } from "../../../lib/cli/settings.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../../lib/daemon_settings.ts";
-import { renderTemplate, SAMPLE_VALUES } from "../../../lib/dhcpv6/template.ts";
+import type { DaemonSettings } from "../../../lib/daemon/config.ts";
+import {
+  renderTemplate,
+  SAMPLE_VALUES,
+} from "../../../lib/dhcpv6/reply/url_template.ts";
 import { isInPrefix } from "../../../lib/net/prefix.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";

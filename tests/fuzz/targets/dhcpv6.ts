@@ -1,8 +1,11 @@
 /** The DHCPv6 responder: whatever packet comes from wherever. */
 
-import { bootPayload, renderTemplate } from "../../../lib/dhcpv6/template.ts";
-import { ipxeBuildFor } from "../../../lib/dhcpv6/architectures.ts";
-import { DROP_REASONS } from "../../../lib/dhcpv6/codes.ts";
+import {
+  bootPayload,
+  renderTemplate,
+} from "../../../lib/dhcpv6/reply/url_template.ts";
+import { ipxeBuildFor } from "../../../lib/dhcpv6/reply/architectures.ts";
+import { DROP_REASONS } from "../../../lib/dhcpv6/wire/constants.ts";
 import {
   type ClientServerMessage,
   decode,
@@ -12,18 +15,21 @@ import {
   isRelayMessage,
   type Message,
   type Option,
-} from "../../../lib/dhcpv6/message.ts";
+} from "../../../lib/dhcpv6/wire/packet.ts";
 import {
   type Outcome,
   Responder,
   type ResponderSettings,
-} from "../../../lib/dhcpv6/responder.ts";
-import { ipxeFileName } from "../../../lib/ipxe/builds.ts";
-import { MAX_DHCPV6_ANSWER, MAX_DHCPV6_PACKET } from "../../../lib/limits.ts";
+} from "../../../lib/dhcpv6/reply/responder.ts";
+import { ipxeFileName } from "../../../lib/boot_files/ipxe_builds.ts";
+import {
+  MAX_DHCPV6_ANSWER,
+  MAX_DHCPV6_PACKET,
+} from "../../../lib/overload/limits.ts";
 import { sameOctets } from "../../../lib/net/ipv6.ts";
 import { matchesMac } from "../../../lib/net/mac.ts";
-import { fc } from "../../fast_check.ts";
-import { effortOf } from "../effort.ts";
+import { fc } from "../../support/fast_check.ts";
+import { effortOf } from "../cpu_time.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import {

@@ -1,7 +1,7 @@
 /** DHCPv6 inputs: where a packet came from, and packets made and changed. */
 
-import { OptionCode } from "../../../lib/dhcpv6/codes.ts";
-import { encode, type Option } from "../../../lib/dhcpv6/message.ts";
+import { OptionCode } from "../../../lib/dhcpv6/wire/constants.ts";
+import { encode, type Option } from "../../../lib/dhcpv6/wire/packet.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import {
   ascii,
@@ -16,9 +16,9 @@ import {
   opt,
   oro,
   relayed,
-} from "../../dhcpv6/build.ts";
-import captures from "../../dhcpv6/captures.json" with { type: "json" };
-import { fc } from "../../fast_check.ts";
+} from "../../support/dhcpv6.ts";
+import captures from "../../unit/dhcpv6/captures.json" with { type: "json" };
+import { fc } from "../../support/fast_check.ts";
 import { spliced } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { SETTINGS } from "./dhcpv6_settings.ts";

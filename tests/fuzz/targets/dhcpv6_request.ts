@@ -10,8 +10,8 @@ import {
   isRelayMessage,
   type Option,
   type RelayMessage,
-} from "../../../lib/dhcpv6/message.ts";
-import type { ResponderSettings } from "../../../lib/dhcpv6/responder.ts";
+} from "../../../lib/dhcpv6/wire/packet.ts";
+import type { ResponderSettings } from "../../../lib/dhcpv6/reply/responder.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import type { Arrival } from "./dhcpv6_messages.ts";
 

@@ -5,8 +5,8 @@ import { settingsOf } from "../../../lib/cli/settings.ts";
 import type {
   BootSettings,
   ResponderSettings,
-} from "../../../lib/dhcpv6/responder.ts";
-import { IPXE_BUILDS } from "../../../lib/ipxe/builds.ts";
+} from "../../../lib/dhcpv6/reply/responder.ts";
+import { IPXE_BUILDS } from "../../../lib/boot_files/ipxe_builds.ts";
 
 /** What a command line makes of itself, with the parts of booting as given. */
 function settings(

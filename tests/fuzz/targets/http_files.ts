@@ -1,9 +1,15 @@
 /** The whole handler of HTTP, over a directory with traps in it. */
 
-import type { Handler } from "../../../lib/http/handler.ts";
-import { Netboot } from "../../../lib/http/netboot.ts";
-import { NetbootFiles } from "../../../lib/http/netboot_files.ts";
-import { ask, Known, MAC, MAC_TEXT, OTHER_MAC_TEXT } from "../../http/ask.ts";
+import type { Handler } from "../../../lib/http/router.ts";
+import { Netboot } from "../../../lib/http/boot_files.ts";
+import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
+import {
+  ask,
+  Known,
+  MAC,
+  MAC_TEXT,
+  OTHER_MAC_TEXT,
+} from "../../support/http.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";

@@ -4,9 +4,9 @@ import {
   evaluateConditions,
   evaluateRange,
   type Validators,
-} from "../../../lib/http/conditions.ts";
-import { HostNames, isOwnOrigin } from "../../../lib/http/hosts.ts";
-import { targetOf } from "../../../lib/http/respond.ts";
+} from "../../../lib/http/conditional_request.ts";
+import { HostNames, isOwnOrigin } from "../../../lib/http/host_check.ts";
+import { targetOf } from "../../../lib/http/responses.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";

@@ -1,6 +1,6 @@
 /** The file of machines' names. */
 
-import { parseNames } from "../../../lib/machines/names.ts";
+import { parseNames } from "../../../lib/machines/names_file.ts";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";

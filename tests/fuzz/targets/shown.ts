@@ -1,9 +1,9 @@
 /** Strings of clients, as people see them: in the log and on the page alike. */
 
 import { shown as shownOnPage } from "../../../assets/page/timeline.js";
-import { escapeHtml } from "../../../lib/http/page.ts";
-import { MAX_SHOWN_CHARACTERS } from "../../../lib/limits.ts";
-import { shown } from "../../../lib/log.ts";
+import { escapeHtml } from "../../../lib/http/web_ui/page.ts";
+import { MAX_SHOWN_CHARACTERS } from "../../../lib/overload/limits.ts";
+import { shown } from "../../../lib/telemetry/log.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import { isShowable } from "./text.ts";

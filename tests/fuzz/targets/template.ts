@@ -7,7 +7,7 @@ import {
   TemplateError,
   type TemplateValues,
   type UrlTemplate,
-} from "../../../lib/dhcpv6/template.ts";
+} from "../../../lib/dhcpv6/reply/url_template.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";

@@ -3,8 +3,8 @@
 import {
   MAX_TFTP_WINDOW,
   MAX_TFTP_WINDOW_OCTETS,
-} from "../../../lib/limits.ts";
-import { shown } from "../../../lib/log.ts";
+} from "../../../lib/overload/limits.ts";
+import { shown } from "../../../lib/telemetry/log.ts";
 import {
   decodeError,
   decodeRequest,

@@ -3,7 +3,7 @@
 import {
   MAX_TFTP_STANDSTILL,
   MAX_TFTP_UNCONFIRMED,
-} from "../../../lib/limits.ts";
+} from "../../../lib/overload/limits.ts";
 import { Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { agree, type Agreement, Transfer } from "../../../lib/tftp/transfer.ts";
 import { sameOctets } from "../../../lib/net/ipv6.ts";

@@ -1,0 +1,738 @@
+/**
+ * The one place that knows all the parts: starts them, tells the operator what
+ * they do, stops them.
+ *
+ * @module
+ */
+
+import {
+  bootAddressNotice,
+  ownAddressProblem,
+  StartError,
+  startError,
+} from "./diagnostics.ts";
+import {
+  bootAddressesFor,
+  type DaemonSettings,
+  tftpAddressesFor,
+  tftpPortOf,
+} from "./config.ts";
+import { metricsOf } from "./metrics.ts";
+import { messageName, MessageType } from "../dhcpv6/wire/constants.ts";
+import type { Packet } from "../dhcpv6/wire/packet.ts";
+import { OtherServers } from "../dhcpv6/server/rogue_servers.ts";
+import type { Outcome, ResponderSettings } from "../dhcpv6/reply/responder.ts";
+import { type Dhcpv6Observer, Dhcpv6Server } from "../dhcpv6/server/server.ts";
+import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
+import { Api } from "../http/api.ts";
+import { Connections } from "../http/active_connections.ts";
+import {
+  descriptorLimit,
+  sharesOf,
+  type SilenceObserver,
+  SilenceWatch,
+} from "../overload/fd_budget.ts";
+import { Downloads } from "../http/download.ts";
+import { Handler } from "../http/router.ts";
+import { HostNames } from "../http/host_check.ts";
+import { Netboot } from "../http/boot_files.ts";
+import { NetbootFiles } from "../boot_files/directory.ts";
+import { PageAnswers } from "../http/web_ui/responses.ts";
+import {
+  authorityOf,
+  type HttpObserver,
+  HttpServer,
+  type KeyPair,
+  type ListenAddress,
+} from "../http/listener.ts";
+import { IpxeFiles, SCRIPT_NAME } from "../boot_files/ipxe.ts";
+import {
+  MAX_LATECOMERS_AT_ONCE,
+  MAX_NEWCOMERS_AT_ONCE,
+} from "../overload/limits.ts";
+import { type Log, shown } from "../telemetry/log.ts";
+import { MachineLog } from "./machine_log.ts";
+import { Broadcast } from "../http/event_stream.ts";
+import { MachineWriter } from "../machines/json.ts";
+import { Newcomers } from "../overload/token_bucket.ts";
+import {
+  Names,
+  type NamesObserver,
+  type NamesProblem,
+} from "../machines/names_file.ts";
+import {
+  type Machine,
+  MachineRegistry,
+  type RegistryObserver,
+} from "../machines/registry.ts";
+import type { EventName } from "../machines/boot_stages.ts";
+import type { TransferDetail } from "../machines/transfer_progress.ts";
+import type { Metric } from "../telemetry/metrics.ts";
+import { AccessList } from "../net/access.ts";
+import { type Interface, InterfaceFinder } from "../net/interface.ts";
+import {
+  addressOf,
+  type GivenAddress,
+  IPV6_LENGTH,
+  isLinkLocal,
+  macOfEui64,
+  parseIpv6,
+  sameOctets,
+} from "../net/ipv6.ts";
+import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
+import { OnceAMinute } from "../telemetry/once_a_minute.ts";
+import { OtlpExporter } from "../telemetry/otlp/exporter.ts";
+import { atMost } from "../overload/timeout.ts";
+import {
+  type RequestedFile,
+  type TftpObserver,
+  TftpServer,
+} from "../tftp/server.ts";
+import { Turns } from "../overload/scheduler.ts";
+import { VERSION } from "../telemetry/version.ts";
+
+const MINUTE = 60_000;
+
+/** Milliseconds without a message after which the operator is told why. */
+const SILENCE = 5 * MINUTE;
+
+/** Milliseconds that the last log lines get to be written. */
+const LOG_FLUSH = 500;
+
+/**
+ * Milliseconds between two looks at the interface. A look costs 0.05 ms, and
+ * an interface shall be served within a second of being usable.
+ */
+const LOOK_INTERVAL = 250;
+
+/** Messages between two looks that are too many for a lab to have sent. */
+const MIN_FLOOD = 100;
+
+/** Milliseconds that transfers get to end when the daemon stops. */
+const LAST_TRANSFERS = 5000;
+
+/** A running daemon. */
+export class Daemon
+  implements
+    Dhcpv6Observer,
+    TftpObserver,
+    HttpObserver,
+    RegistryObserver,
+    NamesObserver,
+    SilenceObserver {
+  readonly #settings: DaemonSettings;
+  readonly #log: Log;
+  readonly #machines: MachineRegistry;
+  readonly #newcomers = new Newcomers(MAX_NEWCOMERS_AT_ONCE);
+  /** Those whose first message is no Solicit. */
+  readonly #latecomers = new Newcomers(MAX_LATECOMERS_AT_ONCE);
+  readonly #otherServers: OtherServers;
+  readonly #machineLog: MachineLog;
+  readonly #names: Names;
+  readonly #broadcast: Broadcast;
+  readonly #otlp: OtlpExporter | undefined;
+  readonly #access: AccessList;
+  readonly #ipxe: IpxeFiles;
+  readonly #files: NetbootFiles | undefined;
+  readonly #netboot: Netboot;
+  readonly #connections = new Connections();
+  readonly #shares = sharesOf(descriptorLimit());
+  readonly #handler: Handler;
+  readonly #dhcpv6: Dhcpv6Server;
+  readonly #tftp: TftpServer;
+  readonly #http: HttpServer;
+  #https: HttpServer | undefined;
+  #keyPairWatch: KeyPairWatch | undefined;
+  #silenceWatch: SilenceWatch | undefined;
+  readonly #toldOfNoMac = new OnceAMinute();
+  readonly #toldOfLoud = new OnceAMinute();
+  readonly #toldOfFlood = new OnceAMinute();
+  /** Messages not answered, and machines not remembered, at the last look. */
+  #unanswered = 0;
+  #notRemembered = 0;
+  readonly #finder: InterfaceFinder;
+  /** The interface at the last look, and where TFTP is served on it. */
+  #link: Interface | undefined;
+  #tftpAddresses: readonly string[] = [];
+  #timer: number | undefined;
+  /** Whether the last look at the interfaces failed. */
+  #isBlind = false;
+  #silence: number | undefined;
+
+  constructor(settings: DaemonSettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#finder = new InterfaceFinder(settings.interfaceName);
+    const { maxMachines, maxEvents, answers, namesFile } = settings;
+    this.#machines = new MachineRegistry({
+      machines: maxMachines,
+      events: maxEvents,
+    }, this);
+    const writer = new MachineWriter(this.#machines, answers.links);
+    const turns = new Turns();
+    const hasRoom = () => this.#answersInUse < this.#shares.answers;
+    this.#names = new Names(namesFile, this);
+    this.#broadcast = new Broadcast(this.#machines, writer, turns, {
+      all: this.#shares.eventReaders,
+      ofOne: this.#shares.eventReadersOfOne,
+      hasRoom,
+    });
+    this.#otlp = settings.otlpEndpoint && new OtlpExporter({
+      endpoint: settings.otlpEndpoint,
+      run: this.#broadcast.run,
+      interfaceName: settings.interfaceName,
+      baseAddress: answers.links[0]!.text,
+      events: this.#machines.log,
+      writer,
+      names: this.#names,
+      metrics: () => this.#metrics(),
+      turns,
+      log,
+    });
+    this.#machineLog = new MachineLog(log, this.#names, writer);
+    this.#access = new AccessList(settings.allowed);
+    this.#ipxe = new IpxeFiles(settings.ipxe);
+    this.#files = settings.netbootDirectory === undefined
+      ? undefined
+      : new NetbootFiles(settings.netbootDirectory);
+    this.#otherServers = new OtherServers(answers.links, answers.macSources);
+    this.#dhcpv6 = new Dhcpv6Server({
+      interfaceName: settings.interfaceName,
+      port: settings.port,
+      settingsFor: (link) => this.#responderSettings(link),
+      observer: this,
+    });
+    const allows = (hostname: string) => this.#access.allows(hostname);
+    this.#tftp = new TftpServer({
+      port: tftpPortOf(settings),
+      interfaceName: settings.interfaceName,
+      maxTransfers: this.#shares.tftpTransfers,
+      open: ({ name }: RequestedFile) => this.#ipxe.open(name),
+      allows,
+      observer: this,
+    });
+    this.#netboot = new Netboot(this.#files, (mac, client, detail) => {
+      const machine = this.#machineOf(mac, client);
+      if (machine === undefined) return;
+      this.#machines.reach(machine, "http_fetch_uki", detail);
+    }, new Downloads(hasRoom));
+    this.#handler = new Handler({
+      netboot: this.#netboot,
+      api: new Api({
+        registry: this.#machines,
+        writer,
+        broadcast: this.#broadcast,
+        names: this.#names,
+        turns,
+        metrics: () => this.#metrics(),
+        problem: () => this.#dhcpv6.problem,
+      }),
+      page: new PageAnswers({
+        registry: this.#machines,
+        writer,
+        names: this.#names,
+        turns,
+        interfaceName: settings.interfaceName,
+        baseAddress: answers.links[0]!.text,
+      }),
+      allows,
+      hosts: new HostNames(settings.hosts),
+      hasRoom,
+    });
+    this.#http = new HttpServer({
+      address: settings.http,
+      handler: this.#handler,
+      connections: this.#connections,
+      observer: this,
+    });
+  }
+
+  /**
+   * Starts everything.
+   *
+   * @throws {StartError} if a port cannot be had, or the certificate be used.
+   */
+  async start(): Promise<void> {
+    const { interfaceName, port, notices, template, http } = this.#settings;
+    this.#log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
+    for (const notice of notices) this.#log.warning("notice", notice);
+    if (template !== undefined && this.#ipxe.builds.size === 0) {
+      this.#log.warning(
+        "no_ipxe",
+        "no iPXE is compiled in or given: machines that boot by PXE get nothing, all else is served",
+      );
+    }
+    await this.#names.start();
+    try {
+      const link = this.#finder.find();
+      await this.#dhcpv6.lookAtFirst(link);
+      this.#look(link);
+    } catch (error) {
+      throw startError(error, port, "UDP", interfaceName);
+    }
+    try {
+      this.#http.start();
+    } catch (error) {
+      throw startError(error, http.port, "TCP", authorityOf(http));
+    }
+    await this.#startHttps();
+    this.#silenceWatch = new SilenceWatch({
+      bound: this.#shares.silent,
+      accounted: () => this.#answersInUse + this.#tftp.transfers,
+      observer: this,
+    });
+    this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
+    this.#otlp?.start();
+    void this.#tryOwnAddress();
+  }
+
+  /** Stops everything; transfers that go on get some seconds. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#silence);
+    this.#keyPairWatch?.stop();
+    this.#silenceWatch?.stop();
+    this.#names.stop();
+    this.#broadcast.close();
+    this.#dhcpv6.stop();
+    this.#tftp.stopListening();
+    await atMost(
+      LAST_TRANSFERS,
+      Promise.all([
+        this.#http.shutdown(),
+        this.#https?.shutdown(),
+        this.#tftp.finished(),
+      ]),
+    );
+    this.#tftp.stop();
+    await this.#otlp?.stop();
+    const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;
+    const drops = Object.entries(dropped).filter(([, count]) => count > 0);
+    this.#log.info(
+      "stopped",
+      `stopped; of ${receivedInAll} DHCPv6 messages ${answeredInAll} were answered` +
+        (drops.length === 0
+          ? ""
+          : `, and dropped: ${
+            drops.map(([reason, count]) => `${count} ${reason}`).join(", ")
+          }`),
+      {
+        received: receivedInAll,
+        answered: answeredInAll,
+        ...Object.fromEntries(drops),
+      },
+    );
+    await this.#log.flush(LOG_FLUSH);
+  }
+
+  #lookAgain(): void {
+    this.#sayIfFlooded();
+    let link: Interface | undefined;
+    try {
+      link = this.#finder.find();
+    } catch (error) {
+      // Out of descriptors, as a rule: what is open goes on.
+      if (!this.#isBlind) {
+        this.#isBlind = true;
+        this.#log.error(
+          "interfaces_unreadable",
+          `the interfaces cannot be looked at: ${(error as Error).message}`,
+        );
+      }
+      return;
+    }
+    this.#isBlind = false;
+    this.#look(link);
+  }
+
+  /** Descriptors of connections that are being answered, and of files. */
+  get #answersInUse(): number {
+    return this.#connections.answering + this.#netboot.downloads.active;
+  }
+
+  tooSilent(connections: number): void {
+    this.#log.warning(
+      "connections_closed",
+      `about ${connections} HTTP connections said nothing and are closed; responses go on`,
+      { connections },
+    );
+    void this.#http.shed();
+    void this.#https?.shed();
+  }
+
+  tooStuck(connections: number): void {
+    this.#log.warning(
+      "connections_broken_off",
+      `about ${connections} HTTP connections ask and take no answer: they are closed with all others`,
+      { connections },
+    );
+    this.#http.breakOff();
+    this.#https?.breakOff();
+  }
+
+  #look(link: Interface | undefined): void {
+    void this.#dhcpv6.look(link);
+    if (link !== this.#link) {
+      this.#link = link;
+      this.#access.follow(link);
+      this.#tftpAddresses = link === undefined
+        ? []
+        : tftpAddressesFor(this.#settings, link);
+    }
+    this.#tftp.follow(this.#tftpAddresses);
+  }
+
+  #responderSettings(link: Interface): ResponderSettings {
+    const { answers, template, bootPolicy } = this.#settings;
+    if (template === undefined) return { ...answers, boot: undefined };
+    const addresses = bootAddressesFor(this.#settings, link);
+    return {
+      ...answers,
+      boot: {
+        template,
+        tftpAddress: addresses.tftp,
+        bootAddress: addresses.http,
+        builds: this.#settings.tftp === undefined
+          ? undefined
+          : this.#ipxe.builds,
+        instructs: (mac) => bootPolicy === "always" || this.#files!.lists(mac),
+      },
+    };
+  }
+
+  async #startHttps(): Promise<void> {
+    const { https } = this.#settings;
+    if (https === undefined) return;
+    let keyPair: KeyPair;
+    try {
+      keyPair = await readKeyPair(https.files);
+    } catch (error) {
+      throw new StartError(
+        `the certificate or its key cannot be read: ${
+          (error as Error).message
+        }`,
+      );
+    }
+    const server = new HttpServer({
+      address: https,
+      handler: this.#handler,
+      connections: this.#connections,
+      observer: this,
+      keyPair,
+    });
+    try {
+      server.start();
+    } catch (error) {
+      throw startError(error, https.port, "TCP", authorityOf(https));
+    }
+    this.#https = server;
+    this.#keyPairWatch = new KeyPairWatch(
+      https.files,
+      keyPair,
+      (changed) => {
+        server.replaceKeyPair(changed);
+        this.#log.info(
+          "certificate_replaced",
+          `${https.files.certFile} has changed and is in use`,
+        );
+      },
+      (error) =>
+        this.#log.error(
+          "certificate_refused",
+          `${https.files.certFile} and ${https.files.keyFile} have changed, but are no pair that can be used; the one before stays: ${error.message}`,
+        ),
+    );
+  }
+
+  /**
+   * Tries the address that machines are sent to, if it is this daemon's: over
+   * TCP, Linux drops what comes to an address that it takes for anycast.
+   */
+  async #tryOwnAddress(): Promise<void> {
+    const link = this.#dhcpv6.serving;
+    const problem = link && await ownAddressProblem(this.#settings, link);
+    if (problem !== undefined) this.#log.warning("unreachable", problem);
+  }
+
+  serving(link: Interface): void {
+    const { answers, port } = this.#settings;
+    const base = answers.links[0]!.text;
+    this.#log.info(
+      "serving",
+      `serving ${link.name}: every machine gets the first 80 bits of ${base} and its MAC`,
+      {
+        interface: link.name,
+        index: link.index,
+        mac: formatMac(link.mac),
+        base_address: base,
+        port,
+      },
+    );
+    this.#silence ??= setTimeout(() => this.#sayIfSilent(), SILENCE);
+    const notice = bootAddressNotice(this.#settings, link);
+    if (notice !== undefined) this.#log.warning("notice", notice);
+  }
+
+  waiting(): void {
+    const { interfaceName } = this.#settings;
+    this.#log.warning(
+      "waiting",
+      `${interfaceName} is absent, down or has no usable link-local address yet; waiting for it`,
+      { interface: interfaceName },
+    );
+  }
+
+  cannotServe(error: Error): void {
+    const { interfaceName, port } = this.#settings;
+    const { message } = startError(error, port, "UDP", interfaceName);
+    this.#log.error("cannot_serve", `${message}; trying again`, {
+      interface: interfaceName,
+      port,
+    });
+  }
+
+  cannotSend(error: Error): void {
+    const { port } = this.#settings;
+    const why = error instanceof Deno.errors.PermissionDenied
+      ? `, by a firewall perhaps that lets no UDP from port ${port} out`
+      : "";
+    this.#log.error(
+      "cannot_send",
+      `answers cannot be sent${why}: ${error.message}`,
+      { port },
+    );
+  }
+
+  tooLoud(source: string): void {
+    if (!this.#toldOfLoud.isDue(source, performance.now())) return;
+    this.#log.warning(
+      "source_too_loud",
+      `${source} sends more DHCPv6 messages than are answered next to those of others`,
+      { source },
+    );
+  }
+
+  addressRefused(hostname: string, error: Error): void {
+    const { port } = this.#settings;
+    const { message } = startError(error, port, "UDP", hostname);
+    this.#log.warning(
+      "address_refused",
+      `relays are not heard at ${hostname}: ${message}`,
+      { address: hostname, port },
+    );
+  }
+
+  handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
+    const { identity, drop, link } = outcome;
+    if (this.#log.writes("debug")) this.#logPacket(packet, outcome, sender);
+    if (drop === "server_id_foreign") this.#hearOfOther(packet, sender);
+    if (identity.mac === NO_MAC) {
+      if (drop === "no_mac") this.#sayNoMac(sender.hostname);
+      return;
+    }
+    if (drop !== undefined) return;
+    // Who only asks for information has no address from here.
+    if (packet.type === MessageType.InformationRequest) return;
+    const { links } = this.#settings.answers;
+    const at = links.indexOf(link as GivenAddress);
+    const known = this.#machines.see(identity.mac);
+    if (known === undefined) {
+      const bound = packet.type === MessageType.Solicit
+        ? this.#newcomers
+        : this.#latecomers;
+      if (!bound.admits(performance.now())) return;
+    }
+    const machine = known ??
+      this.#machines.add(identity.mac, at, identity.source);
+    if (machine.link !== at) {
+      machine.link = at;
+      this.#machineLog.moved(machine);
+    }
+    if (identity.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
+      machine.toldOfTwoMacs = true;
+      this.#machineLog.twoMacs(identity);
+    }
+    if (outcome.event !== undefined) {
+      this.#machines.reach(machine, outcome.event);
+    }
+    if (outcome.note !== undefined) this.#machines.note(machine, outcome.note);
+  }
+
+  happened(
+    machine: Machine,
+    event: EventName,
+    repeat: boolean,
+    detail: TransferDetail | null,
+  ): void {
+    this.#machineLog.happened(machine, event, repeat, detail);
+    this.#broadcast.happened();
+    this.#otlp?.happened();
+  }
+
+  namesRead(count: number, problems: readonly NamesProblem[]): void {
+    const { namesFile } = this.#settings;
+    this.#log.info("names_read", `${count} names read from ${namesFile}`, {
+      names: count,
+    });
+    const [first] = problems;
+    if (first === undefined) return;
+    this.#log.warning(
+      "names_malformed",
+      `${problems.length} lines of ${namesFile} are no MAC and name; the first is line ${first.line}: ${
+        shown(first.text)
+      }`,
+    );
+  }
+
+  namesUnreadable(error: Error): void {
+    this.#log.error(
+      "names_unreadable",
+      `${this.#settings.namesFile} cannot be read, the names known before stay: ${error.message}`,
+    );
+  }
+
+  tftpRefused(hostname: string, error: Error): void {
+    const port = tftpPortOf(this.#settings);
+    this.#log.error(
+      "tftp_refused",
+      error instanceof Deno.errors.AddrInUse
+        ? `UDP port ${port} on ${hostname} is taken, as a rule by tftpd-hpa, atftpd or dnsmasq: machines that boot by PXE get nothing from here until it is free`
+        : startError(error, port, "UDP", hostname).message,
+      { address: hostname, port },
+    );
+  }
+
+  transferring(mac: Mac, client: string, detail: TransferDetail): void {
+    if (detail.file_name === SCRIPT_NAME) return;
+    const machine = this.#machineOf(mac, client);
+    if (machine === undefined) return;
+    this.#machines.reach(machine, "serve_ipxe_over_tftp", detail);
+    if (detail.state === "complete") {
+      this.#machines.reach(machine, "served_ipxe_over_tftp");
+    }
+  }
+
+  httpUnavailable(address: ListenAddress, error: Error): void {
+    const { message } = startError(
+      error,
+      address.port,
+      "TCP",
+      authorityOf(address),
+    );
+    this.#log.error("http_unavailable", `${message}; trying again`, {
+      port: address.port,
+    });
+  }
+
+  httpRestarted({ port }: ListenAddress): void {
+    this.#log.warning(
+      "http_restarted",
+      `connections to TCP port ${port} were refused, for want of descriptors as a rule: it listens again, connections that said nothing are closed, responses go on`,
+      { port },
+    );
+  }
+
+  /**
+   * The machine of a request that names a MAC. One that DHCPv6 has never seen
+   * is taken for real only when it asks from its own address.
+   */
+  #machineOf(mac: Mac, client: string): Machine | undefined {
+    const known = this.#machines.see(mac);
+    if (known !== undefined) return known;
+    const address = parseIpv6(client);
+    if (address === undefined) return undefined;
+    const { links } = this.#settings.answers;
+    const link = isLinkLocal(address)
+      ? macOfEui64(address) === mac ? 0 : -1
+      : links.findIndex(({ bytes }) =>
+        sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
+      );
+    return link === -1 || !this.#latecomers.admits(performance.now())
+      ? undefined
+      : this.#machines.add(mac, link);
+  }
+
+  #metrics(): Metric[] {
+    return metricsOf({
+      dhcpv6: this.#dhcpv6.counters,
+      isServing: this.#dhcpv6.serving !== undefined,
+      tftp: this.#tftp,
+      downloads: this.#netboot.downloads,
+      answering: this.#connections.answering,
+      closedConnections: this.#silenceWatch?.closed ?? 0,
+      handler: this.#handler,
+      registry: this.#machines,
+      notRemembered: this.#newcomers.refused + this.#latecomers.refused,
+      broadcast: this.#broadcast,
+      log: this.#log,
+      otlp: this.#otlp,
+    });
+  }
+
+  /** A client asks something of another server. */
+  #hearOfOther(packet: Packet, { hostname }: Deno.NetAddr): void {
+    const sender = parseIpv6(hostname);
+    const other = sender &&
+      this.#otherServers.heard(packet, sender, performance.now());
+    if (other !== undefined) {
+      this.#machineLog.otherServer(other, this.#settings.interfaceName);
+    }
+  }
+
+  /** Says why machines may have to ask more than once, if they are many. */
+  #sayIfFlooded(): void {
+    const unanswered = this.#dhcpv6.counters.dropped.send_blocked;
+    const notRemembered = this.#newcomers.refused + this.#latecomers.refused;
+    const isFlood = unanswered - this.#unanswered >= MIN_FLOOD ||
+      notRemembered - this.#notRemembered >= MIN_FLOOD;
+    this.#unanswered = unanswered;
+    this.#notRemembered = notRemembered;
+    if (!isFlood || !this.#toldOfFlood.isDue("", performance.now())) return;
+    this.#log.warning(
+      "flood",
+      "far more DHCPv6 messages come than machines send: addresses that ask for the first time are answered when they ask again, and not all new machines are remembered",
+      { unanswered, not_remembered: notRemembered },
+    );
+  }
+
+  #sayNoMac(source: string): void {
+    if (!this.#toldOfNoMac.isDue(source, performance.now())) return;
+    this.#log.warning(
+      "no_mac",
+      `a message from ${source} names no MAC: its DUID holds none, and its link-local address is not made from one`,
+      { source },
+    );
+  }
+
+  #sayIfSilent(): void {
+    if (this.#dhcpv6.counters.receivedInAll > 0) return;
+    const { interfaceName, port } = this.#settings;
+    this.#log.warning(
+      "silence",
+      `no DHCPv6 message in 5 minutes: machines ask only if router advertisements on ${interfaceName} have the M flag, and a firewall must let UDP port ${port} in`,
+      { interface: interfaceName, port },
+    );
+  }
+
+  #logPacket(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
+    const { identity, drop, length } = outcome;
+    const message = messageName(packet.type);
+    const mac = identity.mac === NO_MAC ? undefined : formatMac(identity.mac);
+    this.#log.debug(
+      "packet",
+      `${message} from ${sender.hostname} port ${sender.port}` +
+        (packet.depth === 0 ? "" : ` through ${packet.depth} relays`) +
+        (mac === undefined ? "" : `, MAC ${mac}`) +
+        (drop === undefined ? `: ${length} octets back` : `: ${drop}`),
+      {
+        type: message,
+        source: sender.hostname,
+        port: sender.port,
+        relays: packet.depth,
+        mac,
+        drop,
+        answer_octets: drop === undefined ? length : undefined,
+      },
+    );
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Under which of its addresses this daemon sends machines to itself.
+ *
+ * @module
+ */
+
+import {
+  IPV6_LENGTH,
+  LINK_OCTETS,
+  parseIpv6,
+  sameOctets,
+} from "../../net/ipv6.ts";
+import type { Link } from "./responder.ts";
+
+/** Addresses of this daemon, as URLs write them. */
+export interface BootAddresses {
+  /** For TFTP. */
+  readonly tftp: string;
+  /** For HTTP: the template's `{{.BootAddress}}`. */
+  readonly http: string;
+  /** Whether `tftp` is the base address, as everybody expects. */
+  readonly isBase: boolean;
+}
+
+/**
+ * The addresses in use while the interface has `addresses`.
+ *
+ * The base address itself serves for TFTP when the interface has it. Over TCP
+ * it may not work: with host bits of zero it is the link's subnet-router
+ * anycast address (RFC 4291 §2.6.1), and Linux drops TCP to those.
+ */
+export function bootAddressesOf(
+  link: Link,
+  addresses: readonly string[],
+): BootAddresses {
+  const onLink = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
+    .filter(({ bytes }) => sameOctets(bytes, 0, link.bytes, 0, LINK_OCTETS));
+  const base = onLink.find(({ bytes }) =>
+    sameOctets(bytes, 0, link.bytes, 0, IPV6_LENGTH)
+  );
+  const host = onLink.find(({ bytes }) =>
+    bytes.subarray(LINK_OCTETS).some((octet) => octet !== 0)
+  );
+  const tftp = base === undefined ? onLink[0]?.text ?? link.text : link.text;
+  return {
+    tftp,
+    http: host?.text ?? tftp,
+    isBase: base !== undefined,
+  };
+}

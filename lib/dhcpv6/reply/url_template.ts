@@ -1,0 +1,164 @@
+/**
+ * The URL template: what a client is sent to, by its MAC and architecture.
+ *
+ * @module
+ */
+
+import { encodeBase64 } from "@std/encoding/base64";
+import { MAX_ARCHITECTURES } from "../../overload/limits.ts";
+import { shown } from "../../telemetry/log.ts";
+import { architectureName } from "./architectures.ts";
+
+/** What can stand in braces. */
+export const TEMPLATE_FIELDS = [
+  "MAC",
+  "BaseAddress",
+  "BootAddress",
+  "Payload",
+] as const;
+
+/** The name of something that can stand in braces. */
+export type TemplateField = typeof TEMPLATE_FIELDS[number];
+
+/** A value for each field. */
+export type TemplateValues = Readonly<Record<TemplateField, string>>;
+
+interface Substitution {
+  readonly field: TemplateField;
+  readonly urlQuery: boolean;
+}
+
+/** A template that has been checked. */
+export interface UrlTemplate {
+  /** As it was given. */
+  readonly text: string;
+  readonly parts: readonly (string | Substitution)[];
+}
+
+/** What is wrong with a template, and where. */
+export class TemplateError extends Error {
+  override name = "TemplateError";
+  /**
+   * @param column Where in the template, counted from 1.
+   * @param problem What is wrong there.
+   */
+  constructor(readonly column: number, problem: string) {
+    super(`column ${column}: ${problem}`);
+  }
+}
+
+const ACTION = /^\s*\.([A-Za-z]+)\s*(?:\|\s*([A-Za-z]+)\s*)?$/;
+
+/**
+ * Reads a template: text with `{{.Field}}` or `{{.Field | urlquery}}` in it.
+ *
+ * @throws {TemplateError} for braces that do not match, anything else inside
+ * them, or a template that does not make an absolute http, https or tftp URL.
+ */
+export function parseTemplate(text: string): UrlTemplate {
+  const parts: (string | Substitution)[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const open = text.indexOf("{{", at);
+    const literal = text.slice(at, open === -1 ? undefined : open);
+    const stray = literal.indexOf("}}");
+    if (stray !== -1) {
+      throw new TemplateError(at + stray + 1, "}} without {{ before it");
+    }
+    const unprintable = literal.search(/[^\x21-\x7e]/);
+    if (unprintable !== -1) {
+      throw new TemplateError(
+        at + unprintable + 1,
+        "firmware reads printable ASCII without blanks only; escape it as %XX",
+      );
+    }
+    if (literal !== "") parts.push(literal);
+    if (open === -1) break;
+    const close = text.indexOf("}}", open);
+    if (close === -1) {
+      throw new TemplateError(open + 1, "{{ without }} after it");
+    }
+    parts.push(parseAction(text.slice(open + 2, close), open + 3));
+    at = close + 2;
+  }
+  const template = { text, parts };
+  checkUrl(template);
+  return template;
+}
+
+function parseAction(action: string, column: number): Substitution {
+  const match = ACTION.exec(action);
+  const field = TEMPLATE_FIELDS.find((field) => field === match?.[1]);
+  if (field === undefined) {
+    throw new TemplateError(
+      column,
+      `{{${shown(action)}}} is none of ${
+        TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
+      }`,
+    );
+  }
+  if (match![2] !== undefined && match![2] !== "urlquery") {
+    throw new TemplateError(
+      column,
+      `the only function is urlquery, not ${match![2]}`,
+    );
+  }
+  return { field, urlQuery: match![2] !== undefined };
+}
+
+/** Values of the kind that clients have, to see what a template makes of them. */
+export const SAMPLE_VALUES: TemplateValues = {
+  MAC: "02:00:5e:00:53:01",
+  BaseAddress: "2001:db8::",
+  BootAddress: "2001:db8::1",
+  Payload: bootPayload([16]),
+};
+
+function checkUrl(template: UrlTemplate): void {
+  if (!isBootUrl(renderTemplate(template, SAMPLE_VALUES))) {
+    throw new TemplateError(
+      1,
+      "this makes no absolute URL that begins with http://, https:// or tftp://",
+    );
+  }
+}
+
+/** Whether a machine can be sent to `url`: absolute http, https or tftp. */
+export function isBootUrl(url: string): boolean {
+  const hostname = URL.parse(url)?.hostname ?? "";
+  return hostname !== "" && /^(https?|tftp):\/\//.test(url);
+}
+
+/** The URL that `template` makes of `values`. */
+export function renderTemplate(
+  template: UrlTemplate,
+  values: TemplateValues,
+): string {
+  let url = "";
+  for (const part of template.parts) {
+    if (typeof part === "string") url += part;
+    else {
+      const value = values[part.field];
+      url += part.urlQuery ? escapeForQuery(value) : value;
+    }
+  }
+  return url;
+}
+
+/** What the template function of that name has always made of a value. */
+function escapeForQuery(value: string): string {
+  return encodeURIComponent(value).replace(
+    /[!'()*]/g,
+    (character) =>
+      `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  ).replace(/%20/g, "+");
+}
+
+/** `{{.Payload}}` for a client of these architectures. */
+export function bootPayload(architectures: readonly number[]): string {
+  return encodeBase64(JSON.stringify({
+    architectures: architectures.slice(0, MAX_ARCHITECTURES).map(
+      architectureName,
+    ),
+  }));
+}

@@ -1,0 +1,90 @@
+/**
+ * Who asks so often that nothing is left for others.
+ *
+ * Reading a message and giving it up costs a third of answering it. So while
+ * messages of machines get lost, whoever sends very many gets a part of its
+ * answers only, and the others' messages are read in time. The kernel does not
+ * say what it had no room for; a machine that has to repeat its message does.
+ * While nobody else suffers, everybody may send what it likes.
+ *
+ * @module
+ */
+
+import {
+  BUSY_MESSAGES,
+  MAX_MESSAGES_OF_ONE,
+  MAX_MESSAGES_OF_RELAY,
+} from "../../overload/limits.ts";
+import { hashOf } from "./reply_classifier.ts";
+
+/** Milliseconds of a window, in which messages are counted. */
+export const WINDOW = 250;
+
+/** Milliseconds for which others are spared after one has had to repeat. */
+const MERCY = 60_000;
+
+/** Places in which senders are counted, several in one if there are many. */
+const PLACES = 4096;
+
+/** Counts messages by the address that they come from. */
+export class Fairness {
+  readonly #counts = new Uint32Array(PLACES);
+  #seed = 0;
+  #total = 0;
+  #wasBusy = false;
+  #ends = 0;
+  #suffersUntil = -Infinity;
+
+  /**
+   * Counts a message: how many have come from its sender in this window, at
+   * most.
+   *
+   * @param address The 16 octets of the address that it came from.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  count(address: Uint8Array, now: number): number {
+    if (now >= this.#ends) this.#begin(now);
+    this.#total++;
+    return ++this.#counts[hashOf(address, this.#seed) % PLACES]!;
+  }
+
+  /**
+   * Whether a sender of so many messages has had enough.
+   *
+   * @param isRelayed Whether the sender speaks for others.
+   * @param now Milliseconds of the same clock.
+   */
+  isTooMuch(count: number, isRelayed: boolean, now: number): boolean {
+    if (count <= (isRelayed ? MAX_MESSAGES_OF_RELAY : MAX_MESSAGES_OF_ONE)) {
+      return false;
+    }
+    return this.#isBusy && now < this.#suffersUntil;
+  }
+
+  /**
+   * A sender has had to repeat a message. When there is more than can be
+   * answered, and not from this one, that is why.
+   *
+   * @param address As it was counted before.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  hasRepeated(address: Uint8Array, now: number): void {
+    if (!this.#isBusy) return;
+    const place = hashOf(address, this.#seed) % PLACES;
+    if (this.#counts[place]! > MAX_MESSAGES_OF_ONE) return;
+    this.#suffersUntil = now + MERCY;
+  }
+
+  get #isBusy(): boolean {
+    return this.#wasBusy || this.#total > BUSY_MESSAGES;
+  }
+
+  #begin(now: number): void {
+    this.#wasBusy = this.#total > BUSY_MESSAGES;
+    // Who shared a place with a loud one has another one now.
+    this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    this.#counts.fill(0);
+    this.#total = 0;
+    this.#ends = now + WINDOW;
+  }
+}

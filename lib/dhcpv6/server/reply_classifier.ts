@@ -1,0 +1,131 @@
+/**
+ * Who is answered, and how far it is to be believed that somebody is there.
+ *
+ * An answer to an address that nobody has stays in the send buffer of its
+ * socket for three seconds, while the kernel asks who has it (RFC 4861 §7.2.2);
+ * some 270 of them fill it, and nobody is answered. A source address is written
+ * in a moment by whoever likes. So answers leave through one socket for each
+ * class of sources: what cannot be delivered is in nobody else's way.
+ *
+ * @module
+ */
+
+import {
+  MAX_KNOWN_SOURCES,
+  MAX_OFFERED_SOURCES,
+  REMEMBERED_SOURCES,
+} from "../../overload/limits.ts";
+import { IPV6_LENGTH } from "../../net/ipv6.ts";
+
+/**
+ * `known`: it has used an answer, so it was there to receive it. `again`: it
+ * asks once more, after a pause, as those do who have got no answer. `new`: it
+ * may be anybody.
+ */
+export type SourceClass = "known" | "again" | "new";
+
+/**
+ * Milliseconds of one tick of the clock that is kept with a source. Clients
+ * repeat after about a second (RFC 8415 §15): two ticks, or one and a bit.
+ */
+const TICK = 400;
+
+/** Milliseconds after which it counts as another message: ticks have 8 bits. */
+const REPEATED_BEFORE = 90_000;
+
+/** The bits that stand for the address. */
+const MARK = 0xffff_ff00 | 0;
+
+/**
+ * Places in which one source can be; a new one takes the oldest's. As many as
+ * fit into a line of a processor's cache: there is no better bargain.
+ */
+const CHOICE = 8;
+
+/** Link-local addresses that ask. */
+export class Sources {
+  readonly #known = new Set<string>();
+  /** Those that were answered, and have not used it yet. */
+  readonly #offered = new Set<string>();
+  /** Who asked and when: 24 bits that stand for an address, 8 for the time. */
+  #asked: Uint32Array | undefined;
+  /** Nobody can find addresses that are taken for one another. */
+  readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
+
+  /** Whether those who ask are remembered: not before there are too many. */
+  get remembers(): boolean {
+    return this.#asked !== undefined;
+  }
+
+  /** Whether a source has used an answer. */
+  isKnown(hostname: string): boolean {
+    return this.#known.has(hostname);
+  }
+
+  /** A source that is not known is being answered. */
+  offer(hostname: string): void {
+    addTo(this.#offered, hostname, MAX_OFFERED_SOURCES);
+  }
+
+  /**
+   * A source has sent a message that only somebody can send who has had an
+   * answer. One that was never answered may have that from elsewhere.
+   */
+  confirm(hostname: string): void {
+    if (!this.#offered.delete(hostname)) return;
+    addTo(this.#known, hostname, MAX_KNOWN_SOURCES);
+  }
+
+  /**
+   * What a source that is not known is, and remembers that it has asked.
+   *
+   * @param address Its 16 octets.
+   * @param now Milliseconds of a clock that is never set.
+   */
+  asks(address: Uint8Array, now: number): "again" | "new" {
+    const asked = this.#asked ??= new Uint32Array(REMEMBERED_SOURCES);
+    const first = CHOICE *
+      (hashOf(address, this.#seeds[0]!) % (REMEMBERED_SOURCES / CHOICE));
+    const mark = hashOf(address, this.#seeds[1]!) & MARK;
+    const tick = (Math.floor(now / TICK) + 1) & ~MARK;
+    let oldest = first;
+    let mostTicks = -1;
+    for (let place = first; place < first + CHOICE; place++) {
+      const kept = asked[place]!;
+      const ticks = kept === 0 ? Infinity : (tick - kept) & ~MARK;
+      if ((kept & MARK) === mark && kept !== 0) {
+        if (ticks < 2) return "new"; // one may be no more than a moment
+        if (ticks * TICK < REPEATED_BEFORE) return "again";
+        oldest = place;
+        break;
+      }
+      if (ticks > mostTicks) {
+        mostTicks = ticks;
+        oldest = place;
+      }
+    }
+    asked[oldest] = mark | tick;
+    return "new";
+  }
+}
+
+/** 32 bits that stand for the 16 octets of an address. */
+export function hashOf(address: Uint8Array, seed: number): number {
+  let hash = seed;
+  for (let index = 0; index < IPV6_LENGTH; index++) {
+    hash = Math.imul(hash ^ address[index]!, 0x0100_0193);
+    hash ^= hash >>> 15;
+  }
+  return hash >>> 0;
+}
+
+/** Adds to a set, and forgets the oldest when there are too many. */
+function addTo(set: Set<string>, value: string, limit: number): void {
+  if (set.size >= limit && !set.has(value)) {
+    for (const oldest of set) {
+      set.delete(oldest);
+      break;
+    }
+  }
+  set.add(value);
+}

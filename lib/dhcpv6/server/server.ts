@@ -1,0 +1,480 @@
+/**
+ * The sockets of one interface: opened when it can be used, closed when it
+ * cannot, opened anew when it was made anew.
+ *
+ * @module
+ */
+
+import {
+  MAX_ANSWERS_TO_KNOWN,
+  MAX_DHCPV6_ANSWER,
+  MAX_DHCPV6_PACKET,
+  MAX_WAITING_ANSWERS,
+} from "../../overload/limits.ts";
+import { DatagramSockets } from "../../net/udp_sockets.ts";
+import { hostnamesOf, type Interface } from "../../net/interface.ts";
+import {
+  IPV6_LENGTH,
+  isLinkLocal,
+  parseIpv6,
+  parseIpv6Into,
+} from "../../net/ipv6.ts";
+import {
+  ALL_RELAYS_AND_SERVERS,
+  ALL_SERVERS,
+  MessageType,
+  SENDING_GROUPS,
+} from "../wire/constants.ts";
+import { pause } from "../../overload/timeout.ts";
+import { Dhcpv6Counters } from "./counters.ts";
+import { linkLayerDuid } from "../wire/duid.ts";
+import { Fairness } from "./load_shedder.ts";
+import type { Packet } from "../wire/packet.ts";
+import {
+  type Outcome,
+  Responder,
+  type ResponderSettings,
+} from "../reply/responder.ts";
+import { type SourceClass, Sources } from "./reply_classifier.ts";
+
+/** Whoever wants to know what a server does. Nothing here may wait. */
+export interface Dhcpv6Observer {
+  /** The interface can be used, and is. */
+  serving(link: Interface): void;
+  /** The interface cannot be used: absent, down, or without a usable address. */
+  waiting(): void;
+  /** The interface cannot be served; it is tried again. */
+  cannotServe(error: Error): void;
+  /** One answer after the other cannot be sent. */
+  cannotSend(error: Error): void;
+  /** So much comes from this address that not all of it is answered. */
+  tooLoud(hostname: string): void;
+  /** Relays are not heard at this address. */
+  addressRefused(hostname: string, error: Error): void;
+  /** A message is about to be answered, or was dropped: the outcome tells. */
+  handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void;
+}
+
+/** How a server is set up. */
+export interface Dhcpv6ServerOptions {
+  readonly interfaceName: string;
+  /** UDP port, 547 but for tests. */
+  readonly port: number;
+  /** What is answered while the interface is as it is now. */
+  readonly settingsFor: (link: Interface) => ResponderSettings;
+  readonly observer: Dhcpv6Observer;
+}
+
+/**
+ * Messages of one socket that may be read in one turn of the event loop. One
+ * would do while there is nothing else to do; next to long work there are few
+ * turns in a second. All who wait are woken for each message, so that many of
+ * them cost more than they bring.
+ */
+const RECEIVERS = 2;
+
+/** Codes of failures to reach one address. */
+const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+]);
+
+/**
+ * Answers in a row that could not be sent before that is a problem: one alone
+ * is somebody whose address has gone.
+ */
+const FAILURES_IN_A_ROW = 8;
+
+/** Milliseconds that a socket rests after the kernel refused to read from it. */
+const RECEIVE_PAUSE = 100;
+
+/** A socket that answers leave through, and how many wait for it. */
+class Outlet {
+  waiting = 0;
+
+  constructor(readonly socket: Deno.DatagramConn) {}
+
+  /** Whether one more would only come late. */
+  get isBlocked(): boolean {
+    return this.waiting >= MAX_WAITING_ANSWERS;
+  }
+}
+
+/** The sockets that were opened for one life of an interface. */
+interface Opened {
+  /** The interface as it was at the last look. */
+  link: Interface;
+  /** Made anew when the interface's addresses change. */
+  responder: Responder;
+  /** ff02::1:2, tied to the interface by the kernel. */
+  readonly onLink: Deno.DatagramConn;
+  /** ff05::1:3; it hears every link on which this host joined the group. */
+  readonly site: Deno.DatagramConn;
+  /** The interface's own addresses, for relays. */
+  readonly unicast: DatagramSockets;
+  readonly sources: Sources;
+  readonly fairness: Fairness;
+  /**
+   * Through what clients and relays on the link are answered, by how far it is
+   * to be believed that somebody is there. Relays that are known have one of
+   * their own, for they ask without a bound.
+   */
+  readonly outlets: Record<SourceClass | "relay", Outlet>;
+}
+
+/** The groups that are listened to on an interface, as a socket binds them. */
+export function groupsOf(
+  { name }: Interface,
+): { onLink: string; site: string } {
+  return { onLink: `${ALL_RELAYS_AND_SERVERS}%${name}`, site: ALL_SERVERS };
+}
+
+/** Answers DHCPv6 on one interface for as long as it runs. */
+export class Dhcpv6Server {
+  /** What became of the messages. */
+  readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
+
+  readonly #options: Dhcpv6ServerOptions;
+  #opened: Opened | undefined;
+  /** Room for answers that nothing is sent from. */
+  readonly #answers: Uint8Array<ArrayBuffer>[] = [];
+  #isLooking = false;
+  #failuresInARow = 0;
+  #lastFailure = "";
+  /** What was told last of why nothing is served. */
+  #told: string | undefined;
+
+  constructor(options: Dhcpv6ServerOptions) {
+    this.#options = options;
+  }
+
+  /** The interface that is served now; `undefined` while none is. */
+  get serving(): Interface | undefined {
+    return this.#opened?.link;
+  }
+
+  /** Why machines get no answers now; `undefined` if they do. */
+  get problem(): string | undefined {
+    if (this.#opened === undefined) {
+      return `DHCPv6 is not served on ${this.#options.interfaceName} now`;
+    }
+    return this.#failuresInARow < FAILURES_IN_A_ROW
+      ? undefined
+      : `answers cannot be sent: ${this.#lastFailure}`;
+  }
+
+  /**
+   * Serves the interface as it is now: to be called again and again. An address
+   * that is in duplicate address detection, or a port that somebody holds, may
+   * be free the next time.
+   *
+   * @param link The interface; `undefined` while it cannot be used.
+   */
+  async look(link: Interface | undefined): Promise<void> {
+    if (this.#isLooking) return;
+    try {
+      await this.lookAtFirst(link);
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.#told === message) return;
+      this.#told = message;
+      this.#options.observer.cannotServe(error as Error);
+    }
+  }
+
+  /**
+   * The same, at the start, when somebody is there to be told.
+   *
+   * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
+   * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
+   */
+  async lookAtFirst(link: Interface | undefined): Promise<void> {
+    this.#isLooking = true;
+    try {
+      const before = this.#opened?.link;
+      if (link === undefined) {
+        this.stop();
+        this.#wait();
+      } else if (before === undefined) {
+        await this.#open(link);
+      } else if (before.index !== link.index || before.mac !== link.mac) {
+        // The kernel frees the old sockets' port a moment after they are
+        // closed: the next look opens new ones.
+        this.stop();
+      } else this.#followAddresses(link);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Closes all sockets. */
+  stop(): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    this.#opened = undefined;
+    close(opened);
+  }
+
+  #responderFor(link: Interface): Responder {
+    return new Responder(
+      this.#options.settingsFor(link),
+      linkLayerDuid(link.mac),
+    );
+  }
+
+  async #open(link: Interface): Promise<void> {
+    const { port, observer } = this.#options;
+    const groups = groupsOf(link);
+    const refusals = new Map<string, Error>();
+    let opened: Opened | undefined;
+    const waiting: Deno.DatagramConn[] = [];
+    // First the interface's own addresses: while no link-local one can be
+    // bound, no answer can be sent to a client either.
+    const unicast = new DatagramSockets({
+      port,
+      onOpen: (socket) => {
+        if (opened === undefined) waiting.push(socket);
+        else this.#serve(socket, opened);
+      },
+      onRefused: (hostname, error) => {
+        if (opened === undefined) refusals.set(hostname, error);
+        else observer.addressRefused(hostname, error);
+      },
+    });
+    unicast.follow(hostnamesOf(link));
+    const isLinkLocalOf = (hostname: string) => hostname.includes("%");
+    if (!unicast.hostnames.some(isLinkLocalOf)) {
+      unicast.close();
+      const refusal = [...refusals].find(([hostname]) =>
+        isLinkLocalOf(hostname)
+      );
+      if (refusal !== undefined) throw refusal[1];
+      return this.#wait();
+    }
+    const sockets: Deno.DatagramConn[] = [];
+    try {
+      const listen = (hostname: string, reuseAddress: boolean) => {
+        const socket = Deno.listenDatagram({
+          transport: "udp",
+          hostname,
+          port,
+          reuseAddress,
+        });
+        sockets.push(socket);
+        return socket;
+      };
+      const onLink = listen(groups.onLink, false);
+      const site = listen(groups.site, true);
+      const [again, fresh, relay] = SENDING_GROUPS.map((group) =>
+        listen(`${group}%${link.name}`, false)
+      );
+      await onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
+      await site.joinMulticastV6(ALL_SERVERS, link.index);
+      const responder = this.#responderFor(link);
+      opened = {
+        link,
+        responder,
+        onLink,
+        site,
+        unicast,
+        sources: new Sources(),
+        fairness: new Fairness(),
+        outlets: {
+          known: new Outlet(onLink),
+          again: new Outlet(again!),
+          new: new Outlet(fresh!),
+          relay: new Outlet(relay!),
+        },
+      };
+    } catch (error) {
+      unicast.close();
+      for (const socket of sockets) socket.close();
+      throw error;
+    }
+    this.#opened = opened;
+    this.#told = undefined;
+    this.#failuresInARow = 0;
+    observer.serving(link);
+    for (const socket of [opened.onLink, opened.site, ...waiting]) {
+      this.#serve(socket, opened);
+    }
+    for (const [hostname, error] of refusals) {
+      observer.addressRefused(hostname, error);
+    }
+  }
+
+  #followAddresses(link: Interface): void {
+    const opened = this.#opened!;
+    if (link !== opened.link) {
+      opened.link = link;
+      opened.responder = this.#responderFor(link);
+    }
+    opened.unicast.follow(hostnamesOf(link));
+  }
+
+  #wait(): void {
+    if (this.#told === "waiting") return;
+    this.#told = "waiting";
+    this.#options.observer.waiting();
+  }
+
+  /** Answers what comes to one socket until it is closed. */
+  #serve(socket: Deno.DatagramConn, opened: Opened): void {
+    const outlet = socket === opened.onLink
+      ? opened.outlets.known
+      : new Outlet(socket);
+    for (let count = 0; count < RECEIVERS; count++) {
+      void this.#receive(socket, outlet, opened);
+    }
+  }
+
+  /** Answers one message after the other. */
+  async #receive(
+    socket: Deno.DatagramConn,
+    own: Outlet,
+    opened: Opened,
+  ): Promise<void> {
+    // One octet more than is read, so that a longer datagram is seen to be one.
+    const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
+    const sender = new Uint8Array(IPV6_LENGTH);
+    const isOnLink = socket === opened.onLink;
+    const { observer } = this.#options;
+    const { counters } = this;
+    while (true) {
+      let datagram: Uint8Array;
+      let from: Deno.NetAddr;
+      try {
+        const received = await socket.receive(buffer);
+        datagram = received[0];
+        from = received[1] as Deno.NetAddr;
+      } catch {
+        const isBound = socket === opened.onLink || socket === opened.site ||
+          opened.unicast.has(socket);
+        if (this.#opened !== opened || !isBound) return;
+        await pause(RECEIVE_PAUSE);
+        continue;
+      }
+      const readAt = performance.now();
+      parseIpv6Into(from.hostname, sender, 0);
+      const isRelayed = datagram[0] === MessageType.RelayForward;
+      const count = opened.fairness.count(sender, readAt);
+      if (opened.fairness.isTooMuch(count, isRelayed, readAt)) {
+        counters.received[datagram[0] ?? 0]!++;
+        counters.dropped.source_too_loud++;
+        observer.tooLoud(from.hostname);
+        continue;
+      }
+      // A link-local address means this link on some sockets, and any link on
+      // the others.
+      const isOfLink = isOnLink || isLinkLocal(sender);
+      const isKnown = isOfLink && opened.sources.isKnown(from.hostname);
+      const outlet = isOfLink
+        ? outletFor(opened, sender, isKnown, isRelayed, count, readAt)
+        : own;
+      if (outlet.isBlocked) {
+        counters.received[datagram[0] ?? 0]!++;
+        counters.dropped.send_blocked++;
+        continue;
+      }
+      const { responder } = opened;
+      const answer = this.#answers.pop() ?? new Uint8Array(MAX_DHCPV6_ANSWER);
+      const outcome = responder.respond(
+        buffer,
+        datagram.length,
+        sender,
+        from.port,
+        isOnLink,
+        answer,
+      );
+      const { drop, length, replyPort } = outcome;
+      const { type } = responder.packet;
+      counters.received[type]!++;
+      observer.handled(responder.packet, outcome, from);
+      if (drop !== undefined) {
+        counters.dropped[drop]++;
+        this.#answers.push(answer);
+        continue;
+      }
+      if (type === MessageType.Solicit && responder.packet.isOverdue) {
+        opened.fairness.hasRepeated(sender, readAt);
+      }
+      if (isOfLink && !isKnown) {
+        if (type === MessageType.Request) opened.sources.confirm(from.hostname);
+        else opened.sources.offer(from.hostname);
+      }
+      if (replyPort !== from.port) {
+        from = { transport: "udp", hostname: from.hostname, port: replyPort };
+      }
+      void this.#send(outlet, answer, length, from, type, readAt);
+    }
+  }
+
+  #fail(error: Error, { hostname }: Deno.NetAddr): void {
+    // A relay that nobody can have, or a port that nobody is at, says nothing
+    // of the answers to others.
+    const { code } = error as { code?: string };
+    if (code === "EINVAL") return;
+    if (UNREACHABLE.has(code) && !isLinkLocal(parseIpv6(hostname)!)) return;
+    this.#lastFailure = error.message;
+    // Told once; a socket that was closed meanwhile is told of otherwise.
+    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#opened) {
+      this.#options.observer.cannotSend(error);
+    }
+  }
+
+  /**
+   * Sends an answer, whose octets belong to the socket until that has settled.
+   * Nobody waits for it: one that cannot be delivered takes its time.
+   */
+  async #send(
+    outlet: Outlet,
+    answer: Uint8Array<ArrayBuffer>,
+    length: number,
+    to: Deno.NetAddr,
+    type: number,
+    readAt: number,
+  ): Promise<void> {
+    const { counters } = this;
+    outlet.waiting++;
+    try {
+      await outlet.socket.send(answer.subarray(0, length), to);
+      this.#failuresInARow = 0;
+      counters.answered[type]!++;
+      counters.answerTime.observe((performance.now() - readAt) / 1000);
+    } catch (error) {
+      counters.dropped.send_failed++;
+      this.#fail(error as Error, to);
+    } finally {
+      outlet.waiting--;
+      this.#answers.push(answer);
+    }
+  }
+}
+
+/** Through what a source on the link is answered, for its latest of `count`. */
+function outletFor(
+  { sources, outlets }: Opened,
+  address: Uint8Array,
+  isKnown: boolean,
+  isRelayed: boolean,
+  count: number,
+  now: number,
+): Outlet {
+  if (isKnown) {
+    if (isRelayed) return outlets.relay;
+    // Two datagrams make an address known, of a machine that may not be there.
+    if (count <= MAX_ANSWERS_TO_KNOWN) return outlets.known;
+  }
+  // Only who is flooded has to remember who asks.
+  if (!outlets.new.isBlocked && !sources.remembers) return outlets.new;
+  return outlets[sources.asks(address, now)];
+}
+
+function close({ onLink, site, unicast, outlets }: Opened): void {
+  onLink.close();
+  site.close();
+  unicast.close();
+  for (const outlet of [outlets.again, outlets.new, outlets.relay]) {
+    outlet.socket.close();
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * DHCP Unique Identifiers (RFC 8415 §11), as far as they name a MAC.
+ *
+ * @module
+ */
+
+import { type Mac, NO_MAC, readMac, writeMac } from "../../net/mac.ts";
+import { DuidType, HARDWARE_TYPE_ETHERNET } from "./constants.ts";
+import { readUint16 } from "./packet.ts";
+
+/** Octets of a DUID-LL with an Ethernet address: type, hardware type, MAC. */
+const DUID_LL_LENGTH = 10;
+
+/** Octets of a DUID-LLT with an Ethernet address: a time goes before the MAC. */
+const DUID_LLT_LENGTH = 14;
+
+/**
+ * The MAC in the DUID-LLT or DUID-LL from `start` to `end`;
+ * {@linkcode NO_MAC} for every other DUID.
+ */
+export function macOfDuid(bytes: Uint8Array, start: number, end: number): Mac {
+  const length = end - start;
+  if (length < DUID_LL_LENGTH) return NO_MAC;
+  if (readUint16(bytes, start + 2) !== HARDWARE_TYPE_ETHERNET) return NO_MAC;
+  const type = readUint16(bytes, start);
+  if (type === DuidType.LinkLayer && length === DUID_LL_LENGTH) {
+    return readMac(bytes, start + 4);
+  }
+  if (type === DuidType.LinkLayerTime && length === DUID_LLT_LENGTH) {
+    return readMac(bytes, start + 8);
+  }
+  return NO_MAC;
+}
+
+/** The DUID-LL (RFC 8415 §11.4) of an Ethernet interface. */
+export function linkLayerDuid(mac: Mac): Uint8Array {
+  const duid = new Uint8Array(DUID_LL_LENGTH);
+  duid[1] = DuidType.LinkLayer;
+  duid[3] = HARDWARE_TYPE_ETHERNET;
+  writeMac(duid, 4, mac);
+  return duid;
+}

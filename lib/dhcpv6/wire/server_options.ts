@@ -1,0 +1,91 @@
+/**
+ * Options that an operator configures, encoded once at the start.
+ *
+ * @module
+ */
+
+import { isMulticast, parseIpv6 } from "../../net/ipv6.ts";
+import { OptionCode } from "./constants.ts";
+import { encodeOptions, type Option } from "./packet.ts";
+
+/** Sub-options of the NTP server option (RFC 5908 §4). */
+const NTP_SERVER_ADDRESS = 1;
+const NTP_MULTICAST_ADDRESS = 2;
+const NTP_SERVER_NAME = 3;
+
+/** Octets of a name on the wire (RFC 1035 §2.3.4). */
+const MAX_NAME = 255;
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(
+    parts.reduce((length, part) => length + part.length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/**
+ * `name` as RFC 1035 §3.1 writes it, without compression (RFC 8415 §10);
+ * `undefined` if it is no host or domain name.
+ */
+export function encodeName(name: string): Uint8Array | undefined {
+  const labels = name.replace(/\.$/, "").split(".");
+  const bytes: number[] = [];
+  for (const label of labels) {
+    if (!/^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)) {
+      return undefined;
+    }
+    bytes.push(label.length, ...new TextEncoder().encode(label));
+  }
+  bytes.push(0);
+  return bytes.length > MAX_NAME ? undefined : Uint8Array.from(bytes);
+}
+
+/** DNS Recursive Name Server (RFC 3646 §3) with these addresses. */
+export function dnsServersOption(addresses: readonly Uint8Array[]): Option {
+  return { code: OptionCode.DnsServers, data: joined(addresses) };
+}
+
+/** Domain Search List (RFC 3646 §4) with these encoded names. */
+export function domainListOption(names: readonly Uint8Array[]): Option {
+  return { code: OptionCode.DomainList, data: joined(names) };
+}
+
+/** SNTP servers (RFC 4075) with these addresses. */
+export function sntpServersOption(addresses: readonly Uint8Array[]): Option {
+  return { code: OptionCode.SntpServers, data: joined(addresses) };
+}
+
+/** A time server. */
+export interface NtpServer {
+  /** For clients that know RFC 5908: one option for each server. */
+  readonly option: Option;
+  /** Its unicast address, if it has one: all that SNTP can name. */
+  readonly unicast: Uint8Array | undefined;
+}
+
+/**
+ * A time server by unicast address, multicast address or name; `undefined` if
+ * `server` is neither address nor name.
+ */
+export function ntpServer(server: string): NtpServer | undefined {
+  const address = parseIpv6(server);
+  const data = address ?? encodeName(server);
+  if (data === undefined) return undefined;
+  const code = address === undefined
+    ? NTP_SERVER_NAME
+    : isMulticast(address)
+    ? NTP_MULTICAST_ADDRESS
+    : NTP_SERVER_ADDRESS;
+  return {
+    option: {
+      code: OptionCode.NtpServer,
+      data: encodeOptions([{ code, data }]),
+    },
+    unicast: code === NTP_SERVER_ADDRESS ? data : undefined,
+  };
+}

@@ -1,0 +1,437 @@
+/**
+ * The stream of events to everybody who reads it: first the state, then each
+ * event, as server-sent events (HTML Living Standard §9.2).
+ *
+ * What happens is written once, in batches that all readers share; the last of
+ * them are kept, and each reader takes the next one when its socket has taken
+ * the one before. Nothing waits in a queue of its own, so that a slow reader
+ * costs nothing but its place.
+ *
+ * @module
+ */
+
+import { encodeHex } from "@std/encoding/hex";
+import {
+  MAX_EVENT_READERS,
+  MAX_EVENT_READERS_OF_ONE,
+  MAX_RECENT_EVENT_OCTETS,
+} from "../overload/limits.ts";
+import type { Mac } from "../net/mac.ts";
+import { pause } from "../overload/timeout.ts";
+import { type PlaceBounds, Places } from "../overload/quota.ts";
+import { nextTurn, SLICE, sliceOf, type Turns } from "../overload/scheduler.ts";
+import type { EventLog } from "../machines/event_history.ts";
+import type { MachineWriter } from "../machines/json.ts";
+import type { MachineRegistry } from "../machines/registry.ts";
+
+/** What a reader wants. */
+export interface ReaderRequest {
+  readonly client: string;
+  /** The only machine that it wants to hear of. */
+  readonly mac: Mac | undefined;
+  /** The last event that it had, if it wants just what came after. */
+  readonly resumeAfter: string | undefined;
+}
+
+/** Milliseconds after which a reader that lost its connection comes back. */
+const RETRY = 3000;
+
+/** Milliseconds in which events are gathered before they are sent together. */
+const GATHERING = 10;
+
+/** Milliseconds between two signs of life. */
+const HEARTBEAT = 15_000;
+
+/**
+ * Readers that are given a batch between two looks at the sockets; each costs
+ * some 50 microseconds until its octets are the kernel's.
+ */
+const TOGETHER = 16;
+
+/**
+ * Characters of a batch: below it is larger than one event costs, and above,
+ * what the runtime holds for each of a thousand readers gets to be much.
+ */
+const MAX_BATCH = 32 * 1024;
+
+/** Events that are written between two looks at the clock. */
+const LOOK_AFTER = 64;
+
+/** Events as they are sent to whoever hears of all machines. */
+interface Batch {
+  /** The numbers of the first and the last event. */
+  readonly first: number;
+  readonly last: number;
+  readonly octets: Uint8Array;
+}
+
+/** One who reads. */
+class Reader {
+  controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  /** What comes before the events, while it is being sent. */
+  beginning: Iterator<string> | undefined;
+  /** Whether it has once had all that had happened. */
+  hasCaughtUp = false;
+  /** Whether it has all, and its socket takes more. */
+  isWaiting = false;
+  isOver = false;
+  /** Whether its socket has taken something since the last sign of life. */
+  hasMoved = true;
+
+  /**
+   * @param position The number of the last event that it has.
+   * @param leave Gives its place back.
+   */
+  constructor(
+    readonly mac: Mac | undefined,
+    public position: number,
+    readonly leave: () => void,
+  ) {}
+}
+
+/** Sends what happens to its readers. */
+export class Broadcast {
+  /** Readers that did not keep up, and were dropped. */
+  dropped = 0;
+  /** Events sent, once for each reader. */
+  delivered = 0;
+  /** Of those who read. */
+  readonly places: Places;
+
+  /** No other run of a daemon has the same. */
+  readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
+  readonly #registry: MachineRegistry;
+  readonly #log: EventLog;
+  readonly #writer: MachineWriter;
+  readonly #turns: Turns;
+  readonly #encoder = new TextEncoder();
+  readonly #readers = new Set<Reader>();
+  /** How many readers hear of each machine only. */
+  readonly #readersOf = new Map<Mac, number>();
+  /** The last batches, oldest first, and how long they are together. */
+  readonly #recent: Batch[] = [];
+  #recentOctets = 0;
+  /** The number of the last event in a batch. */
+  #position = 0;
+  #isSending = false;
+  #heartbeat: number | undefined;
+
+  /**
+   * @param turns In which readers catch up.
+   * @param bounds Of readers.
+   */
+  constructor(
+    registry: MachineRegistry,
+    writer: MachineWriter,
+    turns: Turns,
+    bounds: PlaceBounds = {
+      all: MAX_EVENT_READERS,
+      ofOne: MAX_EVENT_READERS_OF_ONE,
+    },
+  ) {
+    this.places = new Places(bounds);
+    this.#registry = registry;
+    this.#log = registry.log;
+    this.#writer = writer;
+    this.#turns = turns;
+  }
+
+  /** How many read now. */
+  get readers(): number {
+    return this.#readers.size;
+  }
+
+  /** What ids of this run's events begin with: a dash and a number follow. */
+  get run(): string {
+    return this.#run;
+  }
+
+  /** What a new reader gets; `undefined` if there are too many already. */
+  open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
+    const leave = this.places.take(request.client);
+    if (leave === undefined) return undefined;
+    // Without readers nothing was sent: there is nothing to go on from.
+    if (this.#readers.size === 0 && !this.#isSending) this.#beginAnew();
+    const missed = this.#positionAfter(request.resumeAfter);
+    const reader = new Reader(request.mac, missed ?? this.#position, leave);
+    reader.beginning = this.#beginning(reader, missed === undefined);
+    this.#add(reader);
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        reader.controller = controller;
+      },
+      pull: () => this.#pull(reader),
+      cancel: () => this.#remove(reader),
+    }, { highWaterMark: 0 });
+  }
+
+  /** Something was added to the log. */
+  happened(): void {
+    if (this.#isSending || this.#readers.size === 0) return;
+    this.#isSending = true;
+    void this.#send();
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const reader of this.#readers) {
+      this.#remove(reader);
+      reader.controller?.close();
+    }
+  }
+
+  #beginAnew(): void {
+    this.#recent.length = 0;
+    this.#recentOctets = 0;
+    this.#position = this.#log.next - 1;
+  }
+
+  /** The log has forgotten what nobody was sent yet: it is small, or all are slow. */
+  #giveUp(): void {
+    for (const reader of this.#readers) {
+      if (reader.hasCaughtUp) this.#drop(reader);
+    }
+    this.#beginAnew();
+  }
+
+  /** The number in an event's id, if what came after it is still remembered. */
+  #positionAfter(id: string | undefined): number | undefined {
+    const [run, digits] = id?.split("-") ?? [];
+    if (run !== this.#run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
+      return undefined;
+    }
+    const position = Number(digits);
+    return position >= this.#log.first - 1 && position <= this.#position
+      ? position
+      : undefined;
+  }
+
+  /** What a stream begins with. */
+  *#beginning(
+    { mac, position }: Reader,
+    withState: boolean,
+  ): Generator<string> {
+    yield `retry: ${RETRY}\n\n`;
+    if (!withState) return;
+    yield `id: ${this.#run}-${position}\ndata: `;
+    if (mac === undefined) yield* this.#writer.machines(position);
+    else {
+      const machine = this.#registry.get(mac);
+      yield JSON.stringify(
+        machine === undefined ? null : this.#writer.machine(machine, position),
+      );
+    }
+    yield "\n\n";
+  }
+
+  /** Gives a reader the next piece of what it lacks, or lets it wait. */
+  #pull(reader: Reader): Promise<void> | undefined {
+    reader.hasMoved = true;
+    if (reader.beginning === undefined && this.#giveNext(reader)) return;
+    return this.#catchUp(reader);
+  }
+
+  /**
+   * Gives a reader the next batch, or lets it wait for one. False if it lacks
+   * what is in no batch any more.
+   */
+  #giveNext(reader: Reader): boolean {
+    if (reader.isOver) return true;
+    if (reader.position === this.#position) {
+      reader.hasCaughtUp = reader.isWaiting = true;
+      return true;
+    }
+    if (reader.mac !== undefined) return false;
+    const batch = this.#batchAfter(reader.position);
+    if (batch === undefined) {
+      if (reader.hasCaughtUp) this.#drop(reader);
+      return reader.isOver;
+    }
+    reader.position = batch.last;
+    this.delivered += batch.last - batch.first + 1;
+    reader.controller!.enqueue(batch.octets);
+    return true;
+  }
+
+  /** The batch that goes on from a position, if it is kept. */
+  #batchAfter(position: number): Batch | undefined {
+    let low = 0;
+    let high = this.#recent.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#recent[middle]!.first <= position) low = middle + 1;
+      else high = middle;
+    }
+    const batch = this.#recent[low];
+    return batch?.first === position + 1 ? batch : undefined;
+  }
+
+  /** Gives a reader what is written for it alone, when it is its turn. */
+  async #catchUp(reader: Reader): Promise<void> {
+    while (!reader.isOver) {
+      const text = await this.#turns.run(() => this.#textFor(reader));
+      if (reader.isOver) return;
+      if (text !== "") {
+        return reader.controller!.enqueue(this.#encoder.encode(text));
+      }
+      if (this.#giveNext(reader)) return;
+    }
+  }
+
+  /** A slice of the beginning, or of the events that are in no batch. */
+  #textFor(reader: Reader): string {
+    if (reader.isOver) return "";
+    if (reader.beginning !== undefined) {
+      const { text, isLast } = sliceOf(reader.beginning);
+      if (isLast) reader.beginning = undefined;
+      return text;
+    }
+    if (reader.position < this.#log.first - 1) {
+      this.#drop(reader);
+      return "";
+    }
+    const last = reader.mac !== undefined || this.#recent.length === 0
+      ? this.#position
+      : this.#recent[0]!.first - 1;
+    return this.#eventsFor(reader, last);
+  }
+
+  /** Writes events for one reader up to a number, while a slice lasts. */
+  #eventsFor(reader: Reader, last: number): string {
+    const end = performance.now() + SLICE;
+    let text = "";
+    while (reader.position < last) {
+      const number = ++reader.position;
+      if (reader.mac === undefined || this.#log.macAt(number) === reader.mac) {
+        text += this.#eventText(number);
+        this.delivered++;
+      }
+      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
+    }
+    return text;
+  }
+
+  #eventText(number: number): string {
+    return `id: ${this.#run}-${number}\ndata: ${
+      JSON.stringify(this.#writer.event(this.#log.at(number)))
+    }\n\n`;
+  }
+
+  /** Sends what happens until nothing more does. */
+  async #send(): Promise<void> {
+    while (this.#position < this.#log.next - 1 && this.#readers.size > 0) {
+      await pause(GATHERING);
+      if (this.#position < this.#log.first - 1) this.#giveUp();
+      while (this.#position < this.#log.next - 1) {
+        const concerned = this.#writeBatch();
+        await this.#wake(concerned);
+      }
+    }
+    this.#isSending = false;
+  }
+
+  /**
+   * Writes as many events as a slice allows into a batch.
+   *
+   * @returns The MACs in it that somebody hears of alone.
+   */
+  #writeBatch(): Set<Mac> {
+    const end = performance.now() + SLICE;
+    const last = this.#log.next - 1;
+    const first = this.#position + 1;
+    const concerned = new Set<Mac>();
+    let text = "";
+    while (this.#position < last) {
+      const number = ++this.#position;
+      text += this.#eventText(number);
+      if (this.#readersOf.size > 0) {
+        const mac = this.#log.macAt(number);
+        if (this.#readersOf.has(mac)) concerned.add(mac);
+      }
+      if (text.length >= MAX_BATCH) break;
+      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
+    }
+    const octets = this.#encoder.encode(text);
+    this.#recent.push({ first, last: this.#position, octets });
+    this.#recentOctets += octets.length;
+    if (this.#recentOctets > MAX_RECENT_EVENT_OCTETS) this.#forget();
+    return concerned;
+  }
+
+  /** Forgets the oldest batches, and who has not come to them yet. */
+  #forget(): void {
+    while (
+      this.#recentOctets > MAX_RECENT_EVENT_OCTETS && this.#recent.length > 1
+    ) this.#recentOctets -= this.#recent.shift()!.octets.length;
+    const oldest = this.#recent[0]!.first - 1;
+    for (const reader of this.#readers) {
+      if (
+        reader.hasCaughtUp && !reader.isWaiting && reader.position < oldest &&
+        reader.mac === undefined
+      ) this.#drop(reader);
+    }
+  }
+
+  /** Gives the new batch to those who wait, in slices. */
+  async #wake(concerned: Set<Mac>): Promise<void> {
+    let count = 0;
+    for (const reader of this.#readers) {
+      if (!reader.isWaiting) continue;
+      if (reader.mac === undefined) {
+        reader.isWaiting = false;
+        this.#giveNext(reader);
+      } else if (!concerned.has(reader.mac)) {
+        reader.position = this.#position;
+      } else {
+        reader.isWaiting = false;
+        void this.#catchUp(reader);
+      }
+      if (++count % TOGETHER === 0) await nextTurn();
+    }
+  }
+
+  /** A sign of life to all who wait; who has not taken the last one is dropped. */
+  #beat(): void {
+    const comment = this.#encoder.encode(":\n\n");
+    for (const reader of this.#readers) {
+      if (reader.isWaiting) {
+        reader.isWaiting = false;
+        reader.controller!.enqueue(comment);
+      } else if (!reader.hasMoved) this.#drop(reader);
+      reader.hasMoved = false;
+    }
+  }
+
+  #add(reader: Reader): void {
+    const { mac } = reader;
+    this.#readers.add(reader);
+    if (mac !== undefined) {
+      this.#readersOf.set(mac, (this.#readersOf.get(mac) ?? 0) + 1);
+    }
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
+  }
+
+  #drop(reader: Reader): void {
+    this.#remove(reader);
+    this.dropped++;
+    reader.controller!.error(new Error("too slow"));
+  }
+
+  #remove(reader: Reader): void {
+    if (reader.isOver) return;
+    const { mac } = reader;
+    reader.isOver = true;
+    reader.leave();
+    reader.isWaiting = false;
+    reader.beginning = undefined;
+    this.#readers.delete(reader);
+    if (mac !== undefined) {
+      const others = this.#readersOf.get(mac)! - 1;
+      if (others > 0) this.#readersOf.set(mac, others);
+      else this.#readersOf.delete(mac);
+    }
+    if (this.#readers.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+}

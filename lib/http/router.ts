@@ -1,0 +1,128 @@
+/**
+ * Which request is answered, and by whom.
+ *
+ * @module
+ */
+
+import {
+  MAX_WRITTEN_ANSWERS,
+  MAX_WRITTEN_ANSWERS_OF_ONE,
+} from "../overload/limits.ts";
+import { Places } from "../overload/quota.ts";
+import type { Api } from "./api.ts";
+import {
+  type HostNames,
+  isOneHost,
+  isOwnOrigin,
+  type Protocol,
+} from "./host_check.ts";
+import type { Netboot } from "./boot_files.ts";
+import type { PageAnswers } from "./web_ui/responses.ts";
+import { sentence, type Target, targetOf } from "./responses.ts";
+
+/** What a handler works with. */
+export interface HandlerOptions {
+  readonly netboot: Netboot;
+  readonly api: Api;
+  readonly page: PageAnswers;
+  /** Whether an address is answered at all. */
+  readonly allows: (hostname: string) => boolean;
+  /** The names under which the API answers. */
+  readonly hosts: HostNames;
+  /** Whether one more answer can be written now. */
+  readonly hasRoom?: () => boolean;
+}
+
+/** What is known of a request besides what it says. */
+export interface Circumstances {
+  /** The client's address. */
+  readonly client: string;
+  readonly protocol: Protocol;
+  /** Settles when its response is over. */
+  readonly completed: Promise<void>;
+}
+
+/** Answers HTTP requests. */
+export class Handler {
+  /** How many answers had each status. */
+  readonly answered: Map<number, number> = new Map();
+
+  /** Of those to whom the API or the page is being written. */
+  readonly places: Places;
+
+  readonly #options: HandlerOptions;
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+    this.places = new Places({
+      all: MAX_WRITTEN_ANSWERS,
+      ofOne: MAX_WRITTEN_ANSWERS_OF_ONE,
+      hasRoom: options.hasRoom,
+    });
+  }
+
+  /** Answers one request. */
+  async handle(
+    request: Request,
+    circumstances: Circumstances,
+  ): Promise<Response> {
+    const response = await this.#respond(request, circumstances);
+    const { status } = response;
+    this.answered.set(status, (this.answered.get(status) ?? 0) + 1);
+    return response;
+  }
+
+  async #respond(
+    request: Request,
+    circumstances: Circumstances,
+  ): Promise<Response> {
+    const { allows, netboot } = this.#options;
+    const { client, protocol } = circumstances;
+    if (!allows(client)) return sentence(403, "this address is not served");
+    if (!isOneHost(request.headers.get("host") ?? "")) {
+      return sentence(400, "the Host header is no host");
+    }
+    const target = targetOf(request.url);
+    if (target === undefined) return sentence(400, "no path");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return sentence(405, "only GET and HEAD", { allow: "GET, HEAD" });
+    }
+    if (target.path.startsWith("/mac/")) {
+      return await netboot.handle(request, target.path, client, protocol);
+    }
+    const response = await this.#api(request.headers, target, circumstances);
+    if (request.method === "GET") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  }
+
+  async #api(
+    headers: Headers,
+    target: Target,
+    { client, protocol, completed }: Circumstances,
+  ): Promise<Response> {
+    const { api, hosts, page } = this.#options;
+    if (target.path === "/healthz") return api.health();
+    const host = headers.get("host") ?? target.authority;
+    if (!hosts.has(host) || !hosts.has(target.authority)) {
+      return sentence(
+        421,
+        "this host name is not served; --http-host takes further ones",
+      );
+    }
+    const origin = headers.get("origin");
+    if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
+      return sentence(403, "pages from elsewhere are not served");
+    }
+    if (target.path === "/events") return api.events(target, headers, client);
+    const leave = this.places.take(client);
+    if (leave === undefined) {
+      return sentence(503, "too many are being answered already", {
+        "retry-after": "10",
+      });
+    }
+    completed.then(leave, leave);
+    return api.respond(target) ??
+      await page.respond(target.path, headers) ?? sentence(404, "not found");
+  }
+}

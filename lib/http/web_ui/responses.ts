@@ -1,0 +1,104 @@
+/**
+ * Answers for the page and its files.
+ *
+ * @module
+ */
+
+import type { MachineWriter } from "../../machines/json.ts";
+import type { Names } from "../../machines/names_file.ts";
+import type { MachineRegistry } from "../../machines/registry.ts";
+import type { Turns } from "../../overload/scheduler.ts";
+import { hasAlready } from "../conditional_request.ts";
+import {
+  CONTENT_SECURITY_POLICY,
+  machineRow,
+  pageHead,
+  pageTail,
+} from "./page.ts";
+import { type PageFile, readPageFiles } from "./files.ts";
+import { slicedBody } from "../sliced_body.ts";
+
+/** What the page tells of. */
+export interface PageParts {
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly names: Names;
+  /** In which it is written. */
+  readonly turns: Turns;
+  readonly interfaceName: string;
+  readonly baseAddress: string;
+}
+
+const HEADERS = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+};
+
+/** Answers for the page. */
+export class PageAnswers {
+  readonly #parts: PageParts;
+  #files: Promise<Map<string, PageFile>> | undefined;
+
+  constructor(parts: PageParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers GET; `undefined` if there is nothing at this path. */
+  async respond(
+    path: string,
+    headers: Headers,
+  ): Promise<Response | undefined> {
+    if (path === "/") return this.#page();
+    if (!path.startsWith("/page/")) return undefined;
+    const file = (await (this.#files ??= readPageFiles())).get(path);
+    return file && this.#file(file, headers);
+  }
+
+  #file(
+    { type, etag, content, size }: PageFile,
+    headers: Headers,
+  ): Response {
+    const about = {
+      ...HEADERS,
+      etag,
+      // Another daemon may be at this address the next time.
+      "cache-control": "no-cache",
+    };
+    const known = headers.get("if-none-match");
+    if (known !== null && hasAlready(known, etag)) {
+      return new Response(null, { status: 304, headers: about });
+    }
+    const body = slicedBody([content].values(), this.#parts.turns);
+    return new Response(body, {
+      headers: {
+        ...about,
+        "content-type": type,
+        "content-length": String(size),
+      },
+    });
+  }
+
+  #page(): Response {
+    return new Response(slicedBody(this.#pieces(), this.#parts.turns), {
+      headers: {
+        ...HEADERS,
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "cache-control": "no-store",
+      },
+    });
+  }
+
+  *#pieces(): Generator<string> {
+    const { registry, writer, names, interfaceName, baseAddress } = this.#parts;
+    // Machines come and go, and change places, while they are written.
+    const macs = Array.from(registry, ({ mac }) => mac);
+    yield pageHead({ interfaceName, baseAddress, machineCount: macs.length });
+    for (const mac of macs) {
+      const machine = registry.get(mac);
+      if (machine === undefined) continue;
+      yield machineRow(writer.machine(machine), names.of(mac));
+    }
+    yield pageTail();
+  }
+}

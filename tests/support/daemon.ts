@@ -1,0 +1,100 @@
+/** The daemon, as a program in a lab. */
+
+import { eventually, type Host, type Program } from "./lab.ts";
+
+/** How it is started here; tools/run.ts says. */
+export function daemonCommand(): string[] {
+  const given = Deno.env.get("DAEMON_COMMAND");
+  if (given === undefined) {
+    throw new Error("DAEMON_COMMAND is not set: run this by deno task");
+  }
+  return JSON.parse(given);
+}
+
+/** One line of its log. */
+export interface LogLine {
+  readonly level: string;
+  readonly event: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+/** A running daemon. */
+export class RunningDaemon {
+  constructor(readonly program: Program) {}
+
+  /** Its log so far. */
+  get log(): LogLine[] {
+    return this.program.output.split("\n").filter((line) =>
+      line.startsWith("{") && line.endsWith("}")
+    ).map((line) => JSON.parse(line));
+  }
+
+  /** Waits for a line of the log. */
+  async logs(
+    event: string,
+    matches: (line: LogLine) => boolean = () => true,
+    seconds = 20,
+  ): Promise<LogLine> {
+    try {
+      return await eventually(
+        `log line ${event}`,
+        () => this.log.find((line) => line.event === event && matches(line)),
+        seconds,
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.program.output}`);
+    }
+  }
+
+  /** How many log lines of an event there are. */
+  count(event: string, matches: (line: LogLine) => boolean = () => true) {
+    return this.log.filter((line) => line.event === event && matches(line))
+      .length;
+  }
+
+  async stop(): Promise<number> {
+    return await this.program.stop();
+  }
+}
+
+/**
+ * Starts a daemon, and does not wait for it. It logs every packet unless the
+ * arguments name another level.
+ */
+export async function launchDaemon(
+  host: Host,
+  ...args: string[]
+): Promise<RunningDaemon> {
+  return await launchAs(daemonCommand(), host, ...args);
+}
+
+/** Starts a daemon by a command of the test's own, and does not wait for it. */
+export async function launchAs(
+  command: readonly string[],
+  host: Host,
+  ...args: string[]
+): Promise<RunningDaemon> {
+  await host.lab.watchAnswers(host);
+  const level = args.some((arg) => arg.startsWith("--log-level"))
+    ? []
+    : ["--log-level=debug"];
+  return new RunningDaemon(
+    host.start([...command, "--log-format=json", ...level, ...args]),
+  );
+}
+
+/** Starts a daemon and waits until it serves. */
+export async function startDaemon(
+  host: Host,
+  ...args: string[]
+): Promise<RunningDaemon> {
+  const daemon = await launchDaemon(host, ...args);
+  await daemon.logs("serving");
+  return daemon;
+}
+
+/** Runs the daemon's command line to its end. */
+export async function runDaemon(host: Host, ...args: string[]) {
+  return await host.run([...daemonCommand(), ...args], { mayFail: true });
+}

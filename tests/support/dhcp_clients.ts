@@ -1,0 +1,167 @@
+/**
+ * Real DHCPv6 clients, each set up to ask for one address on one interface and
+ * to leave the machine alone.
+ *
+ * @module
+ */
+
+import type { Host, Program } from "./lab.ts";
+
+/** A program that can get an address. */
+export interface DhcpClient {
+  readonly name: string;
+  /** Whether its DUID holds a MAC. */
+  readonly duidHasMac: boolean;
+  /**
+   * Starts it. What it remembers is in `memory`, a directory of its own.
+   */
+  start(host: Host, link: string, memory: string): Promise<Program>;
+}
+
+/** Adds and removes addresses as dhclient and udhcpc6 tell. */
+const SCRIPT = `#!/bin/sh
+new="\${new_ip6_address:-\${ipv6%%/*}}"
+old="\${old_ip6_address}"
+case "\${reason:-$1}" in
+  EXPIRE6|STOP6|RELEASE6) ip -6 addr del "$old/128" dev "$interface" ;;
+  *) [ -z "$old" ] || [ "$old" = "$new" ] ||
+       ip -6 addr del "$old/128" dev "$interface"
+     [ -z "$new" ] || ip -6 addr replace "$new/128" dev "$interface" ;;
+esac
+exit 0
+`;
+
+/** Where that script is. */
+async function script(host: Host): Promise<string> {
+  return await host.lab.file("set-address", SCRIPT, 0o755);
+}
+
+/** ISC's, of Debian's isc-dhcp-client. */
+export const dhclient: DhcpClient = {
+  name: "dhclient",
+  duidHasMac: true,
+  async start(host, link, memory) {
+    return host.start([
+      "dhclient",
+      "-6",
+      "-d",
+      "-v",
+      "-sf",
+      await script(host),
+      "-cf",
+      "/dev/null",
+      "-lf",
+      `${memory}/leases`,
+      "-pf",
+      `${memory}/pid`,
+      link,
+    ]);
+  },
+};
+
+export const dhcpcd: DhcpClient = {
+  name: "dhcpcd",
+  duidHasMac: true,
+  async start(host, link, memory) {
+    const config = await host.lab.file(
+      `${host.namespace}-dhcpcd.conf`,
+      "ipv6only\nnoipv6rs\nduid ll\nia_na 1\nslaac hwaddr\nnohook resolv.conf\nnohook hostname\nnohook timesyncd\n",
+    );
+    return host.start(
+      [
+        "sh",
+        "-c",
+        `mount --bind ${memory} /var/lib/dhcpcd && exec dhcpcd -6 -B -d -f ${config} ${link}`,
+      ],
+      ["/var/lib/dhcpcd", "/run/dhcpcd"],
+    );
+  },
+};
+
+/** Without systemd around it: its files are read once, and no bus answers. */
+export const networkd: DhcpClient = {
+  name: "systemd-networkd",
+  duidHasMac: false,
+  start(host, link) {
+    const config = `[Match]
+Name=${link}
+[Network]
+DHCP=ipv6
+IPv6AcceptRA=no
+LinkLocalAddressing=ipv6
+KeepConfiguration=no
+[DHCPv6]
+WithoutRA=solicit
+`;
+    return Promise.resolve(host.start(
+      [
+        "sh",
+        "-c",
+        `mount -o remount,ro /sys 2>/dev/null || mount --bind -o ro /sys /sys
+cat > /run/systemd/network/10-lab.network <<'END'
+${config}END
+SYSTEMD_LOG_LEVEL=debug exec /lib/systemd/systemd-networkd`,
+      ],
+      ["/run/systemd", "/run/systemd/network", "/run/systemd/netif"],
+    ));
+  },
+};
+
+/** Busybox's, unpacked into the lab's directory. */
+export const udhcpc6: DhcpClient = {
+  name: "udhcpc6",
+  duidHasMac: true,
+  async start(host, link) {
+    return host.start([
+      `${host.lab.directory}/busybox/usr/bin/busybox`,
+      "udhcpc6",
+      "-f",
+      "-v",
+      "-i",
+      link,
+      "-s",
+      await script(host),
+    ]);
+  },
+};
+
+export const dibbler: DhcpClient = {
+  name: "dibbler-client",
+  duidHasMac: true,
+  start(host, link, memory) {
+    const config = `log-level 8
+duid-type duid-ll
+iface ${link} {
+  ia
+}
+`;
+    return Promise.resolve(host.start(
+      [
+        "sh",
+        "-c",
+        `mount --bind ${memory} /var/lib/dibbler && cat > /etc/dibbler/client.conf <<'END' && exec dibbler-client run
+${config}END`,
+      ],
+      ["/etc/dibbler", "/var/lib/dibbler", "/var/log/dibbler"],
+    ));
+  },
+};
+
+export const wide: DhcpClient = {
+  name: "wide-dhcpv6's dhcp6c",
+  duidHasMac: true,
+  async start(host, link, memory) {
+    const config = await host.lab.file(
+      `${host.namespace}-dhcp6c.conf`,
+      `interface ${link} { send ia-na 0; };\nid-assoc na 0 { };\n`,
+    );
+    return host.start(
+      [
+        "sh",
+        "-c",
+        `mount --bind ${memory} /var/lib/dhcpv6 && exec dhcp6c -f -D -c ${config} -p ${memory}/pid ${link}`,
+      ],
+      ["/var/lib/dhcpv6"],
+    );
+  },
+};

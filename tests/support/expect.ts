@@ -1,0 +1,41 @@
+/** What the suites of real clients expect. */
+
+import { addressOf, formatIpv6, parseIpv6 } from "../../lib/net/ipv6.ts";
+import { parseMac } from "../../lib/net/mac.ts";
+import { eventually, type Host } from "./lab.ts";
+
+/** The base address of the link that most suites have. */
+export const BASE = "2001:db8:1:2::";
+
+/** What a link with this base address gives to an interface. */
+export async function derived(
+  host: Host,
+  link: string,
+  base = BASE,
+): Promise<string> {
+  const mac = parseMac(await host.mac(link))!;
+  return formatIpv6(addressOf(parseIpv6(base)!, mac));
+}
+
+/** Whether an interface has an address now. */
+export async function hasAddress(
+  host: Host,
+  link: string,
+  address: string,
+): Promise<boolean> {
+  return (await host.addresses(link)).includes(address);
+}
+
+/** Waits until an interface has an address. */
+export async function getsAddress(
+  host: Host,
+  link: string,
+  address: string,
+  seconds?: number,
+): Promise<void> {
+  await eventually(
+    `${link} has ${address}`,
+    () => hasAddress(host, link, address),
+    seconds,
+  );
+}

@@ -1,0 +1,153 @@
+/** What the suites of HTTP ask with, and ask for. */
+
+import { Api } from "../../lib/http/api.ts";
+import { Handler } from "../../lib/http/router.ts";
+import { HostNames } from "../../lib/http/host_check.ts";
+import { PageAnswers } from "../../lib/http/web_ui/responses.ts";
+import { Netboot } from "../../lib/http/boot_files.ts";
+import { Broadcast } from "../../lib/http/event_stream.ts";
+import { MachineWriter } from "../../lib/machines/json.ts";
+import { Names } from "../../lib/machines/names_file.ts";
+import { MachineRegistry } from "../../lib/machines/registry.ts";
+import type { Metric } from "../../lib/telemetry/metrics.ts";
+import { parseIpv6 } from "../../lib/net/ipv6.ts";
+import { Turns } from "../../lib/overload/scheduler.ts";
+
+export const MAC_TEXT = "02:00:5e:00:53:01";
+export const MAC = 0x0200_5e00_5301;
+export const OTHER_MAC_TEXT = "02:00:5e:00:53:02";
+export const OTHER_MAC = 0x0200_5e00_5302;
+
+/** What a request says, apart from its path. */
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly client?: string;
+  readonly protocol?: "http" | "https";
+  /** What stands between `http://` and the path. */
+  readonly host?: string;
+}
+
+/**
+ * Asks a handler for a path exactly as it is written. The server hands on a URL
+ * as the client sent it, but the constructor of a request would resolve dot
+ * segments, and refuse some hosts.
+ */
+export async function ask(
+  handler: Handler,
+  path: string,
+  {
+    method = "GET",
+    headers = {},
+    client = "fe80::5eff:fe00:5301",
+    protocol = "http",
+    host = "[2001:db8:1:2::1]:6315",
+  }: Asked = {},
+): Promise<Response> {
+  const request = {
+    method,
+    url: `${protocol}://${host}${path}`,
+    headers: new Headers(headers),
+  };
+  const { promise: completed, resolve } = Promise.withResolvers<void>();
+  const response = await handler.handle(request as Request, {
+    client,
+    protocol,
+    completed,
+  });
+  if (response.body === null) resolve();
+  return new Response(response.body && taken(response.body, resolve), response);
+}
+
+/**
+ * What a body holds, taken as a server does: each chunk before the next.
+ *
+ * @param onEnd Called when it is over.
+ */
+export function taken(
+  body: ReadableStream<Uint8Array>,
+  onEnd: () => void = () => {},
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await reader.read();
+      if (!done) return controller.enqueue(value.slice());
+      controller.close();
+      onEnd();
+    },
+    cancel: (reason) => {
+      onEnd();
+      return reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** The base address of the machines of {@linkcode Known}. */
+const BASE = "2001:db8:1:2::";
+
+/** A daemon's knowledge, with nothing but a handler that asks for it. */
+export class Known {
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly broadcast: Broadcast;
+  readonly names = new Names(undefined, {
+    namesRead() {},
+    namesUnreadable() {},
+  });
+  readonly turns = new Turns();
+  /** What is wrong, for `/healthz`. */
+  problem: string | undefined;
+  metrics: Metric[] = [];
+
+  constructor(limits = { machines: 65_536, events: 200_000 }) {
+    this.registry = new MachineRegistry(limits, {
+      happened: () => this.broadcast.happened(),
+    });
+    const links = [{ text: BASE, bytes: parseIpv6(BASE)! }];
+    this.writer = new MachineWriter(this.registry, links);
+    this.broadcast = new Broadcast(this.registry, this.writer, this.turns);
+  }
+
+  /** What answers requests about it. */
+  handler(
+    netboot: Netboot = new Netboot(undefined, () => {}),
+    allows: (hostname: string) => boolean = () => true,
+    hosts: readonly string[] = [],
+  ): Handler {
+    return new Handler({
+      netboot,
+      api: new Api({
+        ...this,
+        problem: () => this.problem,
+        metrics: () => this.metrics,
+      }),
+      page: new PageAnswers({
+        ...this,
+        interfaceName: "lan",
+        baseAddress: BASE,
+      }),
+      allows,
+      hosts: new HostNames(hosts),
+    });
+  }
+}
+
+/** Octets that do not repeat in step with any piece that is read. */
+export function octets(length: number, seed = 7): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let state = seed;
+  for (let index = 0; index < length; index++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    bytes[index] = state >>> 24;
+  }
+  return bytes;
+}
+
+/**
+ * Waits until what is written now has another time of change than what was
+ * written before: the kernel's clock for files goes in steps.
+ */
+export async function nextTick(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 25));
+}

@@ -1,0 +1,96 @@
+/**
+ * The benchmark in a short form. What it measures depends on the machine and on
+ * what else runs there; so only ratios to servers that were measured in the
+ * same minute count, and only when they are far below their targets and below
+ * what the runtime alone can do.
+ */
+import { assertEquals } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import type { Manner } from "../../../tools/bench/dhcpv6.ts";
+import { GROUPS } from "../../../tools/bench/groups.ts";
+import { Place } from "../../../tools/bench/testbed.ts";
+import {
+  BARE,
+  meets,
+  type Quantity,
+  Results,
+} from "../../../tools/bench/results.ts";
+import { DENO_ECHO } from "../../../tools/bench/servers.ts";
+import { table } from "../../../tools/bench/table.ts";
+import { missingBinary } from "../build/binary.ts";
+import { missing } from "../../support/lab.ts";
+
+/** How many times worse than its target a ratio may be here. */
+const SLACK = 2;
+
+/** What a neighbour on the machine disturbs once, it does not disturb always. */
+const ATTEMPTS = 5;
+
+const MANNER: Manner = { runs: 2, seconds: 1, isShort: true };
+
+const NAME = "tests of speed";
+const lacks = [
+  ...missing(
+    NAME,
+    "taskset",
+    "gcc",
+    "kea-dhcp6",
+    "dnsmasq",
+    "in.tftpd",
+    "nginx",
+  ),
+  ...missingBinary(NAME),
+];
+const suite = lacks.length === 0 ? it : it.skip;
+
+/** Whether the runtime alone is hardly better: how far one gets here. */
+function isTheGround(results: Results, quantity: Quantity): boolean {
+  return [BARE, DENO_ECHO.name].some((against) =>
+    meets(results, quantity, { against, value: 1 }, SLACK) === true
+  );
+}
+
+/** What is far from its target, though the runtime can come nearer. */
+function failures(results: Results): string[] {
+  return results.quantities.flatMap((quantity) =>
+    (quantity.targets ?? []).filter((target) =>
+      (target.against !== undefined || quantity.unit === "x") &&
+      meets(results, quantity, target, SLACK) === false &&
+      !isTheGround(results, quantity)
+    ).map((target) =>
+      `${quantity.words}: ${
+        results.compared(quantity, target)
+      } where ${target.value} x ${target.against} is the target`
+    )
+  );
+}
+
+describe("speed", () => {
+  let place: Place;
+
+  beforeAll(async () => {
+    if (lacks.length === 0) place = await Place.make();
+  });
+
+  afterAll(async () => {
+    await place?.[Symbol.asyncDispose]();
+  });
+
+  for (const [name, measure] of Object.entries(GROUPS)) {
+    suite(`${name}: no ratio is below half of its target`, async () => {
+      let failed: string[] = [];
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const results = new Results();
+        try {
+          await measure(place, results, MANNER);
+        } finally {
+          await place.clear();
+        }
+        console.log(table(results));
+        failed = failures(results);
+        if (failed.length === 0) return;
+      }
+      assertEquals(failed, []);
+    });
+  }
+});

@@ -1,0 +1,515 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { addressOf, formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
+import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
+import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
+import { parseMac } from "../../../lib/net/mac.ts";
+import { BASE } from "../../support/expect.ts";
+import { compiledIn } from "../../support/ipxe.ts";
+import { missing } from "../../support/lab.ts";
+import { Authority, makeKey } from "../../support/certificates.ts";
+import { Machine, missingFirmware } from "./machine.ts";
+import {
+  type BootDaemon,
+  BootNetwork,
+  type EventRecording,
+  ROUTER,
+  ROUTER_NAME,
+  TLS_PORT,
+} from "./network.ts";
+import { bootFirst } from "./variables.ts";
+import { buildUki, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./uki.ts";
+
+const lacks = missing(
+  "boots of real firmware",
+  "qemu-system-x86_64",
+  "qemu-system-aarch64",
+  "radvd",
+  "tcpdump",
+  "tshark",
+  "apt-get",
+  "xz",
+  "openssl",
+  "dnsmasq",
+  "curl",
+);
+const firmware = missingFirmware("x86-64", "arm64");
+if (firmware.length > 0) {
+  console.error(
+    `\n*** NOT RUN: boots of real firmware need ${firmware.join(", ")} ***\n`,
+  );
+}
+const suite = lacks.length + firmware.length === 0 ? it : it.skip;
+
+/** An iPXE for x86-64 that carries this project's script. */
+const SCRIPTED_IPXE = Deno.env.get("IPXE_WITH_SCRIPT");
+if (SCRIPTED_IPXE === undefined) {
+  console.error(
+    "\n*** NOT RUN: the boot of a machine that was on before the router needs IPXE_WITH_SCRIPT, the path of an iPXE built with this project's script ***\n",
+  );
+}
+const scripted = SCRIPTED_IPXE === undefined ? it.skip : suite;
+
+/** Where ca.pem and ca.key are: whom alone that iPXE trusts. */
+const TRUST = Deno.env.get("IPXE_TRUST");
+if (TRUST === undefined) {
+  console.error(
+    "\n*** NOT RUN: the boot by an iPXE that trusts one authority alone needs IPXE_TRUST, a directory with that authority's ca.pem and ca.key, and IPXE_WITH_SCRIPT, an iPXE built with its ca.pem ***\n",
+  );
+}
+const trusting = TRUST === undefined ? it.skip : scripted;
+
+/** What the script says before each round but the first. */
+const RETRY = "dhcpv6macd: trying all of them again";
+
+/** Seconds from power-on that a machine gets for all of its boot. */
+const PATIENCE = 180;
+
+/** From iPXE's own DHCPv6 on: the file, and the system in it. */
+const LOADS_FILE = ["http_fetch_uki init", "http_fetch_uki complete"];
+const IPXE = ["point_ipxe_to_http_boot", ...LOADS_FILE];
+const PXE = [
+  "point_pxe_to_ipxe_over_tftp",
+  "serve_ipxe_over_tftp init",
+  "serve_ipxe_over_tftp complete",
+  "served_ipxe_over_tftp",
+  ...IPXE,
+];
+const HTTP_BOOT = ["http_boot", ...LOADS_FILE];
+const OS = "os_init";
+
+/** The address that a machine shall have in all stages. */
+function derived(mac: string): string {
+  return formatIpv6(addressOf(parseIpv6(BASE)!, parseMac(mac)!));
+}
+
+/** Those of `names` that are in `wanted`, each where it was first seen. */
+function inOrder(names: string[], wanted: readonly string[]): string[] {
+  return [...new Set(names)].filter((name) => wanted.includes(name));
+}
+
+/**
+ * Asserts that a machine went through these stages, in this order, and that
+ * the daemon had nothing to complain of but `complaints`.
+ */
+function assertStages(
+  daemon: BootDaemon,
+  { mac }: Machine,
+  expected: readonly string[],
+  complaints: readonly string[] = [],
+): void {
+  const names = daemon.stages(mac).map(({ name }) => name);
+  assertEquals(inOrder(names, expected), expected);
+  assertEquals(
+    daemon.complaints.filter(({ event }) => !complaints.includes(event)),
+    [],
+  );
+}
+
+/**
+ * Asserts that the event stream told these events of a machine and no others,
+ * each in the form that its readers know.
+ */
+function assertStream(
+  recording: EventRecording,
+  { mac }: Machine,
+  expected: readonly string[],
+): void {
+  const [state] = recording.messages;
+  assertEquals(state, {}, "nobody was known at first");
+  const events = recording.events(mac);
+  assertEquals(events.map(({ event }) => event.event), expected);
+  for (const message of events) {
+    const { event, timestamp, detail } = message.event;
+    assertEquals(message, {
+      mac,
+      ipv6_address: derived(mac),
+      event: { event, timestamp, repeat_event: false, detail },
+    });
+    assertMatch(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    const [file_name, protocol] = FILES[event] ?? [];
+    assertEquals(
+      detail as unknown,
+      file_name === undefined ? null : {
+        protocol,
+        file_name,
+        state: "init",
+        sent_bytes: 0,
+        total_bytes: detail?.total_bytes,
+      },
+    );
+  }
+}
+
+/** The file of each event that tells of one. */
+const FILES: Record<string, [string, string]> = {
+  serve_ipxe_over_tftp: ["ipxe.efi", "tftp"],
+  http_fetch_uki: ["boot.efi", "http"],
+};
+
+/** Waits until the system on a machine tells its address. */
+async function osAddress(
+  machine: Machine,
+  daemon: BootDaemon,
+): Promise<string> {
+  try {
+    const [, address] = await machine.shows(
+      new RegExp(`${OS_ADDRESS} (.*?) ?END`),
+      PATIENCE,
+    );
+    return address!;
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}\n${
+        JSON.stringify(daemon.stages(machine.mac))
+      }`,
+    );
+  }
+}
+
+/** Asserts that a machine's console shows these, one after the other. */
+function assertConsole(machine: Machine, ...wanted: string[]): void {
+  const console = machine.console();
+  let at = 0;
+  for (const text of wanted) {
+    const found = console.indexOf(text, at);
+    assert(found !== -1, `no "${text}" on the console:\n${console}`);
+    at = found + text.length;
+  }
+}
+
+/** A DHCPv6 message to or from a machine. */
+interface Message {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly name: string;
+  readonly iaid: string;
+  /** What it gives, or asks for again. */
+  readonly address: string;
+}
+
+/**
+ * Ends the capture, prints when what happened, in seconds from power-on, and
+ * returns the messages.
+ */
+async function printTimeline(
+  title: string,
+  network: BootNetwork,
+  daemon: BootDaemon,
+  { mac, poweredOn }: Machine,
+  end?: string,
+): Promise<Message[]> {
+  const moments: [number, string][] = daemon.stages(mac)
+    .map(({ name, time }) => [time, name]);
+  if (end !== undefined) moments.push([Date.now(), end]);
+  const packets = await network.capture.read(
+    `dhcpv6 && eth.addr == ${mac}`,
+    "frame.time_epoch",
+    "dhcpv6.msgtype",
+    "dhcpv6.iaid",
+    "dhcpv6.iaaddr.ip",
+  );
+  const messages = packets.map(([time, type, iaid, address]) => ({
+    time: 1000 * Number(time),
+    name: messageName(Number(type)),
+    iaid: iaid ?? "",
+    address: address ?? "",
+  }));
+  for (const { time, name, iaid, address } of messages) {
+    moments.push([time, `    ${name} ${iaid} ${address}`]);
+  }
+  const lines = moments.toSorted(([a], [b]) => a - b).map(([time, what]) =>
+    `${((time - poweredOn) / 1000).toFixed(2).padStart(8)} s  ${what}`
+  );
+  console.error([`${title}, from power-on:`, ...lines].join("\n"));
+  return messages;
+}
+
+/** Makes a disk of one EFI program; the directory that it is. */
+async function diskWith(
+  network: BootNetwork,
+  program: string,
+): Promise<string> {
+  const disk = `${network.lab.directory}/disk`;
+  await Deno.mkdir(`${disk}/EFI/BOOT`, { recursive: true });
+  await Deno.copyFile(program, `${disk}/EFI/BOOT/BOOTX64.EFI`);
+  return disk;
+}
+
+/** Makes the daemon's key; it still needs a certificate. */
+async function serverFiles({ lab }: BootNetwork): Promise<KeyPairFiles> {
+  return {
+    certFile: `${lab.directory}/server.pem`,
+    keyFile: await makeKey(`${lab.directory}/server.key`),
+  };
+}
+
+/** Waits until a machine has got its whole file over HTTPS. */
+async function fetchedByTls(
+  machine: Machine,
+  daemon: BootDaemon,
+): Promise<void> {
+  try {
+    await daemon.logs(
+      "http_fetch_uki",
+      ({ mac, protocol, state }) =>
+        mac === machine.mac && protocol === "https" && state === "complete",
+      PATIENCE,
+    );
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${machine.told()}`);
+  }
+}
+
+describe("real firmware", () => {
+  let directory: string;
+  let uki: string;
+  /** All DHCPv6 of the machine that booted by PXE. */
+  let messages: Message[] = [];
+
+  beforeAll(async () => {
+    if (suite === it.skip) return;
+    directory = await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" });
+    uki = await buildUki(directory);
+  });
+
+  afterAll(async () => {
+    if (directory !== undefined) {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+
+  suite("x86-64: PXE, iPXE over TFTP, Linux over HTTP", async () => {
+    const mac = "52:54:00:12:34:0a";
+    await using network = await BootNetwork.create();
+    await network.serve(mac, uki);
+    await network.advertise();
+    const daemon = await network.daemon();
+    const recording = network.listen();
+    const machine = await Machine.start(network.router, {
+      architecture: "x86-64",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 1024,
+    });
+    const address = await osAddress(machine, daemon);
+    messages = await printTimeline(
+      "x86-64 by PXE",
+      network,
+      daemon,
+      machine,
+      `the system has ${address}`,
+    );
+    assertEquals(address, derived(mac));
+    assertStages(daemon, machine, [...PXE, OS]);
+    assertStream(recording, machine, [
+      "init",
+      "point_pxe_to_ipxe_over_tftp",
+      "serve_ipxe_over_tftp",
+      "served_ipxe_over_tftp",
+      "point_ipxe_to_http_boot",
+      "http_fetch_uki",
+      "os_init",
+    ]);
+    assertConsole(
+      machine,
+      ">>Start PXE over IPv6",
+      `NBP filename is ${mac}/ipxe.efi`,
+      "NBP file downloaded successfully",
+      "iPXE",
+      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+      OS_STARTED,
+      OS_ADDRESS,
+    );
+  });
+
+  suite("that machine was given one address in all stages", () => {
+    const given = messages.filter(({ name, address }) =>
+      (name === "advertise" || name === "reply") && address !== ""
+    );
+    assertEquals(
+      [...new Set(given.map(({ address }) => address))],
+      [derived("52:54:00:12:34:0a")],
+    );
+    // The firmware, iPXE and Linux each name their own identity association.
+    assert(new Set(given.map(({ iaid }) => iaid)).size >= 3);
+  });
+
+  suite("x86-64: HTTP boot of the same file", async () => {
+    const mac = "52:54:00:12:34:0b";
+    await using network = await BootNetwork.create();
+    await network.serve(mac, uki);
+    const settings = {
+      architecture: "x86-64",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 1024,
+    } as const;
+    // From the factory it would try HTTP over IPv4 before, for a minute.
+    const fresh = await Machine.start(network.router, settings);
+    await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
+    await fresh.program.stop();
+    // HTTP boot does not come first: in firmware before May 2025 it asks for an
+    // address before it has a link-local one, and gives up at once.
+    await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+    await network.advertise();
+    const daemon = await network.daemon("--tftp-listen-addr=off");
+    const recording = network.listen();
+    const machine = await Machine.start(network.router, {
+      ...settings,
+      variables: fresh.variables,
+    });
+    const address = await osAddress(machine, daemon);
+    await printTimeline(
+      "x86-64 by HTTP boot",
+      network,
+      daemon,
+      machine,
+      `the system has ${address}`,
+    );
+    assertEquals(address, derived(mac));
+    assertConsole(
+      machine,
+      ">>Start HTTP Boot over IPv6",
+      `URI: http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+      // Firmware, unlike iPXE, leaves the file its own command line.
+      `${OS_STARTED} ${COMMAND_LINE}`,
+      OS_ADDRESS,
+    );
+    // It asked for PXE first, and there was no TFTP.
+    assertStages(daemon, machine, [...HTTP_BOOT, OS], [
+      "unsupported_architecture",
+    ]);
+    assertStream(recording, machine, [
+      "init",
+      // It asked for PXE first, which is off.
+      "firmware_init",
+      "http_boot",
+      "http_fetch_uki",
+      "os_init",
+    ]);
+  });
+
+  suite("arm64: PXE, its own iPXE over TFTP, a file over HTTP", async () => {
+    const mac = "52:54:00:12:34:0c";
+    await using network = await BootNetwork.create();
+    // Any EFI program for arm64 will do.
+    const ipxe = await compiledIn("arm64");
+    await network.serve(mac, ipxe);
+    await network.advertise();
+    const daemon = await network.daemon();
+    const machine = await Machine.start(network.router, {
+      architecture: "arm64",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 512,
+    });
+    await daemon.logs(
+      "http_fetch_uki",
+      (line) => line.mac === mac && line.state === "complete",
+      PATIENCE,
+    );
+    await printTimeline("arm64 by PXE", network, daemon, machine);
+    const served = await daemon.logs(
+      "serve_ipxe_over_tftp",
+      (line) => line.mac === mac && line.state === "complete",
+    );
+    assertEquals(
+      [served.file_name, served.total_bytes],
+      ["ipxe-arm64.efi", ipxe.length],
+    );
+    assertStages(daemon, machine, PXE);
+    assertConsole(
+      machine,
+      ">>Start PXE over IPv6",
+      `NBP filename is ${mac}/ipxe-arm64.efi`,
+      "iPXE",
+      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+    );
+  });
+
+  scripted("x86-64: switched on before there is a router", async () => {
+    const mac = "52:54:00:12:34:0d";
+    await using network = await BootNetwork.create();
+    await network.serve(mac, uki);
+    // The firmware's own PXE gives up, so this iPXE comes from a disk.
+    const disk = await diskWith(network, SCRIPTED_IPXE!);
+    const machine = await Machine.start(network.router, {
+      architecture: "x86-64",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 1024,
+      disk,
+    });
+    await machine.shows(new RegExp(RETRY), PATIENCE);
+    await network.advertise();
+    const daemon = await network.daemon();
+    const address = await osAddress(machine, daemon);
+    await printTimeline(
+      "x86-64, on before the router",
+      network,
+      daemon,
+      machine,
+      `the system has ${address}`,
+    );
+    assertEquals(address, derived(mac));
+    assertStages(daemon, machine, [...IPXE, OS]);
+    assertConsole(
+      machine,
+      RETRY,
+      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+      OS_STARTED,
+      OS_ADDRESS,
+    );
+  });
+
+  trusting(
+    "x86-64: iPXE takes no certificate but its authority's",
+    async () => {
+      const mac = "52:54:00:12:34:0f";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, await compiledIn("x86-64"));
+      const trusted = new Authority(`${TRUST}/ca.pem`, `${TRUST}/ca.key`);
+      const other = await Authority.create(network.lab.directory, "other");
+      const files = await serverFiles(network);
+      await other.certify({ address: ROUTER, name: ROUTER_NAME, ...files });
+      await network.advertise();
+      await network.nameServer();
+      const daemon = await network.daemonWithTls(
+        // Not by address: iPXE would send that, in its brackets, as the name that
+        // it wants to talk to, which the runtime's TLS refuses.
+        ROUTER_NAME,
+        files,
+        `--dns=${ROUTER}`,
+      );
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 512,
+        disk: await diskWith(network, SCRIPTED_IPXE!),
+      });
+      await machine.shows(
+        new RegExp(`(booting https:[^]*that did not boot[^]*${RETRY}[^]*){2}`),
+        PATIENCE,
+      );
+      assertEquals(daemon.count("http_fetch_uki"), 0);
+      // Only the certificate: a new key too would be no pair for a moment.
+      await trusted.certify({ address: ROUTER, name: ROUTER_NAME, ...files });
+      await fetchedByTls(machine, daemon);
+      await printTimeline(
+        "x86-64, iPXE with one authority",
+        network,
+        daemon,
+        machine,
+      );
+      assertConsole(
+        machine,
+        RETRY,
+        RETRY,
+        `https://${ROUTER_NAME}:${TLS_PORT}/mac/${mac}/boot.efi`,
+      );
+      assertStages(daemon, machine, IPXE);
+    },
+  );
+});

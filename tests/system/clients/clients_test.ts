@@ -1,0 +1,162 @@
+import { assert, assertEquals } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { BUSYBOX, unpackFromArchive } from "../../../tools/debian.ts";
+import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
+import {
+  type Capture,
+  type Host,
+  Lab,
+  missing,
+  type Program,
+  wrongAnswers,
+} from "../../support/lab.ts";
+import {
+  dhclient,
+  dhcpcd,
+  type DhcpClient,
+  dibbler,
+  networkd,
+  udhcpc6,
+  wide,
+} from "../../support/dhcp_clients.ts";
+import {
+  BASE,
+  derived,
+  getsAddress,
+  hasAddress,
+} from "../../support/expect.ts";
+
+/**
+ * Seconds that an address is preferred and valid in these tests. Less, and
+ * dhcp6c would renew it when it likes.
+ */
+const PREFERRED = 20;
+const VALID = 40;
+
+const lacks = missing(
+  "tests of real clients",
+  "dhclient",
+  "dhcpcd",
+  "/lib/systemd/systemd-networkd",
+  "dibbler-client",
+  "dhcp6c",
+  "tcpdump",
+  "tshark",
+);
+const suite = lacks.length === 0 ? it : it.skip;
+
+/** A client at work on a host of its own. */
+interface Work {
+  readonly client: DhcpClient;
+  readonly host: Host;
+  readonly mac: string;
+  readonly address: string;
+  readonly program: Program;
+}
+
+const CLIENTS = [
+  dhclient,
+  dhcpcd,
+  networkd,
+  udhcpc6,
+  dibbler,
+  wide,
+];
+
+describe("real clients", () => {
+  let lab: Lab;
+  let daemon: RunningDaemon;
+  let capture: Capture;
+  const works = new Map<string, Work>();
+
+  async function begin(client: DhcpClient, host: Host): Promise<Program> {
+    const memory = await Deno.makeTempDir({ dir: lab.directory });
+    return await client.start(host, "eth0", memory);
+  }
+
+  beforeAll(async () => {
+    if (lacks.length > 0) return;
+    lab = new Lab();
+    const router = await lab.host("router");
+    const network = await lab.network("switch", [router, "lan"]);
+    await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
+    capture = await lab.capture(network, "br0", "udp port 546 or udp port 547");
+    daemon = await startDaemon(
+      router,
+      `--interface=lan`,
+      `--base-address=${BASE}`,
+      `--preferred-lifetime=${PREFERRED}`,
+      `--valid-lifetime=${VALID}`,
+      "--dns=2001:db8:1:2::53",
+      "--domain-search=lab.example",
+      "--ntp=2001:db8:1:2::123",
+    );
+    for (const [index, client] of CLIENTS.entries()) {
+      const host = await lab.host(`c${index}`);
+      await lab.plug(network, index + 1, host, "eth0");
+      await host.linkLocal("eth0");
+      works.set(client.name, {
+        client,
+        host,
+        mac: await host.mac("eth0"),
+        address: await derived(host, "eth0"),
+        program: await begin(client, host),
+      });
+    }
+  });
+
+  afterAll(async () => {
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  for (const { name } of CLIENTS) {
+    suite(`${name} gets the derived address`, async () => {
+      const { client, host, mac, address } = works.get(name)!;
+      await getsAddress(host, "eth0", address);
+      const seen = await daemon.logs(
+        "init",
+        (line) => line.mac === mac,
+      );
+      assertEquals(seen.address, address);
+      assertEquals(seen.mac_source, client.duidHasMac ? "duid" : "eui64");
+    });
+  }
+
+  for (const { name } of CLIENTS) {
+    suite(`${name} keeps it by renewing`, async () => {
+      const { host, mac, address } = works.get(name)!;
+      await daemon.logs(
+        "packet",
+        (line) =>
+          line.mac === mac && line.type === "renew" && line.drop === undefined,
+        VALID,
+      );
+      assert(await hasAddress(host, "eth0", address));
+    });
+  }
+
+  for (const { name } of CLIENTS) {
+    suite(`${name}, wiped and started again, gets it again`, async () => {
+      const { client, host, mac, address, program } = works.get(name)!;
+      await program.stop();
+      await host.ip("addr flush dev eth0 scope global");
+      const again = await begin(client, host);
+      await getsAddress(host, "eth0", address);
+      await again.stop();
+      assertEquals(
+        daemon.count("init", (line) => line.mac === mac),
+        1,
+        "a machine is announced once",
+      );
+    });
+  }
+
+  suite("tshark finds nothing wrong with any answer", async () => {
+    const answers = await capture.read(
+      "dhcpv6.msgtype in {2, 7}",
+      "frame.number",
+    );
+    assert(answers.length >= CLIENTS.length * 5, `${answers.length} answers`);
+    assertEquals(await wrongAnswers(capture), []);
+  });
+});

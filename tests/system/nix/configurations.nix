@@ -1,0 +1,172 @@
+# Machines that the module is evaluated for, and what is wrong with some.
+{
+  # Where files are that a machine has, and its configuration has not.
+  directory,
+}:
+let
+  link = {
+    enable = true;
+    interface = "lan";
+    baseAddress = "2001:db8:1:2::";
+  };
+  tls = link // {
+    tlsCertFile = "${directory}/cert.pem";
+    tlsKeyFile = "${directory}/cert.key";
+  };
+  ofDaemon = services: { services.dhcpv6macd = services; };
+in
+{
+  # Each has an ExecStart that the daemon accepts.
+  sound = builtins.mapAttrs (_: ofDaemon) {
+    minimal = link;
+    disabled = { };
+    unnamed = link // {
+      interface = null;
+    };
+    mounted = link // {
+      ipxeScript = "${directory}/names";
+    };
+    netboot = link // {
+      netbootDirectory = "${directory}/netboot";
+      bootPolicy = "listed";
+      # what systemd would read as something else
+      httpBootUrlTemplate = "http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/a%20b$HOME\"c\"'d'?{{.Payload | urlquery}}";
+      openFirewall = true;
+    };
+    relayed = link // {
+      baseAddress = [
+        "2001:db8:1:2::"
+        "2001:db8:1:3::"
+      ];
+    };
+    closed = link // {
+      tftpListenAddress = "off";
+      httpListenAddress = "[::1]:8080";
+      openFirewall = true;
+    };
+    inherit tls;
+    tlsElsewhere = tls // {
+      httpsListenAddress = ":8443";
+      openFirewall = true;
+    };
+    home = link // {
+      netbootDirectory = "/home/lab/netboot";
+    };
+    root = link // {
+      httpBootRootCertificate = ./configurations.nix;
+    };
+    everything = tls // {
+      macSources = [
+        "eui64"
+        "relay"
+      ];
+      allowMac = [
+        "02:de:ad:*"
+        "02:00:5e:00:53:01"
+      ];
+      denyMac = [ "02:de:ad:be:*" ];
+      preferredLifetime = 600;
+      validLifetime = 900;
+      preference = 10;
+      dns = [ "2001:db8::53" ];
+      domainSearch = [
+        "lab.example"
+        "example.com"
+      ];
+      ntp = [ "time.example" ];
+      httpBootUrlTemplate = "http://[{{.BootAddress}}]/{{.MAC}}";
+      bootAddress = "2001:db8:1:2::1";
+      bootPolicy = "always";
+      netbootDirectory = directory;
+      tftpListenAddress = ":6969";
+      httpListenAddress = "[2001:db8:1:2::1]:8080";
+      httpsListenAddress = ":8443";
+      httpAllow = [
+        "2001:db8::/32"
+        "any"
+      ];
+      httpHost = [
+        "boot.lab.example"
+        "boot"
+      ];
+      ipxeX86_64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      ipxeArm64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      ipxeRiscv64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      ipxeLoong64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      ipxeScript = ../../../assets/ipxe/autoexec.ipxe;
+      dhcpv6ListenPort = 1547;
+      names = "${directory}/names";
+      maxMachines = 100;
+      maxEvents = 1000;
+      otlpEndpoint = "http://[::1]:4318";
+      logFormat = "text";
+      logLevel = "debug";
+      openFirewall = true;
+    };
+    detsys = { };
+  }
+  // {
+    detsys.services.detsys.dhcpv6macd = tls // {
+      httpBootUrlTemplate = "http://[{{.BaseAddress}}]/{{.MAC}}";
+      httpBootRootCertificate = ./configurations.nix;
+      netbootDirectory = directory;
+    };
+  };
+
+  # Each has options that contradict, and evaluates to a sentence about them.
+  contradictory = builtins.mapAttrs (_: ofDaemon) {
+    noBase = link // {
+      baseAddress = [ ];
+    };
+    sameBase = link // {
+      baseAddress = [
+        "2001:db8::"
+        "2001:db8::"
+      ];
+    };
+    sameSource = link // {
+      macSources = [
+        "duid"
+        "duid"
+      ];
+    };
+    shorter = link // {
+      preferredLifetime = 100;
+      validLifetime = 50;
+    };
+    tooShort = link // {
+      validLifetime = 1199;
+    };
+    noList = link // {
+      bootPolicy = "listed";
+    };
+    noKey = link // {
+      tlsCertFile = "/cert";
+    };
+    noCert = link // {
+      tlsKeyFile = "/key";
+    };
+    noTls = link // {
+      httpsListenAddress = ":443";
+    };
+    nowhere = link // {
+      interface = null;
+      openFirewall = true;
+    };
+  };
+
+  # None of these is a value of its option, or even an option.
+  refused = builtins.mapAttrs (_: services: ofDaemon (link // services)) {
+    preference = { preference = 256; };
+    validLifetime = { validLifetime = 0; };
+    macSources = { macSources = [ "arp" ]; };
+    noSources = { macSources = [ ]; };
+    bootPolicy = { bootPolicy = "never"; };
+    logLevel = { logLevel = "trace"; };
+    httpListenAddress = { httpListenAddress = "6315"; };
+    tftpListenAddress = { tftpListenAddress = "on"; };
+    interface = { interface = "eth 1"; };
+    netbootDirectory = { netbootDirectory = "netboot"; };
+    baseAddresses = { baseAddresses = "2001:db8::"; };
+  };
+}

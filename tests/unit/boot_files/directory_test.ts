@@ -1,0 +1,793 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import type { Handler } from "../../../lib/http/router.ts";
+import { Netboot } from "../../../lib/http/boot_files.ts";
+import { NetbootFiles, pathNames } from "../../../lib/boot_files/directory.ts";
+import {
+  IPXE_BUILDS,
+  type IpxeBuild,
+} from "../../../lib/boot_files/ipxe_builds.ts";
+import { fingerprint } from "../../../lib/boot_files/file_version.ts";
+import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
+import { parseMac } from "../../../lib/net/mac.ts";
+import { pause } from "../../../lib/overload/timeout.ts";
+import { parseRequestPath } from "../../../lib/tftp/server.ts";
+import { fc } from "../../support/fast_check.ts";
+import {
+  ask,
+  Known,
+  MAC,
+  MAC_TEXT,
+  nextTick,
+  OTHER_MAC,
+  OTHER_MAC_TEXT,
+} from "../../support/http.ts";
+
+const SECRET = "SECRET, which nobody may see";
+const OWN = "the machine's own";
+const OTHERS = "another machine's";
+const SHARED = "everybody's";
+
+/** Where the machines' directories are, with much around that is not theirs. */
+interface Place {
+  /** Holds the netboot directory, and secrets beside it. */
+  readonly root: string;
+  readonly netboot: string;
+}
+
+async function makePlace(): Promise<Place> {
+  const root = await Deno.realPath(await Deno.makeTempDir());
+  const netboot = `${root}/netboot`;
+  const own = `${netboot}/${MAC_TEXT}`;
+  const others = `${netboot}/${OTHER_MAC_TEXT}`;
+  const shared = `${netboot}/default`;
+  const outside = `${root}/outside`;
+  // Its name begins like that of the netboot directory.
+  const sibling = `${root}/netboot-2`;
+  for (
+    const directory of [
+      `${own}/sub/deep`,
+      `${own}/empty.efi`,
+      `${others}/sub`,
+      `${shared}/empty.efi.d`,
+      `${outside}/${MAC_TEXT}`,
+      sibling,
+    ]
+  ) await Deno.mkdir(directory, { recursive: true });
+  for (
+    const [path, content] of [
+      [`${root}/secret.txt`, SECRET],
+      [`${netboot}/secret.txt`, SECRET], // of no machine
+      [`${outside}/secret.txt`, SECRET],
+      [`${outside}/${MAC_TEXT}/secret.txt`, SECRET],
+      [`${sibling}/secret.txt`, SECRET],
+      [`${own}/boot.efi`, OWN],
+      [`${own}/sub/deep/inner.img`, OWN],
+      [`${own}/a b%c+d.txt`, OWN],
+      [`${own}/größe.txt`, OWN],
+      [`${own}/...`, OWN],
+      [`${own}/..boot`, OWN],
+      [`${own}/back\\slash.efi`, SECRET],
+      [`${own}/covered.efi`, OWN],
+      [`${others}/boot.efi`, OTHERS],
+      [`${others}/only.efi`, OTHERS],
+      [`${shared}/boot.efi`, SHARED],
+      [`${shared}/covered.efi`, SHARED],
+      [`${shared}/shared.iso`, SHARED],
+      [`${shared}/empty.efi`, SHARED],
+      [`${shared}/out.efi`, SHARED],
+    ] as const
+  ) await Deno.writeTextFile(path, content);
+  for (
+    const [path, target] of [
+      [`${own}/inside.efi`, "../default/shared.iso"],
+      [`${own}/inside-absolute.efi`, `${own}/boot.efi`],
+      [`${own}/inside-directory`, "sub/deep"],
+      [`${own}/out.efi`, "../../secret.txt"],
+      [`${own}/out-file.efi`, "../../secret.txt"],
+      [`${own}/out-absolute.efi`, `${root}/secret.txt`],
+      [`${own}/out-directory`, "../../outside"],
+      [`${own}/out-sibling`, "../../netboot-2"],
+      [`${own}/out-parent`, "../.."],
+      [`${own}/out-root`, "/"],
+      [`${own}/out-chain.efi`, "out-file.efi"],
+      [`${own}/out-and-in.efi`, `../../outside/back/boot.efi`],
+      [`${outside}/back`, own],
+      [`${own}/loop.efi`, "loop.efi"],
+      [`${own}/dangling.efi`, "nothing.efi"],
+      [`${own}/itself`, "."],
+      [`${own}/device.img`, "/dev/zero"],
+      [`${own}/process.txt`, "/proc/self/environ"],
+      [`${netboot}/02:00:5e:00:53:03`, "../outside"],
+      [`${shared}/out-file-of-all.efi`, "../../secret.txt"],
+    ] as const
+  ) await Deno.symlink(target, path);
+  const { success } = await new Deno.Command("mkfifo", {
+    args: [`${own}/pipe.efi`],
+  }).output();
+  assert(success);
+  return { root, netboot };
+}
+
+describe("paths of URLs", () => {
+  for (
+    const [escaped, expected] of [
+      ["boot.efi", ["boot.efi"]],
+      ["a/b/c.efi", ["a", "b", "c.efi"]],
+      ["a%20b.txt", ["a b.txt"]],
+      ["a+b.txt", ["a+b.txt"]],
+      ["%62oot%2eefi", ["boot.efi"]],
+      ["gr%C3%B6%C3%9Fe", ["größe"]],
+      ["größe", ["größe"]],
+      ["...", ["..."]],
+      ["..a", ["..a"]],
+      [".hidden", [".hidden"]],
+      ["a..b", ["a..b"]],
+      ["%252e%252e", ["%2e%2e"]],
+      [" ", [" "]],
+      ["", undefined],
+      ["/", undefined],
+      ["/boot.efi", undefined],
+      ["boot.efi/", undefined],
+      ["a//b", undefined],
+      [".", undefined],
+      ["..", undefined],
+      ["a/./b", undefined],
+      ["a/../b", undefined],
+      ["%2e", undefined],
+      ["%2E%2e", undefined],
+      [".%2e", undefined],
+      ["%2e.", undefined],
+      ["a%2fb", undefined],
+      ["a%2Fb", undefined],
+      ["a%5cb", undefined],
+      ["a\\b", undefined],
+      ["a%00", undefined],
+      ["a\0", undefined],
+      ["%", undefined],
+      ["%2", undefined],
+      ["%zz", undefined],
+      ["%c0%ae%c0%ae", undefined],
+      ["%ff", undefined],
+      ["%ed%a0%80", undefined],
+    ] as [string, string[] | undefined][]
+  ) {
+    it(JSON.stringify(escaped), () => {
+      assertEquals(pathNames(escaped), expected);
+    });
+  }
+
+  it("never lead up, whatever they are made of", () => {
+    const piece = fc.constantFrom(
+      ...["/", ".", "..", "%2e", "%2f", "%5c", "\\", "%00", "%25", "a", "%"],
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const names = pathNames(pieces.join(""));
+        if (names === undefined) return;
+        assert(names.length > 0);
+        const { pathname } = new URL(
+          names.map(encodeURIComponent).join("/"),
+          "file:///top/",
+        );
+        assertEquals(
+          decodeURIComponent(pathname.replaceAll("%25", "%2525")).split("/")
+            .length,
+          names.length + 2,
+        );
+        for (const name of names) {
+          assert(!["", ".", ".."].includes(name) && !/[/\\\0]/.test(name));
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe("netboot files", () => {
+  let place: Place;
+  let files: NetbootFiles;
+  let handler: Handler;
+
+  beforeAll(async () => {
+    place = await makePlace();
+    files = new NetbootFiles(place.netboot);
+    handler = new Known().handler(new Netboot(files, () => {}));
+  });
+
+  afterAll(async () => {
+    await Deno.remove(place.root, { recursive: true });
+  });
+
+  /** What `find` leads to. */
+  async function found(escaped: string, mac = MAC) {
+    const file = await files.find(mac, escaped);
+    return file === undefined ? undefined : await Deno.readTextFile(file.path);
+  }
+
+  it("a machine's own come before those of all", async () => {
+    assertEquals(await found("boot.efi"), OWN);
+    assertEquals(await found("boot.efi", OTHER_MAC), OTHERS);
+    assertEquals(await found("boot.efi", 0x0200_5e00_53ff), SHARED);
+    assertEquals(await found("covered.efi"), OWN);
+    assertEquals(await found("shared.iso"), SHARED);
+    assertEquals(await found("only.efi"), undefined);
+    assertEquals(await found("nothing.efi"), undefined);
+  });
+
+  it("what is not to be served does not cover what is", async () => {
+    assertEquals(await found("empty.efi"), SHARED, "a directory");
+    assertEquals(await found("out.efi"), SHARED, "a link that leads out");
+  });
+
+  it("in directories, and with any name", async () => {
+    assertEquals(await found("sub/deep/inner.img"), OWN);
+    assertEquals(await found("a%20b%25c+d.txt"), OWN);
+    assertEquals(await found("gr%C3%B6%C3%9Fe.txt"), OWN);
+    assertEquals(await found("..."), OWN);
+    assertEquals(await found("..boot"), OWN);
+  });
+
+  it("through links that stay inside", async () => {
+    assertEquals(await found("inside.efi"), SHARED);
+    assertEquals(await found("inside-absolute.efi"), OWN);
+    assertEquals(await found("inside-directory/inner.img"), OWN);
+    assertEquals(await found("itself/itself/boot.efi"), OWN);
+  });
+
+  it("have the type of the name that was asked for", async () => {
+    const own = `${place.netboot}/${MAC_TEXT}`;
+    for (
+      const [name, type] of [
+        ["t.efi", "application/efi"],
+        ["t.EFI", "application/efi"],
+        ["t.iso", "application/vnd.efi-iso"],
+        ["t.img", "application/vnd.efi-img"],
+        ["t.ipxe", "text/plain; charset=utf-8"],
+        ["t.txt", "text/plain; charset=utf-8"],
+        ["t.cfg", "text/plain; charset=utf-8"],
+        ["t.json", "application/json"],
+        ["t.xml", "application/xml"],
+        ["t.html", "text/html; charset=utf-8"],
+        ["t.tar.gz", "application/gzip"],
+        ["t.xz", "application/x-xz"],
+        ["t.zst", "application/zstd"],
+        ["t.constructor", "application/octet-stream"],
+        ["t.efi.sig", "application/octet-stream"],
+        ["vmlinuz", "application/octet-stream"],
+        ["efi", "application/octet-stream"],
+        ["t.", "application/octet-stream"],
+      ] as const
+    ) {
+      await Deno.writeTextFile(`${own}/${name}`, "");
+      assertEquals((await files.find(MAC, name))?.type, type, name);
+    }
+    // A link says by its own name what it is, as the firmware does.
+    assertEquals(
+      (await files.find(MAC, "inside.efi"))!.type,
+      "application/efi",
+    );
+  });
+
+  it("have another tag when their content is another", async () => {
+    const path = `${place.netboot}/${MAC_TEXT}/changing.efi`;
+    const seen = new Set<string>();
+    const look = async (what: string) => {
+      const file = (await files.find(MAC, "changing.efi"))!;
+      assertEquals(file.fingerprint, fingerprint(await Deno.stat(path)));
+      assertEquals(file.size, (await Deno.stat(path)).size);
+      assert(/^"[^"\\]+"$/.test(file.etag), file.etag);
+      const again = (await files.find(MAC, "changing.efi"))!;
+      assertEquals(again, file, "the same as long as nothing changes");
+      assert(!seen.has(file.etag), what);
+      seen.add(file.etag);
+      await nextTick();
+    };
+    await Deno.writeTextFile(path, "one");
+    await look("new");
+    await Deno.writeTextFile(path, "two");
+    await look("written in place");
+    await Deno.writeTextFile(path, "!", { append: true });
+    await look("longer");
+    await Deno.truncate(path, 1);
+    await look("shorter");
+    await Deno.writeTextFile(`${path}.new`, "t");
+    await Deno.rename(`${path}.new`, path);
+    await look("another file of that name");
+    // Who sets the time back cannot hide that there was a change, unless it is
+    // within a second: the runtime tells the time of that in seconds only.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const { mtime } = await Deno.stat(path);
+    await Deno.writeTextFile(path, "u");
+    await Deno.utime(path, mtime!, mtime!);
+    await look("the time set back");
+    await Deno.utime(path, 1, 1);
+    await look("a time of long ago");
+    const file = (await files.find(MAC, "changing.efi"))!;
+    assertEquals(file.modified.getTime(), 1000);
+    const other = (await files.find(MAC, "boot.efi"))!;
+    assertNotEquals(other.etag, file.etag);
+  });
+
+  it("are there or not, as the directory is", async () => {
+    const late = new NetbootFiles(`${place.root}/late`);
+    assertEquals(await late.find(MAC, "boot.efi"), undefined);
+    assertEquals(late.lists(MAC), false);
+    await Deno.symlink(place.netboot, `${place.root}/late`);
+    assertEquals(
+      (await late.find(MAC, "boot.efi"))?.path,
+      `${place.netboot}/${MAC_TEXT}/boot.efi`,
+      "the directory itself may be a link",
+    );
+    assertEquals(late.lists(MAC), true);
+    await Deno.remove(`${place.root}/late`);
+    assertEquals(await late.find(MAC, "boot.efi"), undefined);
+  });
+
+  it("list the machines that have a directory at that moment", async () => {
+    const directory = `${place.netboot}/02:00:5e:00:53:0a`;
+    const mac = parseMac("02:00:5e:00:53:0a")!;
+    assertEquals(files.lists(MAC), true);
+    assertEquals(files.lists(mac), false);
+    await Deno.mkdir(directory);
+    assertEquals(files.lists(mac), true);
+    await Deno.remove(directory);
+    assertEquals(files.lists(mac), false);
+    await Deno.writeTextFile(directory, "no directory");
+    assertEquals(files.lists(mac), false);
+    await Deno.remove(directory);
+  });
+
+  it("the MAC in all its notations", async () => {
+    for (
+      const text of [
+        MAC_TEXT,
+        MAC_TEXT.toUpperCase(),
+        "02-00-5e-00-53-01",
+        "02-00-5E-00-53-01",
+        "0200.5e00.5301",
+        "02005e005301",
+        "02005E005301",
+        "02%3a00%3A5e%3a00%3a53%3a01",
+      ]
+    ) {
+      const response = await ask(handler, `/mac/${text}/boot.efi`);
+      assertEquals(response.status, 200, text);
+      assertEquals(await response.text(), OWN, text);
+    }
+  });
+
+  describe("path attacks", () => {
+    const LONG = "a".repeat(10_000);
+    /** Paths behind the MAC that lead to nothing. */
+    const attacks = [
+      // Dot segments.
+      "..",
+      "../",
+      "../secret.txt",
+      "../../secret.txt",
+      "../../outside/secret.txt",
+      "../../netboot-2/secret.txt",
+      "sub/../../../secret.txt",
+      "sub/deep/../../boot.efi",
+      "./boot.efi",
+      "sub/./deep/inner.img",
+      ".",
+      "boot.efi/..",
+      "boot.efi/.",
+      "../../../../../../../../../../etc/passwd",
+      "..;/..;/secret.txt",
+      "...//...//secret.txt",
+      "....//....//secret.txt",
+
+      // Encoded ones.
+      "%2e%2e/%2e%2e/secret.txt",
+      "%2E%2E/%2E%2E/secret.txt",
+      ".%2e/%2e./secret.txt",
+      "%2e%2e%2f%2e%2e%2fsecret.txt",
+      "..%2f..%2fsecret.txt",
+      "..%2F..%2Fsecret.txt",
+      "%2e/boot.efi",
+      "sub%2fdeep%2finner.img",
+      "%252e%252e/%252e%252e/secret.txt",
+      "%252e%252e%252f%252e%252e%252fsecret.txt",
+      "%25252e%25252e%25252fsecret.txt",
+      "..%252f..%252fsecret.txt",
+      "%c0%ae%c0%ae/%c0%ae%c0%ae/secret.txt",
+      "..%c0%af..%c0%afsecret.txt",
+      "..%e0%80%af..%e0%80%afsecret.txt",
+      "%uff0e%uff0e/secret.txt",
+      "．．/．．/secret.txt",
+      "%ef%bc%8e%ef%bc%8e/secret.txt",
+
+      // Backslashes.
+      "..\\..\\secret.txt",
+      "..%5c..%5csecret.txt",
+      "\\..\\..\\secret.txt",
+      "back\\slash.efi",
+      "back%5cslash.efi",
+
+      // Octets that end a name elsewhere.
+      "boot.efi\0",
+      "boot.efi%00",
+      "boot.efi%00.txt",
+      "%00",
+      "..%00/..%00/secret.txt",
+      "../../secret.txt%00.efi",
+      "boot.efi%0a",
+      "boot.efi%0d%0aX-Header:%20x",
+      "boot.efi%20",
+      "boot.efi.",
+      "boot.efi::$DATA",
+      "boot.efi;",
+      "boot%",
+      "%",
+      "%ff%fe",
+
+      // Absolute ones and empty names.
+      "",
+      "/",
+      "/boot.efi",
+      "//boot.efi",
+      "//etc/passwd",
+      "/etc/passwd",
+      "%2fetc%2fpasswd",
+      "file:///etc/passwd",
+      "~root/.profile",
+      "sub//deep/inner.img",
+      "boot.efi/",
+      "boot.efi/boot.efi",
+
+      // Other machines' files, and those of none.
+      `../${OTHER_MAC_TEXT}/only.efi`,
+      `..%2f${OTHER_MAC_TEXT}%2fonly.efi`,
+      `%2e%2e/${OTHER_MAC_TEXT}/only.efi`,
+      `${OTHER_MAC_TEXT}/only.efi`,
+      "../default/shared.iso",
+      "default/shared.iso",
+      `../${MAC_TEXT}/boot.efi`,
+      "secret.txt",
+
+      // Links that lead out.
+      "out-file.efi",
+      "out-absolute.efi",
+      "out-directory/secret.txt",
+      `out-directory/${MAC_TEXT}/secret.txt`,
+      "out-sibling/secret.txt",
+      "out-parent/secret.txt",
+      "out-root/etc/passwd",
+      "out-chain.efi",
+      "out-file-of-all.efi",
+      "itself/out-file.efi",
+      "inside-directory/../../../secret.txt",
+      "loop.efi",
+      "dangling.efi",
+
+      // What is no file.
+      "sub",
+      "sub/deep",
+      "sub/",
+      "itself",
+      "pipe.efi",
+      "device.img",
+      "process.txt",
+
+      // Too long for any name, and for any path.
+      LONG,
+      "a/".repeat(5_000) + "a",
+      "../".repeat(3_333) + "etc/passwd",
+      "%2e%2e/".repeat(1_500) + "etc/passwd",
+      "sub/".repeat(2_500),
+      `sub/deep/${LONG}.img`,
+    ];
+
+    for (const path of attacks) {
+      const name = path.length > 60
+        ? `${path.slice(0, 20)}... (${path.length})`
+        : path;
+      it(JSON.stringify(name), async () => {
+        assertEquals(await files.find(MAC, path), undefined);
+        const response = await ask(handler, `/mac/${MAC_TEXT}/${path}`);
+        const text = await response.text();
+        assertEquals(response.status, 404);
+        assertEquals(text, "not found\n");
+        const head = await ask(handler, `/mac/${MAC_TEXT}/${path}`, {
+          method: "HEAD",
+        });
+        assertEquals(head.status, 404);
+        await head.body?.cancel();
+      });
+    }
+
+    it("are many", () => assert(new Set(attacks).size >= 40));
+
+    it("a link that goes out and comes back leads to what is inside", async () => {
+      assertEquals(await found("out-and-in.efi"), OWN);
+    });
+
+    it("a machine's directory that leads out is none", async () => {
+      const mac = parseMac("02:00:5e:00:53:03")!;
+      for (const path of ["secret.txt", `${MAC_TEXT}/secret.txt`]) {
+        assertEquals(await files.find(mac, path), undefined);
+      }
+    });
+
+    for (
+      const [target, status, body] of [
+        // What comes behind ? and # is no part of the path.
+        [`/mac/${MAC_TEXT}/boot.efi?../../secret.txt`, 200, OWN],
+        [`/mac/${MAC_TEXT}/boot.efi?`, 200, OWN],
+        [`/mac/${MAC_TEXT}/boot.efi#/../../secret.txt`, 200, OWN],
+        [`/mac/${MAC_TEXT}?/boot.efi`, 404, undefined],
+        [`/mac/${MAC_TEXT}`, 404, undefined],
+        [`/mac/${MAC_TEXT}%2fboot.efi`, 400, undefined],
+        [`/mac/${MAC_TEXT}%00/boot.efi`, 400, undefined],
+        [`/mac/${MAC_TEXT} /boot.efi`, 400, undefined],
+        [`/mac/${MAC_TEXT}%0a/boot.efi`, 400, undefined],
+        ["/mac/", 400, undefined],
+        ["/mac//boot.efi", 400, undefined],
+        ["/mac//secret.txt", 400, undefined],
+        ["/mac/../secret.txt", 400, undefined],
+        ["/mac/..", 400, undefined],
+        ["/mac/.", 400, undefined],
+        ["/mac/./secret.txt", 400, undefined],
+        ["/mac/%2e%2e/secret.txt", 400, undefined],
+        ["/mac/..%2f..%2fsecret.txt", 400, undefined],
+        ["/mac/default/shared.iso", 400, undefined],
+        ["/mac/boot.efi", 400, undefined],
+        ["/mac/%zz/boot.efi", 400, undefined],
+        [`/mac/02:00:5e:00:53/boot.efi`, 400, undefined],
+        [`/mac/02:00:5e:00:53:01:02/boot.efi`, 400, undefined],
+        [`/mac/02:00:5e:00:53:0g/boot.efi`, 400, undefined],
+        [`/mac/${LONG}/boot.efi`, 400, undefined],
+        [`/mac/..;${MAC_TEXT}/boot.efi`, 400, undefined],
+        ["/mac", 404, undefined],
+        ["//mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["/./mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["/x/../mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["/MAC/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["/%6dac/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["/secret.txt", 404, undefined],
+        ["/etc/passwd", 404, undefined],
+        ["/..", 404, undefined],
+        ["/" + LONG, 404, undefined],
+      ] as const
+    ) {
+      const name = target.length > 60 ? `${target.slice(0, 20)}...` : target;
+      it(`${JSON.stringify(name)}: ${status}`, async () => {
+        const response = await ask(handler, target);
+        const text = await response.text();
+        assertEquals(response.status, status, text);
+        if (body === undefined) assert(!text.includes("SECRET"));
+        else assertEquals(text, body);
+      });
+    }
+
+    it("of any make never lead to a secret", async () => {
+      const piece = fc.constantFrom(
+        ...[
+          "..",
+          ".",
+          "/",
+          "%2e",
+          "%2f",
+          "%00",
+          "%5c",
+          "secret.txt",
+          "boot.efi",
+        ],
+        ...[
+          "sub",
+          "out-directory",
+          "out-parent",
+          "itself",
+          "default",
+          "netboot",
+        ],
+        ...["outside", MAC_TEXT, OTHER_MAC_TEXT, "%25", "?", "mac"],
+      );
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(piece, { minLength: 1, maxLength: 9 }),
+          fc.boolean(),
+          async (pieces, behindMac) => {
+            const start = behindMac ? `/mac/${MAC_TEXT}/` : "/mac/";
+            const response = await ask(handler, start + pieces.join(""));
+            const text = await response.text();
+            assert(
+              [200, 400, 404].includes(response.status) &&
+                !text.includes("SECRET"),
+              `${response.status}: ${text}`,
+            );
+          },
+        ),
+        { numRuns: 2000 },
+      );
+    });
+  });
+});
+
+describe("TFTP path attacks", () => {
+  const paths = [
+    `${MAC_TEXT}/../../etc/passwd`,
+    `${MAC_TEXT}/../secret.txt`,
+    `${MAC_TEXT}/..\\..\\secret.txt`,
+    `${MAC_TEXT}/%2e%2e/secret.txt`,
+    `${MAC_TEXT}//etc/passwd`,
+    `${MAC_TEXT}/./././ipxe.efi`,
+    `${MAC_TEXT}/autoexec.ipxe/../../secret.txt`,
+    `${MAC_TEXT}/../../secret-arm64.efi`,
+    `${MAC_TEXT}/`,
+    `${MAC_TEXT}`,
+    `////${MAC_TEXT}////x`,
+    `${MAC_TEXT}/script`,
+    `${MAC_TEXT}/__proto__`,
+    `${MAC_TEXT}/${"a".repeat(10_000)}`,
+    `${MAC_TEXT}/${"../".repeat(100)}secret.txt`,
+    `${MAC_TEXT}/a\nb`,
+    `${MAC_TEXT}/secret.txt`,
+    `${MAC_TEXT}/boot.efi`,
+    `../${MAC_TEXT}/ipxe.efi`,
+    `/../${MAC_TEXT}/ipxe.efi`,
+    `./${MAC_TEXT}/ipxe.efi`,
+    `${MAC_TEXT}%2f..%2fsecret.txt`,
+    `${MAC_TEXT}\\..\\secret.txt`,
+    "../../secret.txt",
+    "..",
+    ".",
+    "/etc/passwd",
+    "secret.txt",
+    "",
+    "////",
+    "a".repeat(10_000),
+  ];
+  let root: string;
+  let files: IpxeFiles;
+  const served = new Set<string>();
+
+  beforeAll(async () => {
+    root = await Deno.makeTempDir();
+    await Deno.writeTextFile(`${root}/secret.txt`, SECRET);
+    await Deno.writeTextFile(`${root}/secret-arm64.efi`, SECRET);
+    await Deno.mkdir(`${root}/ipxe`);
+    const builds = new Map<IpxeBuild, string>();
+    for (const build of IPXE_BUILDS) {
+      const path = `${root}/ipxe/${build}`;
+      builds.set(build, path);
+      served.add(`iPXE for ${build}`);
+      await Deno.writeTextFile(path, `iPXE for ${build}`);
+    }
+    const script = `${root}/ipxe/script`;
+    served.add("#!ipxe");
+    await Deno.writeTextFile(script, "#!ipxe");
+    files = new IpxeFiles({ builds, script });
+  });
+
+  afterAll(async () => {
+    await Deno.remove(root, { recursive: true });
+  });
+
+  for (const path of paths) {
+    const name = path.length > 60
+      ? `${path.slice(0, 40)}... (${path.length})`
+      : path;
+    it(JSON.stringify(name), async () => {
+      const file = parseRequestPath(path);
+      if (!path.replace(/^\/+/, "").startsWith(MAC_TEXT)) {
+        assertEquals(file, undefined);
+      }
+      if (file === undefined) return;
+      assertEquals(file.mac, MAC);
+      const key = IpxeFiles.fileFor(file.name);
+      assert(key === "script" || IPXE_BUILDS.includes(key));
+      const content = new TextDecoder().decode(await files.open(file.name));
+      assert(served.has(content), content);
+    });
+  }
+
+  it("are read once for all who ask at the same time", async () => {
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", `${root}/ipxe/arm64`]]),
+      script: undefined,
+    });
+    const [first, second] = await Promise.all([
+      fresh.open("ipxe-arm64.efi"),
+      fresh.open("ipxe-arm64.efi"),
+    ]);
+    assert(first === second);
+    assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
+  });
+
+  it("are read again when others of the same size and time are there", async () => {
+    const path = `${root}/replaced.efi`;
+    const time = new Date(1_700_000_000_000);
+    const write = async (name: string, text: string) => {
+      await Deno.writeTextFile(name, text);
+      await Deno.utime(name, time, time);
+    };
+    await write(path, "first");
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", path]]),
+      script: undefined,
+    });
+    const text = async () =>
+      new TextDecoder().decode(await fresh.open("ipxe-arm64.efi"));
+    assertEquals(await text(), "first");
+    await write(`${path}.new`, "other");
+    await Deno.rename(`${path}.new`, path);
+    assertEquals(await text(), "other");
+  });
+
+  it("are one or the other while they are replaced, and never both", async () => {
+    const path = `${root}/busy.efi`;
+    const size = 4 * 1024 * 1024;
+    const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
+    await Deno.writeFile(path, contents[0]!);
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", path]]),
+      script: undefined,
+    });
+    let isOver = false;
+    // In place, as who copies a file does: a piece at a time.
+    const writing = (async () => {
+      for (let round = 1; !isOver; round++) {
+        using file = await Deno.open(path, { write: true });
+        const content = contents[round % 2]!;
+        for (let at = 0; at < size;) {
+          at += await file.write(content.subarray(at, at + 256 * 1024));
+        }
+      }
+    })();
+    const seen = new Set<string>();
+    const look = async () => {
+      const octets = await fresh.open("ipxe-arm64.efi");
+      if (octets === undefined) return;
+      assertEquals(octets.length, size);
+      seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+    };
+    for (let count = 0; count < 100; count += 10) {
+      await Promise.all(Array.from({ length: 10 }, look));
+    }
+    isOver = true;
+    await writing;
+    assertEquals(await fresh.open("ipxe-arm64.efi") === undefined, false);
+    assertEquals(seen.has("mixed"), false);
+  });
+
+  it("are whole when whoever writes one halts in its middle", async () => {
+    const path = `${root}/halting.efi`;
+    const fresh = async () =>
+      new TextDecoder().decode(
+        await new IpxeFiles({
+          builds: new Map([["arm64", path]]),
+          script: undefined,
+        }).open("ipxe-arm64.efi"),
+      );
+    await Deno.writeTextFile(path, "first half, ");
+    await pause(50);
+    const text = fresh();
+    await pause(50);
+    await Deno.writeTextFile(path, "second half", { append: true });
+    assertEquals(await text, "first half, second half");
+  });
+
+  it("of any make lead to iPXE or its script", async () => {
+    const piece = fc.constantFrom(
+      ...["..", "/", ".", "\\", "%2e", "secret.txt", "autoexec.ipxe", "-arm64"],
+      ...[".efi", "-riscv64.efi", MAC_TEXT, "script", "\n", "\0"],
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 8 }),
+        async (pieces) => {
+          const file = parseRequestPath(`${MAC_TEXT}/${pieces.join("")}`);
+          const content = new TextDecoder().decode(
+            await files.open(file!.name),
+          );
+          assert(served.has(content), content);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,96 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import manifest from "../../../deno.json" with { type: "json" };
+
+/** Runs the program as a user does, without root. */
+async function run(...args: string[]) {
+  const [program, ...rest] = JSON.parse(Deno.env.get("DAEMON_COMMAND")!);
+  const output = await new Deno.Command(program, { args: [...rest, ...args] })
+    .output();
+  return {
+    code: output.code,
+    stdout: new TextDecoder().decode(output.stdout),
+    stderr: new TextDecoder().decode(output.stderr),
+  };
+}
+
+describe("commands", () => {
+  it("--version", async () => {
+    const { code, stdout, stderr } = await run("--version");
+    assertEquals([code, stderr], [0, ""]);
+    // A tree without git has no commit to tell.
+    assertMatch(stdout, /^dhcpv6macd \S+( \([0-9a-f]{12}(-dirty)?\))?\n$/);
+    assertEquals(stdout.split(/\s/)[1], manifest.version);
+  });
+
+  it("--help", async () => {
+    const { code, stdout, stderr } = await run("-help");
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^Usage:$/m);
+  });
+
+  it("address", async () => {
+    assertEquals(
+      await run(
+        "address",
+        "--base-address",
+        "2001:db8:123:4567::",
+        "02:00:5e:00:53:01",
+        "0200.5eFF.5302",
+      ),
+      {
+        code: 0,
+        stdout:
+          "2001:db8:123:4567:0:200:5e00:5301\n2001:db8:123:4567:0:200:5eff:5302\n",
+        stderr: "",
+      },
+    );
+  });
+
+  for (
+    const [args, sentence] of [
+      [["--nonsense"], "unknown option --nonsense; --help lists all of them"],
+      [
+        ["serve"],
+        'unknown word "serve"; the words are check, address and watch, and --help shows the options',
+      ],
+      [["check", "now"], '"now" is too much: check takes options only'],
+      [
+        ["address", "02:00:5e:00:53:01"],
+        "address needs --base-address IPV6 and at least one MAC",
+      ],
+      [
+        ["address", "--base-address=2001:db8::", "02"],
+        `"02" is not a machine's MAC such as 02:00:5e:00:53:01`,
+      ],
+      [
+        ["watch"],
+        "watch needs at least one URL such as http://[2001:db8::1]:6315",
+      ],
+      [
+        ["watch", "r1", "ftp://r2"],
+        'watch: "ftp://r2" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address',
+      ],
+      [
+        ["watch", "r1", "http://r1:6315/events"],
+        "http://r1:6315 is given twice",
+      ],
+      [
+        ["address", "--json", "--base-address=2001:db8::", "02005e005301"],
+        "--json goes with watch only: watch --json URL...",
+      ],
+      [
+        ["--interface=lo"],
+        "--base-address is required: the address that every machine's address begins with, such as 2001:db8:123:4567::",
+      ],
+    ] as [string[], string][]
+  ) {
+    it(`${args.join(" ")}: one line, exit code 2`, async () => {
+      assertEquals(await run(...args), {
+        code: 2,
+        stdout: "",
+        stderr: `dhcpv6macd: ${sentence}\n`,
+      });
+    });
+  }
+});

@@ -1,0 +1,45 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { BOOT_POLICIES, OPTIONS } from "../../../lib/cli/options.ts";
+import { MAC_SOURCES } from "../../../lib/dhcpv6/reply/client_mac.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../../../lib/telemetry/log.ts";
+import {
+  ARGUMENT_NAMES,
+  COMMANDS,
+  DECLARED,
+  MODULE,
+  nixosName,
+  OWN_OPTIONS,
+} from "../../system/nix/module.ts";
+
+describe("NixOS module", () => {
+  it("has every option of the command line, and no other", () => {
+    const known = Object.keys(OPTIONS).filter((name) =>
+      !COMMANDS.includes(name)
+    );
+    assertEquals(
+      [...ARGUMENT_NAMES.values()].toSorted(),
+      known.toSorted(),
+    );
+  });
+
+  it("declares what it hands on, and little else", () => {
+    assertEquals(
+      DECLARED.toSorted(),
+      [...ARGUMENT_NAMES.keys(), ...OWN_OPTIONS].toSorted(),
+    );
+  });
+
+  it("calls options what NixOS would call them", () => {
+    for (const [name, argument] of ARGUMENT_NAMES) {
+      assertEquals(name, nixosName(argument));
+    }
+  });
+
+  it("knows the words that the command line accepts", () => {
+    const words = [BOOT_POLICIES, LOG_FORMATS, LOG_LEVELS, MAC_SOURCES];
+    for (const word of words.flat()) {
+      assert(MODULE.includes(`"${word}"\n`), word);
+    }
+  });
+});

@@ -1,0 +1,459 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { helpText } from "../../../lib/cli/help.ts";
+import {
+  fallbackOf,
+  type OptionName,
+  OPTIONS,
+  parseCommandLine,
+} from "../../../lib/cli/options.ts";
+import { logSettingsOf, settingsOf } from "../../../lib/cli/settings.ts";
+import { UsageError } from "../../../lib/cli/usage_error.ts";
+import type { DaemonSettings } from "../../../lib/daemon/config.ts";
+import { formatIpv6 } from "../../../lib/net/ipv6.ts";
+
+const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
+
+function settings(...args: string[]) {
+  return settingsOf(parseCommandLine([...NEEDED, ...args]).options);
+}
+
+describe("command line", () => {
+  it("takes one dash or two, a blank or an equals sign", () => {
+    for (
+      const args of [
+        ["--interface", "eth1", "--preference", "7"],
+        ["--interface=eth1", "--preference=7"],
+        ["-interface", "eth1", "-preference", "7"],
+        ["-interface=eth1", "-preference=7"],
+      ]
+    ) {
+      const { options, words } = parseCommandLine(args);
+      assertEquals(options.interface, "eth1");
+      assertEquals(options.preference, 7);
+      assertEquals(words, []);
+    }
+  });
+
+  it("takes words among the options, and everything behind --", () => {
+    assertEquals(
+      parseCommandLine(["address", "-interface=eth1", "a", "--", "-b"]).words,
+      ["address", "a", "-b"],
+    );
+    assertEquals(parseCommandLine(["02005e005301"]).words, ["02005e005301"]);
+    assertEquals(parseCommandLine(["000000000012"]).words, ["000000000012"]);
+  });
+
+  it("collects what is repeatable", () => {
+    const { options } = parseCommandLine([
+      "-dns=2001:db8::1",
+      "--dns",
+      "2001:db8::2",
+    ]);
+    assertEquals(options.dns.map((bytes) => formatIpv6(bytes)), [
+      "2001:db8::1",
+      "2001:db8::2",
+    ]);
+  });
+
+  it("takes an empty value for none", () => {
+    const { options } = parseCommandLine([
+      "--interface=",
+      "-http-boot-url-template",
+      "",
+      "--dns=",
+      "--preference=",
+    ]);
+    assertEquals(options.interface, undefined);
+    assertEquals(options["http-boot-url-template"], undefined);
+    assertEquals(options.dns, []);
+    assertEquals(options.preference, 255);
+  });
+
+  it("knows switches", () => {
+    assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
+    assertEquals(parseCommandLine(["--check=false"]).options.check, undefined);
+    assertEquals(parseCommandLine(["--check="]).options.check, undefined);
+    assertEquals(parseCommandLine([]).options.version, undefined);
+  });
+
+  for (
+    const [args, ...parts] of [
+      [["--interfaces=eth1"], "unknown option --interfaces", "--help"],
+      [["-x"], "unknown option -x"],
+      [["--" + "no-check"], "unknown option --no-check"],
+      [["--interface"], "--interface needs a value", "NAME"],
+      [["--interface", "--preference=1"], "--interface needs a value"],
+      [["--interface=a", "-interface=b"], "--interface can be given once"],
+      [["--interface=eth 1"], "--interface", '"eth 1"', "such as eth1"],
+      [["--interface=averylongnameindeed"], "--interface"],
+      [["--help=7"], "--help takes no value"],
+      [["--base-address=2001:db8::/64"], "--base-address", "such as"],
+      [["--base-address=fe80::"], "--base-address"],
+      [["--base-address=ff02::"], "--base-address"],
+      [["--base-address=::"], "--base-address"],
+      [["--base-address=192.0.2.1"], "--base-address"],
+      [["--preference=256"], "--preference", "from 0 to 255"],
+      [["--preference=-1"], "--preference", "from 0 to 255"],
+      [["--preference=1.5"], "--preference"],
+      [["--preference=0x10"], "--preference"],
+      [["--preferred-lifetime=0"], "--preferred-lifetime", "from 1 to"],
+      [["--dns=example.com"], "--dns", "an IPv6 address"],
+      [["--dns=ff02::fb"], "--dns"],
+      [["--domain-search=-x"], "--domain-search", "a domain name"],
+      [["--domain-search=" + "a".repeat(64)], "--domain-search"],
+      [["--ntp=1 2"], "--ntp", "host name"],
+      [["--mac-sources=duid,arp"], "--mac-sources", "relay, duid, eui64"],
+      [["--mac-sources=duid,duid"], "--mac-sources", "at most once"],
+      [["--allow-mac=02:0"], "--allow-mac", "02:de:ad:*"],
+      [["--deny-mac=*"], "--deny-mac"],
+      [["--dhcpv6-listen-port=0"], "--dhcpv6-listen-port", "65535"],
+      [["--max-machines=0"], "--max-machines"],
+      [["--log-format=xml"], "--log-format", "text, json"],
+      [["--log-level=trace"], "--log-level", "error, warning, info, debug"],
+      [
+        ["--http-boot-url-template=http://h/{{.Mac}}"],
+        "--http-boot-url-template",
+        "column 12",
+      ],
+      [["--http-boot-url-template=http://h/{{\n}}"], "{{\\u{a}}}"],
+      [["--boot-address=eth1"], "--boot-address"],
+      [["--boot-address=::"], "--boot-address"],
+      [["--dns=::"], "--dns"],
+      [["--tftp-listen-addr=on"], "--tftp-listen-addr", ":PORT"],
+      [["--http-listen-addr=6315"], "--http-listen-addr", ":PORT"],
+      [["--http-listen-addr=:0"], "--http-listen-addr"],
+      [["--http-listen-addr=[::g]:80"], "--http-listen-addr"],
+      [["--https-listen-addr=:65536"], "--https-listen-addr"],
+      [["--http-allow=2001:db8::/129"], "--http-allow", "or any"],
+      [["--http-host=lab.example:80"], "--http-host", "without a port"],
+      [["--max-events=0"], "--max-events"],
+      [["--otlp-endpoint=[2001:db8::5]:4318"], "--otlp-endpoint", "http://"],
+      [["--boot-policy=never"], "--boot-policy", "always, listed"],
+    ] as [string[], ...string[]][]
+  ) {
+    it(`refuses ${args.join(" ")}`, () => {
+      const { message } = assertThrows(
+        () => parseCommandLine(args),
+        UsageError,
+      );
+      for (const part of parts) assert(message.includes(part), message);
+      assert(!message.includes("\n"), message);
+    });
+  }
+});
+
+/** A file that is there, whatever is in it. */
+const FILE = `${import.meta.dirname}/options_test.ts`;
+
+/** What an option needs beside it. */
+const NEEDS: Partial<Record<OptionName, string[]>> = {
+  "boot-policy": ["--netboot-dir=/"],
+  "tls-cert-file": ["--tls-key-file=k"],
+  "tls-key-file": ["--tls-cert-file=c"],
+  "https-listen-addr": ["--tls-cert-file=c", "--tls-key-file=k"],
+};
+
+/** An option, a value, where it arrives, and as what. */
+const EFFECTS: [OptionName, string, (s: DaemonSettings) => unknown, unknown][] =
+  [
+    ["mac-sources", "eui64,duid", (s) => s.answers.macSources, [
+      "eui64",
+      "duid",
+    ]],
+    ["allow-mac", "02:*", (s) => s.answers.allow, [{
+      prefix: 2,
+      divisor: 2 ** 40,
+    }]],
+    ["deny-mac", "02:*", (s) => s.answers.deny, [{
+      prefix: 2,
+      divisor: 2 ** 40,
+    }]],
+    ["preferred-lifetime", "600", (s) => s.answers.preferredLifetime, 600],
+    ["valid-lifetime", "7200", (s) => s.answers.validLifetime, 7200],
+    ["preference", "7", (s) => s.answers.preference, 7],
+    ["dns", "2001:db8::1", (s) => s.answers.onRequest.length, 1],
+    ["domain-search", "lab.example", (s) => s.answers.onRequest.length, 1],
+    ["ntp", "2001:db8::1", (s) => s.answers.onRequest.length, 2],
+    [
+      "http-boot-url-template",
+      "http://[::1]/",
+      (s) => s.template?.text,
+      "http://[::1]/",
+    ],
+    ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
+    ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
+    ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
+    ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
+    ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, {
+      hostname: "2001:db8::1",
+      port: 80,
+    }],
+    ["https-listen-addr", ":8443", (s) => s.https?.port, 8443],
+    ["tls-cert-file", "c", (s) => s.https?.files, {
+      certFile: "c",
+      keyFile: "k",
+    }],
+    ["tls-key-file", "k", (s) => s.https?.files, {
+      certFile: "c",
+      keyFile: "k",
+    }],
+    ["http-allow", "any", (s) => s.allowed, "any"],
+    ["ipxe-x86-64-efi", FILE, (s) => [...s.ipxe.builds], [["x86-64", FILE]]],
+    ["ipxe-arm64-efi", FILE, (s) => [...s.ipxe.builds], [["arm64", FILE]]],
+    ["ipxe-riscv64-efi", FILE, (s) => [...s.ipxe.builds], [["riscv64", FILE]]],
+    ["ipxe-loong64-efi", FILE, (s) => [...s.ipxe.builds], [["loong64", FILE]]],
+    ["ipxe-script", FILE, (s) => s.ipxe.script, FILE],
+    ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
+    ["max-machines", "5", (s) => s.maxMachines, 5],
+    ["max-events", "6", (s) => s.maxEvents, 6],
+    ["http-host", "boot.lab.example", (s) => s.hosts, ["boot.lab.example"]],
+    ["names", "/etc/machines", (s) => s.namesFile, "/etc/machines"],
+    [
+      "otlp-endpoint",
+      "http://[2001:db8::5]:4318",
+      (s) => s.otlpEndpoint?.href,
+      "http://[2001:db8::5]:4318/",
+    ],
+  ];
+
+describe("settings", () => {
+  it("have the documented defaults", () => {
+    const { port, answers, maxMachines, template, notices } = settings();
+    assertEquals(port, 547);
+    assertEquals(maxMachines, 65536);
+    assertEquals(template, undefined);
+    assertEquals(notices, []);
+    assertEquals(answers.preferredLifetime, 1200);
+    assertEquals(answers.validLifetime, 1200);
+    assertEquals(answers.preference, 255);
+    assertEquals(answers.macSources, ["relay", "duid", "eui64"]);
+    assertEquals(answers.onRequest, []);
+  });
+
+  it("tells of files in one line, whatever they are called", () => {
+    const { notices } = settings("--netboot-dir=/no\nwhere\u202e");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("/no\\u{a}where\\u{202e} is not"), notices[0]);
+    const { message } = assertThrows(
+      () => settings("--ipxe-script=/no\nwhere"),
+      UsageError,
+    );
+    assert(message.includes("/no\\u{a}where"), message);
+  });
+
+  it("refuse a template that makes no URL with one of the base addresses", () => {
+    const template = "--http-boot-url-template=http://[{{.BaseAddress}}1]/";
+    assertEquals(settings(template).notices, []);
+    const { message } = assertThrows(
+      () => settings(template, "--base-address=2001:db8:7:8:9:a:b:cdef"),
+      UsageError,
+    );
+    assert(message.includes("--http-boot-url-template"), message);
+    assert(message.includes("2001:db8:7:8:9:a:b:cdef1"), message);
+  });
+
+  for (
+    const [name, value, read, expected] of EFFECTS
+  ) {
+    it(`--${name} has its effect`, () => {
+      const before = name === "tls-key-file" || name === "https-listen-addr"
+        ? undefined
+        : read(settings());
+      const after = read(
+        settings(`--${name}=${value}`, ...(NEEDS[name] ?? [])),
+      );
+      assertEquals<unknown>(after, expected);
+      assert(JSON.stringify(before) !== JSON.stringify(after));
+    });
+  }
+
+  it("every option has an effect that is tested here", () => {
+    const tested = EFFECTS.map(([name]) => name);
+    assertEquals(
+      Object.keys(OPTIONS).filter((name) =>
+        !tested.includes(name as OptionName)
+      ),
+      [
+        // tested below, or where they are read
+        "interface",
+        "base-address",
+        "log-format",
+        "log-level",
+        "json",
+        "check",
+        "help",
+        "version",
+      ],
+    );
+  });
+
+  it("of the log", () => {
+    const given = parseCommandLine(["--log-format=text", "--log-level=debug"]);
+    assertEquals(logSettingsOf(given.options, false), {
+      format: "text",
+      level: "debug",
+    });
+    const none = parseCommandLine([]).options;
+    assertEquals(logSettingsOf(none, false), { format: "json", level: "info" });
+    assertEquals(logSettingsOf(none, true), { format: "text", level: "info" });
+  });
+
+  it("lengthen the valid lifetime to a longer preferred one", () => {
+    const { answers } = settings("--preferred-lifetime=7200");
+    assertEquals(answers.validLifetime, 7200);
+  });
+
+  it("have DNS, domains and time servers as options", () => {
+    const { answers } = settings(
+      "--dns=2001:db8::1",
+      "--domain-search=lab.example",
+      "--ntp=2001:db8::2",
+      "--ntp=time.example",
+    );
+    assertEquals(answers.onRequest.map(({ code }) => code), [
+      23,
+      24,
+      56,
+      56,
+      31,
+    ]);
+  });
+
+  it("notice what does not count", () => {
+    const { notices } = settingsOf(
+      parseCommandLine(["--interface=x", "--base-address=2001:db8::1"]).options,
+    );
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("do not count"));
+  });
+
+  it("notice a file of names that is not there", () => {
+    const { notices } = settings("--names=/none");
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("--names /none is not there"));
+  });
+
+  it("notice a host name that firmware cannot look up", () => {
+    const named = "--http-boot-url-template=http://boot.example/{{.MAC}}";
+    assertEquals(settings(named).notices.length, 1);
+    assertEquals(settings(named, "--dns=2001:db8::1").notices, []);
+    assertEquals(
+      settings("--http-boot-url-template=http://[2001:db8::1]/").notices,
+      [],
+    );
+  });
+
+  it("notice an address that iPXE cannot use with https", () => {
+    const template = (host: string) =>
+      `--http-boot-url-template=https://${host}/{{.MAC}}`;
+    const { notices } = settings(template("[{{.BootAddress}}]"));
+    assertEquals(notices.length, 1);
+    assert(notices[0]!.includes("iPXE"));
+    assertEquals(
+      settings(template("boot.example"), "--dns=2001:db8::1").notices,
+      [],
+    );
+  });
+
+  for (
+    const [args, ...parts] of [
+      [["--base-address=2001:db8:1:2:5::"], "same /64"],
+      [
+        ["--preferred-lifetime=100", "--valid-lifetime=50"],
+        "--valid-lifetime 50",
+        "shorter",
+      ],
+      [
+        ["--http-boot-url-template=http://h/" + "x".repeat(1000)],
+        "1232",
+        "--http-boot-url-template",
+      ],
+      [["--boot-policy=listed"], "--boot-policy listed needs --netboot-dir"],
+      [
+        ["--tls-cert-file=c"],
+        "--tls-cert-file and --tls-key-file need each other",
+      ],
+      [
+        ["--tls-key-file=c"],
+        "--tls-cert-file and --tls-key-file need each other",
+      ],
+      [["--https-listen-addr=:443"], "--https-listen-addr needs"],
+      [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: there is no file /none"],
+      [["--ipxe-script=/"], "--ipxe-script: there is no file /"],
+      [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],
+    ] as [string[], ...string[]][]
+  ) {
+    it(`refuse ${args.join(" ").slice(0, 60)}`, () => {
+      const { message } = assertThrows(() => settings(...args), UsageError);
+      for (const part of parts) assert(message.includes(part), message);
+    });
+  }
+
+  it("refuse an iPXE that is larger than TFTP serves", async () => {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.truncate(file, 256 * 1024 * 1024);
+      settings(`--ipxe-arm64-efi=${file}`);
+      await Deno.truncate(file, 256 * 1024 * 1024 + 1);
+      assertThrows(
+        () => settings(`--ipxe-arm64-efi=${file}`),
+        UsageError,
+        `--ipxe-arm64-efi: ${file} is larger than the 256 MiB that TFTP serves`,
+      );
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+
+  it("need a base address", () => {
+    assertThrows(
+      () => settingsOf(parseCommandLine(["--interface=x"]).options),
+      UsageError,
+      "--base-address is required",
+    );
+  });
+});
+
+describe("documentation", () => {
+  const readme = Deno.readTextFileSync(
+    new URL("../../../README.md", import.meta.url),
+  );
+
+  it("help has every option, and fits a terminal", () => {
+    const help = helpText();
+    for (const name of Object.keys(OPTIONS)) {
+      assert(help.includes(`  --${name}`), name);
+    }
+    for (const line of help.split("\n")) assert(line.length <= 80, line);
+  });
+
+  it("README's table has every option and no other, with its default", () => {
+    const rows = [...readme.matchAll(/^\| `([a-z0-9-]+)` +\| (.*?) +\|/gm)];
+    assertEquals(
+      rows.map((row) => row[1]!).toSorted(),
+      Object.keys(OPTIONS).toSorted(),
+    );
+    for (const [, name, fallback] of rows) {
+      assertEquals(fallback, fallbackOf(name as OptionName), name);
+    }
+  });
+
+  it("README's command lines are accepted", () => {
+    const commands = [
+      ...readme.replaceAll("\\\n", "").matchAll(
+        /^(?:sudo )?(?:npx --yes deno@2\.6\.8 task start|deno task start|(?:\.\/)?dhcpv6macd) ([^|>#\n]*)/gm,
+      ),
+    ].map((match) => match[1]!);
+    assert(commands.length >= 5, String(commands));
+    for (const command of commands) {
+      const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map((match) =>
+        match[1] ?? match[2]!
+      );
+      const { options, words } = parseCommandLine(args);
+      if (words.length === 0 && !options.help) {
+        settingsOf({ ...options, interface: "lo" });
+      }
+    }
+  });
+});

@@ -1,0 +1,265 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { parseCommandLine } from "../../../lib/cli/options.ts";
+import { settingsOf } from "../../../lib/cli/settings.ts";
+import { Daemon } from "../../../lib/daemon/daemon.ts";
+import { OtherServers } from "../../../lib/dhcpv6/server/rogue_servers.ts";
+import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
+import {
+  MAX_DHCPV6_ANSWER,
+  MAX_LATECOMERS_AT_ONCE,
+  MAX_OTHER_SERVERS,
+} from "../../../lib/overload/limits.ts";
+import { Log } from "../../../lib/telemetry/log.ts";
+import { parseIpv6 } from "../../../lib/net/ipv6.ts";
+import { pause } from "../../../lib/overload/timeout.ts";
+import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
+
+const DUID = "000300010200000000aa";
+const EUI = "fe80::5054:ff:fe12:3456";
+const OWN = "2001:db8:1:2:0:5254:12:3456";
+const UUID = opt(1, "000400112233445566778899aabbccddeeff");
+const DETAIL = {
+  protocol: "tftp",
+  file_name: "ipxe.efi",
+  total_bytes: 9,
+} as const;
+
+/** A daemon that is told of packets, and its log. */
+class Told {
+  readonly daemon: Daemon;
+  readonly #settings = settingsOf(
+    parseCommandLine([
+      "--interface=x",
+      "--base-address=2001:db8:1:2::",
+      "--base-address=2001:db8:7:8::",
+      "--max-machines=2",
+    ]).options,
+  );
+  readonly #responder: Responder;
+  #text = "";
+
+  get answers() {
+    return this.#settings.answers;
+  }
+
+  constructor() {
+    const sink = {
+      write: (bytes: Uint8Array) => {
+        this.#text += new TextDecoder().decode(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    };
+    this.daemon = new Daemon(this.#settings, new Log("json", "info", sink));
+    this.#responder = new Responder(
+      { ...this.#settings.answers, boot: undefined },
+      hex(DUID),
+    );
+  }
+
+  /** A packet comes. */
+  packet(bytes: Uint8Array, from = EUI): void {
+    const outcome = this.#responder.respond(
+      bytes,
+      bytes.length,
+      parseIpv6(from)!,
+      546,
+      true,
+      new Uint8Array(MAX_DHCPV6_ANSWER),
+    );
+    this.daemon.handled(this.#responder.packet, outcome, {
+      transport: "udp",
+      hostname: from,
+      port: 546,
+    });
+  }
+
+  /** The events of the log so far, each with one field or none. */
+  async log(field = "mac"): Promise<string[]> {
+    await Promise.resolve();
+    await new Promise((resolve) => resolve(undefined));
+    return this.#text.split("\n").filter((line) => line !== "").map((line) => {
+      const parsed = JSON.parse(line);
+      return [parsed.event, parsed[field]].filter((word) => word !== undefined)
+        .join(" ");
+    });
+  }
+}
+
+describe("what an operator reads", () => {
+  it("a machine once, and again when it is on another link", async () => {
+    const told = new Told();
+    for (let count = 0; count < 3; count++) {
+      told.packet(message(1, UUID, iaNa(1)));
+    }
+    const far = relayed(message(1, UUID, iaNa(1)), {
+      link: "2001:db8:7:8::1",
+      peer: EUI,
+    });
+    told.packet(far);
+    told.packet(far);
+    assertEquals(await told.log("address"), [
+      `init ${OWN}`,
+      `jump_to ${OWN}`,
+      `os_init ${OWN}`,
+      "machine_moved 2001:db8:7:8:0:5254:12:3456",
+    ]);
+  });
+
+  it("no more new machines than may come, whatever their first message", async () => {
+    const told = new Told();
+    const declined = async (first: number) => {
+      for (let last = first; last < first + 20; last++) {
+        const low = last.toString(16).padStart(4, "0");
+        told.packet(message(
+          9,
+          opt(1, `00030001020000aa${low}`),
+          opt(2, DUID),
+          iaNa(1, `2001:db8:1:2:0:200:aa:${low}`),
+        ));
+      }
+      return (await told.log()).filter((line) => /^address_declined/.test(line))
+        .length;
+    };
+    assertEquals(await declined(0), 20);
+    for (let count = 0; count < MAX_LATECOMERS_AT_ONCE + 200; count++) {
+      const low = (0x10_0000 + count).toString(16);
+      told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
+      // The log has room for some hundred lines.
+      if (count % 200 === 0) await pause(0);
+    }
+    await pause(0);
+    // One comes to be admitted each hundredth of a second.
+    assertLess(await declined(1000), 20 + 3);
+  });
+
+  it("nobody who only asks for information", async () => {
+    const told = new Told();
+    told.packet(message(11, UUID));
+    assertEquals(await told.log(), []);
+  });
+
+  it("two MACs once for each machine", async () => {
+    const told = new Told();
+    const packet = message(1, opt(1, "000300010200000000cc"), iaNa(1));
+    told.packet(packet);
+    told.packet(packet);
+    assertEquals(
+      (await told.log("other_mac")).filter((line) => /two_macs/.test(line)),
+      ["two_macs 52:54:00:12:34:56"],
+    );
+  });
+
+  it("no MAC once for each address, for a while", async () => {
+    const told = new Told();
+    const packet = message(1, UUID, iaNa(1));
+    for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
+      told.packet(packet, from);
+    }
+    assertEquals(await told.log("source"), [
+      "no_mac fe80::1",
+      "no_mac fe80::2",
+    ]);
+  });
+
+  it("another server once, and again when it gives other addresses", async () => {
+    const told = new Told();
+    const other = (server: string, address: string) =>
+      message(3, UUID, opt(2, server), iaNa(1, address));
+    const first = "000300010200000000bb";
+    const second = "0002000000090c";
+    told.packet(other(first, OWN));
+    told.packet(other(first, OWN));
+    told.packet(other(second, OWN));
+    told.packet(other(first, "2001:db8:1:2::77"));
+    told.packet(other(first, "2001:db8:1:2::78"));
+    told.packet(other(first, OWN));
+    // A right address of another link is none to worry about.
+    told.packet(other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"));
+    assertEquals(await told.log("other_address"), [
+      "other_server",
+      "other_server",
+      "other_server 2001:db8:1:2::77",
+      "other_server",
+    ]);
+    assertEquals(await told.log("server_mac"), [
+      "other_server 02:00:00:00:00:bb",
+      "other_server",
+      "other_server 02:00:00:00:00:bb",
+      "other_server 02:00:00:00:00:cc",
+    ]);
+  });
+
+  it("no more other servers than there may be", async () => {
+    const told = new Told();
+    for (let count = 0; count < 2 * MAX_OTHER_SERVERS; count++) {
+      const duid = `0003000102000000${(0x1000 + count).toString(16)}`;
+      told.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
+    }
+    assertEquals((await told.log()).length, MAX_OTHER_SERVERS);
+  });
+
+  it("a server that others hide, a minute later", () => {
+    const { links, macSources } = new Told().answers;
+    const servers = new OtherServers(links, macSources);
+    const responder = new Responder(
+      { ...new Told().answers, boot: undefined },
+      hex(DUID),
+    );
+    const hears = (last: number, now: number) => {
+      const duid = `0003000102000000${(0x1000 + last).toString(16)}`;
+      const bytes = message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1"));
+      const sender = parseIpv6(EUI)!;
+      const room = new Uint8Array(MAX_DHCPV6_ANSWER);
+      responder.respond(bytes, bytes.length, sender, 546, true, room);
+      return servers.heard(responder.packet, sender, now) !== undefined;
+    };
+    for (let count = 0; count < MAX_OTHER_SERVERS; count++) {
+      assertEquals(hears(count, count), true);
+    }
+    assertEquals(hears(99, 59_999), false);
+    assertEquals(hears(99, 60_000), true);
+    assertEquals(hears(99, 60_001), false);
+    assertEquals(hears(98, 60_001), true);
+  });
+
+  it("a declined address once for each machine, for a while", async () => {
+    const told = new Told();
+    const decline = message(9, UUID, opt(2, DUID), iaNa(1, OWN));
+    told.packet(decline);
+    told.packet(decline);
+    assertEquals(
+      (await told.log("address")).filter((line) => /declined/.test(line)),
+      [`address_declined ${OWN}`],
+    );
+  });
+
+  it("transfers of machines that were seen, or that ask from their own address", async () => {
+    const told = new Told();
+    const mac = 0x5254_0012_3456;
+    const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
+    const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
+    told.daemon.transferring(mac, "2001:db8:1:2::99", init);
+    assertEquals(await told.log(), []);
+    told.daemon.transferring(mac, OWN, init);
+    told.daemon.transferring(mac, "2001:db8:1:2::99", complete);
+    assertEquals(await told.log("state"), [
+      "init",
+      "jump_to",
+      "serve_ipxe_over_tftp init",
+      "serve_ipxe_over_tftp complete",
+      "served_ipxe_over_tftp",
+    ]);
+    const other = new Told();
+    other.daemon.transferring(mac, EUI, init);
+    other.daemon.transferring(mac, EUI, {
+      ...init,
+      file_name: "autoexec.ipxe",
+    });
+    assertEquals(await other.log("state"), [
+      "init",
+      "jump_to",
+      "serve_ipxe_over_tftp init",
+    ]);
+  });
+});

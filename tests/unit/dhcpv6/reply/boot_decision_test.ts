@@ -1,0 +1,250 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { architectureName } from "../../../../lib/dhcpv6/reply/architectures.ts";
+import {
+  type BootDecision,
+  type BootFacts,
+  bootFactsOf,
+  decideBoot,
+} from "../../../../lib/dhcpv6/reply/boot_decision.ts";
+import { bootAddressesOf } from "../../../../lib/dhcpv6/reply/boot_address.ts";
+import {
+  IPXE_BUILDS,
+  type IpxeBuild,
+  ipxeFileName,
+} from "../../../../lib/boot_files/ipxe_builds.ts";
+import { Packet } from "../../../../lib/dhcpv6/wire/packet.ts";
+import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
+import { ascii, message, numbers, opt, oro } from "../../../support/dhcpv6.ts";
+
+const ALL = new Set<IpxeBuild>(IPXE_BUILDS);
+
+const vendor = (...texts: string[]) =>
+  opt(
+    16,
+    "00000157" +
+      texts.map((text) => numbers(2, text.length) + ascii(text)).join(""),
+  );
+const user = (...texts: string[]) =>
+  opt(15, texts.map((text) => numbers(2, text.length) + ascii(text)).join(""));
+const arch = (...list: number[]) => opt(61, numbers(2, ...list));
+
+function factsOf(...options: ReturnType<typeof opt>[]): BootFacts {
+  const packet = new Packet();
+  assertEquals(packet.read(message(1, ...options)), undefined);
+  return bootFactsOf(packet);
+}
+
+function told({ instruction, event, note }: BootDecision): string {
+  const what = instruction.kind === "ipxe"
+    ? ipxeFileName(instruction.build)
+    : instruction.kind === "template"
+    ? instruction.httpClient ? "16 and URL" : "URL"
+    : "none";
+  return [what, event ?? "no event", ...(note ? [note] : [])].join(", ");
+}
+
+const ROWS: [string, ReturnType<typeof opt>[], string][] = [
+  ["iPXE, which says PXEClient too", [
+    vendor("PXEClient:Arch:00007"),
+    user("iPXE"),
+    arch(7),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["iPXE of an architecture without a build", [
+    vendor("PXEClient"),
+    user("iPXE"),
+    arch(6),
+  ], "URL, point_ipxe_to_http_boot"],
+  [
+    "iPXE among other user classes",
+    [vendor("PXEClient"), user("lab", "iPXE")],
+    "URL, point_ipxe_to_http_boot",
+  ],
+  ["a user class that only begins with iPXE", [
+    vendor("PXEClient"),
+    user("iPXE2"),
+    arch(7),
+  ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
+  ["the user class iPXE alone", [user("iPXE")], "none, os_init"],
+  [
+    "HTTP boot, x86-64",
+    [vendor("HTTPClient:Arch:00016:UNDI:003000"), arch(16)],
+    "16 and URL, http_boot",
+  ],
+  [
+    "HTTP boot, arm64",
+    [vendor("HTTPClient:Arch:00019"), arch(19)],
+    "16 and URL, http_boot",
+  ],
+  [
+    "HTTP boot in the second string",
+    [vendor("x", "HTTPClient"), arch(16)],
+    "none, firmware_init",
+  ],
+  [
+    "PXE, x86-64 as 7",
+    [vendor("PXEClient:Arch:00007"), arch(7)],
+    "ipxe.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  [
+    "PXE, x86-64 as 9",
+    [vendor("PXEClient"), arch(9)],
+    "ipxe.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  [
+    "PXE without architecture",
+    [vendor("PXEClient")],
+    "ipxe.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  [
+    "PXE, arm64",
+    [vendor("PXEClient"), arch(11)],
+    "ipxe-arm64.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  [
+    "PXE, riscv64",
+    [vendor("PXEClient"), arch(27)],
+    "ipxe-riscv64.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  [
+    "PXE, loong64",
+    [vendor("PXEClient"), arch(39)],
+    "ipxe-loong64.efi, point_pxe_to_ipxe_over_tftp",
+  ],
+  ["PXE, the first architecture that has a build", [
+    vendor("PXEClient"),
+    arch(6, 11, 7),
+  ], "ipxe-arm64.efi, point_pxe_to_ipxe_over_tftp"],
+  [
+    "PXE, IA32",
+    [vendor("PXEClient"), arch(6)],
+    "none, firmware_init, unsupported_architecture",
+  ],
+  [
+    "PXE, arm32",
+    [vendor("PXEClient"), arch(10)],
+    "none, firmware_init, unsupported_architecture",
+  ],
+  [
+    "PXE of a BIOS",
+    [vendor("PXEClient"), arch(0)],
+    "none, firmware_init, unsupported_architecture",
+  ],
+  ["other firmware", [arch(7)], "none, firmware_init"],
+  [
+    "other firmware with its own vendor class",
+    [vendor("U-Boot"), arch(22)],
+    "none, firmware_init",
+  ],
+  ["an operating system", [oro(23, 24)], "none, os_init"],
+  ["an operating system that asks for nothing", [], "none, os_init"],
+  [
+    "an operating system with a vendor class",
+    [vendor("MSFT 5.0"), oro(23)],
+    "none, no event",
+  ],
+  ["firmware's own question for DNS", [oro(23)], "none, no event"],
+  [
+    "an empty vendor class",
+    [opt(16, "00000157"), oro(23, 24)],
+    "none, os_init",
+  ],
+];
+
+describe("boot decision", () => {
+  for (const [name, options, expected] of ROWS) {
+    it(name, () => {
+      assertEquals(told(decideBoot(factsOf(...options), true, ALL)), expected);
+    });
+  }
+
+  it("without instructions, the first rows are firmware_init", () => {
+    for (const [name, options, expected] of ROWS) {
+      const decision = told(decideBoot(factsOf(...options), false, ALL));
+      assertEquals(
+        decision,
+        /PXEClient|HTTPClient/.test(String(factsOf(...options).vendor))
+          ? "none, firmware_init"
+          : expected,
+        name,
+      );
+    }
+  });
+
+  it("without the build, no boot file", () => {
+    for (
+      const [options, has] of [
+        [[vendor("PXEClient"), arch(11)], "x86-64"],
+        [[vendor("PXEClient"), arch(7)], "arm64"],
+        [[vendor("PXEClient")], "arm64"],
+      ] as const
+    ) {
+      assertEquals(
+        told(decideBoot(factsOf(...options), true, new Set([has]))),
+        "none, firmware_init, unsupported_architecture",
+      );
+    }
+  });
+
+  it("without TFTP, PXE is left to others", () => {
+    assertEquals(
+      told(decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined)),
+      "none, firmware_init",
+    );
+    assertEquals(
+      told(
+        decideBoot(factsOf(vendor("HTTPClient"), arch(16)), true, undefined),
+      ),
+      "16 and URL, http_boot",
+    );
+  });
+
+  it("reads eight architectures at most", () => {
+    const many = [...Array(20).keys()];
+    assertEquals(factsOf(arch(...many)).architectures, many.slice(0, 8));
+  });
+});
+
+describe("architecture", () => {
+  it("has a name", () => {
+    assertEquals(architectureName(7), "EFI x86-64");
+    assertEquals(architectureName(16), "EFI x86-64 boot from HTTP");
+    assertEquals(architectureName(36), "EFI Sunway 64-bit");
+    assertEquals(architectureName(37), "unknown");
+    assertEquals(architectureName(65535), "unknown");
+  });
+});
+
+describe("boot address", () => {
+  const link = { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! };
+  for (
+    const [name, addresses, tftp, http, isBase] of [
+      [
+        "the base address alone",
+        ["2001:db8:1:2::"],
+        "2001:db8:1:2::",
+        "2001:db8:1:2::",
+        true,
+      ],
+      [
+        "the base address and another",
+        ["2001:db8:1:2::", "2001:db8:1:2::1"],
+        "2001:db8:1:2::",
+        "2001:db8:1:2::1",
+        true,
+      ],
+      [
+        "others only",
+        ["2001:db8:9::1", "2001:db8:1:2::5", "2001:db8:1:2::6"],
+        "2001:db8:1:2::5",
+        "2001:db8:1:2::5",
+        false,
+      ],
+      ["none yet", [], "2001:db8:1:2::", "2001:db8:1:2::", false],
+    ] as [string, string[], string, string, boolean][]
+  ) {
+    it(name, () => {
+      assertEquals(bootAddressesOf(link, addresses), { tftp, http, isBase });
+    });
+  }
+});

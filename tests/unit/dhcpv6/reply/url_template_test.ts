@@ -1,0 +1,96 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  bootPayload,
+  parseTemplate,
+  renderTemplate,
+  TemplateError,
+} from "../../../../lib/dhcpv6/reply/url_template.ts";
+
+const VALUES = {
+  MAC: "02:00:5e:00:53:01",
+  BaseAddress: "2001:db8::",
+  BootAddress: "2001:db8::1",
+  Payload: "a+/=",
+};
+
+describe("URL template", () => {
+  for (
+    const [template, url] of [
+      [
+        "http://netboot.target/?mac={{.MAC}}",
+        "http://netboot.target/?mac=02:00:5e:00:53:01",
+      ],
+      [
+        "https://[{{ .BootAddress }}]:6315/mac/{{.MAC}}/boot.efi",
+        "https://[2001:db8::1]:6315/mac/02:00:5e:00:53:01/boot.efi",
+      ],
+      ["tftp://[{{.BaseAddress}}]/x", "tftp://[2001:db8::]/x"],
+      [
+        "http://h/?p={{.Payload}}&m={{.MAC}}",
+        "http://h/?p=a+/=&m=02:00:5e:00:53:01",
+      ],
+      [
+        "http://h/?p={{ .Payload | urlquery }}&m={{.MAC|urlquery}}",
+        "http://h/?p=a%2B%2F%3D&m=02%3A00%3A5e%3A00%3A53%3A01",
+      ],
+      ["http://h/{x}", "http://h/{x}"],
+    ] as const
+  ) {
+    it(template, () => {
+      assertEquals(renderTemplate(parseTemplate(template), VALUES), url);
+    });
+  }
+
+  for (
+    const [template, column, problem] of [
+      ["http://h/{{.Mac}}", 12, "is none of"],
+      ["http://h/{{MAC}}", 12, "is none of"],
+      ["http://h/{{}}", 12, "is none of"],
+      ["http://h/{{.MAC | html}}", 12, "urlquery, not html"],
+      ["http://h/{{.MAC", 10, "without }}"],
+      ["http://h/.MAC}}", 14, "without {{"],
+      ["http://h/{{.MAC}}/{{if}}", 21, "is none of"],
+      ["ftp://h/{{.MAC}}", 1, "no absolute URL"],
+      ["//h/{{.MAC}}", 1, "no absolute URL"],
+      ["{{.MAC}}", 1, "no absolute URL"],
+      ["http://h/{{.MAC}} x", 18, "without blanks"],
+      ["http://h/{{ .MAC }} x", 20, "without blanks"],
+      ["http://h/\u00e4", 10, "printable ASCII"],
+      ["http://[::1/{{.MAC}}", 1, "no absolute URL"],
+      ["http:h", 1, "no absolute URL"],
+      ["HTTP://h/", 1, "no absolute URL"],
+    ] as const
+  ) {
+    it(`refuses ${template}`, () => {
+      const error = assertThrows(
+        () => parseTemplate(template),
+        TemplateError,
+        problem,
+      );
+      assertEquals(error.column, column);
+    });
+  }
+
+  it("has the payload that boot servers read", () => {
+    assertEquals(
+      bootPayload([16]),
+      "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQgYm9vdCBmcm9tIEhUVFAiXX0=",
+    );
+    assertEquals(
+      JSON.parse(atob(bootPayload([7, 999, 1, 2, 3, 4, 5, 6, 7]))),
+      {
+        architectures: [
+          "EFI x86-64",
+          "unknown",
+          "NEC/PC98",
+          "EFI Itanium",
+          "DEC Alpha",
+          "Arc x86",
+          "Intel Lean Client",
+          "EFI IA32",
+        ],
+      },
+    );
+  });
+});

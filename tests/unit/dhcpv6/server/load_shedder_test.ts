@@ -1,0 +1,137 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  Fairness,
+  WINDOW,
+} from "../../../../lib/dhcpv6/server/load_shedder.ts";
+import {
+  BUSY_MESSAGES,
+  MAX_MESSAGES_OF_ONE,
+  MAX_MESSAGES_OF_RELAY,
+} from "../../../../lib/overload/limits.ts";
+import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
+
+const LOUD = parseIpv6("fe80::bad")!;
+const MACHINE = parseIpv6("fe80::5054:ff:fe12:3456")!;
+
+/** More than is answered in one window. */
+const FLOOD = 3 * BUSY_MESSAGES;
+
+/** Whether one more message is one too many. */
+function isTooMuch(
+  fairness: Fairness,
+  address: Uint8Array,
+  now: number,
+  isRelayed = false,
+): boolean {
+  return fairness.isTooMuch(fairness.count(address, now), isRelayed, now);
+}
+
+/** How many of so many messages that come in one window are answered. */
+function answered(
+  fairness: Fairness,
+  address: Uint8Array,
+  count: number,
+  now: number,
+  isRelayed = false,
+): number {
+  let passed = 0;
+  for (let index = 0; index < count; index++) {
+    const at = now + WINDOW * index / count;
+    if (!isTooMuch(fairness, address, at, isRelayed)) passed++;
+  }
+  return passed;
+}
+
+/** A flood next to a machine that has had to repeat its message for that. */
+function contested(isRelayed = false): { fairness: Fairness; now: number } {
+  const fairness = new Fairness();
+  answered(fairness, LOUD, FLOOD, 0, isRelayed);
+  isTooMuch(fairness, MACHINE, WINDOW);
+  fairness.hasRepeated(MACHINE, WINDOW);
+  return { fairness, now: WINDOW };
+}
+
+describe("Fairness", () => {
+  it("lets who is alone send what it likes, and repeat it", () => {
+    const fairness = new Fairness();
+    for (let window = 0; window < 10; window++) {
+      const now = window * WINDOW;
+      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
+      fairness.hasRepeated(LOUD, now + WINDOW - 1);
+    }
+  });
+
+  it("lets all send what they like while none has to repeat it", () => {
+    const fairness = new Fairness();
+    for (let window = 0; window < 10; window++) {
+      const now = window * WINDOW;
+      isTooMuch(fairness, MACHINE, now);
+      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
+    }
+  });
+
+  it("does not take a repetition amid quiet for a sign of a flood", () => {
+    const fairness = new Fairness();
+    isTooMuch(fairness, MACHINE, 0);
+    fairness.hasRepeated(MACHINE, 0);
+    assertEquals(answered(fairness, LOUD, FLOOD, WINDOW), FLOOD);
+  });
+
+  it("answers a part of what a flood asks while others suffer", () => {
+    const { fairness, now } = contested();
+    assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_OF_ONE);
+    assertEquals(isTooMuch(fairness, MACHINE, now + WINDOW - 1), false);
+  });
+
+  it("gives a relay the part of a lab", () => {
+    const { fairness, now } = contested(true);
+    assertEquals(
+      answered(fairness, LOUD, FLOOD, now, true),
+      MAX_MESSAGES_OF_RELAY,
+    );
+  });
+
+  it("limits nobody while there is time for all", () => {
+    const fairness = new Fairness();
+    for (let window = 0; window < 10; window++) {
+      const now = window * WINDOW;
+      isTooMuch(fairness, MACHINE, now);
+      const count = BUSY_MESSAGES - 1;
+      assertEquals(answered(fairness, LOUD, count, now), count);
+    }
+  });
+
+  it("forgets a flood when it is over, and who suffered after a while", () => {
+    const { fairness, now } = contested();
+    answered(fairness, LOUD, FLOOD, now);
+    // One quiet window, and there is time for all again.
+    isTooMuch(fairness, LOUD, now + WINDOW);
+    const count = BUSY_MESSAGES - 1;
+    assertEquals(
+      answered(fairness, LOUD, count, now + 3 * WINDOW),
+      count,
+    );
+    assertEquals(answered(fairness, LOUD, FLOOD, now + 120_000), FLOOD);
+  });
+
+  it("lets machines in that are taken for a loud one, with the next window", () => {
+    const { fairness, now } = contested();
+    const machines = Array.from({ length: 2000 }, (_, index) => {
+      const address = parseIpv6("fe80::")!;
+      new DataView(address.buffer).setUint32(12, 1 + index);
+      return address;
+    });
+    const refusedIn = (window: number) => {
+      const begin = now + window * WINDOW;
+      answered(fairness, LOUD, FLOOD, begin);
+      return machines.filter((address) =>
+        isTooMuch(fairness, address, begin + WINDOW - 1)
+      );
+    };
+    const twice = refusedIn(1).filter((address) =>
+      refusedIn(2).includes(address)
+    );
+    assert(twice.length <= 1, `${twice.length}`);
+  });
+});

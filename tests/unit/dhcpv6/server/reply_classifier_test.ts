@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Sources } from "../../../../lib/dhcpv6/server/reply_classifier.ts";
+import {
+  MAX_KNOWN_SOURCES,
+  MAX_OFFERED_SOURCES,
+} from "../../../../lib/overload/limits.ts";
+import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
+
+const ADDRESS = parseIpv6("fe80::5054:ff:fe12:3456")!;
+
+function randomAddress(): Uint8Array {
+  const address = parseIpv6("fe80::")!;
+  crypto.getRandomValues(address.subarray(8));
+  return address;
+}
+
+describe("Sources", () => {
+  it("are known once they have used an answer that they were given", () => {
+    const sources = new Sources();
+    sources.confirm("fe80::1");
+    assertEquals(
+      sources.isKnown("fe80::1"),
+      false,
+      "it may be anybody's guess",
+    );
+    sources.offer("fe80::1");
+    assertEquals(sources.isKnown("fe80::1"), false);
+    sources.confirm("fe80::1");
+    assert(sources.isKnown("fe80::1"));
+  });
+
+  it("are forgotten, the oldest first", () => {
+    const sources = new Sources();
+    for (let count = 0; count <= MAX_OFFERED_SOURCES; count++) {
+      sources.offer(`fe80::${count}`);
+    }
+    sources.confirm("fe80::0");
+    assertEquals(sources.isKnown("fe80::0"), false);
+    for (let count = 0; count <= MAX_KNOWN_SOURCES; count++) {
+      sources.offer(`fe80::${count}`);
+      sources.confirm(`fe80::${count}`);
+    }
+    assertEquals(sources.isKnown("fe80::0"), false);
+    assert(sources.isKnown("fe80::1"));
+  });
+
+  for (
+    const [later, expected] of [
+      [0, "new"],
+      [390, "new"],
+      [1000, "again"],
+      [2000, "again"],
+      [30_000, "again"],
+      [95_000, "new"],
+    ] as const
+  ) {
+    it(`ask ${later} ms later: ${expected}`, () => {
+      for (let start = 1000; start < 1400; start += 50) {
+        const sources = new Sources();
+        assertEquals(sources.asks(ADDRESS, start), "new");
+        assertEquals(sources.asks(ADDRESS, start + later), expected);
+      }
+    });
+  }
+
+  it("are not taken for one another, and are remembered for seconds", () => {
+    const sources = new Sources();
+    const COUNT = 400_000;
+    const addresses = Array.from({ length: COUNT }, randomAddress);
+    let mistaken = 0;
+    for (const [index, address] of addresses.entries()) {
+      if (sources.asks(address, index / 100) === "again") mistaken++;
+    }
+    assertLess(mistaken, 20);
+    // Four seconds of a flood later, those of its first tenth of a second.
+    const again = addresses.slice(0, 10_000).filter((address) =>
+      sources.asks(address, 4000) === "again"
+    );
+    assertLess(9800, again.length);
+  });
+});

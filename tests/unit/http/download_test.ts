@@ -1,0 +1,82 @@
+import { assert, assertEquals } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { Downloads } from "../../../lib/http/download.ts";
+import { MAX_FILE_CHUNK } from "../../../lib/overload/limits.ts";
+import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
+import { MAC } from "../../support/http.ts";
+
+/** Longer than what sockets hold, and no multiple of a chunk. */
+const SIZE = 24 * MAX_FILE_CHUNK + 7;
+
+/** Octets of which each four tell where they are. */
+function content(): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(SIZE / 4 + 1);
+  for (let index = 0; index < words.length; index++) words[index] = index;
+  return new Uint8Array(words.buffer, 0, SIZE);
+}
+
+/**
+ * The runtime's server keeps what it has taken while the buffer is given up: it
+ * must have taken a chunk before it asks for the next one.
+ */
+describe("a download through the runtime's own server", () => {
+  let directory: string;
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  let url: string;
+
+  beforeAll(async () => {
+    directory = await Deno.makeTempDir();
+    await Deno.mkdir(`${directory}/default`);
+    await Deno.writeFile(`${directory}/default/boot.efi`, content());
+    const downloads = new Downloads();
+    const files = new NetbootFiles(directory);
+    server = Deno.serve(
+      { hostname: "::1", port: 0, onListen() {} },
+      async () =>
+        new Response(
+          await downloads.open(
+            (await files.find(MAC, "boot.efi"))!,
+            { start: 0, end: SIZE },
+            "::1",
+            undefined,
+          ),
+        ),
+    );
+    url = `http://[::1]:${server.addr.port}/`;
+  });
+
+  afterAll(async () => {
+    await server.shutdown();
+    await Deno.remove(directory, { recursive: true });
+  });
+
+  it("is what the file has, for a reader who takes all at once", async () => {
+    assertSame(await (await fetch(url)).bytes());
+  });
+
+  it("is what the file has, for readers who take their time", async () => {
+    await Promise.all(Array.from({ length: 8 }, async (_, index) => {
+      const got = new Uint8Array(SIZE);
+      let length = 0;
+      for await (const part of (await fetch(url)).body!) {
+        got.set(part, length);
+        length += part.length;
+        if (length % (1 + index) === 0) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      }
+      assertEquals(length, SIZE);
+      assertSame(got);
+    }));
+  });
+});
+
+function assertSame(got: Uint8Array): void {
+  const words = (bytes: Uint8Array) =>
+    new BigUint64Array(bytes.slice(0, -7).buffer);
+  const [is, should] = [words(got), words(content())];
+  assertEquals(got.length, SIZE);
+  const at = is.findIndex((word, index) => word !== should[index]);
+  assert(at === -1, `it differs at ${8 * at}`);
+  assertEquals(got.slice(-7), content().slice(-7));
+}

@@ -1,0 +1,335 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import {
+  MAX_EVENT_READERS,
+  MAX_EVENT_READERS_OF_ONE,
+} from "../../../lib/overload/limits.ts";
+import type {
+  MachineEventJson,
+  MachineJson,
+} from "../../../lib/machines/json.ts";
+import { eventually, pause } from "../../support/lab.ts";
+import { ask, Known, MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
+
+const ADDRESS = "2001:db8:1:2:0:200:5e00:5301";
+
+/** What a reader was sent, taken apart. */
+class EventReader {
+  text = "";
+  readonly ended: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(response: Response) {
+    this.#reader = response.body!.getReader();
+    this.ended = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    try {
+      while (true) {
+        const { value, done } = await this.#reader.read();
+        if (done) return;
+        this.text += decoder.decode(value, { stream: true });
+      }
+    } catch {
+      // It was dropped.
+    }
+  }
+
+  /** The blocks so far: their id and their data. */
+  get blocks(): { id: string; data: unknown }[] {
+    return [...this.text.matchAll(/^id: (.*)\ndata: (.*)\n\n/gm)].map(
+      ([, id, data]) => ({ id: id!, data: JSON.parse(data!) }),
+    );
+  }
+
+  /** What came first. */
+  get state(): unknown {
+    return this.blocks[0]?.data;
+  }
+
+  /** What came then. */
+  get events(): MachineEventJson[] {
+    return this.blocks.slice(1).map(({ data }) => data as MachineEventJson);
+  }
+
+  async has(count: number): Promise<void> {
+    await eventually(`${count} blocks`, () => this.blocks.length >= count, 5);
+  }
+
+  async leave(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+    await this.ended;
+  }
+}
+
+describe("event stream", () => {
+  let known: Known;
+  let readers: EventReader[];
+
+  beforeEach(() => {
+    known = new Known();
+    readers = [];
+  });
+
+  afterEach(async () => {
+    for (const reader of readers) await reader.leave();
+    assertEquals(known.broadcast.readers, 0);
+  });
+
+  async function read(
+    query = "",
+    lastEventId?: string,
+  ): Promise<EventReader> {
+    const response = await ask(known.handler(), `/events${query}`, {
+      headers: lastEventId === undefined
+        ? {}
+        : { "last-event-id": lastEventId },
+    });
+    assertEquals(response.status, 200);
+    assertEquals(response.headers.get("content-type"), "text/event-stream");
+    assertEquals(response.headers.get("cache-control"), "no-store");
+    const reader = new EventReader(response);
+    readers.push(reader);
+    return reader;
+  }
+
+  it("begins with the state at once, then tells each event", async () => {
+    const machine = known.registry.add(MAC, 0);
+    const reader = await read();
+    await reader.has(1);
+    assertMatch(reader.text, /^retry: 3000\n\nid: [0-9a-f]{16}-1\ndata: \{/);
+    const state = reader.state as Record<string, MachineJson>;
+    const { timestamp } = state[MAC_TEXT]!.Events[0]!;
+    assertMatch(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    assertEquals(state, {
+      [MAC_TEXT]: {
+        Mac: MAC_TEXT,
+        IPv6Address: ADDRESS,
+        Events: [
+          { event: "init", timestamp, repeat_event: false, detail: null },
+        ],
+      },
+    });
+    known.registry.reach(machine, "http_boot");
+    known.registry.reach(machine, "http_boot");
+    const detail = {
+      protocol: "https",
+      file_name: "boot.efi",
+      state: "init",
+      sent_bytes: 0,
+      total_bytes: 7,
+    } as const;
+    known.registry.reach(machine, "http_fetch_uki", detail);
+    await reader.has(4);
+    assertEquals(
+      reader.events.map(({ event, ...rest }) => ({
+        ...rest,
+        event: { ...event, timestamp: "" },
+      })),
+      ([["http_boot", false, null], ["http_boot", true, null], [
+        "http_fetch_uki",
+        false,
+        detail,
+      ]] as const).map(([event, repeat_event, detail]) => ({
+        mac: MAC_TEXT,
+        ipv6_address: ADDRESS,
+        event: { event, timestamp: "", repeat_event, detail },
+      })),
+    );
+    const ids = reader.blocks.map(({ id }) => id.split("-"));
+    assertEquals(new Set(ids.map(([run]) => run)).size, 1);
+    assertEquals(ids.map(([, number]) => number), ["1", "2", "3", "4"]);
+  });
+
+  it("is an empty object while nobody is known", async () => {
+    const reader = await read();
+    await reader.has(1);
+    assertEquals(reader.state, {});
+  });
+
+  for (const mac of [MAC_TEXT, "02-00-5E-00-53-01", "02005e005301"]) {
+    it(`of ?mac=${mac} is about that machine only`, async () => {
+      const early = await read(`?mac=${mac}`);
+      await early.has(1);
+      assertEquals(early.state, null);
+      const machine = known.registry.add(MAC, 0);
+      const other = known.registry.add(OTHER_MAC, 0);
+      await early.has(2);
+      const late = await read(`?mac=${mac}`);
+      await late.has(1);
+      assertEquals((late.state as MachineJson).Mac, MAC_TEXT);
+      for (let count = 0; count < 5; count++) {
+        known.registry.reach(other, "firmware_init");
+        await pause(12);
+      }
+      known.registry.reach(machine, "firmware_init");
+      await late.has(2);
+      await early.has(3);
+      for (const { events } of [early, late]) {
+        assertEquals(
+          new Set(events.map(({ mac }) => mac)),
+          new Set([MAC_TEXT]),
+        );
+        assertEquals(events.at(-1)?.event.event, "firmware_init");
+      }
+    });
+  }
+
+  it("resumes with just what was missed", async () => {
+    const machine = known.registry.add(MAC, 0);
+    const first = await read();
+    await first.has(1);
+    known.registry.reach(machine, "firmware_init");
+    await first.has(2);
+    const last = first.blocks.at(-1)!.id;
+    await first.leave();
+    known.registry.reach(machine, "http_boot");
+    const back = await read("?resume=1", last);
+    await back.has(1);
+    known.registry.reach(machine, "os_init");
+    await back.has(3);
+    assertEquals(
+      back.blocks.map(({ data }) => (data as MachineEventJson).event.event),
+      ["http_boot", "jump_to", "os_init"],
+    );
+    const own = await read(`?resume=1&mac=${MAC_TEXT}`, last);
+    await own.has(3);
+    assertEquals(own.blocks, back.blocks);
+  });
+
+  it("begins with the state again without resume, and where it is forgotten", async () => {
+    known = new Known({ machines: 9, events: 5 });
+    const machine = known.registry.add(MAC, 0);
+    const first = await read();
+    await first.has(1);
+    const { id } = first.blocks[0]!;
+    for (let count = 0; count < 9; count++) {
+      known.registry.reach(machine, "firmware_init");
+      await pause(15);
+    }
+    await first.has(10);
+    const other = new Known();
+    for (
+      const [query, last] of [
+        ["", first.blocks.at(-1)!.id],
+        ["?resume=1", id],
+        ["?resume=1", undefined],
+        ["?resume=1", "0000000000000000-1"],
+        ["?resume=1", id.replace(/-.*/, "-999")],
+        ["?resume=1", `${id}x`],
+        ["?resume=0", first.blocks.at(-1)!.id],
+      ] as [string, string | undefined][]
+    ) {
+      const reader = await read(query, last);
+      await reader.has(1);
+      assertEquals(Object.keys(reader.state as object), [MAC_TEXT], `${last}`);
+    }
+    other.broadcast.close();
+  });
+
+  it("leaves no gap and has nothing twice, whenever a reader comes", async () => {
+    const machines = Array.from(
+      { length: 300 },
+      (_, index) => known.registry.add(MAC + index, 0),
+    );
+    for (let round = 0; round < 60; round++) {
+      for (const machine of machines.slice(0, 50)) {
+        known.registry.reach(machine, round % 2 ? "os_init" : "firmware_init");
+      }
+      if (round % 6 === 0) void read();
+      await pause(2);
+    }
+    const { next } = known.registry.log;
+    for (const reader of readers) {
+      await eventually(
+        "the last event",
+        () => reader.blocks.at(-1)?.id.endsWith(`-${next - 1}`),
+        10,
+      );
+      const numbers = reader.blocks.map(({ id }) => Number(id.split("-")[1]));
+      numbers.forEach((number, index) =>
+        assertEquals(number, numbers[0]! + index)
+      );
+      // What the state holds is what had happened up to its number.
+      const kept = Object.values(reader.state as Record<string, MachineJson>)
+        .flatMap(({ Events }) => Events);
+      const after = reader.events[0]?.event.timestamp ?? "9";
+      assert(kept.every(({ timestamp }) => timestamp <= after));
+    }
+    assertEquals(readers.length, 10);
+  });
+
+  it("drops readers of what it has forgotten already", async () => {
+    known = new Known({ machines: 9, events: 5 });
+    const machine = known.registry.add(MAC, 0);
+    const reader = await read();
+    await reader.has(1);
+    for (let count = 0; count < 9; count++) {
+      known.registry.reach(machine, "firmware_init");
+    }
+    await reader.ended;
+    assertEquals(known.broadcast.dropped, 1);
+  });
+
+  it("drops who does not read, and forgets what it did not take", async () => {
+    const machine = known.registry.add(MAC, 0);
+    const stalled = await ask(known.handler(), "/events");
+    const body = stalled.body!.getReader();
+    await body.read();
+    const reader = await read();
+    await reader.has(1);
+    // The stalled one has its state and an event, and takes no more.
+    const event = body.read();
+    known.registry.reach(machine, "firmware_init");
+    await event;
+    const file_name = "x".repeat(20_000);
+    for (let count = 0; count < 5; count++) {
+      for (let index = 0; index < 100; index++) {
+        known.registry.reach(machine, "serve_ipxe_over_tftp", {
+          protocol: "tftp",
+          file_name,
+          state: "sending",
+          sent_bytes: index,
+          total_bytes: 100,
+        });
+      }
+      await pause(12);
+    }
+    await reader.has(502);
+    await body.read().catch(() => {});
+    await body.read().catch(() => {});
+    await body.read().catch(() => {});
+    assertEquals(known.broadcast.dropped, 1);
+    assertEquals(known.broadcast.readers, 1);
+  });
+
+  it("refuses a MAC that is none, and more readers than there may be", async () => {
+    const handler = known.handler();
+    assertEquals((await ask(handler, "/events?mac=x")).status, 400);
+    const bodies = [];
+    const asking = (client: number) =>
+      ask(handler, "/events", { client: `fe80::${client}` });
+    const isRefused = async (client: number) => {
+      const refused = await asking(client);
+      assertEquals(refused.status, 503);
+      await refused.body?.cancel();
+    };
+    for (let count = 0; count < MAX_EVENT_READERS; count++) {
+      const client = Math.floor(count / MAX_EVENT_READERS_OF_ONE);
+      bodies.push((await asking(client)).body!);
+      if (count + 1 === MAX_EVENT_READERS_OF_ONE) await isRefused(client);
+    }
+    await isRefused(99);
+    assertEquals(known.broadcast.places.refused, 2);
+    for (const body of bodies) await body.cancel();
+  });
+
+  it("ends when the daemon does", async () => {
+    const reader = await read();
+    await reader.has(1);
+    known.broadcast.close();
+    await reader.ended;
+  });
+});

@@ -1,0 +1,278 @@
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  CONTENT_SECURITY_POLICY,
+  machineRow,
+  pageHead,
+  pageTail,
+} from "../../../../lib/http/web_ui/page.ts";
+import {
+  readPageFiles,
+  withoutComments,
+} from "../../../../lib/http/web_ui/files.ts";
+import type { EventJson, MachineJson } from "../../../../lib/machines/json.ts";
+import type { EventName } from "../../../../lib/machines/boot_stages.ts";
+import { ask, Known, MAC, MAC_TEXT } from "../../../support/http.ts";
+
+/** The whole page, and every file that it loads. */
+const MAX_PAGE_OCTETS = 50_000;
+
+const OPTIONS = {
+  interfaceName: "lan",
+  baseAddress: "2001:db8:1:2::",
+  machineCount: 1,
+};
+
+function event(
+  name: EventName,
+  second: number,
+  detail: EventJson["detail"] = null,
+): EventJson {
+  return {
+    event: name,
+    timestamp: `2025-10-13T20:08:${String(second).padStart(2, "0")}.394955Z`,
+    repeat_event: false,
+    detail,
+  };
+}
+
+function machine(...events: EventJson[]): MachineJson {
+  return {
+    Mac: "02:00:5e:00:53:01",
+    IPv6Address: "2001:db8:1:2:0:200:5e00:5301",
+    Events: events,
+  };
+}
+
+function assertNoMatch(text: string, pattern: RegExp): void {
+  assertEquals(text.match(pattern)?.[0], undefined);
+}
+
+/** The text of each cell of a row. */
+function cells(row: string): string[] {
+  return [...row.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/gs)].map(([, content]) =>
+    content!.replaceAll("<br>", " ").replace(/<\/?b>/g, "")
+  );
+}
+
+describe("the page as the server makes it", () => {
+  it("has a row for each machine: who, its boot, where it is, since when", () => {
+    const row = machineRow(
+      machine(
+        event("init", 10),
+        event("firmware_init", 10),
+        event("http_boot", 15),
+        event("http_fetch_uki", 17, {
+          protocol: "http",
+          file_name: "boot.efi",
+          state: "sending",
+          sent_bytes: 31_200_000,
+          total_bytes: 51_000_000,
+        }),
+      ),
+      "rack-1-left",
+    );
+    assertEquals(cells(row), [
+      "rack-1-left 02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
+      "Firmware 5.0 s, HTTP boot 2.0 s",
+      "Loading the system, 31.2 MB of 51.0 MB",
+      "2025-10-13 20:08:17 UTC",
+    ]);
+  });
+
+  it("tells of a boot that has come to its end, and of the last one only", () => {
+    const row = machineRow(
+      machine(
+        event("init", 10),
+        event("jump_to", 10),
+        event("os_init", 10),
+        event("jump_to", 20),
+        event("http_boot", 20),
+        event("http_fetch_uki", 25),
+        event("os_init", 37),
+        event("address_declined", 38),
+      ),
+      undefined,
+    );
+    assertEquals(cells(row), [
+      "02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
+      "HTTP boot 5.0 s, System 12 s",
+      "System is up, booted in 17 s, Its address is in use by another machine",
+      "2025-10-13 20:08:37 UTC",
+    ]);
+  });
+
+  it("shows what clients and files say, and never does it", () => {
+    const evil = `<script>alert("1")</script>&'\u202e\n`;
+    const row = machineRow(
+      machine(
+        event(evil as EventName, 10),
+        event("serve_ipxe_over_tftp", 11, {
+          protocol: "tftp",
+          file_name: evil,
+          state: "error",
+          sent_bytes: 0,
+          total_bytes: 1,
+          error: evil,
+        }),
+      ),
+      evil,
+    );
+    assertNoMatch(row, /<script|"1"|&'|\u202e|\n./);
+    assertStringIncludes(row, "&lt;script&gt;alert(&quot;1&quot;)");
+    const head = pageHead({
+      ...OPTIONS,
+      interfaceName: evil,
+      baseAddress: evil,
+    });
+    assertNoMatch(head, /alert\("1"\)/);
+  });
+
+  it("takes a machine without events", () => {
+    assertEquals(cells(machineRow(machine(), undefined)).slice(1), [
+      "",
+      "",
+      "",
+    ]);
+  });
+
+  it("says what to do when there is no machine yet", () => {
+    const plain = (machineCount: number) =>
+      pageHead({ ...OPTIONS, machineCount }).split("<noscript>")[1]!;
+    assertMatch(plain(0), /M \(managed\) flag.*UDP port 547/s);
+    assertNoMatch(plain(1), /flag/);
+  });
+
+  it("closes every element that it opens", () => {
+    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
+    const open: string[] = [];
+    const isVoid = /^(meta|link|input|br)$/;
+    for (const [, slash, name] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
+      if (slash !== "") assertEquals(open.pop(), name);
+      else if (!isVoid.test(name!)) open.push(name!);
+    }
+    assertEquals(open, []);
+  });
+
+  it("does not need what its policy forbids", async () => {
+    assertMatch(CONTENT_SECURITY_POLICY, /^default-src 'none';/);
+    assertNoMatch(CONTENT_SECURITY_POLICY, /unsafe|https?:|data:|\*/);
+    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
+    assertNoMatch(page, / style=| on[a-z]+=|<style|<form/);
+    assertNoMatch(page, /<script(?![^>]* src="\/)/);
+    const files = await readPageFiles();
+    for (const [, url] of page.matchAll(/(?:src|href)="([^"#]*)"/g)) {
+      assert(files.has(url!), `${url} is served`);
+    }
+  });
+});
+
+describe("the files of the page", () => {
+  it("are less than 50 kB together, with the page itself", async () => {
+    const files = await readPageFiles();
+    let octets = (pageHead(OPTIONS) + pageTail()).length;
+    for (const { content } of files.values()) octets += content.length;
+    assertLess(octets, MAX_PAGE_OCTETS);
+  });
+
+  it("are all that the scripts import", async () => {
+    const files = await readPageFiles();
+    const texts = [...files.values()].map(({ content }) => content);
+    const imported = texts.flatMap((text) =>
+      [...text.matchAll(/from "\.\/([^"]*)"/g)].map(([, name]) =>
+        `/page/${name}`
+      )
+    );
+    const served = [...files.keys()].filter((path) => path.endsWith(".js"));
+    assertEquals(
+      [...new Set([...imported, "/page/page.js"])].toSorted(),
+      served.toSorted(),
+    );
+  });
+
+  it("ask for nothing outside", async () => {
+    for (const [path, { content }] of await readPageFiles()) {
+      const urls = content.match(
+        /(?:https?:)?\/\/[a-z][^\s"'`]*/g,
+      );
+      if (path.endsWith(".svg")) {
+        assertEquals(urls, ["http://www.w3.org/2000/svg"]);
+      } else assertEquals(urls, null, path);
+    }
+  });
+
+  it("are sent without the comments that have lines of their own", () => {
+    assertEquals(
+      withoutComments(
+        '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
+          "/* h */ (i).j();\n/* k */\n",
+      ),
+      'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
+    );
+  });
+
+  it("have a tag of their content, each another one", async () => {
+    const files = [...(await readPageFiles()).values()];
+    for (const { etag } of files) assertMatch(etag, /^"[0-9a-f]{24}"$/);
+    assertEquals(new Set(files.map(({ etag }) => etag)).size, files.length);
+  });
+});
+
+describe("answers for the page", () => {
+  it("are the page with its policy, never kept", async () => {
+    const known = new Known();
+    known.registry.reach(known.registry.add(MAC, 0), "os_init");
+    const response = await ask(known.handler(), "/");
+    assertEquals(response.status, 200);
+    assertEquals(
+      response.headers.get("content-security-policy"),
+      CONTENT_SECURITY_POLICY,
+    );
+    assertEquals(response.headers.get("cache-control"), "no-store");
+    const html = await response.text();
+    assertStringIncludes(html, "<title>Machines on lan</title>");
+    assertStringIncludes(
+      html,
+      `${MAC_TEXT}</b><br>2001:db8:1:2:0:200:5e00:5301<`,
+    );
+    assertStringIncludes(html, "System is up");
+    assert(html.endsWith("</html>\n"));
+  });
+
+  it("are its files, and only what is new of them", async () => {
+    const handler = new Known().handler();
+    const first = await ask(handler, "/page/page.css");
+    assertEquals(first.headers.get("content-type"), "text/css; charset=utf-8");
+    assertStringIncludes(await first.text(), ":root");
+    const etag = first.headers.get("etag")!;
+    for (const [tags, status] of [[etag, 304], ['"other"', 200]] as const) {
+      const again = await ask(handler, "/page/page.css", {
+        headers: { "if-none-match": tags },
+      });
+      assertEquals(again.status, status);
+      await again.body?.cancel();
+    }
+  });
+
+  it("go on when machines are forgotten while they are written", async () => {
+    const known = new Known({ machines: 500, events: 5000 });
+    for (let index = 0; index < 500; index++) known.registry.add(index, 0);
+    const { body } = await ask(known.handler(), "/");
+    let html = "";
+    for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+      for (let index = 500; html === "" && index < 900; index++) {
+        known.registry.add(index, 0);
+      }
+      html += text;
+    }
+    assert(html.endsWith("</html>\n"));
+    const rows = html.match(/<tr role="row"><th scope="row"/g)!.length;
+    assert(rows >= 100 && rows < 500, `${rows} rows`);
+  });
+});

@@ -1,0 +1,74 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  MAX_WRITTEN_ANSWERS,
+  MAX_WRITTEN_ANSWERS_OF_ONE,
+} from "../../../lib/overload/limits.ts";
+import { ask, Known } from "../../support/http.ts";
+
+/** Whoever waits for the end of an answer has heard of it. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+describe("answers that are being written", () => {
+  it("are so many at once, and more when some are taken", async () => {
+    const known = new Known();
+    // Longer than what is written at once.
+    for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
+    const handler = known.handler();
+    const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+    for (let count = 0; count < MAX_WRITTEN_ANSWERS; count++) {
+      const path = count % 2 === 0 ? "/machines" : "/";
+      const client = `fe80::${Math.floor(count / MAX_WRITTEN_ANSWERS_OF_ONE)}`;
+      const response = await ask(handler, path, { client });
+      assertEquals(response.status, 200);
+      readers.push(response.body!.getReader());
+      assert(!(await readers.at(-1)!.read()).done);
+    }
+    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS);
+    const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
+    for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
+      const refused = await ask(handler, path);
+      assertEquals(refused.status, 503);
+      assertEquals(refused.headers.get("retry-after"), "10");
+      await refused.body!.cancel();
+    }
+    assertEquals(handler.places.refused, 6);
+    // What is written at once is not concerned.
+    const health = await ask(handler, "/healthz");
+    assertEquals(health.status, 200);
+    await health.body!.cancel();
+    const first = readers.shift()!;
+    while (!(await first.read()).done);
+    await settled();
+    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS - 1);
+    for (const reader of readers) await reader.cancel();
+    await settled();
+    assertEquals(handler.places.taken, 0);
+  });
+
+  it("to one client are not all that there may be", async () => {
+    const known = new Known();
+    const handler = known.handler();
+    const bodies = [];
+    for (let count = 0; count < MAX_WRITTEN_ANSWERS_OF_ONE; count++) {
+      bodies.push((await ask(handler, "/page/page.css")).body!);
+    }
+    const refused = await ask(handler, "/page/page.css");
+    assertEquals(refused.status, 503);
+    const other = await ask(handler, "/page/page.css", { client: "fe80::1" });
+    assertEquals(other.status, 200);
+    for (const body of [...bodies, refused.body!, other.body!]) {
+      await body.cancel();
+    }
+  });
+
+  it("count for nothing when nobody reads them", async () => {
+    const known = new Known();
+    const handler = known.handler();
+    for (let count = 0; count < 2 * MAX_WRITTEN_ANSWERS; count++) {
+      const response = await ask(handler, "/machines", { method: "HEAD" });
+      assertEquals(response.status, 200);
+    }
+    assertEquals(handler.places.taken, 0);
+  });
+});

@@ -1,0 +1,157 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { MachineRegistry } from "../../../lib/machines/registry.ts";
+import {
+  codeOf,
+  EVENTS,
+  type Stage,
+  STAGES,
+  transition,
+} from "../../../lib/machines/boot_stages.ts";
+
+/** How a machine can come to each stage: what the others are is a jump. */
+const STEPS: Record<Stage, Stage[]> = {
+  init: ["firmware_init", "http_boot", "point_pxe_to_ipxe_over_tftp"],
+  firmware_init: ["http_boot", "point_pxe_to_ipxe_over_tftp"],
+  http_boot: ["http_fetch_uki"],
+  point_pxe_to_ipxe_over_tftp: ["serve_ipxe_over_tftp"],
+  serve_ipxe_over_tftp: ["served_ipxe_over_tftp"],
+  served_ipxe_over_tftp: ["point_ipxe_to_http_boot"],
+  point_ipxe_to_http_boot: ["http_fetch_uki"],
+  http_fetch_uki: ["os_init"],
+  os_init: [],
+};
+
+/** The ways that lead to each stage without a jump. */
+const WAYS: Record<Stage, Stage[]> = {
+  init: [],
+  firmware_init: ["firmware_init"],
+  http_boot: ["http_boot"],
+  point_pxe_to_ipxe_over_tftp: ["point_pxe_to_ipxe_over_tftp"],
+  serve_ipxe_over_tftp: ["point_pxe_to_ipxe_over_tftp", "serve_ipxe_over_tftp"],
+  served_ipxe_over_tftp: [
+    "point_pxe_to_ipxe_over_tftp",
+    "serve_ipxe_over_tftp",
+    "served_ipxe_over_tftp",
+  ],
+  point_ipxe_to_http_boot: [
+    "point_pxe_to_ipxe_over_tftp",
+    "serve_ipxe_over_tftp",
+    "served_ipxe_over_tftp",
+    "point_ipxe_to_http_boot",
+  ],
+  http_fetch_uki: ["http_boot", "http_fetch_uki"],
+  os_init: ["http_boot", "http_fetch_uki", "os_init"],
+};
+
+function registry(): MachineRegistry {
+  return new MachineRegistry({ machines: 9, events: 99 }, { happened() {} });
+}
+
+describe("timeline", () => {
+  it("begins at the start", () => {
+    const machines = registry();
+    const machine = machines.add(1, 0);
+    assertEquals(machine.stage, "init");
+    assertEquals([...machines.eventsOf(machine)].map(({ event }) => event), [
+      "init",
+    ]);
+  });
+
+  for (const before of STAGES) {
+    for (const stage of STAGES) {
+      const expected = before === stage
+        ? "repeat"
+        : STEPS[before].includes(stage)
+        ? "step"
+        : "jump";
+      it(`${stage} after ${before} is a ${expected}`, () => {
+        assertEquals(transition(before, stage), expected);
+        const machines = registry();
+        const machine = machines.add(1, 0);
+        for (const way of WAYS[before]) machines.reach(machine, way);
+        assertEquals(machine.stage, before);
+        const kept = [...machines.eventsOf(machine)].length;
+        const next = machines.log.next;
+        machines.reach(machine, stage);
+        assertEquals(machine.stage, stage);
+        const told = [];
+        for (let number = next; number < machines.log.next; number++) {
+          const { event, repeat } = machines.log.at(number);
+          told.push([event, repeat]);
+        }
+        const event = [stage, expected === "repeat"];
+        assertEquals(
+          told,
+          expected === "jump" ? [["jump_to", false], event] : [
+            event,
+          ],
+        );
+        assertEquals(
+          [...machines.eventsOf(machine)].length - kept,
+          { repeat: 0, step: 1, jump: 2 }[expected],
+        );
+      });
+    }
+    for (
+      const note of ["address_declined", "unsupported_architecture"] as const
+    ) {
+      it(`${note} leaves a machine in ${before}`, () => {
+        const machines = registry();
+        const machine = machines.add(1, 0);
+        for (const way of WAYS[before]) machines.reach(machine, way);
+        machines.note(machine, note);
+        machines.note(machine, note);
+        assertEquals(machine.stage, before);
+        assertEquals(
+          [...machines.eventsOf(machine)].at(-1)?.event,
+          note,
+          "it is kept",
+        );
+        const { next } = machines.log;
+        assertEquals(machines.log.at(next - 2).repeat, false);
+        assertEquals(machines.log.at(next - 1).repeat, true);
+      });
+    }
+  }
+
+  it("keeps the latest detail of a stage that is told again", () => {
+    const machines = registry();
+    const machine = machines.add(1, 0);
+    const detail = {
+      protocol: "http",
+      file_name: "boot.efi",
+      state: "init",
+      sent_bytes: 0,
+      total_bytes: 9,
+    } as const;
+    machines.reach(machine, "http_boot");
+    machines.reach(machine, "http_fetch_uki", detail);
+    const complete = { ...detail, state: "complete", sent_bytes: 9 } as const;
+    machines.reach(machine, "http_fetch_uki", complete);
+    machines.reach(machine, "http_fetch_uki");
+    const kept = [...machines.eventsOf(machine)];
+    assertEquals(kept.map(({ event }) => event), [
+      "init",
+      "http_boot",
+      "http_fetch_uki",
+    ]);
+    assertEquals(kept.at(-1)?.detail, complete);
+  });
+
+  it("counts machines by stage, and events", () => {
+    const machines = new MachineRegistry({ machines: 2, events: 9 }, {
+      happened() {},
+    });
+    for (const mac of [1, 2, 3]) {
+      machines.reach(machines.add(mac, 0), "firmware_init");
+    }
+    machines.reach(machines.see(3)!, "http_boot");
+    const count = (stage: Stage) => machines.stageCounts[codeOf(stage)];
+    assertEquals(count("init"), 0);
+    assertEquals(count("firmware_init"), 1);
+    assertEquals(count("http_boot"), 1);
+    assertEquals(machines.eventCounts[codeOf("firmware_init")], 3);
+    assertEquals(machines.eventCounts.length, EVENTS.length);
+  });
+});

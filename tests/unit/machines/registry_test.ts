@@ -1,0 +1,110 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { MachineRegistry } from "../../../lib/machines/registry.ts";
+import { fc } from "../../support/fast_check.ts";
+
+/** A registry of so many machines that tells nobody. */
+function registryOf(machines: number): MachineRegistry {
+  return new MachineRegistry({ machines, events: 1000 }, { happened() {} });
+}
+
+const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
+
+describe("machine registry", () => {
+  it("remembers machines, most recently seen first", () => {
+    const registry = registryOf(3);
+    assertEquals(registry.see(1), undefined);
+    for (const mac of [1, 2, 3]) registry.add(mac, 0);
+    assertEquals(macs(registry), [3, 2, 1]);
+    assertEquals(registry.see(1)?.mac, 1);
+    assertEquals(macs(registry), [1, 3, 2]);
+    assertEquals(registry.see(3)?.mac, 3);
+    assertEquals(macs(registry), [3, 1, 2]);
+  });
+
+  it("forgets the least recently seen", () => {
+    const registry = registryOf(2);
+    for (const mac of [1, 2]) registry.add(mac, 0);
+    registry.see(1);
+    registry.add(3, 0);
+    assertEquals(macs(registry), [3, 1]);
+    assertEquals(registry.see(2), undefined);
+    assertEquals(registry.size, 2);
+  });
+
+  it("remembers one when that is its bound", () => {
+    const registry = registryOf(1);
+    registry.add(1, 0);
+    registry.see(1);
+    registry.add(2, 0);
+    assertEquals(macs(registry), [2]);
+  });
+
+  it("takes a machine in another one's place for a new one", () => {
+    const registry = registryOf(1);
+    const first = registry.add(1, 3, "duid");
+    first.toldOfTwoMacs = true;
+    first.notedAt = 5;
+    registry.reach(first, "os_init");
+    registry.note(first, "address_declined");
+    const second = registry.add(2, 0);
+    assertEquals(
+      {
+        mac: second.mac,
+        link: second.link,
+        macSource: second.macSource,
+        toldOfTwoMacs: second.toldOfTwoMacs,
+        notedAt: second.notedAt,
+        stage: second.stage,
+        events: [...registry.eventsOf(second)].map(({ event }) => event),
+      },
+      {
+        mac: 2,
+        link: 0,
+        macSource: undefined,
+        toldOfTwoMacs: false,
+        notedAt: -Infinity,
+        stage: "init",
+        events: ["init"],
+      },
+    );
+    registry.note(second, "address_declined");
+    assertEquals(registry.log.at(registry.log.next - 1).repeat, false);
+  });
+
+  it("keeps what it knows when it makes more room", () => {
+    const registry = registryOf(5000);
+    for (let mac = 1; mac <= 6000; mac++) registry.add(mac, mac % 7, "relay");
+    const found = [...registry.at(6000)];
+    assertEquals(
+      found.map(({ mac }) => mac),
+      Array.from({ length: 5000 }, (_, index) => 1001 + index),
+    );
+    for (const machine of found) {
+      assertEquals(machine.link, machine.mac % 7);
+      assertEquals(machine.macSource, "relay");
+    }
+    assertEquals([...registry.at(5999)].length, 4999);
+  });
+
+  it("does what a list would do", () => {
+    const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 6 }), (steps, limit) => {
+        const registry = registryOf(limit);
+        let model: number[] = [];
+        for (const mac of steps) {
+          const known = registry.see(mac) !== undefined;
+          assertEquals(known, model.includes(mac));
+          if (!known) registry.add(mac, 0);
+          model = [mac, ...model.filter((other) => other !== mac)].slice(
+            0,
+            limit,
+          );
+          assertEquals(macs(registry), model);
+          assert(registry.size <= limit);
+        }
+      }),
+    );
+  });
+});

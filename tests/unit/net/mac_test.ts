@@ -1,0 +1,75 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  formatMac,
+  isUnicastMac,
+  matchesMac,
+  parseMac,
+  parseMacPattern,
+  readMac,
+  writeMac,
+} from "../../../lib/net/mac.ts";
+import { fc } from "../../support/fast_check.ts";
+
+const anyMac = fc.nat({ max: 2 ** 48 - 1 });
+
+describe("MAC", () => {
+  it("reads every usual notation", () => {
+    for (
+      const text of [
+        "02:00:5e:AB:53:01",
+        "02-00-5E-ab-53-01",
+        "0200.5eab.5301",
+        "02005eAB5301",
+      ]
+    ) assertEquals(parseMac(text), 0x0200_5eab_5301, text);
+  });
+
+  it("refuses everything else", () => {
+    for (
+      const text of [
+        "",
+        "02:00:5e:ab:53",
+        "02:00:5e:ab:53:01:02",
+        "02:00:5e:ab-53-01",
+        "2:0:5e:ab:53:1",
+        "02:00:5e:ab:53:0g",
+        " 02:00:5e:ab:53:01",
+        "0200:5eab:5301",
+      ]
+    ) assertEquals(parseMac(text), undefined, text);
+  });
+
+  it("survives text and octets", () => {
+    fc.assert(fc.property(anyMac, (mac) => {
+      assertEquals(parseMac(formatMac(mac)), mac);
+      const bytes = new Uint8Array(8);
+      writeMac(bytes, 1, mac);
+      assertEquals(readMac(bytes, 1), mac);
+      assertEquals([bytes[0], bytes[7]], [0, 0]);
+    }));
+  });
+
+  it("tells unicast from zero and group addresses", () => {
+    assertEquals(isUnicastMac(0x0200_5e00_5301), true);
+    assertEquals(isUnicastMac(0), false);
+    assertEquals(isUnicastMac(-1), false);
+    assertEquals(isUnicastMac(0x0100_5e00_0001), false);
+    assertEquals(isUnicastMac(0xffff_ffff_ffff), false);
+  });
+
+  it("matches patterns by leading octets", () => {
+    const patterns = ["02:de:ad:*", "0a-*", "02:00:5e:00:53:01"].map((text) =>
+      parseMacPattern(text)!
+    );
+    assertEquals(matchesMac(patterns, 0x02de_ad00_0000), true);
+    assertEquals(matchesMac(patterns, 0x02de_adff_ffff), true);
+    assertEquals(matchesMac(patterns, 0x02de_ae00_0000), false);
+    assertEquals(matchesMac(patterns, 0x0a12_3456_789a), true);
+    assertEquals(matchesMac(patterns, 0x0200_5e00_5301), true);
+    assertEquals(matchesMac(patterns, 0x0200_5e00_5302), false);
+    for (const text of ["*", "02:de:ad*", "02:d*", "02:*:ad", ""]) {
+      assertEquals(parseMacPattern(text), undefined, text);
+    }
+  });
+});

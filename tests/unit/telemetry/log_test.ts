@@ -1,0 +1,149 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { FakeTime } from "@std/testing/time";
+import {
+  MAX_LOG_LINES_A_MINUTE,
+  MAX_LOG_QUEUE,
+  MAX_LOG_RESERVE,
+  MAX_WARNINGS_A_MINUTE,
+} from "../../../lib/overload/limits.ts";
+import { Log, type LogSink, shown } from "../../../lib/telemetry/log.ts";
+
+/** A reader that takes what is written when it is let. */
+class Reader implements LogSink {
+  text = "";
+  #ready = Promise.resolve();
+  #go = () => {};
+
+  stall(): void {
+    this.#ready = new Promise((resolve) => this.#go = resolve);
+  }
+
+  goOn(): void {
+    this.#go();
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    await this.#ready;
+    this.text += new TextDecoder().decode(bytes);
+    return bytes.length;
+  }
+
+  get lines(): string[] {
+    return this.text.trimEnd().split("\n");
+  }
+}
+
+describe("log", () => {
+  it("writes text for people", async () => {
+    using _time = new FakeTime("2026-01-02T03:04:05.678Z");
+    const reader = new Reader();
+    const log = new Log("text", "info", reader);
+    log.info("seen", "a machine is here", { mac: "02:00:5e:00:53:01" });
+    log.debug("packet", "not asked for");
+    log.warning("notice", "look");
+    await _time.runMicrotasks();
+    assertEquals(
+      reader.text,
+      "2026-01-02T03:04:05.678Z info    a machine is here\n" +
+        "2026-01-02T03:04:05.678Z warning look\n",
+    );
+  });
+
+  it("writes JSON for collectors", async () => {
+    using time = new FakeTime("2026-01-02T03:04:05.678Z");
+    const reader = new Reader();
+    new Log("json", "debug", reader).debug("packet", "one", { octets: 5 });
+    await time.runMicrotasks();
+    assertEquals(JSON.parse(reader.text), {
+      time: "2026-01-02T03:04:05.678Z",
+      level: "debug",
+      event: "packet",
+      message: "one",
+      octets: 5,
+    });
+  });
+
+  it("loses lines when its reader stalls, and says how many", async () => {
+    const reader = new Reader();
+    reader.stall();
+    const log = new Log("text", "info", reader);
+    log.info("first", "goes into the pipe");
+    for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
+    await log.flush(10);
+    assertEquals(reader.text, "");
+    reader.goOn();
+    await log.flush(1000);
+    assertEquals(reader.lines.length, 1 + MAX_LOG_QUEUE + 1);
+    assert(reader.lines.at(-1)!.includes("7 lines were lost"));
+  });
+
+  it("keeps room for what somebody should look at, and bounds it", async () => {
+    const reader = new Reader();
+    reader.stall();
+    const log = new Log("text", "info", reader);
+    log.info("first", "goes into the pipe");
+    for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
+    for (let line = 0; line < MAX_LOG_RESERVE + 3; line++) {
+      log.warning(`event${line % 10}`, `look ${line}`);
+    }
+    reader.goOn();
+    await log.flush(1000);
+    const looks = reader.lines.filter((line) => line.includes("look"));
+    assertEquals(looks.length, MAX_LOG_RESERVE);
+    assert(reader.lines.at(-1)!.includes("10 lines were lost"));
+  });
+
+  it("holds back a flood, and says so in the next minute", async () => {
+    using time = new FakeTime(0);
+    const reader = new Reader();
+    const log = new Log("text", "info", reader);
+    for (let line = 0; line < MAX_LOG_LINES_A_MINUTE + 5; line++) {
+      if (log.admits("info")) log.info("x", "x");
+      if (line % 1000 === 0) await time.runMicrotasks();
+    }
+    log.info("stopped", "not about a machine");
+    log.warning("notice", "never held back");
+    time.tick(60_000);
+    log.info("later", "later");
+    await time.runMicrotasks();
+    assertEquals(reader.lines.length, MAX_LOG_LINES_A_MINUTE + 4);
+    assert(reader.lines.at(-3)!.endsWith("never held back"));
+    assert(reader.lines.at(-2)!.includes("5 lines were not"));
+  });
+
+  it("holds back a flood of one warning, and no other", async () => {
+    using _time = new FakeTime(0);
+    const reader = new Reader();
+    const log = new Log("json", "info", reader);
+    for (let line = 0; line < MAX_WARNINGS_A_MINUTE + 5; line++) {
+      log.warning("two_macs", "x");
+    }
+    log.warning("notice", "x");
+    log.error("cannot_serve", "x");
+    await log.flush(100);
+    assertEquals(reader.lines.length, MAX_WARNINGS_A_MINUTE + 2);
+    assertEquals(log.heldBackInAll, 5);
+  });
+
+  it("goes on when nobody reads it any more", async () => {
+    const log = new Log("text", "info", {
+      write: () => Promise.reject(new Deno.errors.BrokenPipe()),
+    });
+    log.info("x", "x");
+    await log.flush(100);
+    log.info("x", "x");
+    await log.flush(100);
+  });
+
+  it("shows what clients send without letting it act", () => {
+    assertEquals(shown("mac-1 ü"), "mac-1 ü");
+    assertEquals(
+      shown("a\x1b[2J\n\x7f\u202e\u2066b"),
+      "a\\u{1b}[2J\\u{a}\\u{7f}\\u{202e}\\u{2066}b",
+    );
+    assertEquals(shown("\ud83d\ude00\ud83d"), "\ud83d\ude00\\u{d83d}");
+    assertEquals(shown("x".repeat(200)), "x".repeat(128) + "…");
+    assertEquals(shown("\n".repeat(200)).length, 125 + 1);
+  });
+});

@@ -1,0 +1,331 @@
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { MachineEvent } from "../../../../lib/machines/event_history.ts";
+import { EVENTS } from "../../../../lib/machines/boot_stages.ts";
+import {
+  Histogram,
+  labelled,
+  type Metric,
+  single,
+} from "../../../../lib/telemetry/metrics.ts";
+import {
+  logRecord,
+  logsRequest,
+  metricsRequest,
+  type NumberDataPoint,
+  type OtlpMetric,
+  otlpMetric,
+  resourceOf,
+} from "../../../../lib/telemetry/otlp/encode.ts";
+import { VERSION } from "../../../../lib/telemetry/version.ts";
+import { throughProtobuf, withoutEmptyLists } from "./protobuf.ts";
+import { readLogs, readMetrics } from "../../../support/otlp_strict.ts";
+
+/** 2025-10-13T20:08:24.394955Z, in microseconds. */
+const THEN = 1_760_386_104_394_955;
+const SINCE = 1_760_386_000_000_000;
+
+const RESOURCE = resourceOf({
+  run: "0123456789abcdef",
+  interfaceName: "eth1",
+  baseAddress: "2001:db8:123:4567::",
+});
+
+const RESOURCE_JSON = {
+  attributes: [
+    { key: "service.name", value: { stringValue: "dhcpv6macd" } },
+    { key: "service.version", value: { stringValue: VERSION } },
+    { key: "service.instance.id", value: { stringValue: "0123456789abcdef" } },
+    { key: "network.interface.name", value: { stringValue: "eth1" } },
+    { key: "base_address", value: { stringValue: "2001:db8:123:4567::" } },
+  ],
+};
+
+const EVENT: MachineEvent = {
+  mac: 0x02005e005301,
+  link: 0,
+  event: "http_fetch_uki",
+  timestamp: THEN,
+  repeat: true,
+  detail: {
+    protocol: "http",
+    file_name: "boot.efi",
+    state: "error",
+    sent_bytes: 5_242_880,
+    total_bytes: 12_000_000,
+    error: 'the "client"\nhas left',
+  },
+};
+
+const CONTEXT = {
+  id: "0123456789abcdef-7",
+  address: "2001:db8:123:4567:0:200:5e00:5301",
+  name: "rack 1",
+};
+
+function histogram(...seconds: number[]): Metric {
+  const histogram = new Histogram([0.001, 0.5]);
+  for (const duration of seconds) histogram.observe(duration);
+  return {
+    type: "histogram",
+    name: "answer_duration_seconds",
+    help: "How long.",
+    unit: "s",
+    histogram,
+  };
+}
+
+function metricsText(...metrics: Metric[]): string {
+  return [
+    ...metricsRequest(
+      RESOURCE,
+      metrics.map((metric) => otlpMetric(metric, SINCE, THEN))
+        .filter((metric): metric is OtlpMetric => metric !== undefined),
+    ),
+  ].join("");
+}
+
+function logsText(...events: MachineEvent[]): string {
+  const records = events.map((event) => logRecord(event, CONTEXT));
+  return [...logsRequest(RESOURCE, records)].join("");
+}
+
+/** One of every kind. */
+const METRICS = [
+  labelled("counter", "answers_total", "Answers, by type.", "type", [
+    ["solicit", 3],
+    ["request", 0],
+  ]),
+  single("gauge", "process_start_time_seconds", "When.", 1.5, "s"),
+  single("counter", "sent_bytes_total", "Octets.", 2 ** 53 - 1, "By"),
+  histogram(0.0005, 0.001, 0.25, 7),
+];
+
+describe("OTLP JSON", () => {
+  it("of an event", () => {
+    assertEquals(JSON.parse(logsText(EVENT)), {
+      resourceLogs: [{
+        resource: RESOURCE_JSON,
+        scopeLogs: [{
+          scope: { name: "dhcpv6macd", version: VERSION },
+          logRecords: [{
+            timeUnixNano: "1760386104394955000",
+            observedTimeUnixNano: "1760386104394955000",
+            severityNumber: 9,
+            severityText: "INFO",
+            eventName: "http_fetch_uki",
+            body: {
+              stringValue:
+                '02:00:5e:00:53:01: http_fetch_uki boot.efi, error, 5242880 of 12000000 octets: the "client"\\u{a}has left',
+            },
+            attributes: [
+              { key: "event.name", value: { stringValue: "http_fetch_uki" } },
+              {
+                key: "log.record.uid",
+                value: { stringValue: "0123456789abcdef-7" },
+              },
+              { key: "mac", value: { stringValue: "02:00:5e:00:53:01" } },
+              {
+                key: "ipv6_address",
+                value: { stringValue: "2001:db8:123:4567:0:200:5e00:5301" },
+              },
+              { key: "name", value: { stringValue: "rack 1" } },
+              { key: "repeat_event", value: { boolValue: true } },
+              { key: "detail.protocol", value: { stringValue: "http" } },
+              { key: "detail.file_name", value: { stringValue: "boot.efi" } },
+              { key: "detail.state", value: { stringValue: "error" } },
+              { key: "detail.sent_bytes", value: { intValue: "5242880" } },
+              { key: "detail.total_bytes", value: { intValue: "12000000" } },
+              {
+                key: "detail.error",
+                value: { stringValue: 'the "client"\nhas left' },
+              },
+            ],
+          }],
+        }],
+      }],
+    });
+  });
+
+  it("of an event with nothing besides, of a machine without a name", () => {
+    const record = logRecord(
+      { ...EVENT, event: "os_init", repeat: false, detail: null },
+      { ...CONTEXT, name: undefined },
+    );
+    assertEquals(record.body, { stringValue: "02:00:5e:00:53:01: os_init" });
+    assertEquals(record.attributes.map(({ key }) => key), [
+      "event.name",
+      "log.record.uid",
+      "mac",
+      "ipv6_address",
+      "repeat_event",
+    ]);
+  });
+
+  it("of metrics", () => {
+    const startTimeUnixNano = "1760386000000000000";
+    const timeUnixNano = "1760386104394955000";
+    assertEquals(JSON.parse(metricsText(...METRICS)), {
+      resourceMetrics: [{
+        resource: RESOURCE_JSON,
+        scopeMetrics: [{
+          scope: { name: "dhcpv6macd", version: VERSION },
+          metrics: [{
+            name: "answers_total",
+            description: "Answers, by type.",
+            unit: "",
+            sum: {
+              dataPoints: [["solicit", "3"], ["request", "0"]].map((
+                [stringValue, asInt],
+              ) => ({
+                attributes: [{ key: "type", value: { stringValue } }],
+                startTimeUnixNano,
+                timeUnixNano,
+                asInt,
+              })),
+              aggregationTemporality: 2,
+              isMonotonic: true,
+            },
+          }, {
+            name: "process_start_time_seconds",
+            description: "When.",
+            unit: "s",
+            gauge: {
+              dataPoints: [{ attributes: [], timeUnixNano, asDouble: 1.5 }],
+            },
+          }, {
+            name: "sent_bytes_total",
+            description: "Octets.",
+            unit: "By",
+            sum: {
+              dataPoints: [{
+                attributes: [],
+                startTimeUnixNano,
+                timeUnixNano,
+                asInt: "9007199254740991",
+              }],
+              aggregationTemporality: 2,
+              isMonotonic: true,
+            },
+          }, {
+            name: "answer_duration_seconds",
+            description: "How long.",
+            unit: "s",
+            histogram: {
+              dataPoints: [{
+                attributes: [],
+                startTimeUnixNano,
+                timeUnixNano,
+                count: "4",
+                sum: 0.0005 + 0.001 + 0.25 + 7,
+                bucketCounts: ["2", "1", "1"],
+                explicitBounds: [0.001, 0.5],
+              }],
+              aggregationTemporality: 2,
+            },
+          }],
+        }],
+      }],
+    });
+  });
+
+  it("of seconds that happen to be whole, as of others", () => {
+    const text = metricsText(single("gauge", "a", "", 3, "s"));
+    assertEquals(/"as[^}]*/.exec(text)?.[0], '"asDouble":3');
+  });
+
+  it("of numbers that JSON has no digits for", () => {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      const text = metricsText(single("gauge", "a", "", value));
+      assertEquals(/"as[^}]*/.exec(text)?.[0], `"asDouble":"${value}"`);
+    }
+  });
+
+  it("of a clock that was set back since the start", () => {
+    const [metric] = METRICS;
+    const written = otlpMetric(metric!, THEN, SINCE);
+    assert(written !== undefined && "sum" in written);
+    const [{ startTimeUnixNano, timeUnixNano }] = written.sum.dataPoints as [
+      NumberDataPoint,
+    ];
+    assertEquals(timeUnixNano, `${SINCE}000`);
+    assertEquals(startTimeUnixNano, timeUnixNano);
+  });
+
+  it("of a metric without a value: none", () => {
+    const metric = labelled("counter", "a_total", "", "type", []);
+    assertEquals(otlpMetric(metric, SINCE, THEN), undefined);
+  });
+
+  it("has the log line's level as severity", () => {
+    const severityOf = (event: MachineEvent) =>
+      logRecord(event, CONTEXT).severityText;
+    const quiet = { ...EVENT, detail: null };
+    assertEquals(severityOf({ ...quiet, repeat: false }), "INFO");
+    assertEquals(severityOf(quiet), "DEBUG");
+    assertEquals(severityOf(EVENT), "INFO");
+    assertEquals(severityOf({ ...quiet, event: "address_declined" }), "WARN");
+  });
+
+  it("is what a strict reader takes", () => {
+    const events = EVENTS.map((event) => ({ ...EVENT, event }));
+    const { items } = readLogs(logsText(...events));
+    assertEquals(items.map(({ eventName }) => eventName), [...EVENTS]);
+    assertEquals(items[0]!.attributes["detail.sent_bytes"], 5_242_880);
+    const metrics = readMetrics(metricsText(...METRICS));
+    assertEquals([...metrics.items.keys()].length, METRICS.length);
+    assertEquals(metrics.resource["network.interface.name"], "eth1");
+  });
+
+  it("is what the protocol's own definitions take, and all of it", () => {
+    const logs = JSON.parse(logsText(EVENT, { ...EVENT, detail: null }));
+    assertEquals(throughProtobuf("logs", logs), logs);
+    const metrics = JSON.parse(metricsText(...METRICS));
+    assertEquals(
+      throughProtobuf("metrics", metrics),
+      withoutEmptyLists(metrics),
+    );
+  });
+});
+
+describe("the strict reader and the protocol's definitions", () => {
+  const good = () => JSON.parse(logsText(EVENT));
+  const recordOf = (request: ReturnType<typeof good>) =>
+    request.resourceLogs[0].scopeLogs[0].logRecords[0];
+  const changes: [string, (record: Record<string, unknown>) => void][] = [
+    ["time_unix_nano", (record) => {
+      record.time_unix_nano = record.timeUnixNano;
+    }],
+    ["a time as a number", (record) => {
+      record.timeUnixNano = Number(record.timeUnixNano);
+    }],
+    ["a severity as a word", (record) => {
+      record.severityNumber = "SEVERITY_NUMBER_INFO";
+    }],
+    ["an integer as a number", (record) => {
+      record.attributes = [{ key: "a", value: { intValue: 5 } }];
+    }],
+    ["a body that is plain text", (record) => {
+      record.body = "text";
+    }],
+  ];
+  for (const [what, change] of changes) {
+    it(`are not fooled by ${what}`, () => {
+      const request = good();
+      change(recordOf(request));
+      assertThrows(() => readLogs(JSON.stringify(request)), Error);
+      let through: unknown;
+      try {
+        through = throughProtobuf("logs", request);
+      } catch {
+        return; // Refused altogether.
+      }
+      assertNotEquals(through, request);
+    });
+  }
+});

@@ -1,0 +1,538 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { MAX_OTLP_BATCH } from "../../../../lib/overload/limits.ts";
+import { Log } from "../../../../lib/telemetry/log.ts";
+import { MachineWriter } from "../../../../lib/machines/json.ts";
+import { MachineRegistry } from "../../../../lib/machines/registry.ts";
+import { single } from "../../../../lib/telemetry/metrics.ts";
+import {
+  type ExporterTiming,
+  OtlpExporter,
+} from "../../../../lib/telemetry/otlp/exporter.ts";
+import { formatMac } from "../../../../lib/net/mac.ts";
+import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
+import { Turns } from "../../../../lib/overload/scheduler.ts";
+import { eventually, pause } from "../../../support/lab.ts";
+import { Collector } from "./collector.ts";
+import { readLogs } from "../../../support/otlp_strict.ts";
+
+const BASE = "2001:db8:1:2::";
+const RUN = "0123456789abcdef";
+
+/** As in life, but a hundred times as fast. */
+const TIMING: ExporterTiming = {
+  metricsInterval: 100,
+  gathering: 20,
+  patience: 400,
+  firstPause: 20,
+  longestPause: 100,
+  lastFlush: 600,
+};
+
+interface Options {
+  readonly timing?: Partial<ExporterTiming>;
+  readonly maxEvents?: number;
+  readonly turns?: Turns;
+  /** Behind the collector's own address. */
+  readonly path?: string;
+  readonly password?: string;
+}
+
+/** What a daemon has of it: machines that events happen to, and a log. */
+class Setup implements AsyncDisposable {
+  readonly collector = new Collector();
+  readonly registry: MachineRegistry;
+  readonly exporter: OtlpExporter;
+  #log = "";
+  #machines = 0;
+  #isStopped = false;
+
+  constructor(
+    {
+      timing,
+      maxEvents = 100_000,
+      turns = new Turns(),
+      path = "/",
+      password = "",
+    }: Options = {},
+  ) {
+    this.registry = new MachineRegistry(
+      { machines: 65_536, events: maxEvents },
+      { happened: () => this.exporter.happened() },
+    );
+    this.collector.start();
+    const sink = {
+      write: (bytes: Uint8Array) => {
+        this.#log += new TextDecoder().decode(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    };
+    const endpoint = new URL(path, this.collector.endpoint);
+    if (password !== "") Object.assign(endpoint, { username: "me", password });
+    this.exporter = new OtlpExporter({
+      endpoint,
+      run: RUN,
+      interfaceName: "lan",
+      baseAddress: BASE,
+      events: this.registry.log,
+      writer: new MachineWriter(this.registry, [{
+        text: BASE,
+        bytes: parseIpv6(BASE)!,
+      }]),
+      names: { of: (mac) => mac === 1 ? "the first" : undefined },
+      metrics: () => [
+        single("counter", "machines_seen_total", "", this.#machines),
+      ],
+      turns,
+      log: new Log("json", "info", sink),
+    }, { ...TIMING, ...timing });
+    this.exporter.start();
+  }
+
+  /** So many new machines come: event `n` is of the machine with MAC `n`. */
+  happen(count: number): void {
+    while (count-- > 0) this.registry.add(++this.#machines, 0);
+  }
+
+  /** The log's lines of an event. */
+  async logged(event: string): Promise<Record<string, unknown>[]> {
+    await Promise.resolve();
+    return this.#log.split("\n").filter((line) => line !== "")
+      .map((line) => JSON.parse(line)).filter((line) => line.event === event);
+  }
+
+  /** The numbers of the events that the collector has, as they came. */
+  get numbers(): number[] {
+    return this.collector.events.map(({ attributes, eventName }) => {
+      const id = String(attributes["log.record.uid"]);
+      const number = Number(id.slice(RUN.length + 1));
+      assertEquals(id, `${RUN}-${number}`);
+      assertEquals(eventName, "init");
+      assertEquals(attributes.mac, formatMac(number));
+      return number;
+    });
+  }
+
+  /** Waits until the collector has all events, which end with this one. */
+  async has(number: number): Promise<void> {
+    await eventually(
+      `event ${number}`,
+      () =>
+        this.exporter.waitingEvents === 0 &&
+        this.registry.log.next === number + 1,
+    );
+    assertEquals(this.numbers.at(-1), number);
+  }
+
+  /** Requests for events that came, taken or not. */
+  get asked() {
+    return this.collector.received.filter(({ path }) => path === "/v1/logs");
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    await this.exporter.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.collector.stop();
+    assertEquals(this.collector.faults, []);
+  }
+}
+
+function upTo(last: number, first = 1): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** Answers the first requests for events so, and takes what comes then. */
+function firstAnswers(...answers: (() => Response | Promise<Response>)[]) {
+  return (path: string) =>
+    path === "/v1/logs" ? answers.shift()?.() : undefined;
+}
+
+describe("events", () => {
+  it("come in order, each once, in batches", async () => {
+    await using setup = new Setup();
+    for (let burst = 0; burst < 10; burst++) {
+      setup.happen(burst * 100);
+      await pause(10);
+    }
+    await setup.has(4500);
+    assertEquals(setup.numbers, upTo(4500));
+    const sizes = setup.collector.taken("/v1/logs").map((body) =>
+      readLogs(body).items.length
+    );
+    assertEquals(Math.max(...sizes), MAX_OTLP_BATCH);
+    assertEquals(setup.exporter.deliveredEvents, 4500);
+    assertEquals(setup.exporter.waitingEvents, 0);
+    assertEquals(setup.exporter.lostEvents, 0);
+  });
+
+  it("are gathered for a while", async () => {
+    await using setup = new Setup({ timing: { gathering: 300 } });
+    await pause(50);
+    setup.happen(1);
+    await pause(50);
+    setup.happen(2);
+    await setup.has(3);
+    assertEquals(setup.asked.length, 1);
+  });
+
+  it("are not held back when a batch is full", async () => {
+    await using setup = new Setup({ timing: { gathering: 60_000 } });
+    await pause(50);
+    setup.happen(1);
+    await pause(50);
+    setup.happen(MAX_OTLP_BATCH - 1);
+    await setup.has(MAX_OTLP_BATCH);
+  });
+
+  it("say who tells, of whom and what", async () => {
+    await using setup = new Setup();
+    const machine = setup.registry.add(1, 0);
+    setup.registry.reach(machine, "http_boot");
+    await eventually("2 events", () => setup.collector.events.length === 2);
+    const { resource, items } = readLogs(setup.collector.taken("/v1/logs")[0]!);
+    assertEquals(resource["service.instance.id"], RUN);
+    assertEquals(resource["network.interface.name"], "lan");
+    assertEquals(resource.base_address, BASE);
+    assertEquals(items.map(({ attributes }) => attributes.name), [
+      "the first",
+      "the first",
+    ]);
+    assertEquals(items[0]!.attributes.ipv6_address, "2001:db8:1:2::1");
+    assertEquals(items.map(({ eventName }) => eventName), [
+      "init",
+      "http_boot",
+    ]);
+  });
+
+  it("go below the path of the endpoint", async () => {
+    for (const path of ["/otlp", "/a/b/"]) {
+      await using setup = new Setup({ path });
+      setup.happen(1);
+      const base = path.replace(/\/$/, "");
+      await eventually(
+        path,
+        () =>
+          setup.collector.taken(`${base}/v1/logs`).length === 1 &&
+          setup.collector.taken(`${base}/v1/metrics`).length > 0,
+      );
+    }
+  });
+
+  it("do not wait for metrics that hang", async () => {
+    await using setup = new Setup();
+    setup.collector.answer = async (path) => {
+      if (path === "/v1/metrics") await pause(300);
+      return undefined;
+    };
+    setup.happen(1);
+    await setup.has(1);
+    assertEquals(setup.collector.taken("/v1/metrics").length, 0);
+  });
+});
+
+describe("metrics", () => {
+  it("come again and again, with what is so then", async () => {
+    await using setup = new Setup();
+    const valueOf = () =>
+      setup.collector.metrics?.items.get("machines_seen_total")?.[0]?.value;
+    await eventually("the first", () => valueOf() === 0);
+    setup.happen(3);
+    await eventually("the second", () => valueOf() === 3);
+    setup.happen(4);
+    await eventually("the third", () => valueOf() === 7);
+  });
+
+  it("come at their interval", async () => {
+    await using setup = new Setup();
+    const begun = performance.now();
+    await eventually(
+      "6 times",
+      () => setup.collector.taken("/v1/metrics").length === 6,
+    );
+    // The first comes at once.
+    assert(performance.now() - begun >= 5 * TIMING.metricsInterval - 50);
+  });
+});
+
+describe("a collector that is away", () => {
+  it("has everything when it is back, and is told of once", async () => {
+    await using setup = new Setup();
+    setup.happen(100);
+    await setup.has(100);
+    await setup.collector.stop();
+    setup.happen(1);
+    await eventually(
+      "a failure",
+      () => setup.exporter.requests.logs.failed > 0,
+    );
+    for (let burst = 0; burst < 20; burst++) {
+      setup.happen(200);
+      await pause(50);
+    }
+    const { failed } = setup.exporter.requests.logs;
+    // A second at 50 to 100 ms each, and some before.
+    assert(failed >= 5 && failed <= 30, `${failed} tries`);
+    assertEquals(setup.exporter.waitingEvents, 4001);
+    assertEquals((await setup.logged("collector_away")).length, 1);
+    setup.collector.start();
+    await setup.has(4101);
+    assertEquals(setup.numbers, upTo(4101));
+    assertEquals(setup.exporter.lostEvents, 0);
+    assertEquals((await setup.logged("collector_away")).length, 1);
+    await eventually(
+      "back",
+      async () => (await setup.logged("collector_back")).length === 1,
+    );
+    assertEquals(await setup.logged("events_lost"), []);
+  });
+
+  it("for too long loses what the log forgets; that is counted", async () => {
+    await using setup = new Setup({ maxEvents: 1000 });
+    await setup.collector.stop();
+    setup.happen(10);
+    await eventually(
+      "a failure",
+      () => setup.exporter.requests.logs.failed > 0,
+    );
+    setup.happen(3000);
+    // Ten were written already, and wait besides what the log remembers.
+    assertEquals(setup.exporter.lostEvents, 2000);
+    assertEquals(setup.exporter.waitingEvents, 1010);
+    setup.collector.start();
+    await setup.has(3010);
+    assertEquals(setup.numbers, [...upTo(10), ...upTo(3010, 2011)]);
+    assertEquals(setup.exporter.lostEvents, 2000);
+    assertEquals(setup.exporter.deliveredEvents, 1010);
+    const lines = await setup.logged("events_lost");
+    assertEquals(lines.map(({ events }) => events), [2000]);
+    assertMatch(String(lines[0]!.message), /^2000 events have not reached/);
+  });
+
+  it("is told of without the password that it gets", async () => {
+    await using setup = new Setup({ password: "secret" });
+    setup.happen(1);
+    await setup.has(1);
+    assertEquals(
+      setup.asked[0]!.headers.get("authorization"),
+      `Basic ${btoa("me:secret")}`,
+    );
+    await setup.collector.stop();
+    const [line] = await eventually("a line", async () => {
+      const lines = await setup.logged("collector_away");
+      return lines.length > 0 && lines;
+    });
+    assertMatch(
+      String(line!.message),
+      /^the collector at http:\/\/127\.0\.0\.1:\d+ does not take .*refused/,
+    );
+    assert(!JSON.stringify(line).includes("secret"));
+  });
+});
+
+describe("a collector that has too much to do", () => {
+  it("gets the same batch when it has asked to", async () => {
+    await using setup = new Setup();
+    setup.collector.answer = firstAnswers(() =>
+      new Response("", { status: 429, headers: { "retry-after": "1" } })
+    );
+    setup.happen(3);
+    await setup.has(3);
+    setup.happen(1);
+    await setup.has(4);
+    const [first, second, third] = setup.asked;
+    assertEquals(first!.body, second!.body);
+    assert(second!.at - first!.at >= 990, `${second!.at - first!.at} ms`);
+    assertLess(third!.at - second!.at, 900);
+    assertEquals(setup.numbers, upTo(4));
+    assertEquals(setup.exporter.requests.logs, {
+      delivered: 2,
+      failed: 1,
+      refused: 0,
+    });
+  });
+
+  it("gets it later and later when it has not", async () => {
+    await using setup = new Setup({
+      timing: { firstPause: 100, longestPause: 10_000 },
+    });
+    const busy = () => new Response("", { status: 503 });
+    setup.collector.answer = firstAnswers(busy, busy, busy);
+    setup.happen(1);
+    await setup.has(1);
+    const pauses = setup.asked.map(({ at }) => at).map((at, index, all) =>
+      at - (all[index - 1] ?? at)
+    ).slice(1);
+    pauses.forEach((pause, index) => {
+      assert(pause >= 50 * 2 ** index - 5, `${pauses}`);
+    });
+  });
+
+  it("and hangs is asked again", async () => {
+    await using setup = new Setup();
+    setup.collector.answer = firstAnswers(async () => {
+      await pause(900);
+      return new Response("", { status: 503 });
+    });
+    setup.happen(2);
+    await setup.has(2);
+    setup.happen(1);
+    await setup.has(3);
+    assertEquals(setup.numbers, upTo(3));
+    assertEquals(setup.exporter.requests.logs.failed, 1);
+    const [line] = await setup.logged("collector_away");
+    assertMatch(String(line!.message), /does not answer in time/);
+    await pause(600); // until the fixture has answered too
+  });
+});
+
+describe("a collector that refuses", () => {
+  it("gets what comes next, and is told of once", async () => {
+    await using setup = new Setup();
+    const refuse = () =>
+      Response.json({ code: 3, message: "what\nis this" }, { status: 400 });
+    setup.collector.answer = firstAnswers(refuse, refuse, refuse);
+    for (let number = 1; number <= 4; number++) {
+      setup.happen(1);
+      await eventually("an answer", () => setup.asked.length === number);
+    }
+    await setup.has(4);
+    assertEquals(setup.numbers, [4]);
+    assertEquals(setup.exporter.requests.logs, {
+      delivered: 1,
+      failed: 0,
+      refused: 3,
+    });
+    assertEquals(setup.exporter.refusedEvents, 3);
+    assertEquals(setup.exporter.deliveredEvents, 1);
+    const lines = await setup.logged("collector_refuses");
+    assertEquals(lines.length, 1);
+    assertMatch(
+      String(lines[0]!.message),
+      /refuses events: it answers 400, what\\u\{a\}is this; .* dropped$/,
+    );
+    assertEquals(await setup.logged("collector_away"), []);
+  });
+
+  it("a part: that is counted and told of once", async () => {
+    await using setup = new Setup();
+    const partly = () =>
+      Response.json({
+        partialSuccess: { rejectedLogRecords: "2", errorMessage: "too old" },
+      });
+    setup.collector.answer = firstAnswers(partly, partly);
+    setup.happen(5);
+    await eventually("an answer", () => setup.asked.length === 1);
+    setup.happen(5);
+    await eventually("another", () => setup.asked.length === 2);
+    await eventually("a count", () => setup.exporter.deliveredEvents === 6);
+    assertEquals(setup.exporter.refusedEvents, 4);
+    const lines = await setup.logged("collector_rejects");
+    assertEquals(lines.length, 1);
+    assertMatch(String(lines[0]!.message), /drops some of the events.*too old/);
+  });
+});
+
+describe("the end", () => {
+  it("comes after a last push of everything", async () => {
+    await using setup = new Setup({
+      timing: { gathering: 60_000, metricsInterval: 60_000 },
+    });
+    await eventually(
+      "metrics",
+      () => setup.collector.taken("/v1/metrics").length === 1,
+    );
+    setup.happen(400);
+    await pause(50);
+    assertEquals(setup.asked.length, 0);
+    setup.happen(2000);
+    await setup.stop();
+    assertEquals(setup.numbers, upTo(2400));
+    assertEquals(
+      setup.collector.metrics?.items.get("machines_seen_total")?.[0]?.value,
+      2400,
+    );
+    assertEquals(await setup.logged("events_lost"), []);
+  });
+
+  it("comes at once when there is nothing to push", async () => {
+    await using setup = new Setup({ timing: { metricsInterval: 60_000 } });
+    await pause(100);
+    const begun = performance.now();
+    await setup.stop();
+    assertLess(performance.now() - begun, 500);
+    assertEquals(setup.asked.length, 0);
+  });
+
+  for (
+    const [what, patience] of [
+      ["hangs from before", 60_000],
+      ["hangs then", 60_000],
+      ["is away", 400],
+    ] as const
+  ) {
+    it(`comes in time when the collector ${what}`, async () => {
+      await using setup = new Setup({
+        timing: { patience, longestPause: 60_000, firstPause: 60_000 },
+      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const busy = () => new Response("", { status: 503 });
+      setup.collector.answer = () => promise.then(busy);
+      setup.happen(1);
+      if (what !== "hangs then") await pause(200);
+      if (what === "is away") {
+        resolve();
+        await setup.collector.stop();
+        await eventually(
+          "a failure",
+          () => setup.exporter.requests.logs.failed > 0,
+        );
+      }
+      setup.happen(2);
+      const begun = performance.now();
+      await setup.stop();
+      assertLess(performance.now() - begun, TIMING.lastFlush + 500);
+      const lines = await setup.logged("events_lost");
+      assertEquals(lines.map(({ events }) => events), [3]);
+      resolve();
+    });
+  }
+});
+
+describe("packets", () => {
+  it("have their turn while much is written", async () => {
+    /** Counts slices; in each pause between two, more happens. */
+    class BusyTurns extends Turns {
+      slices = 0;
+      between = () => {};
+      override async run<T>(work: () => T): Promise<T> {
+        this.slices++;
+        this.between();
+        return await super.run(work);
+      }
+    }
+    const turns = new BusyTurns();
+    await using setup = new Setup({ turns, maxEvents: 600 });
+    // The log runs over what is just being read, in the midst of a batch.
+    turns.between = () => {
+      if (setup.registry.log.next < 20_000) setup.happen(150);
+    };
+    setup.happen(150);
+    await eventually("the last", () =>
+      setup.registry.log.next >= 20_000 &&
+      setup.exporter.waitingEvents === 0);
+    const { numbers } = setup;
+    const { exporter, registry } = setup;
+    assertEquals(numbers.length, exporter.deliveredEvents);
+    assert(numbers.every((one, at) => at === 0 || one > numbers[at - 1]!));
+    assert(turns.slices > setup.asked.length);
+    assertEquals(
+      numbers.length + exporter.lostEvents + exporter.waitingEvents,
+      registry.log.next - 1,
+    );
+  });
+});

@@ -1,0 +1,190 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  MAX_OTLP_RESPONSE,
+  MAX_RETRY_AFTER,
+} from "../../../../lib/overload/limits.ts";
+import {
+  type Outcome,
+  parseRetryAfter,
+  post,
+} from "../../../../lib/telemetry/otlp/post.ts";
+
+/** Posts to a server that answers so. */
+async function postTo(
+  answer: () => Response | Promise<Response>,
+  patience = 5000,
+): Promise<Outcome> {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    answer,
+  );
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), patience);
+  const url = new URL(`http://127.0.0.1:${server.addr.port}/v1/logs`);
+  const outcome = await post(url, "{}", controller.signal);
+  clearTimeout(timer);
+  return outcome;
+}
+
+const delivered = (rejected = 0, message = ""): Outcome => ({
+  kind: "delivered",
+  rejected,
+  message,
+});
+
+describe("the answer of a collector", () => {
+  for (
+    const [what, answer, outcome] of [
+      ["all is well", () => Response.json({}), delivered()],
+      ["nothing", () => new Response(null, { status: 204 }), delivered()],
+      ["no JSON", () => new Response("<p>thanks</p>"), delivered()],
+      ["a list", () => Response.json([1]), delivered()],
+      [
+        "partial success",
+        () =>
+          Response.json({
+            partialSuccess: { rejectedLogRecords: "3", errorMessage: "old" },
+          }),
+        delivered(3, "old"),
+      ],
+      [
+        "partial success of metrics, by a number",
+        () => Response.json({ partialSuccess: { rejectedDataPoints: 2 } }),
+        delivered(2),
+      ],
+      [
+        "a warning",
+        () => Response.json({ partialSuccess: { errorMessage: "soon full" } }),
+        delivered(0, "soon full"),
+      ],
+      [
+        "partial success that makes no sense",
+        () =>
+          Response.json({
+            partialSuccess: { rejectedLogRecords: "some", errorMessage: 5 },
+          }),
+        delivered(),
+      ],
+    ] as [string, () => Response, Outcome][]
+  ) {
+    it(what, async () => assertEquals(await postTo(answer), outcome));
+  }
+
+  for (const status of [429, 502, 503, 504]) {
+    it(`${status} may be tried again`, async () => {
+      const outcome = await postTo(() =>
+        Response.json({ message: "busy" }, {
+          status,
+          headers: { "retry-after": "7" },
+        })
+      );
+      assertEquals(outcome, {
+        kind: "failed",
+        reason: `it answers ${status}, busy`,
+        retryAfter: 7000,
+      });
+    });
+  }
+
+  for (const status of [400, 401, 404, 408, 413, 500, 501]) {
+    it(`${status} may not`, async () => {
+      assertEquals(await postTo(() => new Response("", { status })), {
+        kind: "refused",
+        reason: `it answers ${status}`,
+      });
+    });
+  }
+
+  it("that sends elsewhere is not followed", async () => {
+    let count = 0;
+    const outcome = await postTo(() => {
+      count++;
+      return new Response(null, {
+        status: 307,
+        headers: { location: "/other" },
+      });
+    });
+    assertEquals(outcome, { kind: "refused", reason: "it answers 307" });
+    assertEquals(count, 1);
+  });
+
+  it("that does not end is read so far and no further", async () => {
+    let sent = 0;
+    let isCancelled = false;
+    const outcome = await postTo(() =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => {
+            sent += 4096;
+            controller.enqueue(new Uint8Array(4096).fill(32));
+          },
+          cancel: () => {
+            isCancelled = true;
+          },
+        }),
+      )
+    );
+    assertEquals(outcome, delivered());
+    assertEquals(isCancelled, true);
+    // What the sockets of both ends hold besides.
+    assertLess(sent, MAX_OTLP_RESPONSE + 16 * 1024 * 1024);
+  });
+
+  it("that does not come", async () => {
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    const begun = performance.now();
+    const asking = postTo(() => promise, 100);
+    setTimeout(() => resolve(new Response()), 300);
+    assertEquals(await asking, {
+      kind: "failed",
+      reason: "it does not answer in time",
+      retryAfter: undefined,
+    });
+    assertLess(performance.now() - begun, 3000);
+  });
+
+  it("whose status came, but not the rest, counts", async () => {
+    const endless = () => new Response(new ReadableStream());
+    assertEquals(await postTo(endless, 200), delivered());
+  });
+
+  it("of nobody: in words that say why", async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const outcome = await post(
+      new URL(`http://user:secret@127.0.0.1:${port}/`),
+      "{}",
+      new AbortController().signal,
+    );
+    assertEquals(outcome, {
+      kind: "failed",
+      reason:
+        "client error (Connect): tcp connect error: Connection refused (os error 111)",
+      retryAfter: undefined,
+    });
+  });
+});
+
+describe("Retry-After", () => {
+  const now = Date.parse("Mon, 13 Oct 2025 20:08:24 GMT");
+  for (
+    const [header, milliseconds] of [
+      [null, undefined],
+      ["0", 0],
+      [" 12 ", 12_000],
+      ["Mon, 13 Oct 2025 20:08:30 GMT", 6000],
+      ["Mon, 13 Oct 2025 20:00:00 GMT", 0],
+      ["86400", MAX_RETRY_AFTER],
+      ["99999999999999999999", MAX_RETRY_AFTER],
+      ["soon", undefined],
+      ["-5x", undefined],
+      ["", undefined],
+    ] as [string | null, number | undefined][]
+  ) {
+    it(`${header}`, () => {
+      assertEquals(parseRetryAfter(header, now), milliseconds);
+    });
+  }
+});

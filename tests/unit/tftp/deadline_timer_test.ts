@@ -1,0 +1,58 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Alarm } from "../../../lib/tftp/deadline_timer.ts";
+import { pause } from "../../support/lab.ts";
+
+/** Milliseconds; timers here may be late by much. */
+const WHILE = 40;
+const LONG = 60_000;
+
+/** An alarm, its deadline, and when it rang. */
+function setUp(fromNow: number) {
+  const rings: number[] = [];
+  const state = { deadline: performance.now() + fromNow };
+  const alarm = new Alarm(
+    () => state.deadline,
+    () => rings.push(performance.now()),
+  );
+  return { rings, state, alarm };
+}
+
+describe("Alarm", () => {
+  it("rings once when the deadline has passed", async () => {
+    const { rings, state, alarm } = setUp(WHILE);
+    alarm.follow();
+    await pause(10 * WHILE);
+    assertEquals(rings.length, 1);
+    assert(rings[0]! >= state.deadline);
+  });
+
+  it("does not ring before a deadline that has moved away", async () => {
+    const { rings, state, alarm } = setUp(WHILE);
+    alarm.follow();
+    state.deadline += LONG;
+    await pause(5 * WHILE);
+    assertEquals(rings, []);
+    alarm.stop();
+  });
+
+  it("follows a deadline that has come nearer", async () => {
+    const { rings, state, alarm } = setUp(LONG);
+    alarm.follow();
+    state.deadline = performance.now() + WHILE;
+    alarm.follow();
+    await pause(10 * WHILE);
+    assertEquals(rings.length, 1);
+  });
+
+  it("rings no more when it was stopped, and again when it follows", async () => {
+    const { rings, alarm } = setUp(WHILE);
+    alarm.follow();
+    alarm.stop();
+    await pause(5 * WHILE);
+    assertEquals(rings, []);
+    alarm.follow();
+    await pause(5 * WHILE);
+    assertEquals(rings.length, 1);
+  });
+});

@@ -1,0 +1,108 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { toNetascii } from "../../../lib/tftp/netascii.ts";
+import {
+  decodeError,
+  decodeRequest,
+  encodeError,
+  encodeOptionAcknowledgment,
+  encodeRequest,
+} from "../../../lib/tftp/packet.ts";
+import { parseRequestPath } from "../../../lib/tftp/server.ts";
+import { formatMac } from "../../../lib/net/mac.ts";
+import { fc } from "../../support/fast_check.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("TFTP packets", () => {
+  it("requests, as firmware sends them", () => {
+    const octets = bytes(
+      "\0\x01m/ipxe.efi\0octet\0tsize\x000\0BLKSIZE\x001228\0windowsize\x004\0",
+    );
+    const request = decodeRequest(octets)!;
+    assertEquals(request.fileName, "m/ipxe.efi");
+    assertEquals(request.mode, "octet");
+    assertEquals([...request.options], [
+      ["tsize", "0"],
+      ["blksize", "1228"],
+      ["windowsize", "4"],
+    ]);
+  });
+
+  it("requests that are none", () => {
+    for (
+      const text of [
+        "",
+        "\0",
+        "\0\x01",
+        "\0\x01f",
+        "\0\x01f\0octet",
+        "\0\x01f\0mail\0",
+        "\0\x01f\0octet\0blksize\0",
+        "\0\x03f\0octet\0",
+        "\x01\x01f\0octet\0",
+      ]
+    ) assertEquals(decodeRequest(bytes(text)), undefined, JSON.stringify(text));
+  });
+
+  it("any octets are a request or none", () => {
+    const text = fc.string({ unit: fc.constantFrom(..."\0\x01aoctetOCTET/") });
+    fc.assert(
+      fc.property(text, (text) => {
+        const octets = bytes(`\0\x01${text}`);
+        const request = decodeRequest(octets);
+        if (request === undefined) return;
+        assertEquals(decodeRequest(encodeRequest(request)), request);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("OACK and ERROR", () => {
+    assertEquals(
+      encodeOptionAcknowledgment(new Map([["tsize", "7"], ["blksize", "8"]])),
+      bytes("\0\x06tsize\x007\0blksize\x008\0"),
+    );
+    const error = encodeError(1, "no such file");
+    assertEquals(error, bytes("\0\x05\0\x01no such file\0"));
+    assertEquals(decodeError(error), { code: 1, message: "no such file" });
+    assertEquals(decodeError(bytes("\0\x05\0")), { code: 0, message: "" });
+  });
+
+  it("netascii is made once of a file", () => {
+    const file = new TextEncoder().encode("a\nb");
+    assert(toNetascii(file) === toNetascii(file));
+  });
+
+  it("netascii", () => {
+    assertEquals(
+      toNetascii(bytes("a\nb\rc\r\n")),
+      bytes("a\r\nb\r\0c\r\0\r\n"),
+    );
+    const plain = bytes("abc");
+    assertEquals(toNetascii(plain), plain);
+  });
+});
+
+describe("TFTP paths", () => {
+  for (
+    const [path, expected] of [
+      ["02:00:5e:00:53:01/ipxe.efi", "02:00:5e:00:53:01 ipxe.efi"],
+      ["//02-00-5E-00-53-01/autoexec.ipxe", "02:00:5e:00:53:01 autoexec.ipxe"],
+      ["02005e005301", "02:00:5e:00:53:01 "],
+      ["02005e005301/../../etc/passwd", "02:00:5e:00:53:01 ../../etc/passwd"],
+      ["ipxe.efi", undefined],
+      ["", undefined],
+      ["/", undefined],
+      ["../02:00:5e:00:53:01/ipxe.efi", undefined],
+      ["02:00:5e:00:53/ipxe.efi", undefined],
+      ["02:00:5e:00:53:01\\ipxe.efi", undefined],
+      ["\n02:00:5e:00:53:01/ipxe.efi", undefined],
+    ] as const
+  ) {
+    it(JSON.stringify(path), () => {
+      const file = parseRequestPath(path);
+      assertEquals(file && `${formatMac(file.mac)} ${file.name}`, expected);
+    });
+  }
+});

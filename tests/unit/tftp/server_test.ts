@@ -1,0 +1,226 @@
+import { assert, assertEquals } from "@std/assert";
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import {
+  MAX_TFTP_TRANSFERS,
+  MAX_TFTP_TRANSFERS_OF_ONE,
+  MIN_TFTP_STANDSTILL,
+} from "../../../lib/overload/limits.ts";
+import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
+import { TftpServer } from "../../../lib/tftp/server.ts";
+
+/** The first test's port; a closed one is free again only some time later. */
+let port = 16_969;
+const FILE = new Uint8Array(5000).map((_, index) => index);
+const REQUEST = readRequest("ipxe.efi", 1000);
+
+function readRequest(name: string, blockSize: number): Uint8Array {
+  return encodeRequest({
+    opcode: Opcode.ReadRequest,
+    fileName: `020000000012/${name}`,
+    mode: "octet",
+    options: new Map([["blksize", String(blockSize)]]),
+  });
+}
+
+function acknowledge(block: number): Uint8Array {
+  return Uint8Array.of(0, Opcode.Acknowledgment, 0, block);
+}
+
+describe("TftpServer", () => {
+  let server: TftpServer;
+  let client: Deno.DatagramConn;
+  let isAllowed: boolean;
+
+  beforeEach(() => {
+    port++;
+    isAllowed = true;
+    server = new TftpServer({
+      port,
+      interfaceName: "lo",
+      open: () => Promise.resolve(FILE),
+      allows: () => isAllowed,
+      observer: { tftpRefused() {}, transferring() {} },
+    });
+    server.follow(["::1"]);
+    client = Deno.listenDatagram({
+      transport: "udp",
+      hostname: "::1",
+      port: 0,
+    });
+  });
+
+  afterEach(async () => {
+    try {
+      client.close();
+    } catch {
+      // It is closed when nothing came.
+    }
+    server.stop();
+    await server.finished();
+  });
+
+  const ask = (bytes: Uint8Array, to = port) =>
+    client.send(bytes, { transport: "udp", hostname: "::1", port: to });
+
+  /** The next packet that comes, and from which port. */
+  async function next(): Promise<{ bytes: Uint8Array; port: number }> {
+    const late = setTimeout(() => client.close(), 3000);
+    const [bytes, from] = await client.receive();
+    clearTimeout(late);
+    return { bytes: bytes.slice(), port: (from as Deno.NetAddr).port };
+  }
+
+  it("goes on with a transfer whose request comes twice", async () => {
+    await ask(REQUEST);
+    const { bytes, port: transfer } = await next();
+    assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
+    await ask(acknowledge(0), transfer);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
+    // A copy that the network was slow with.
+    await ask(REQUEST);
+    for (let block = 1; block <= 5; block++) {
+      await ask(acknowledge(block), transfer);
+      const data = await next();
+      assertEquals(data.port, transfer);
+      assertEquals(data.bytes[3], block + 1);
+    }
+    await ask(acknowledge(6), transfer);
+    for (let tries = 0; server.transfers > 0; tries++) {
+      assert(tries < 100, "the transfer does not end");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
+  });
+
+  it("goes on with a transfer in whose name another file is asked for", async () => {
+    await ask(REQUEST);
+    const { port: transfer } = await next();
+    await ask(acknowledge(0), transfer);
+    assertEquals((await next()).bytes[3], 1);
+    await ask(readRequest("other", 600));
+    for (let tries = 0; server.refused.other_transfer === 0; tries++) {
+      assert(tries < 100, "it is not counted");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (let block = 1; block <= 5; block++) {
+      await ask(acknowledge(block), transfer);
+      const data = await next();
+      assertEquals([data.port, data.bytes[3]], [transfer, block + 1]);
+    }
+    assertEquals(server.transfers, 1);
+  });
+
+  it("answers nobody that is not of the link", async () => {
+    isAllowed = false;
+    for (const bytes of [REQUEST, Uint8Array.of(0, Opcode.WriteRequest)]) {
+      await ask(bytes);
+    }
+    for (let tries = 0; server.refused.source_not_allowed < 2; tries++) {
+      assert(tries < 100, "it is not counted");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    // What comes first is the answer to the next one, whom it does answer.
+    isAllowed = true;
+    await ask(REQUEST);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.OptionAcknowledgment);
+    assertEquals(server.transfers, 1);
+  });
+
+  it("begins anew when the same port asks for something else", async () => {
+    await ask(REQUEST);
+    const first = await next();
+    await ask(readRequest("other", 600));
+    const second = await next();
+    assert(second.port !== first.port);
+    assertEquals(opcodeOf(second.bytes), Opcode.OptionAcknowledgment);
+    await ask(acknowledge(0), second.port);
+    assertEquals((await next()).bytes.length, 604);
+    assertEquals(server.transfers, 1);
+  });
+
+  it("makes room among those who have stood still, and no others", async () => {
+    const clients: Deno.DatagramConn[] = [];
+    const askFrom = async (host: number) => {
+      const other = Deno.listenDatagram({
+        transport: "udp",
+        hostname: `127.0.0.${host}`,
+        port: 0,
+      });
+      clients.push(other);
+      await other.send(REQUEST, {
+        transport: "udp",
+        hostname: "127.0.0.1",
+        port,
+      });
+      const [bytes, from] = await other.receive();
+      const opcode = opcodeOf(bytes);
+      if (opcode === Opcode.Error) return opcode;
+      await other.send(acknowledge(0), from);
+      await other.receive();
+      return opcode;
+    };
+    server.follow(["::1", "127.0.0.1"]);
+    const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_OF_ONE;
+    for (let host = 1; host <= last; host++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
+      }
+    }
+    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+    assertEquals(await askFrom(last + 1), Opcode.Error);
+    await new Promise((resolve) => setTimeout(resolve, MIN_TFTP_STANDSTILL));
+    assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
+    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+    for (const other of clients) other.close();
+  });
+
+  describe("more than one client may have", () => {
+    const others: Deno.DatagramConn[] = [];
+
+    /** Asks from a port of its own; the first packet that comes back. */
+    async function askAnew(
+      confirms: boolean,
+    ): Promise<number | undefined> {
+      const other = Deno.listenDatagram({
+        transport: "udp",
+        hostname: "::1",
+        port: 0,
+      });
+      others.push(other);
+      await other.send(REQUEST, { transport: "udp", hostname: "::1", port });
+      const [bytes, from] = await other.receive();
+      const opcode = opcodeOf(bytes);
+      if (confirms) {
+        await other.send(acknowledge(0), from);
+        await other.receive();
+      }
+      return opcode;
+    }
+
+    afterEach(() => {
+      for (const other of others.splice(0)) other.close();
+    });
+
+    it("displaces what nobody has confirmed for a second", async () => {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+      }
+      assertEquals(await askAnew(false), Opcode.Error);
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+      }
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.refused.too_many_transfers, 1);
+    });
+
+    it("is refused while all are confirmed", async () => {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+        assertEquals(await askAnew(true), Opcode.OptionAcknowledgment);
+      }
+      assertEquals(await askAnew(false), Opcode.Error);
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.refused.too_many_transfers, 1);
+    });
+  });
+});

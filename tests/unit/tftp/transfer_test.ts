@@ -1,0 +1,427 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  decodeError,
+  encodeError,
+  Opcode,
+  opcodeOf,
+  type Request,
+} from "../../../lib/tftp/packet.ts";
+import { agree, Transfer } from "../../../lib/tftp/transfer.ts";
+import { fc } from "../../support/fast_check.ts";
+
+function request(options: Record<string, string> = {}): Request {
+  return {
+    opcode: Opcode.ReadRequest,
+    fileName: "f",
+    mode: "octet",
+    options: new Map(Object.entries(options)),
+  };
+}
+
+function content(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => index * 7 + (index >> 8));
+}
+
+function ack(block: number): Uint8Array {
+  return Uint8Array.of(0, Opcode.Acknowledgment, block >> 8, block);
+}
+
+function transferOf(octets: Uint8Array, options: Record<string, string> = {}) {
+  return new Transfer(octets, agree(request(options), octets.length), 0);
+}
+
+/** What a transfer sends now: `OACK`, or the number of a block. */
+function sent(transfer: Transfer, now: number): (number | "OACK")[] {
+  const packet = new Uint8Array(transfer.packetSize);
+  const list: (number | "OACK")[] = [];
+  while (transfer.next(packet, now) > 0) {
+    list.push(
+      opcodeOf(packet) === Opcode.OptionAcknowledgment
+        ? "OACK"
+        : packet[2]! << 8 | packet[3]!,
+    );
+    assertLess(list.length, 1000);
+  }
+  return list;
+}
+
+describe("TFTP options", () => {
+  const agreed = (options: Record<string, string>, size = 1000) =>
+    Object.fromEntries(agree(request(options), size).acknowledged);
+
+  for (
+    const [asked, answered] of [
+      [{}, {}],
+      [{ blksize: "1428" }, { blksize: "1428" }],
+      [{ blksize: "8" }, { blksize: "8" }],
+      [{ blksize: "7" }, {}],
+      [{ blksize: "65464" }, { blksize: "65464" }],
+      [{ blksize: "65535" }, { blksize: "65464" }],
+      [{ blksize: "70000" }, {}],
+      [{ blksize: "-1" }, {}],
+      [{ tsize: "0" }, { tsize: "1000" }],
+      [{ tsize: "x" }, {}],
+      [{ timeout: "1" }, { timeout: "1" }],
+      [{ timeout: "255" }, { timeout: "255" }],
+      [{ timeout: "0" }, {}],
+      [{ timeout: "256" }, {}],
+      [{ windowsize: "1" }, { windowsize: "1" }],
+      [{ windowsize: "4" }, { windowsize: "4" }],
+      [{ windowsize: "1000" }, { windowsize: "64" }],
+      [{ windowsize: "0" }, {}],
+      [{ windowsize: "64", blksize: "65464" }, {
+        windowsize: "4",
+        blksize: "65464",
+      }],
+      [{ multicast: "", "x-other": "1" }, {}],
+    ] as [Record<string, string>, Record<string, string>][]
+  ) {
+    it(JSON.stringify(asked), () => assertEquals(agreed(asked), answered));
+  }
+});
+
+describe("TFTP transfer", () => {
+  it("sends block after block", () => {
+    const transfer = transferOf(content(1200));
+    assertEquals(sent(transfer, 0), [1]);
+    assertEquals(transfer.state, "offered");
+    transfer.receive(ack(1), 1);
+    assertEquals(transfer.state, "sending");
+    assertEquals(sent(transfer, 1), [2]);
+    transfer.receive(ack(2), 2);
+    assertEquals(sent(transfer, 2), [3]);
+    assertEquals(transfer.sentOctets, 1024);
+    transfer.receive(ack(3), 3);
+    assertEquals(transfer.state, "complete");
+    assertEquals(transfer.sentOctets, 1200);
+    assertEquals(sent(transfer, 4), []);
+  });
+
+  it("ends with an empty block when the last one is full", () => {
+    const transfer = transferOf(content(512));
+    sent(transfer, 0);
+    transfer.receive(ack(1), 1);
+    const packet = new Uint8Array(transfer.packetSize);
+    assertEquals(transfer.next(packet, 1), 4);
+    transfer.receive(ack(2), 2);
+    assertEquals(transfer.state, "complete");
+  });
+
+  it("sends an empty file", () => {
+    const transfer = transferOf(content(0));
+    assertEquals(sent(transfer, 0), [1]);
+    transfer.receive(ack(1), 1);
+    assertEquals(transfer.state, "complete");
+  });
+
+  it("offers options first, and starts when they are confirmed", () => {
+    const transfer = transferOf(content(5000), {
+      blksize: "1000",
+      windowsize: "2",
+    });
+    assertEquals(sent(transfer, 0), ["OACK"]);
+    transfer.receive(ack(1), 1);
+    assertEquals(sent(transfer, 1), []);
+    transfer.receive(ack(0), 2);
+    assertEquals(sent(transfer, 2), [1, 2]);
+    transfer.receive(ack(2), 3);
+    assertEquals(sent(transfer, 3), [3, 4]);
+  });
+
+  it("goes back once for a lost block, not once for each repeated ACK", () => {
+    const transfer = transferOf(content(5000), {
+      blksize: "100",
+      windowsize: "4",
+    });
+    sent(transfer, 0);
+    transfer.receive(ack(0), 1);
+    assertEquals(sent(transfer, 1), [1, 2, 3, 4]);
+    transfer.receive(ack(1), 2); // 2 is lost: 3 and 4 each bring an ACK
+    assertEquals(sent(transfer, 2), [2, 3, 4, 5]);
+    transfer.receive(ack(1), 2);
+    assertEquals(sent(transfer, 2), []);
+    transfer.receive(ack(5), 3);
+    assertEquals(sent(transfer, 3), [6, 7, 8, 9]);
+    for (let again = 0; again < 3; again++) {
+      transfer.receive(ack(5), 4); // 6 is lost
+      assertEquals(sent(transfer, 4), again === 0 ? [6, 7, 8, 9] : []);
+    }
+  });
+
+  it("does not answer a doubled ACK without a window", () => {
+    const transfer = transferOf(content(5000));
+    sent(transfer, 0);
+    transfer.receive(ack(1), 1);
+    assertEquals(sent(transfer, 1), [2]);
+    transfer.receive(ack(1), 2);
+    assertEquals(sent(transfer, 2), []);
+    transfer.receive(ack(0), 2);
+    assertEquals(sent(transfer, 2), []);
+    transfer.receive(ack(1), 900); // the client has waited: its block is lost
+    assertEquals(sent(transfer, 900), [2]);
+  });
+
+  it("ignores ACKs of blocks that were not sent", () => {
+    const transfer = transferOf(content(50_000), { windowsize: "4" });
+    sent(transfer, 0);
+    transfer.receive(ack(0), 0);
+    sent(transfer, 0);
+    for (const block of [5, 6, 40, 0xffff]) transfer.receive(ack(block), 1);
+    assertEquals(transfer.sentOctets, 0);
+    assertEquals(sent(transfer, 1), []);
+  });
+
+  it("repeats with longer and longer pauses, and gives up", () => {
+    const transfer = transferOf(content(5000));
+    sent(transfer, 0);
+    transfer.receive(ack(1), 0);
+    const times: number[] = [];
+    let now = 0;
+    sent(transfer, now);
+    while (!transfer.isOver) {
+      now = transfer.deadline;
+      transfer.expire(now);
+      if (sent(transfer, now).length > 0) times.push(now);
+      assertLess(times.length, 20);
+    }
+    assertEquals(times.length, 5);
+    const gaps = times.map((time, index) => time - (times[index - 1] ?? 0));
+    assertEquals(gaps, [300, 750, 1875, 4687.5, 11718.75]);
+    assertEquals(transfer.state, "failed");
+    assertEquals(transfer.error, "the client does not answer");
+  });
+
+  it("sends three packets at most to one that confirms nothing", () => {
+    for (const options of [{}, { blksize: "1000" }, { windowsize: "64" }]) {
+      const transfer = transferOf(
+        content(50_000),
+        options as Record<string, string>,
+      );
+      let packets = sent(transfer, 0).length;
+      for (let now = 0; !transfer.isOver; now += 100) {
+        assertLess(now, 60_000);
+        transfer.expire(now);
+        packets += sent(transfer, now).length;
+      }
+      assertEquals(packets, 3);
+    }
+  });
+
+  it("block 0 confirms nothing where nothing was offered", () => {
+    const transfer = transferOf(content(5000));
+    assertEquals(sent(transfer, 0), [1]);
+    for (let now = 600; now < 60_000; now += 600) {
+      transfer.receive(ack(0), now);
+      assertEquals(sent(transfer, now), []);
+    }
+    assertEquals(transfer.state, "offered");
+  });
+
+  it("hears a client that repeats its ACK after the timeout it asked for", () => {
+    const transfer = transferOf(content(5000), { timeout: "255" });
+    sent(transfer, 0);
+    transfer.receive(ack(0), 1);
+    assertEquals(sent(transfer, 1), [1]);
+    transfer.receive(ack(0), 254_000); // block 1 is lost
+    assertEquals(transfer.state, "sending");
+    assertEquals(sent(transfer, 254_000), [1]);
+    transfer.receive(ack(0), 520_000);
+    assertEquals(transfer.error, "the client confirms nothing new");
+  });
+
+  it("waits as long as the client asked for", () => {
+    const transfer = transferOf(content(5000), { timeout: "7" });
+    sent(transfer, 0);
+    assertEquals(transfer.deadline, 7000);
+    transfer.receive(ack(0), 10);
+    sent(transfer, 10);
+    transfer.receive(ack(1), 20);
+    sent(transfer, 20);
+    assertEquals(transfer.deadline, 7020);
+  });
+
+  it("gives up a client that confirms the same block for ever", () => {
+    const transfer = transferOf(content(5000));
+    sent(transfer, 0);
+    transfer.receive(ack(1), 0);
+    for (let now = 0; !transfer.isOver; now += 600) {
+      assertLess(now, 120_000);
+      sent(transfer, now);
+      transfer.receive(ack(1), now);
+    }
+    assertEquals(transfer.error, "the client confirms nothing new");
+  });
+
+  it("knows a client that only wanted to know the size", () => {
+    const probe = transferOf(content(5000), { tsize: "0", blksize: "1228" });
+    sent(probe, 0);
+    probe.receive(encodeError(8, "User aborted the transfer"), 1);
+    assertEquals(probe.state, "probed");
+    const failed = transferOf(content(5000), { blksize: "1228" });
+    sent(failed, 0);
+    failed.receive(encodeError(8, "no"), 1);
+    assertEquals(failed.state, "failed");
+    assertEquals(failed.error, "the client says error 8: no");
+    assertEquals(decodeError(encodeError(8, "no")).code, 8);
+  });
+
+  it("is not moved by garbage", () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => {
+      const transfer = transferOf(content(5000));
+      sent(transfer, 0);
+      transfer.receive(bytes, 1);
+      assert(
+        transfer.isOver ===
+            (opcodeOf(bytes) === Opcode.Error && bytes.length >= 4) ||
+          transfer.sentOctets === 512,
+      );
+    }));
+  });
+});
+
+/** A client as RFC 7440 draws it, behind a network that loses and reorders. */
+function download(
+  octets: Uint8Array,
+  options: Record<string, string>,
+  fate: () => number,
+  loss: number,
+): { received: Uint8Array; packets: number; error: string | undefined } {
+  const transfer = transferOf(octets, options);
+  const { blockSize, windowSize, acknowledged } = agree(
+    request(options),
+    octets.length,
+  );
+  const received = new Uint8Array(octets.length);
+  let last = 0; // the last block in order
+  let isDone = false;
+  let inWindow = 0;
+  let clientDeadline = 4000;
+  let packets = 0;
+  let lastAck: Uint8Array | undefined;
+  const wire: { at: number; toClient: boolean; bytes: Uint8Array }[] = [];
+  let now = 0;
+  const post = (toClient: boolean, bytes: Uint8Array) => {
+    if (fate() < loss) return;
+    for (let copy = fate() < loss / 2 ? 2 : 1; copy > 0; copy--) {
+      wire.push({ at: now + 1 + 3 * fate(), toClient, bytes: bytes.slice() });
+    }
+  };
+  const confirm = (block: number) => {
+    lastAck = ack(block & 0xffff);
+    post(false, lastAck);
+    inWindow = 0;
+    clientDeadline = now + 4000;
+  };
+  const take = (bytes: Uint8Array) => {
+    if (isDone && opcodeOf(bytes) !== Opcode.Data) return;
+    if (opcodeOf(bytes) === Opcode.OptionAcknowledgment) {
+      if (last === 0) confirm(0);
+      return;
+    }
+    const ahead = ((bytes[2]! << 8 | bytes[3]!) - last) & 0xffff;
+    if (ahead !== 1) return confirm(last);
+    last++;
+    received.set(bytes.subarray(4), (last - 1) * blockSize);
+    isDone = bytes.length < 4 + blockSize;
+    if (++inWindow === windowSize || isDone) confirm(last);
+    else clientDeadline = now + 4000;
+  };
+  const packet = new Uint8Array(transfer.packetSize);
+  const hasOptions = acknowledged.size > 0;
+  for (let step = 0; step < 200_000 && !transfer.isOver; step++) {
+    for (let length; (length = transfer.next(packet, now)) > 0;) {
+      packets++;
+      post(true, packet.subarray(0, length));
+    }
+    wire.sort((a, b) => a.at - b.at);
+    const arrival = wire[0];
+    const due = Math.min(transfer.deadline, clientDeadline);
+    if (arrival !== undefined && arrival.at <= due) {
+      wire.shift();
+      now = arrival.at;
+      if (arrival.toClient) take(arrival.bytes);
+      else transfer.receive(arrival.bytes, now);
+    } else if (clientDeadline < transfer.deadline) {
+      now = clientDeadline;
+      clientDeadline += 4000;
+      if (lastAck !== undefined) post(false, lastAck);
+    } else {
+      now = transfer.deadline;
+      transfer.expire(now);
+    }
+  }
+  // The last ACK may be lost for good: what counts is what the client has.
+  return {
+    received: isDone ? received : new Uint8Array(0),
+    packets,
+    error: isDone || hasOptions ? undefined : transfer.error,
+  };
+}
+
+describe("TFTP through a bad network", () => {
+  const block = fc.constantFrom("8", "512", "1228", "1432");
+  const window = fc.constantFrom("1", "2", "4", "16", "64");
+
+  it("brings every octet", () => {
+    let complete = 0;
+    const runs = 150;
+    fc.assert(
+      fc.property(
+        block,
+        window,
+        fc.nat({ max: 60 }),
+        fc.nat(),
+        (blksize, windowsize, blocks, seed) => {
+          const octets = content(
+            blocks * Number(blksize) + seed % Number(blksize),
+          );
+          let state = seed;
+          const fate = () => {
+            state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+            return (state >> 8) / 0x7fffff;
+          };
+          const { received } = download(
+            octets,
+            { blksize, windowsize },
+            fate,
+            0.1,
+          );
+          if (received.length === octets.length && received.length > 0) {
+            assertEquals(received, octets);
+          }
+          if (received.length === octets.length) complete++;
+        },
+      ),
+      { numRuns: runs },
+    );
+    // One whose every packet is lost five times in a row may give up.
+    assert(complete >= 0.97 * runs, `${complete} of ${runs}`);
+  });
+
+  it("needs no packet more than there are blocks when nothing is lost", () => {
+    for (const windowsize of ["1", "4", "64"]) {
+      const octets = content(100_000);
+      const { received, packets } = download(
+        octets,
+        { blksize: "1000", windowsize },
+        () => 0.5,
+        0,
+      );
+      assertEquals(received, octets);
+      assertEquals(packets, 1 + 101);
+    }
+  });
+
+  it("wraps its block numbers", () => {
+    const octets = content(66_000 * 8 + 3);
+    const { received } = download(
+      octets,
+      { blksize: "8", windowsize: "64" },
+      () => 0.5,
+      0,
+    );
+    assertEquals(received.length, octets.length);
+    assert(received.every((octet, index) => octet === octets[index]));
+  });
+});

@@ -1,0 +1,150 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { checkBaseRuntime } from "../../../tools/base_runtime.ts";
+import { commitFlags, commitOf } from "../../../tools/commit.ts";
+
+const TOOL = `${import.meta.dirname}/../../../tools/build.ts`;
+
+async function build(env: Record<string, string>, ...args: string[]) {
+  const [program, ...rest] = Deno.env.get("TEST_DENO")!.split("\n");
+  const { code, stderr } = await new Deno.Command(program!, {
+    args: [...rest, TOOL, ...args],
+    env: { DENORT_BIN: "", ...env },
+  }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+const TARGETS =
+  "x86_64-unknown-linux-gnu, aarch64-unknown-linux-gnu, x86_64-apple-darwin, aarch64-apple-darwin";
+
+describe("build tool", () => {
+  for (
+    const [args, env, sentence] of [
+      [
+        ["--static"],
+        {},
+        "unknown argument --static; there are --target, --base and --commit",
+      ],
+      [
+        ["--target=x86_64-unknown-linux-musl"],
+        {},
+        `x86_64-unknown-linux-musl is no target; the targets are ${TARGETS}`,
+      ],
+      [["--base=mine"], {}, "--base is npm or not given, not mine"],
+      [
+        ["--base=npm"],
+        { DENORT_BIN: "/none" },
+        "--base npm and DENORT_BIN contradict: give one",
+      ],
+      [
+        [],
+        { DENORT_BIN: "/none" },
+        "DENORT_BIN cannot be read: No such file or directory (os error 2): open '/none'",
+      ],
+    ] as [string[], Record<string, string>, string][]
+  ) {
+    it(`${args.join(" ") || "DENORT_BIN"}: one line, exit code 1`, async () => {
+      assertEquals(await build(env, ...args), {
+        code: 1,
+        stderr: `tools/build.ts: ${sentence}\n`,
+      });
+    });
+  }
+
+  it("takes npm's base runtime for no other machine", async () => {
+    const { code, stderr } = await build(
+      {},
+      "--base=npm",
+      "--target=aarch64-apple-darwin",
+    );
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /--base npm has a base runtime for x86_64-unknown-linux-gnu only, .*: set DENORT_BIN/,
+    );
+  });
+});
+
+describe("base runtime", () => {
+  const HEADERS = {
+    "x86_64-unknown-linux-gnu": "7f454c4602010100000000000000000003003e00",
+    "aarch64-unknown-linux-gnu": "7f454c460201010000000000000000000300b700",
+    "x86_64-apple-darwin": "cffaedfe07000001030000000200000011000000",
+    "aarch64-apple-darwin": "cffaedfe0c000001000000000200000011000000",
+  } as const;
+
+  /** Which of the targets a file with these octets is taken for. */
+  async function takenFor(octets: string): Promise<string[]> {
+    const path = await Deno.makeTempFile();
+    await Deno.writeFile(path, Uint8Array.fromHex(octets));
+    const targets: string[] = [];
+    for (const target of Object.keys(HEADERS) as (keyof typeof HEADERS)[]) {
+      await checkBaseRuntime(path, target).then(
+        () => targets.push(target),
+        (error) => assertMatch(error.message, /: a denort for \S+ is needed$/),
+      );
+    }
+    await Deno.remove(path);
+    return targets;
+  }
+
+  for (const [target, header] of Object.entries(HEADERS)) {
+    it(`for ${target} is for nothing else`, async () => {
+      assertEquals(await takenFor(header), [target]);
+    });
+  }
+
+  for (const octets of ["", "7f45", "23212f62696e2f7368"]) {
+    it(`"${octets}" is for nothing`, async () => {
+      assertEquals(await takenFor(octets), []);
+    });
+  }
+});
+
+let hasGit = true;
+try {
+  new Deno.Command("git", { args: ["--version"] }).outputSync();
+} catch {
+  hasGit = false;
+  console.error("\n*** NOT RUN: tests of commits need git ***\n");
+}
+const withGit = hasGit ? it : it.skip;
+
+describe("commit", () => {
+  async function git(directory: string, ...args: string[]): Promise<void> {
+    const { success } = await new Deno.Command("git", {
+      args: [
+        ...["-C", directory, "-c", "user.name=n", "-c", "user.email=n@e"],
+        ...args,
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    assertEquals(success, true, args.join(" "));
+  }
+
+  withGit("is a checkout's own, and says when files have changed", async () => {
+    const directory = await Deno.makeTempDir();
+    await git(directory, "init");
+    await Deno.writeTextFile(`${directory}/file`, "1");
+    await git(directory, "add", "file");
+    await git(directory, "commit", "-m", "first");
+    await git(directory, "tag", "v1");
+    const commit = commitOf(directory)!;
+    assertMatch(commit, /^[0-9a-f]{12}$/);
+    await Deno.writeTextFile(`${directory}/file`, "2");
+    assertEquals(commitOf(directory), `${commit}-dirty`);
+
+    // What was unpacked there is no checkout.
+    await Deno.mkdir(`${directory}/unpacked`);
+    assertEquals(commitOf(`${directory}/unpacked`), undefined);
+    await Deno.remove(directory, { recursive: true });
+  });
+
+  it("is unknown where git knows nothing", async () => {
+    const directory = await Deno.makeTempDir();
+    assertEquals(commitOf(directory), undefined);
+    assertEquals(commitFlags(undefined), []);
+    await Deno.remove(directory);
+  });
+});

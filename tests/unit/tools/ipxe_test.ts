@@ -1,0 +1,100 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+
+const TOOL = `${import.meta.dirname}/../../../tools/ipxe.ts`;
+
+async function run(...args: string[]) {
+  const [program, ...rest] = Deno.env.get("TEST_DENO")!.split("\n");
+  const output = await new Deno.Command(program!, {
+    args: [...rest, TOOL, ...args],
+  })
+    .output();
+  const decoder = new TextDecoder();
+  return {
+    code: output.code,
+    stdout: decoder.decode(output.stdout),
+    stderr: decoder.decode(output.stderr),
+  };
+}
+
+/** A directory that looks like an iPXE checkout from outside. */
+async function checkout(): Promise<string> {
+  const directory = await Deno.realPath(await Deno.makeTempDir());
+  await Deno.mkdir(`${directory}/src`);
+  await Deno.writeTextFile(`${directory}/src/Makefile`, "");
+  await Deno.writeTextFile(`${directory}/ca.pem`, "");
+  await Deno.writeTextFile(`${directory}/own.ipxe`, "#!ipxe\n");
+  return directory;
+}
+
+describe("iPXE tool", () => {
+  it("builds each architecture with the CA as the only anchor, and the script", async () => {
+    const source = await checkout();
+    const { code, stdout, stderr } = await run(
+      `--source=${source}`,
+      `--trust=${source}/ca.pem`,
+      `--script=${source}/own.ipxe`,
+      "--dry-run",
+    );
+    assertEquals(code, 0, stderr);
+    const lines = stdout.trim().split("\n");
+    assertEquals(lines.length, 4);
+    for (const line of lines) {
+      assertMatch(line, /^make -j\d+ -C .*\/src CONFIG=dhcpv6macd /);
+      assertEquals(
+        line.includes(` CERT=${source}/ca.pem TRUST=${source}/ca.pem `),
+        true,
+      );
+      assertEquals(line.includes(` EMBED=${source}/own.ipxe `), true);
+    }
+    assertMatch(lines[1]!, / bin-arm64-efi\/ipxe\.efi$/);
+    assertEquals(lines.filter((line) => line.includes(" CROSS=")).length, 3);
+    await Deno.remove(source, { recursive: true });
+  });
+
+  it("embeds its own script, and trusts what iPXE trusts, unless told", async () => {
+    const source = await checkout();
+    const { stdout } = await run(`--source=${source}`, "--dry-run");
+    assertMatch(stdout, /EMBED=\S*\/assets\/ipxe\/autoexec\.ipxe /);
+    assertEquals(stdout.includes("TRUST="), false);
+    await Deno.remove(source, { recursive: true });
+  });
+
+  for (
+    const [args, sentence] of [
+      [["--source=/none"], "there is no /none"],
+      [["--from=/none"], "no iPXE was found there"],
+      [["--verbose"], "unknown argument --verbose"],
+    ] as const
+  ) {
+    it(`${args.join(" ")}: one line, exit code 1`, async () => {
+      assertEquals(await run(...args), {
+        code: 1,
+        stdout: "",
+        stderr: `tools/ipxe.ts: ${sentence}\n`,
+      });
+    });
+  }
+});
+
+describe("iPXE script", () => {
+  const script = Deno.readTextFileSync(
+    new URL("../../../assets/ipxe/autoexec.ipxe", import.meta.url),
+  );
+
+  it("asks by DHCPv6 only, and never ends", () => {
+    assertMatch(script, /^#!ipxe\n/);
+    for (
+      const line of script.split("\n").filter((line) =>
+        /^if(conf|stat)|^dhcp/.test(line)
+      )
+    ) {
+      assertMatch(line, /^ifconf --configurator ipv6 /);
+    }
+    assertEquals(/\b(exit|shell|reboot|poweroff)\b/.test(script), false);
+    assertMatch(script, /goto round\n$/);
+    const labels = [...script.matchAll(/^:(\w+)$/gm)].map((match) => match[1]);
+    const jumps = [...script.matchAll(/goto (\w+)/g)].map((match) => match[1]);
+    assertEquals(jumps.filter((label) => !labels.includes(label)), []);
+  });
+});

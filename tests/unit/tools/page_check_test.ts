@@ -1,0 +1,63 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { pageCheck } from "../../../tools/page_check.ts";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+
+/** What no script may do, with the code of the compiler's error. */
+const MISTAKES = [
+  ["location.hash = 1;", "TS2322"],
+  ["(function (text) {});", "TS7006"],
+  ["[location][0].hash;", "TS2532"],
+  ["Deno.exit();", "TS2304"],
+] as const;
+
+async function compilerOptions(name: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await Deno.readTextFile(ROOT + name)).compilerOptions;
+}
+
+describe("the check of the page's scripts", () => {
+  it("finds every mistake in every script", async () => {
+    const root = await Deno.makeTempDir();
+    try {
+      for (const name of ["lib", "tools"]) {
+        await Deno.symlink(ROOT + name, `${root}/${name}`);
+      }
+      await Deno.mkdir(`${root}/assets/page`, { recursive: true });
+      const expected: string[] = [];
+      for await (const { name } of Deno.readDir(`${ROOT}assets/page`)) {
+        if (!name.endsWith(".js")) continue;
+        const source = await Deno.readTextFile(`${ROOT}assets/page/${name}`);
+        const lines = source.split("\n").length;
+        await Deno.writeTextFile(
+          `${root}/assets/page/${name}`,
+          source + MISTAKES.map(([code]) => `${code}\n`).join(""),
+        );
+        for (const [index, [, error]] of MISTAKES.entries()) {
+          expected.push(`${name}:${lines + index} ${error}`);
+        }
+      }
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: pageCheck(root),
+        env: { NO_COLOR: "1" },
+      }).output();
+      const found = new TextDecoder().decode(stderr).matchAll(
+        /(TS\d+) \[ERROR\][^]*?at file:.*\/([^/:]+:\d+):\d+$/gm,
+      );
+      assertEquals(
+        Array.from(found, ([, error, place]) => `${place} ${error}`).toSorted(),
+        expected.toSorted(),
+      );
+      assertEquals(code, 1);
+    } finally {
+      await Deno.remove(root, { recursive: true });
+    }
+  });
+
+  it("is as strict as that of the daemon", async () => {
+    const page = await compilerOptions("tools/page_check.json");
+    const { lib: _, checkJs, ...others } = page;
+    assertEquals(checkJs, true);
+    assertEquals(others, await compilerOptions("deno.json"));
+  });
+});

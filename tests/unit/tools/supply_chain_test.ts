@@ -1,0 +1,169 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { DAEMON_FLAGS } from "../../../tools/daemon_flags.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+
+/**
+ * All that runs as root's neighbour besides our own modules. What makes a list
+ * longer is a decision: it changes what has to be trusted.
+ */
+const BUILT_INS = ["node:timers"];
+
+/** Files outside of `lib/` that are part of the program. */
+const FILES = ["assets/page/timeline.js", "deno.json", "main.ts"];
+
+/** The equivalents that stand in for packages. */
+const EQUIVALENTS = [
+  "lib/std/cli/parse_args.ts",
+  "lib/std/encoding/base64.ts",
+  "lib/std/encoding/hex.ts",
+  "lib/std/http/etag.ts",
+];
+
+/** The packages themselves, and what they are made of. */
+const PACKAGES = ["@std/cli", "@std/encoding", "@std/http", "@std/internal"];
+
+/** What the daemon is allowed. */
+const PERMISSIONS = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-sys=networkInterfaces",
+];
+
+/** Ways to run what is no module of the graph. */
+const LOOPHOLES = [
+  /\bimport\((?!")/,
+  /\bnew Worker\(/,
+  /\bDeno\.(Command|dlopen)\b/,
+  /\beval\(/,
+  /\bnew Function\(/,
+  /\bcreateRequire\b/,
+];
+
+/** What a module of the graph is, in the words of the lists above. */
+function partOf(specifier: string): string {
+  if (specifier.startsWith(ROOT.href)) {
+    const path = specifier.slice(ROOT.href.length);
+    return path.startsWith("lib/") && !path.startsWith("lib/std/")
+      ? "lib"
+      : path;
+  }
+  const name = /^https:\/\/jsr\.io\/(@[^/]+\/[^/]+)\//.exec(specifier)?.[1];
+  return name ?? specifier;
+}
+
+/** The parts of what `deno info` has found. */
+function partsOf(specifiers: readonly string[]): string[] {
+  return [...new Set(specifiers.map(partOf))].filter((part) => part !== "lib")
+    .sort();
+}
+
+/** The modules of the daemon, with the packages that these tests run with. */
+async function runtimeModules(): Promise<string[]> {
+  const [program, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
+  const packages = args.flatMap((arg, index) =>
+    arg === "--config" || arg === "--import-map" ? [arg, args[index + 1]!] : []
+  );
+  const { success, stdout, stderr } = await new Deno.Command(program!, {
+    args: ["info", "--json", ...packages, new URL("main.ts", ROOT).pathname],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const { modules, npmPackages } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  ) as {
+    modules: { specifier: string; error?: string }[];
+    npmPackages: Record<string, unknown>;
+  };
+  assertEquals(modules.filter(({ error }) => error !== undefined), []);
+  assertEquals(npmPackages, {});
+  return modules.map(({ specifier }) => specifier);
+}
+
+describe("supply chain", () => {
+  it("the daemon consists of its own modules, the named packages and built-ins", async () => {
+    const parts = partsOf(await runtimeModules());
+    const own = [...BUILT_INS, ...FILES];
+    const isLocal = parts.some((part) => part.startsWith("lib/std/"));
+    assertEquals(
+      isLocal ? parts : parts.filter((part) => !PACKAGES.includes(part)),
+      (isLocal ? [...own, ...EQUIVALENTS] : own).sort(),
+    );
+  });
+
+  it("sees whatever else would come in", () => {
+    const strangers = [
+      "npm:/left-pad@1.3.0",
+      "https://example.com/mod.ts",
+      "node:child_process",
+      "https://jsr.io/@std/path/1.0.0/mod.ts",
+      new URL("tests/support/fast_check.ts", ROOT).href,
+      "file:///usr/lib/other.ts",
+    ];
+    assertEquals(
+      partsOf([...strangers, new URL("lib/daemon/daemon.ts", ROOT).href]),
+      [
+        "@std/path",
+        "file:///usr/lib/other.ts",
+        "https://example.com/mod.ts",
+        "node:child_process",
+        "npm:/left-pad@1.3.0",
+        "tests/support/fast_check.ts",
+      ],
+    );
+  });
+
+  it("no module starts a program, a worker or code that is no module", async () => {
+    for (const specifier of await runtimeModules()) {
+      if (!specifier.startsWith(ROOT.href)) continue;
+      const source = await Deno.readTextFile(new URL(specifier));
+      assertEquals(
+        LOOPHOLES.filter((loophole) => loophole.test(source)),
+        [],
+        specifier,
+      );
+    }
+  });
+
+  it("tests and tools need no more than the named packages either", async () => {
+    const { imports } = JSON.parse(
+      await Deno.readTextFile(new URL("deno.json", ROOT)),
+    ) as { imports: Record<string, string> };
+    assertEquals(Object.keys(imports).sort(), [
+      "@std/assert",
+      "@std/cli",
+      "@std/encoding",
+      "@std/http",
+      "@std/testing",
+    ]);
+    for (const [name, source] of Object.entries(imports)) {
+      assertEquals(/^jsr:(@std\/[a-z]+)@[0-9.]+$/.exec(source)?.[1], name);
+    }
+  });
+});
+
+describe("least privilege", () => {
+  it("the daemon is allowed to read, to use the network, and nothing else", () => {
+    assertEquals(
+      DAEMON_FLAGS.filter((flag) => /^(--allow|-[A-Z]|--deny)/.test(flag)),
+      PERMISSIONS,
+    );
+    assertEquals(
+      DAEMON_FLAGS.filter((flag) => !PERMISSIONS.includes(flag)),
+      [
+        "--unstable-net",
+        "--no-prompt",
+        ...DAEMON_FLAGS.filter((flag) => flag.startsWith("--v8-flags=")),
+      ],
+    );
+    // Flags of the engine can lift bounds as well: these only say how memory
+    // is collected.
+    for (const flag of DAEMON_FLAGS) {
+      if (!flag.startsWith("--v8-flags=")) continue;
+      assertMatch(
+        flag,
+        /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc|no-allocation-site-pretenuring)(=\d+)?,?)+$/,
+      );
+    }
+  });
+});

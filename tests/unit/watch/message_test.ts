@@ -1,0 +1,76 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readMessage, transferOf } from "../../../lib/watch/message.ts";
+import { ADDRESS, event, MAC, machine, transfer } from "./samples.ts";
+
+const INIT = event("init", 0);
+const KEPT = { mac: MAC, address: ADDRESS, events: [INIT] };
+
+function read(value: unknown) {
+  return readMessage(JSON.stringify(value));
+}
+
+describe("messages", () => {
+  it("are a state of many machines", () => {
+    assertEquals(read({ [MAC]: machine(MAC, ADDRESS, INIT) }), {
+      kind: "state",
+      machines: [KEPT],
+    });
+    assertEquals(read({}), { kind: "state", machines: [] });
+  });
+
+  it("are a state of the one that was asked for, or of none", () => {
+    assertEquals(read(machine(MAC, ADDRESS, INIT)), {
+      kind: "state",
+      machines: [KEPT],
+    });
+    assertEquals(read(null), { kind: "state", machines: [] });
+  });
+
+  it("are an event, with all that is in it", () => {
+    const more = { ...INIT, later: 1 };
+    assertEquals(read({ mac: MAC, ipv6_address: ADDRESS, event: more }), {
+      kind: "event",
+      mac: MAC,
+      address: ADDRESS,
+      event: more,
+    });
+  });
+
+  it("leave out what is no machine and no event", () => {
+    const odd = {
+      a: 1,
+      b: null,
+      c: { Mac: MAC },
+      [MAC]: { ...machine(MAC, ADDRESS), Events: [1, null, {}, INIT] },
+    };
+    assertEquals(read(odd), { kind: "state", machines: [KEPT] });
+    for (
+      const value of [
+        1,
+        "text",
+        [],
+        { event: INIT },
+        { mac: MAC, ipv6_address: ADDRESS, event: "init" },
+        {
+          mac: MAC,
+          ipv6_address: ADDRESS,
+          event: { ...INIT, timestamp: "yesterday" },
+        },
+      ]
+    ) {
+      assertEquals(read(value), undefined, JSON.stringify(value));
+    }
+    assertThrows(() => readMessage("<html>"), SyntaxError);
+  });
+
+  it("tell of transfers", () => {
+    const detail = transfer("sending", 1);
+    assertEquals(transferOf(event("http_fetch_uki", 0, detail)), detail);
+    assertEquals(transferOf(INIT), undefined);
+    assertEquals(
+      transferOf(event("http_fetch_uki", 0, { state: "init" })),
+      undefined,
+    );
+  });
+});

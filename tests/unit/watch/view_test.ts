@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Output } from "../../../lib/watch/output.ts";
+import { Timelines } from "../../../lib/watch/timelines.ts";
+import { TextView } from "../../../lib/watch/view.ts";
+import { ADDRESS, event, MAC, OTHER_ADDRESS, OTHER_MAC } from "./samples.ts";
+
+/** What is written, without what stands before the words. */
+class Paper {
+  #text = "";
+
+  write(bytes: Uint8Array): Promise<number> {
+    // Not all that is given is taken at once.
+    const taken = bytes.subarray(0, 7);
+    this.#text += new TextDecoder().decode(taken);
+    return Promise.resolve(taken.length);
+  }
+
+  get words(): string[] {
+    return this.#text.trimEnd().split("\n").map((line) =>
+      line.slice(line.lastIndexOf("  ") + 2)
+    );
+  }
+}
+
+describe("text of several daemons", () => {
+  it("has what came before a state above it", async () => {
+    const paper = new Paper();
+    const view = new TextView(new Output(paper), {
+      isTerminal: false,
+      isColoured: false,
+      labelled: true,
+    });
+    const one = { label: "r1", url: "", clock: 0, nameOf: () => undefined };
+    const two = { ...one, label: "r2" };
+    const timelines = new Timelines(9);
+    const happening = (name: string, seconds: number) =>
+      timelines.take(MAC, ADDRESS, event(name, seconds));
+    await view.happen(one, happening("init", 1));
+    await view.catchUp(
+      one,
+      new Timelines(9).replace([
+        {
+          mac: OTHER_MAC,
+          address: OTHER_ADDRESS,
+          events: [event("os_init", 2)],
+        },
+      ]),
+    );
+    await view.happen(one, happening("jump_to", 3));
+    await view.happen(one, happening("http_boot", 3));
+    await view.happen(two, happening("http_boot", 3));
+    await view.begin(
+      two,
+      new Timelines(9).replace([
+        { mac: OTHER_MAC, address: OTHER_ADDRESS, events: [] },
+      ]),
+    );
+    assertEquals(paper.words, [
+      "seen for the first time",
+      "operating system",
+      "new boot: HTTP boot: has its URL (wait took 2.0 s)",
+    ]);
+  });
+});

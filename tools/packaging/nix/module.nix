@@ -1,0 +1,500 @@
+# The NixOS module services.dhcpv6macd. Each option of the command line has its
+# counterpart here; tests/unit/cli/nixos_test.ts compares the two.
+{
+  config,
+  lib,
+  pkgs,
+  utils,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+  cfg = config.services.dhcpv6macd;
+  hasTls = cfg.tlsCertFile != null && cfg.tlsKeyFile != null;
+
+  # Every option here, and what the command line calls it.
+  argumentNames = {
+    interface = "interface";
+    baseAddress = "base-address";
+    macSources = "mac-sources";
+    allowMac = "allow-mac";
+    denyMac = "deny-mac";
+    preferredLifetime = "preferred-lifetime";
+    validLifetime = "valid-lifetime";
+    preference = "preference";
+    dns = "dns";
+    domainSearch = "domain-search";
+    ntp = "ntp";
+    httpBootUrlTemplate = "http-boot-url-template";
+    bootAddress = "boot-address";
+    bootPolicy = "boot-policy";
+    netbootDirectory = "netboot-dir";
+    tftpListenAddress = "tftp-listen-addr";
+    httpListenAddress = "http-listen-addr";
+    httpsListenAddress = "https-listen-addr";
+    tlsCertFile = "tls-cert-file";
+    tlsKeyFile = "tls-key-file";
+    httpAllow = "http-allow";
+    httpHost = "http-host";
+    ipxeX86_64Efi = "ipxe-x86-64-efi";
+    ipxeArm64Efi = "ipxe-arm64-efi";
+    ipxeRiscv64Efi = "ipxe-riscv64-efi";
+    ipxeLoong64Efi = "ipxe-loong64-efi";
+    ipxeScript = "ipxe-script";
+    dhcpv6ListenPort = "dhcpv6-listen-port";
+    names = "names";
+    maxMachines = "max-machines";
+    maxEvents = "max-events";
+    otlpEndpoint = "otlp-endpoint";
+    logFormat = "log-format";
+    logLevel = "log-level";
+  };
+
+  # What is given otherwise than as it was set: the list of sources is one
+  # value, and the key pair is where systemd has put it.
+  given = cfg // {
+    macSources = if cfg.macSources == null then null else lib.concatStringsSep "," cfg.macSources;
+    tlsCertFile = null;
+    tlsKeyFile = null;
+  };
+
+  arguments = lib.concatLists (
+    lib.mapAttrsToList (
+      name: argument:
+      map (value: "--${argument}=${value}") (
+        # "${path}", and not toString: a path of the configuration's own comes
+        # along into the store
+        map (value: if builtins.isInt value then toString value else "${value}") (
+          lib.remove null (lib.toList given.${name})
+        )
+      )
+    ) argumentNames
+  );
+
+  credentials = {
+    tls-cert = cfg.tlsCertFile;
+    tls-key = cfg.tlsKeyFile;
+  };
+
+  # systemd's own %, that must not be escaped
+  credentialArguments = lib.optionals hasTls [
+    "--tls-cert-file=%d/tls-cert"
+    "--tls-key-file=%d/tls-key"
+  ];
+
+  package =
+    if cfg.httpBootRootCertificate == null then
+      cfg.package
+    else
+      cfg.package.override {
+        ipxe = cfg.package.ipxe.override { certBundle = "${cfg.httpBootRootCertificate}"; };
+      };
+
+  # "[2001:db8::1]:80", "host:80" or ":80"
+  portOf = address: lib.toInt (lib.last (lib.splitString ":" address));
+
+  isHome =
+    path:
+    lib.any (directory: lib.hasPrefix "${directory}/" "${path}/") [
+      "/home"
+      "/root"
+      "/run/user"
+    ];
+
+  ipxeFiles = lib.remove null [
+    cfg.ipxeX86_64Efi
+    cfg.ipxeArm64Efi
+    cfg.ipxeRiscv64Efi
+    cfg.ipxeLoong64Efi
+    cfg.ipxeScript
+  ];
+
+  files =
+    ipxeFiles
+    ++ lib.remove null [
+      cfg.netbootDirectory
+      cfg.names
+    ];
+
+  # The daemon exits with 2 when it rejects the command line, and also when no
+  # interface has its address yet or an iPXE file is absent. These two may pass.
+  isUsageErrorFinal =
+    cfg.interface != null
+    && lib.all (file: lib.hasPrefix "${builtins.storeDir}/" "${file}") ipxeFiles;
+
+  optional =
+    type: default: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      description = "${description} ${default}";
+    };
+
+  list =
+    example: description:
+    mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ example ];
+      inherit description;
+    };
+
+  lifetime = types.ints.between 1 4294967295;
+  listenAddress = types.strMatching "(\\[[0-9a-fA-F:.]+]|[^] :[]+)?:[0-9]{1,5}";
+in
+{
+  imports =
+    # What the module of the same name in the detsys flake called them.
+    map
+      (
+        name:
+        lib.mkRenamedOptionModule
+          [
+            "services"
+            "detsys"
+            "dhcpv6macd"
+            name
+          ]
+          [
+            "services"
+            "dhcpv6macd"
+            name
+          ]
+      )
+      [
+        "enable"
+        "package"
+        "interface"
+        "baseAddress"
+        "httpBootUrlTemplate"
+        "httpBootRootCertificate"
+        "netbootDirectory"
+        "tlsCertFile"
+        "tlsKeyFile"
+        "openFirewall"
+      ];
+
+  options.services.dhcpv6macd = {
+    enable = lib.mkEnableOption "dhcpv6macd, which gives every machine on a link the IPv6 address that its MAC says";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.callPackage ./package.nix { ipxe = pkgs.callPackage ./ipxe.nix { }; };
+      defaultText = lib.literalMD "dhcpv6macd, compiled from the tree that this module is in";
+      description = "The package to use.";
+    };
+
+    openFirewall = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether to let in what machines send, on {option}`interface` and no
+        other: the ports of DHCPv6, TFTP, HTTP and HTTPS, as far as they are in
+        use. TFTP transfers need no more, for the daemon sends first.
+      '';
+    };
+
+    httpBootRootCertificate = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "./ca.pem";
+      description = ''
+        Certificates in PEM that iPXE trusts as roots, and no others. iPXE for
+        x86-64 and arm64 is built anew with them inside, and the daemon with
+        that iPXE inside. Without it, iPXE trusts its own authors' root.
+      '';
+    };
+
+    interface =
+      optional (types.strMatching "[^[:space:]/%]{1,15}")
+        "Without it, it is the one interface with an address in the base prefix."
+        "The link to serve.";
+
+    baseAddress = mkOption {
+      type = with types; coercedTo str lib.singleton (listOf str);
+      default = [ ];
+      example = "2001:db8:123:4567::";
+      description = ''
+        What every address begins with, 80 bits of it. The first of a list is
+        the interface's own link, the others are links behind relays.
+      '';
+    };
+
+    macSources =
+      optional
+        (
+          with types;
+          nonEmptyListOf (enum [
+            "relay"
+            "duid"
+            "eui64"
+          ])
+        )
+        "Without it, `relay`, `duid` and `eui64`."
+        "Where a machine's MAC is read from, the most trusted source first.";
+
+    allowMac = list "02:de:ad:*" "Machines to answer, and no others, where any are named: MACs or prefixes.";
+    denyMac = list "02:de:ad:*" "Machines never to answer, even if allowed: MACs or prefixes.";
+
+    preferredLifetime =
+      optional lifetime "Without it, 1200."
+        "Seconds that an address is preferred; clients renew it at half of that.";
+    validLifetime =
+      optional lifetime "Without it, 1200, or the preferred lifetime if that is longer."
+        "Seconds that an address may be used at all.";
+    preference =
+      optional types.ints.u8 "Without it, 255, which is taken at once."
+        "How much to be preferred to other servers; the second router of a pair wants less.";
+
+    dns = list "2001:db8::53" "Name servers' addresses, for clients that ask.";
+    domainSearch = list "lab.example" "Domains to look names up in, for clients that ask.";
+    ntp = list "2001:db8::123" "Time servers' addresses or names, for clients that ask.";
+
+    httpBootUrlTemplate = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi";
+      description = ''
+        Where machines boot from, with `{{.MAC}}`, `{{.BaseAddress}}`,
+        `{{.BootAddress}}` and `{{.Payload}}`, each also with `| urlquery`.
+        Without it, no machine is told to boot from anywhere.
+      '';
+    };
+    bootAddress =
+      optional types.str
+        "Without it, the base address if the interface has it, else its first address in that /64."
+        "The daemon's address in the URLs that machines are given.";
+    bootPolicy =
+      optional
+        (types.enum [
+          "always"
+          "listed"
+        ])
+        "Without it, `always`."
+        "`listed`: only machines that have a directory in {option}`netbootDirectory` are told to boot.";
+    netbootDirectory =
+      optional types.path "Without it, none are."
+        "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's user, who is nobody else, must be able to read them.";
+
+    tftpListenAddress =
+      optional (types.either (types.enum [ "off" ]) listenAddress) "Without it, the boot address, port 69."
+        "Where TFTP is served: `[IPV6]:PORT`, `:PORT` for all addresses of the interface, or `off`.";
+    httpListenAddress =
+      optional listenAddress "Without it, `:6315`."
+        "Where HTTP is served: `[IPV6]:PORT`, or `:PORT` for all addresses.";
+    httpsListenAddress =
+      optional listenAddress "Without it, `:443` when there is a certificate."
+        "Where HTTPS is served: `[IPV6]:PORT`, or `:PORT` for all addresses.";
+
+    tlsCertFile = optional types.path "Without it, there is no HTTPS." ''
+      Certificate chain in PEM. systemd reads it and
+      {option}`tlsKeyFile` as root when the service starts and hands the daemon
+      copies that nobody else can read, so a renewed certificate counts after
+      `systemctl restart dhcpv6macd`; with `security.acme`, name
+      `dhcpv6macd.service` in `reloadServices` of the certificate.
+    '';
+    tlsKeyFile =
+      optional types.path "Without it, there is no HTTPS."
+        "The certificate's key in PEM. Give a string, not a path of your configuration: that would be copied into the store, which everybody can read.";
+
+    httpAllow = list "2001:db8::/32" "Whom HTTP and TFTP answer besides the link and the base addresses' networks: prefixes, or `any`.";
+    httpHost = list "boot.lab.example" "Host names under which the machines' states are served, besides the template's.";
+
+    ipxeX86_64Efi = optional types.path "Without it, what is compiled in." "iPXE for x86-64.";
+    ipxeArm64Efi = optional types.path "Without it, what is compiled in." "iPXE for arm64.";
+    ipxeRiscv64Efi = optional types.path "Without it, what is compiled in." "iPXE for riscv64.";
+    ipxeLoong64Efi = optional types.path "Without it, what is compiled in." "iPXE for loong64.";
+    ipxeScript =
+      optional types.path "Without it, the one compiled in."
+        "What is served as `autoexec.ipxe`.";
+
+    dhcpv6ListenPort =
+      optional types.port "Without it, 547."
+        "Another UDP port for DHCPv6, for tests.";
+    names =
+      optional types.path "Without it, machines have no names."
+        "File of lines with a MAC and a name, read again when it changes.";
+    maxMachines =
+      optional (types.ints.between 1 16777216) "Without it, 65536."
+        "Machines remembered; the least recently seen are forgotten first.";
+    maxEvents =
+      optional types.ints.positive "Without it, 200000."
+        "Events remembered over all machines; the oldest are forgotten first.";
+    otlpEndpoint =
+      optional types.str "Without it, nothing is sent."
+        "Collector that metrics and events are sent to, by OTLP over HTTP.";
+    logFormat =
+      optional
+        (types.enum [
+          "text"
+          "json"
+        ])
+        "Without it, `json`."
+        "How log lines look.";
+    logLevel =
+      optional
+        (types.enum [
+          "error"
+          "warning"
+          "info"
+          "debug"
+        ])
+        "Without it, `info`."
+        "The least important lines to write; `debug` adds one for each packet.";
+  };
+
+  config = lib.mkIf cfg.enable {
+    # What the daemon would refuse when it starts is refused before there is a
+    # system that holds it.
+    assertions = [
+      {
+        assertion = cfg.baseAddress != [ ];
+        message = "services.dhcpv6macd.baseAddress must be set: what every machine's address begins with, such as 2001:db8:123:4567::";
+      }
+      {
+        assertion = lib.allUnique cfg.baseAddress;
+        message = "services.dhcpv6macd.baseAddress names a link twice: each needs a /64 of its own";
+      }
+      {
+        assertion = cfg.macSources == null || lib.allUnique cfg.macSources;
+        message = "services.dhcpv6macd.macSources names a source twice: name each at most once";
+      }
+      {
+        assertion =
+          cfg.preferredLifetime == null
+          || cfg.validLifetime == null
+          || cfg.validLifetime >= cfg.preferredLifetime;
+        message = "services.dhcpv6macd.validLifetime is shorter than preferredLifetime; it must not be";
+      }
+      {
+        # The daemon lengthens a valid lifetime that is not given, but it
+        # shortens no preferred one.
+        assertion = cfg.preferredLifetime != null || cfg.validLifetime == null || cfg.validLifetime >= 1200;
+        message = "services.dhcpv6macd.validLifetime is shorter than the preferred lifetime of 1200 seconds: set preferredLifetime as well";
+      }
+      {
+        assertion = cfg.bootPolicy != "listed" || cfg.netbootDirectory != null;
+        message = "services.dhcpv6macd.bootPolicy is \"listed\", which needs netbootDirectory: its directories are the list";
+      }
+      {
+        assertion = (cfg.tlsCertFile == null) == (cfg.tlsKeyFile == null);
+        message = "services.dhcpv6macd.tlsCertFile and tlsKeyFile need each other: one alone makes no HTTPS";
+      }
+      {
+        assertion = cfg.httpsListenAddress == null || hasTls;
+        message = "services.dhcpv6macd.httpsListenAddress needs tlsCertFile and tlsKeyFile";
+      }
+      {
+        assertion = cfg.openFirewall -> cfg.interface != null;
+        message = "services.dhcpv6macd.openFirewall needs interface: the ports are opened there, and nowhere else";
+      }
+    ];
+
+    warnings =
+      lib.optional
+        (
+          cfg.httpBootRootCertificate != null && (cfg.ipxeX86_64Efi != null || cfg.ipxeArm64Efi != null)
+        )
+        "services.dhcpv6macd.ipxeX86_64Efi and ipxeArm64Efi are served as they are: httpBootRootCertificate does not count in them"
+      ++ lib.optional (
+        cfg.tlsKeyFile != null && lib.hasPrefix builtins.storeDir (toString cfg.tlsKeyFile)
+      ) "services.dhcpv6macd.tlsKeyFile is in the Nix store, which everybody can read: keep the key elsewhere";
+
+    networking.firewall.interfaces = lib.mkIf (cfg.openFirewall && cfg.interface != null) {
+      ${cfg.interface} = {
+        allowedUDPPorts = [
+          (if cfg.dhcpv6ListenPort == null then 547 else cfg.dhcpv6ListenPort)
+        ]
+        ++ lib.optional (cfg.tftpListenAddress != "off") (
+          if cfg.tftpListenAddress == null then 69 else portOf cfg.tftpListenAddress
+        );
+        allowedTCPPorts = [
+          (if cfg.httpListenAddress == null then 6315 else portOf cfg.httpListenAddress)
+        ]
+        ++ lib.optional hasTls (
+          if cfg.httpsListenAddress == null then 443 else portOf cfg.httpsListenAddress
+        );
+      };
+    };
+
+    systemd.services.dhcpv6macd = {
+      description = "DHCPv6 and IPv6 netboot by MAC";
+      wantedBy = [ "multi-user.target" ];
+      # The daemon itself waits for its interface and for addresses on it.
+      after = [ "network.target" ];
+      # However often it fails, the daemon is started again.
+      unitConfig.StartLimitIntervalSec = 0;
+
+      serviceConfig = {
+        ExecStart = lib.concatStringsSep " " (
+          [ (utils.escapeSystemdExecArgs ([ (lib.getExe package) ] ++ arguments)) ] ++ credentialArguments
+        );
+        Type = "exec";
+        Restart = "always";
+        RestartSec = 2;
+        RestartPreventExitStatus = lib.mkIf isUsageErrorFinal 2;
+        # Transfers get 5 seconds to end.
+        TimeoutStopSec = 15;
+        LimitNOFILE = 65536;
+
+        LoadCredential = lib.mkIf hasTls (
+          lib.mapAttrsToList (name: file: "${name}:${lib.replaceStrings [ "%" ] [ "%%" ] "${file}"}") credentials
+        );
+
+        # Port 547, 69 and 443; no user namespace of its own (PrivateUsers), in
+        # which that capability would count for nothing.
+        AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
+        CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" ];
+
+        # DynamicUser implies NoNewPrivileges, PrivateTmp, RemoveIPC,
+        # RestrictSUIDSGID and ProtectSystem=strict. They are set all the same, as
+        # in tools/packaging/systemd: tests/system/nix/units_test.ts compares the two.
+        DynamicUser = true;
+        NoNewPrivileges = true;
+        UMask = "0077";
+        ProtectSystem = "strict";
+        ProtectHome = if lib.any isHome files then "read-only" else true;
+        PrivateTmp = true;
+        PrivateDevices = true;
+        DevicePolicy = "closed";
+        PrivateIPC = true;
+        PrivateMounts = true;
+        RemoveIPC = true;
+        KeyringMode = "private";
+        NoExecPaths = [ "/" ];
+        ExecPaths = [ builtins.storeDir ];
+        ProtectClock = true;
+        ProtectControlGroups = true;
+        ProtectHostname = true;
+        ProtectKernelLogs = true;
+        ProtectKernelModules = true;
+        ProtectKernelTunables = true;
+        ProtectProc = "invisible";
+        ProcSubset = "pid";
+        LockPersonality = true;
+        # No MemoryDenyWriteExecute: V8 writes the code that it runs.
+        RestrictNamespaces = true;
+        RestrictRealtime = true;
+        RestrictSUIDSGID = true;
+        # Netlink lists the interfaces. No AF_UNIX: where glibc tries it
+        # (if_nametoindex, nscd), it goes on without.
+        RestrictAddressFamilies = [
+          "AF_INET"
+          "AF_INET6"
+          "AF_NETLINK"
+        ];
+        SystemCallArchitectures = "native";
+        SystemCallFilter = [
+          "@system-service"
+          # V8 guards the code that it writes with memory protection keys
+          "@pkey"
+          "~@privileged"
+          "~@resources"
+        ];
+        # A library's attempt at something else is no reason to end.
+        SystemCallErrorNumber = "EPERM";
+      };
+    };
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * Runs the project's tasks with Deno, with the `@std` packages from jsr.io where
+ * it answers, and with the equivalents in `lib/std/` where it does not.
+ *
+ * Usage: `deno run --no-config --allow-all tools/run.ts TASK [ARGUMENT...]`
+ *
+ * @module
+ */
+
+import { commitFlags, commitOf } from "./commit.ts";
+import { DAEMON_FLAGS } from "./daemon_flags.ts";
+import { pageCheck } from "./page_check.ts";
+
+/** Milliseconds that jsr.io gets to answer. */
+const JSR_PATIENCE = 600;
+
+const ROOT = `${import.meta.dirname}/..`;
+const IMPORT_MAP = "lib/std/import_map.json";
+
+/**
+ * Tests in `tests/system/NAME` that `test:NAME` runs, and `test` does not: they need
+ * root, network namespaces and Debian packages.
+ */
+const SLOW_SUITES = [
+  "abuse",
+  "bench",
+  "boot",
+  "build",
+  "clients",
+  "nix",
+  "page",
+];
+
+const CODE = ["main.ts", "lib", "tools", "tests"];
+
+function path(relative: string): string {
+  return `${ROOT}/${relative}`;
+}
+
+function suitePath(name: string): string {
+  return path(`tests/system/${name}`);
+}
+
+/** Which packages to use, decided by asking the registry once. */
+async function standardLibrary(): Promise<string[]> {
+  const registry = Deno.env.get("JSR_URL") ?? "https://jsr.io/";
+  const signal = AbortSignal.timeout(JSR_PATIENCE);
+  try {
+    const url = new URL("@std/cli/meta.json", registry);
+    const response = await fetch(url, { signal });
+    await response.body?.cancel();
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    say(`@std from ${registry}`);
+    return [];
+  } catch {
+    say(`@std from lib/std, for ${registry} does not answer`);
+    return ["--import-map", path(IMPORT_MAP)];
+  }
+}
+
+function say(text: string): void {
+  console.error(`tools/run.ts: ${text}`);
+}
+
+/** The arguments with which Deno runs the daemon. */
+function daemon(std: string[]): string[] {
+  return [
+    "run",
+    "--config",
+    path("deno.json"),
+    ...std,
+    ...commitFlags(commitOf(ROOT)),
+    ...DAEMON_FLAGS,
+    path("main.ts"),
+  ];
+}
+
+/** Runs one of the project's tools. */
+async function tool(
+  std: string[],
+  name: string,
+  args: string[],
+): Promise<number> {
+  return await deno([
+    "run",
+    "--quiet",
+    "--config",
+    path("deno.json"),
+    ...std,
+    "--allow-all",
+    path(name),
+    ...args,
+  ]);
+}
+
+/** Runs Deno and passes signals on to it; resolves to its exit code. */
+async function deno(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    env: {
+      // npm may be behind a certificate that only the system knows
+      DENO_TLS_CA_STORE: "mozilla,system",
+      ...Deno.env.toObject(),
+      ...env,
+    },
+  }).spawn();
+  const pass = (signal: Deno.Signal) => () => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, pass(signal));
+  }
+  return (await child.status).code;
+}
+
+/** Runs a command that must succeed for the task to succeed. */
+async function all(...commands: string[][]): Promise<number> {
+  for (const command of commands) {
+    const code = await deno(command);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+/** Runs tests and ends with a line that counts them. */
+async function test(std: string[], args: string[]): Promise<number> {
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const code = await deno([
+      "test",
+      "--config",
+      path("deno.json"),
+      ...std,
+      "--allow-all",
+      `--junit-path=${report}`,
+      ...args,
+    ], {
+      // How tests start the daemon: as it is here, unless they are told else.
+      DAEMON_COMMAND: Deno.env.get("DAEMON_COMMAND") ??
+        JSON.stringify([Deno.execPath(), ...daemon(std)]),
+      // How they start programs of their own.
+      TEST_DENO: [
+        Deno.execPath(),
+        "run",
+        "--config",
+        path("deno.json"),
+        ...std,
+        "--unstable-net",
+        "--allow-all",
+      ].join("\n"),
+    });
+    const { passed, failed, skipped } = countTests(
+      await Deno.readTextFile(report),
+    );
+    const failures = code !== 0 && failed === 0 ? 1 : failed;
+    console.log(
+      `${passed} passed, ${failures} failed` +
+        (skipped > 0 ? `, ${skipped} skipped` : ""),
+    );
+    return code;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** Counts the innermost tests of a JUnit report: suites are only headings. */
+function countTests(
+  xml: string,
+): { passed: number; failed: number; skipped: number } {
+  const cases = [
+    ...xml.matchAll(
+      /<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs,
+    ),
+  ];
+  const headings = new Set(
+    cases.map(([, name]) => name!.split(" &gt; ").slice(0, -1).join(" &gt; ")),
+  );
+  let passed = 0, failed = 0, skipped = 0;
+  for (const [, name, content = ""] of cases) {
+    if (headings.has(name!)) continue;
+    if (content.includes("<failure") || content.includes("<error")) failed++;
+    else if (content.includes("<skipped")) skipped++;
+    else passed++;
+  }
+  return { passed, failed, skipped };
+}
+
+async function run(task: string, args: string[]): Promise<number> {
+  const std = await standardLibrary();
+  switch (task) {
+    case "ipxe":
+      return await tool(std, "tools/ipxe.ts", args);
+    case "build":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await tool(std, "tools/build.ts", args);
+    case "fuzz":
+      return await tool(std, "tests/fuzz/main.ts", args);
+    case "bench":
+      return await tool(std, "tools/bench.ts", args);
+    case "start":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await deno([...daemon(std), ...args]);
+    case "check":
+      return await all(
+        ["fmt", "--check", "--config", path("deno.json"), path(".")],
+        ["lint", "--config", path("deno.json"), path(".")],
+        ["check", "--config", path("deno.json"), ...std, ...CODE.map(path)],
+        pageCheck(ROOT),
+      );
+    case "test":
+      await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      return await test(std, [
+        `--ignore=${path("tests/system")}`,
+        "--parallel",
+        ...(args.length > 0 ? args : [path("tests")]),
+      ]);
+  }
+  const suite = SLOW_SUITES.find((name) => task === `test:${name}`);
+  if (suite === undefined) {
+    say(`there is no task ${task}`);
+    return 2;
+  }
+  await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+  return await test(std, args.length > 0 ? args : [suitePath(suite)]);
+}
+
+const [task = "", ...args] = Deno.args;
+Deno.exit(await run(task, args));
