@@ -21,8 +21,8 @@ import { authorityOf } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import {
   hostnamesOf,
-  type Interface,
-  InterfaceFinder,
+  InterfaceMonitor,
+  type NetworkInterface,
 } from "../net/interface.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
@@ -43,31 +43,31 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
   const { interfaceName, answers, port, notices, https } = settings;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
-  for (const { text, bytes } of answers.links) {
+  for (const { text, bytes } of answers.subnets) {
     lines.push(
       `addresses: ${text} gives ${formatMac(SAMPLE_MAC)} the address ${
         formatIpv6(addressOf(bytes, SAMPLE_MAC))
       }`,
     );
   }
-  const link = new InterfaceFinder(interfaceName).find();
-  if (link === undefined) {
+  const iface = new InterfaceMonitor(interfaceName).find();
+  if (iface === undefined) {
     problems++;
     lines.push(
       `problem: ${interfaceName} is absent, down or has no IPv6 link-local address`,
     );
   } else {
     lines.push(
-      `interface: ${link.name}, index ${link.index}, ${
-        [...link.linkLocals, ...link.addresses].join(", ")
+      `interface: ${iface.name}, index ${iface.index}, ${
+        [...iface.linkLocals, ...iface.addresses].join(", ")
       }`,
-      `server DUID: ${encodeHex(linkLayerDuid(link.mac))}`,
+      `server DUID: ${encodeHex(linkLayerDuid(iface.mac))}`,
     );
-    const ports = describePorts(link, port);
+    const ports = describePorts(iface, port);
     lines.push(...ports.lines);
     problems += ports.problems;
-    lines.push(...describeBoot(settings, link));
-    const unreachable = await ownAddressProblem(settings, link);
+    lines.push(...describeBoot(settings, iface));
+    const unreachable = await ownAddressProblem(settings, iface);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
   }
   lines.push(...describeHttp(settings));
@@ -98,7 +98,10 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
   return { lines, problems };
 }
 
-function describeBoot(settings: DaemonSettings, link: Interface): string[] {
+function describeBoot(
+  settings: DaemonSettings,
+  iface: NetworkInterface,
+): string[] {
   const { template, bootPolicy, ipxe, netbootDirectory } = settings;
   const lines = [
     template === undefined
@@ -109,10 +112,10 @@ function describeBoot(settings: DaemonSettings, link: Interface): string[] {
           : `machines with a directory in ${netbootDirectory}`
       }`,
   ];
-  const notice = bootAddressNotice(settings, link);
+  const notice = bootAddressNotice(settings, iface);
   if (notice !== undefined) lines.push(`warning: ${notice}`);
   const builds = [...new IpxeFiles(ipxe).builds];
-  for (const hostname of tftpAddressesFor(settings, link)) {
+  for (const hostname of tftpAddressesFor(settings, iface)) {
     lines.push(
       `TFTP: [${hostname}]:${tftpPortOf(settings)}, iPXE for ${
         builds.join(", ") ||
@@ -151,12 +154,12 @@ function describeHttp(
 }
 
 /** Tries to bind what DHCPv6 needs: a line for each, and how many are wrong. */
-function describePorts(link: Interface, port: number): CheckReport {
-  const { onLink, site } = groupsOf(link);
+function describePorts(iface: NetworkInterface, port: number): CheckReport {
+  const { linkScoped, siteScoped } = groupsOf(iface);
   const lines: string[] = [];
   let problems = 0;
-  for (const hostname of [onLink, ...hostnamesOf(link), site]) {
-    const reuseAddress = hostname === site;
+  for (const hostname of [linkScoped, ...hostnamesOf(iface), siteScoped]) {
+    const reuseAddress = hostname === siteScoped;
     try {
       Deno.listenDatagram({ transport: "udp", hostname, port, reuseAddress })
         .close();

@@ -24,12 +24,12 @@ import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { type LogFormat, type LogLevel, shown } from "../telemetry/log.ts";
-import { interfaces } from "../net/interface.ts";
+import { listInterfaces } from "../net/interface.ts";
 import {
-  BASE_OCTETS,
-  LINK_OCTETS,
+  BASE_BYTES,
   parseIpv6,
   sameOctets,
+  SUBNET_BYTES,
 } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type {
@@ -57,14 +57,14 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   const notices: string[] = [];
   for (const [index, { text, bytes }] of bases.entries()) {
     const twin = bases.slice(0, index).find((other) =>
-      sameOctets(other.bytes, 0, bytes, 0, LINK_OCTETS)
+      sameOctets(other.bytes, 0, bytes, 0, SUBNET_BYTES)
     );
     if (twin !== undefined) {
       throw new UsageError(
         `--base-address: ${twin.text} and ${text} are in the same /64, but a relay's link-address can only tell links of different /64s apart`,
       );
     }
-    if (bytes.subarray(BASE_OCTETS).some((octet) => octet !== 0)) {
+    if (bytes.subarray(BASE_BYTES).some((octet) => octet !== 0)) {
       notices.push(
         `the last 48 bits of --base-address ${text} do not count: each machine's MAC takes their place`,
       );
@@ -79,7 +79,7 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
     );
   }
   const answers = {
-    links: bases,
+    subnets: bases,
     preferredLifetime,
     validLifetime,
     preference: given.preference,
@@ -128,7 +128,7 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   const tls = keyPairFiles(given);
   const tftp = given["tftp-listen-addr"];
   return {
-    interfaceName: given.interface ?? onlyInterface(given),
+    interfaceName: given.interface ?? soleInterface(given),
     port: given["dhcpv6-listen-port"],
     answers,
     template,
@@ -213,7 +213,7 @@ function hostNames(given: GivenOptions): string[] {
 function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
   const prefixes: Prefix[] = given["base-address"].map(({ bytes }) => ({
     bytes,
-    length: 8 * LINK_OCTETS,
+    length: 8 * SUBNET_BYTES,
   }));
   for (const prefix of given["http-allow"]) {
     if (prefix === "any") return prefix;
@@ -288,11 +288,11 @@ function optionsOnRequest(given: GivenOptions): Option[] {
 }
 
 /** The one interface that has an address in the first base address's /64. */
-function onlyInterface(given: GivenOptions): string {
+function soleInterface(given: GivenOptions): string {
   const base = given["base-address"][0]!;
-  const names = interfaces().filter(({ addresses }) =>
+  const names = listInterfaces().filter(({ addresses }) =>
     addresses.some((address) =>
-      sameOctets(parseIpv6(address)!, 0, base.bytes, 0, LINK_OCTETS)
+      sameOctets(parseIpv6(address)!, 0, base.bytes, 0, SUBNET_BYTES)
     )
   ).map(({ name }) => name);
   if (names.length === 1) return names[0]!;

@@ -13,7 +13,7 @@ import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
-import { hostnamesOf, type Interface } from "../net/interface.ts";
+import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { GivenAddress } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
 
@@ -58,22 +58,22 @@ const TFTP_PORT = 69;
 /** The addresses under which machines are sent to this daemon. */
 export function bootAddressesFor(
   { answers, bootAddress }: DaemonSettings,
-  link: Interface,
+  iface: NetworkInterface,
 ): BootAddresses {
   return bootAddress === undefined
-    ? bootAddressesOf(answers.links[0]!, link.addresses)
+    ? bootAddressesOf(answers.subnets[0]!, iface.addresses)
     : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
 }
 
 /** Where TFTP is served while the interface is as it is, and on which port. */
 export function tftpAddressesFor(
   settings: DaemonSettings,
-  link: Interface,
+  iface: NetworkInterface,
 ): string[] {
   const { tftp } = settings;
   if (tftp === undefined) return [];
-  if (tftp === "boot address") return [bootAddressesFor(settings, link).tftp];
-  return tftp.hostname === undefined ? hostnamesOf(link) : [tftp.hostname];
+  if (tftp === "boot address") return [bootAddressesFor(settings, iface).tftp];
+  return tftp.hostname === undefined ? hostnamesOf(iface) : [tftp.hostname];
 }
 
 /** The port of TFTP, whether it is served or not. */

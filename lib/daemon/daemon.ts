@@ -69,7 +69,7 @@ import type { EventName } from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { AccessList } from "../net/access.ts";
-import { type Interface, InterfaceFinder } from "../net/interface.ts";
+import { InterfaceMonitor, type NetworkInterface } from "../net/interface.ts";
 import {
   addressOf,
   type GivenAddress,
@@ -150,9 +150,9 @@ export class Daemon
   /** Messages not answered, and machines not remembered, at the last look. */
   #unanswered = 0;
   #notRemembered = 0;
-  readonly #finder: InterfaceFinder;
+  readonly #finder: InterfaceMonitor;
   /** The interface at the last look, and where TFTP is served on it. */
-  #link: Interface | undefined;
+  #iface: NetworkInterface | undefined;
   #tftpAddresses: readonly string[] = [];
   #timer: number | undefined;
   /** Whether the last look at the interfaces failed. */
@@ -162,13 +162,13 @@ export class Daemon
   constructor(settings: DaemonSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
-    this.#finder = new InterfaceFinder(settings.interfaceName);
+    this.#finder = new InterfaceMonitor(settings.interfaceName);
     const { maxMachines, maxEvents, answers, namesFile } = settings;
     this.#machines = new MachineRegistry({
       machines: maxMachines,
       events: maxEvents,
     }, this);
-    const writer = new MachineWriter(this.#machines, answers.links);
+    const writer = new MachineWriter(this.#machines, answers.subnets);
     const turns = new Turns();
     const hasRoom = () => this.#answersInUse < this.#shares.answers;
     this.#names = new Names(namesFile, this);
@@ -181,7 +181,7 @@ export class Daemon
       endpoint: settings.otlpEndpoint,
       run: this.#broadcast.run,
       interfaceName: settings.interfaceName,
-      baseAddress: answers.links[0]!.text,
+      baseAddress: answers.subnets[0]!.text,
       events: this.#machines.log,
       writer,
       names: this.#names,
@@ -195,11 +195,11 @@ export class Daemon
     this.#files = settings.netbootDirectory === undefined
       ? undefined
       : new NetbootFiles(settings.netbootDirectory);
-    this.#otherServers = new OtherServers(answers.links, answers.macSources);
+    this.#otherServers = new OtherServers(answers.subnets, answers.macSources);
     this.#dhcpv6 = new Dhcpv6Server({
       interfaceName: settings.interfaceName,
       port: settings.port,
-      settingsFor: (link) => this.#responderSettings(link),
+      settingsFor: (iface) => this.#responderSettings(iface),
       observer: this,
     });
     const allows = (hostname: string) => this.#access.allows(hostname);
@@ -233,7 +233,7 @@ export class Daemon
         names: this.#names,
         turns,
         interfaceName: settings.interfaceName,
-        baseAddress: answers.links[0]!.text,
+        baseAddress: answers.subnets[0]!.text,
       }),
       allows,
       hosts: new HostNames(settings.hosts),
@@ -264,9 +264,9 @@ export class Daemon
     }
     await this.#names.start();
     try {
-      const link = this.#finder.find();
-      await this.#dhcpv6.lookAtFirst(link);
-      this.#look(link);
+      const iface = this.#finder.find();
+      await this.#dhcpv6.lookAtFirst(iface);
+      this.#look(iface);
     } catch (error) {
       throw startError(error, port, "UDP", interfaceName);
     }
@@ -327,9 +327,9 @@ export class Daemon
 
   #lookAgain(): void {
     this.#sayIfFlooded();
-    let link: Interface | undefined;
+    let iface: NetworkInterface | undefined;
     try {
-      link = this.#finder.find();
+      iface = this.#finder.find();
     } catch (error) {
       // Out of descriptors, as a rule: what is open goes on.
       if (!this.#isBlind) {
@@ -342,7 +342,7 @@ export class Daemon
       return;
     }
     this.#isBlind = false;
-    this.#look(link);
+    this.#look(iface);
   }
 
   /** Descriptors of connections that are being answered, and of files. */
@@ -370,22 +370,22 @@ export class Daemon
     this.#https?.breakOff();
   }
 
-  #look(link: Interface | undefined): void {
-    void this.#dhcpv6.look(link);
-    if (link !== this.#link) {
-      this.#link = link;
-      this.#access.follow(link);
-      this.#tftpAddresses = link === undefined
+  #look(iface: NetworkInterface | undefined): void {
+    void this.#dhcpv6.look(iface);
+    if (iface !== this.#iface) {
+      this.#iface = iface;
+      this.#access.follow(iface);
+      this.#tftpAddresses = iface === undefined
         ? []
-        : tftpAddressesFor(this.#settings, link);
+        : tftpAddressesFor(this.#settings, iface);
     }
     this.#tftp.follow(this.#tftpAddresses);
   }
 
-  #responderSettings(link: Interface): ResponderSettings {
+  #responderSettings(iface: NetworkInterface): ResponderSettings {
     const { answers, template, bootPolicy } = this.#settings;
     if (template === undefined) return { ...answers, boot: undefined };
-    const addresses = bootAddressesFor(this.#settings, link);
+    const addresses = bootAddressesFor(this.#settings, iface);
     return {
       ...answers,
       boot: {
@@ -449,27 +449,27 @@ export class Daemon
    * TCP, Linux drops what comes to an address that it takes for anycast.
    */
   async #tryOwnAddress(): Promise<void> {
-    const link = this.#dhcpv6.serving;
-    const problem = link && await ownAddressProblem(this.#settings, link);
+    const iface = this.#dhcpv6.serving;
+    const problem = iface && await ownAddressProblem(this.#settings, iface);
     if (problem !== undefined) this.#log.warning("unreachable", problem);
   }
 
-  serving(link: Interface): void {
+  serving(iface: NetworkInterface): void {
     const { answers, port } = this.#settings;
-    const base = answers.links[0]!.text;
+    const base = answers.subnets[0]!.text;
     this.#log.info(
       "serving",
-      `serving ${link.name}: every machine gets the first 80 bits of ${base} and its MAC`,
+      `serving ${iface.name}: every machine gets the first 80 bits of ${base} and its MAC`,
       {
-        interface: link.name,
-        index: link.index,
-        mac: formatMac(link.mac),
+        interface: iface.name,
+        index: iface.index,
+        mac: formatMac(iface.mac),
         base_address: base,
         port,
       },
     );
     this.#silence ??= setTimeout(() => this.#sayIfSilent(), SILENCE);
-    const notice = bootAddressNotice(this.#settings, link);
+    const notice = bootAddressNotice(this.#settings, iface);
     if (notice !== undefined) this.#log.warning("notice", notice);
   }
 
@@ -523,7 +523,7 @@ export class Daemon
   }
 
   handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
-    const { identity, drop, link } = outcome;
+    const { identity, drop, subnet } = outcome;
     if (this.#log.writes("debug")) this.#logPacket(packet, outcome, sender);
     if (drop === "server_id_foreign") this.#hearOfOther(packet, sender);
     if (identity.mac === NO_MAC) {
@@ -533,8 +533,8 @@ export class Daemon
     if (drop !== undefined) return;
     // Who only asks for information has no address from here.
     if (packet.type === MessageType.InformationRequest) return;
-    const { links } = this.#settings.answers;
-    const at = links.indexOf(link as GivenAddress);
+    const { subnets } = this.#settings.answers;
+    const at = subnets.indexOf(subnet as GivenAddress);
     const known = this.#machines.see(identity.mac);
     if (known === undefined) {
       const bound = packet.type === MessageType.Solicit
@@ -544,8 +544,8 @@ export class Daemon
     }
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
-    if (machine.link !== at) {
-      machine.link = at;
+    if (machine.subnetIndex !== at) {
+      machine.subnetIndex = at;
       this.#machineLog.moved(machine);
     }
     if (identity.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
@@ -641,15 +641,15 @@ export class Daemon
     if (known !== undefined) return known;
     const address = parseIpv6(client);
     if (address === undefined) return undefined;
-    const { links } = this.#settings.answers;
-    const link = isLinkLocal(address)
+    const { subnets } = this.#settings.answers;
+    const subnetIndex = isLinkLocal(address)
       ? macOfEui64(address) === mac ? 0 : -1
-      : links.findIndex(({ bytes }) =>
+      : subnets.findIndex(({ bytes }) =>
         sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
-    return link === -1 || !this.#latecomers.admits(performance.now())
+    return subnetIndex === -1 || !this.#latecomers.admits(performance.now())
       ? undefined
-      : this.#machines.add(mac, link);
+      : this.#machines.add(mac, subnetIndex);
   }
 
   #metrics(): Metric[] {

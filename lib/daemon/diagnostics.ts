@@ -7,7 +7,7 @@
 
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
 import { bootAddressesFor, type DaemonSettings } from "./config.ts";
-import type { Interface } from "../net/interface.ts";
+import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 
 /** Why a daemon cannot start: a sentence for the operator. */
@@ -48,21 +48,21 @@ export function startError(
 /** What to say of the address that machines are sent to, if it is no good one. */
 export function bootAddressNotice(
   settings: DaemonSettings,
-  link: Interface,
+  iface: NetworkInterface,
 ): string | undefined {
   const { template, bootAddress, answers } = settings;
   if (template === undefined) return undefined;
-  const { tftp, isBase } = bootAddressesFor(settings, link);
-  const isOwn = link.addresses.some((address) =>
+  const { tftp, isBase } = bootAddressesFor(settings, iface);
+  const isOwn = iface.addresses.some((address) =>
     formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
   );
   if (!isOwn) {
-    return `machines are sent to ${tftp}, which is no address of ${link.name} now`;
+    return `machines are sent to ${tftp}, which is no address of ${iface.name} now`;
   }
   return isBase || bootAddress !== undefined
     ? undefined
-    : `${link.name} does not have the base address ${
-      answers.links[0]!.text
+    : `${iface.name} does not have the base address ${
+      answers.subnets[0]!.text
     }; machines are sent to ${tftp} instead`;
 }
 
@@ -75,18 +75,18 @@ const OWN_ADDRESS_PATIENCE = 2000;
  */
 export async function ownAddressProblem(
   settings: DaemonSettings,
-  link: Interface,
+  iface: NetworkInterface,
 ): Promise<string | undefined> {
   const { template, answers, http, https } = settings;
   if (template === undefined) return undefined;
   const url = new URL(renderTemplate(template, {
     ...SAMPLE_VALUES,
-    BaseAddress: answers.links[0]!.text,
-    BootAddress: bootAddressesFor(settings, link).http,
+    BaseAddress: answers.subnets[0]!.text,
+    BootAddress: bootAddressesFor(settings, iface).http,
   }));
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-  const isOwn = link.addresses.includes(hostname) &&
+  const isOwn = iface.addresses.includes(hostname) &&
     (port === http.port || port === https?.port);
   if (!isOwn) return undefined;
   const signal = AbortSignal.timeout(OWN_ADDRESS_PATIENCE);

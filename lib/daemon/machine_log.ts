@@ -104,9 +104,9 @@ export class MachineLog {
   }
 
   /** Clients have turned to another server. */
-  otherServer({ duid, mac, victim }: OtherServer, link: string): void {
+  otherServer({ duid, mac, victim }: OtherServer, interfaceName: string): void {
     const server = mac === NO_MAC ? undefined : formatMac(mac);
-    const named = `${link}, ${
+    const named = `${interfaceName}, ${
       server === undefined ? "" : `with MAC ${server} and `
     }DUID ${shown(duid)}`;
     const fields = { server_duid: duid, server_mac: server };
@@ -154,8 +154,8 @@ export class MachineLog {
       : { who: `${text} (${shown(name)})`, fields: { mac: text, name } };
   }
 
-  #addressOf({ mac, link }: Machine): string {
-    return this.#writer.address(mac, link);
+  #addressOf({ mac, subnetIndex }: Machine): string {
+    return this.#writer.address(mac, subnetIndex);
   }
 }
 

@@ -15,7 +15,7 @@ import type { TransferDetail } from "./transfer_progress.ts";
 export interface MachineEvent {
   readonly mac: Mac;
   /** The machine's base address, by its index in the list of links. */
-  readonly link: number;
+  readonly subnetIndex: number;
   readonly event: EventName;
   readonly timestamp: Timestamp;
   /** Whether the machine was in this stage already. */
@@ -37,7 +37,7 @@ export class EventLog {
   #times = new Float64Array(0);
   #codes = new Uint8Array(0);
   #repeats = new Uint8Array(0);
-  #links = new Uint16Array(0);
+  #subnetIndexes = new Uint16Array(0);
   #details: (TransferDetail | null)[] = [];
 
   /** @param limit How many are remembered; at least 1. */
@@ -53,7 +53,7 @@ export class EventLog {
   /** Remembers an event. */
   add(
     mac: Mac,
-    link: number,
+    subnetIndex: number,
     code: number,
     timestamp: Timestamp,
     repeat: boolean,
@@ -62,7 +62,7 @@ export class EventLog {
     if (this.next > this.#room && this.#room < this.#limit) this.#grow();
     const at = this.next % this.#room;
     this.#macs[at] = mac;
-    this.#links[at] = link;
+    this.#subnetIndexes[at] = subnetIndex;
     this.#codes[at] = code;
     this.#times[at] = timestamp;
     this.#repeats[at] = repeat ? 1 : 0;
@@ -80,7 +80,7 @@ export class EventLog {
     const at = sequence % this.#room;
     return {
       mac: this.#macs[at]!,
-      link: this.#links[at]!,
+      subnetIndex: this.#subnetIndexes[at]!,
       event: EVENTS[this.#codes[at]!]!,
       timestamp: this.#times[at]!,
       repeat: this.#repeats[at] === 1,
@@ -96,7 +96,11 @@ export class EventLog {
     this.#times = moved(this.#times, new Float64Array(room), old);
     this.#codes = moved(this.#codes, new Uint8Array(room), old);
     this.#repeats = moved(this.#repeats, new Uint8Array(room), old);
-    this.#links = moved(this.#links, new Uint16Array(room), old);
+    this.#subnetIndexes = moved(
+      this.#subnetIndexes,
+      new Uint16Array(room),
+      old,
+    );
     const details = new Array<TransferDetail | null>(room).fill(null);
     for (let at = 0; at < old; at++) details[at] = this.#details[at]!;
     if (old > 0) details[old % room] = this.#details[0]!;

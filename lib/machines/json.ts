@@ -39,25 +39,25 @@ export interface MachineEventJson {
 /** Writes what a registry knows. */
 export class MachineWriter {
   readonly #registry: MachineRegistry;
-  readonly #links: readonly GivenAddress[];
+  readonly #subnets: readonly GivenAddress[];
 
-  /** @param links The base addresses that machines' links are indices of. */
-  constructor(registry: MachineRegistry, links: readonly GivenAddress[]) {
+  /** @param subnets The base addresses that machines' links are indices of. */
+  constructor(registry: MachineRegistry, subnets: readonly GivenAddress[]) {
     this.#registry = registry;
-    this.#links = links;
+    this.#subnets = subnets;
   }
 
   /** The address that a MAC has on a link. */
-  address(mac: Mac, link: number): string {
-    return formatIpv6(addressOf(this.#links[link]!.bytes, mac));
+  address(mac: Mac, subnetIndex: number): string {
+    return formatIpv6(addressOf(this.#subnets[subnetIndex]!.bytes, mac));
   }
 
   /** A machine as it was at a number of the registry's log. */
   machine(machine: Machine, sequence?: number): MachineJson {
-    const { mac, link } = machine;
+    const { mac, subnetIndex } = machine;
     return {
       Mac: formatMac(mac),
-      IPv6Address: this.address(mac, link),
+      IPv6Address: this.address(mac, subnetIndex),
       Events: Array.from(
         this.#registry.eventsOf(machine, sequence),
         ({ event, timestamp, detail }) =>
@@ -73,10 +73,10 @@ export class MachineWriter {
 
   /** What happened to a machine. */
   event(happened: MachineEvent): MachineEventJson {
-    const { mac, link, event, timestamp, repeat, detail } = happened;
+    const { mac, subnetIndex, event, timestamp, repeat, detail } = happened;
     return {
       mac: formatMac(mac),
-      ipv6_address: this.address(mac, link),
+      ipv6_address: this.address(mac, subnetIndex),
       event: eventJson(event, timestamp, repeat, detail),
     };
   }

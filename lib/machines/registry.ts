@@ -29,7 +29,7 @@ class Columns {
   /** The number of the first event. */
   births = new Float64Array(0);
   noteTimes = new Float64Array(0);
-  links = new Uint16Array(0);
+  subnetIndexes = new Uint16Array(0);
   readonly macSources: (string | undefined)[] = [];
   toldOfTwoMacs = new Uint8Array(0);
   /** Codes. */
@@ -49,7 +49,7 @@ class Columns {
     this.macs = grown(this.macs, new Float64Array(length));
     this.births = grown(this.births, new Float64Array(length));
     this.noteTimes = grown(this.noteTimes, new Float64Array(length));
-    this.links = grown(this.links, new Uint16Array(length));
+    this.subnetIndexes = grown(this.subnetIndexes, new Uint16Array(length));
     this.toldOfTwoMacs = grown(this.toldOfTwoMacs, new Uint8Array(length));
     this.stages = grown(this.stages, new Uint8Array(length));
     this.notes = grown(this.notes, new Uint8Array(length));
@@ -85,12 +85,12 @@ export class Machine {
   }
 
   /** The base address that its own begins with, by its index. */
-  get link(): number {
-    return this.#columns.links[this.place]!;
+  get subnetIndex(): number {
+    return this.#columns.subnetIndexes[this.place]!;
   }
 
-  set link(link: number) {
-    this.#columns.links[this.place] = link;
+  set subnetIndex(subnetIndex: number) {
+    this.#columns.subnetIndexes[this.place] = subnetIndex;
   }
 
   /** Whether the operator was told that its messages name two MACs. */
@@ -193,16 +193,16 @@ export class MachineRegistry {
    * Remembers a machine that {@linkcode see} did not know, and forgets the one
    * that was not seen for the longest time when there are too many.
    *
-   * @param link The index of its base address.
+   * @param subnetIndex The index of its base address.
    * @param macSource Where its MAC was found, if DHCPv6 found it.
    */
-  add(mac: Mac, link: number, macSource?: string): Machine {
+  add(mac: Mac, subnetIndex: number, macSource?: string): Machine {
     const columns = this.#columns;
     const place = this.#takePlace();
     columns.macs[place] = mac;
     columns.births[place] = this.log.next;
     columns.noteTimes[place] = -Infinity;
-    columns.links[place] = link;
+    columns.subnetIndexes[place] = subnetIndex;
     columns.macSources[place] = macSource;
     columns.toldOfTwoMacs[place] = 0;
     columns.stages[place] = codeOf("init");
@@ -280,12 +280,12 @@ export class MachineRegistry {
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    const { place, mac, link } = machine;
+    const { place, mac, subnetIndex } = machine;
     const code = codeOf(event);
     const now = this.#clock.now();
     const { log } = this;
     if (!repeat) this.#kept.add(place, code, now, log.next, detail);
-    log.add(mac, link, code, now, repeat, detail);
+    log.add(mac, subnetIndex, code, now, repeat, detail);
     this.eventCounts[code]!++;
     this.#observer.happened(machine, event, repeat, detail);
   }

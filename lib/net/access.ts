@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Interface } from "./interface.ts";
+import type { NetworkInterface } from "./interface.ts";
 import { isInAny, parseAddress, parsePrefix, type Prefix } from "./prefix.ts";
 
 /** Loopback and link-local, of both families. */
@@ -26,9 +26,9 @@ export class AccessList {
   }
 
   /** Takes the prefixes that the interface has now. */
-  follow(link: Interface | undefined): void {
+  follow(iface: NetworkInterface | undefined): void {
     if (this.#given === "any") return;
-    const own = (link?.prefixes ?? []).map(parsePrefix).filter((prefix) =>
+    const own = (iface?.prefixes ?? []).map(parsePrefix).filter((prefix) =>
       prefix !== undefined
     );
     this.#prefixes = [...ALWAYS, ...own, ...this.#given];

@@ -8,7 +8,7 @@ import { isLinkLocal, parseIpv6 } from "./ipv6.ts";
 import { type Mac, parseMac } from "./mac.ts";
 
 /** An interface that has an IPv6 address. */
-export interface Interface {
+export interface NetworkInterface {
   readonly name: string;
   /** The kernel's number for it; another one when it was made anew. */
   readonly index: number;
@@ -22,10 +22,10 @@ export interface Interface {
 }
 
 /** Finds one interface again and again. */
-export class InterfaceFinder {
+export class InterfaceMonitor {
   readonly #name: string;
   #seen: string | undefined;
-  #found: Interface | undefined;
+  #found: NetworkInterface | undefined;
 
   constructor(name: string) {
     this.#name = name;
@@ -35,7 +35,7 @@ export class InterfaceFinder {
    * The interface; `undefined` while it is absent, down or without an IPv6
    * link-local address. It is the same object until something of it changes.
    */
-  find(): Interface | undefined {
+  find(): NetworkInterface | undefined {
     const infos = Deno.networkInterfaces().filter(({ name }) =>
       name === this.#name
     );
@@ -49,17 +49,17 @@ export class InterfaceFinder {
 }
 
 /** All interfaces that have an IPv6 link-local address. */
-export function interfaces(): Interface[] {
+export function listInterfaces(): NetworkInterface[] {
   const byName = Map.groupBy(Deno.networkInterfaces(), ({ name }) => name);
-  return [...byName.values()].map(interfaceOf).filter((link) =>
-    link !== undefined
+  return [...byName.values()].map(interfaceOf).filter((iface) =>
+    iface !== undefined
   );
 }
 
 /** What the runtime says of one interface, in an entry for each address. */
 function interfaceOf(
   infos: readonly Deno.NetworkInterfaceInfo[],
-): Interface | undefined {
+): NetworkInterface | undefined {
   const ipv6 = infos.filter(({ family }) => family === "IPv6");
   const linkLocals = ipv6.filter(hasLinkLocal);
   const index = linkLocals[0]?.scopeid;
@@ -79,7 +79,7 @@ function interfaceOf(
 
 /** All IPv6 addresses of an interface, as a socket of that interface binds them. */
 export function hostnamesOf(
-  { name, linkLocals, addresses }: Interface,
+  { name, linkLocals, addresses }: NetworkInterface,
 ): string[] {
   return [...linkLocals.map((address) => `${address}%${name}`), ...addresses];
 }

@@ -179,19 +179,19 @@ export function macOfEui64(bytes: Uint8Array, at = 0): Mac {
 }
 
 /** Octets of a link's /64 prefix. */
-export const LINK_OCTETS = 8;
+export const SUBNET_BYTES = 8;
 
 /** Octets of a base address that count: the first 80 bits. */
-export const BASE_OCTETS = 10;
+export const BASE_BYTES = 10;
 
 /** The address of `mac`: the first 80 bits of `base`, then the MAC. */
 export function addressOf(base: Uint8Array, mac: Mac): Uint8Array {
   const address = base.slice(0, IPV6_LENGTH);
-  writeMac(address, BASE_OCTETS, mac);
+  writeMac(address, BASE_BYTES, mac);
   return address;
 }
 
 /** The MAC in an address made by {@linkcode addressOf}. */
 export function macOfAddress(bytes: Uint8Array, at = 0): Mac {
-  return readMac(bytes, at + BASE_OCTETS);
+  return readMac(bytes, at + BASE_BYTES);
 }

@@ -15,7 +15,7 @@ export interface DhcpClient {
   /**
    * Starts it. What it remembers is in `memory`, a directory of its own.
    */
-  start(host: Host, link: string, memory: string): Promise<Program>;
+  start(host: Host, interfaceName: string, memory: string): Promise<Program>;
 }
 
 /** Adds and removes addresses as dhclient and udhcpc6 tell. */
@@ -40,7 +40,7 @@ async function script(host: Host): Promise<string> {
 export const dhclient: DhcpClient = {
   name: "dhclient",
   duidHasMac: true,
-  async start(host, link, memory) {
+  async start(host, interfaceName, memory) {
     return host.start([
       "dhclient",
       "-6",
@@ -54,7 +54,7 @@ export const dhclient: DhcpClient = {
       `${memory}/leases`,
       "-pf",
       `${memory}/pid`,
-      link,
+      interfaceName,
     ]);
   },
 };
@@ -62,7 +62,7 @@ export const dhclient: DhcpClient = {
 export const dhcpcd: DhcpClient = {
   name: "dhcpcd",
   duidHasMac: true,
-  async start(host, link, memory) {
+  async start(host, interfaceName, memory) {
     const config = await host.lab.file(
       `${host.namespace}-dhcpcd.conf`,
       "ipv6only\nnoipv6rs\nduid ll\nia_na 1\nslaac hwaddr\nnohook resolv.conf\nnohook hostname\nnohook timesyncd\n",
@@ -71,7 +71,7 @@ export const dhcpcd: DhcpClient = {
       [
         "sh",
         "-c",
-        `mount --bind ${memory} /var/lib/dhcpcd && exec dhcpcd -6 -B -d -f ${config} ${link}`,
+        `mount --bind ${memory} /var/lib/dhcpcd && exec dhcpcd -6 -B -d -f ${config} ${interfaceName}`,
       ],
       ["/var/lib/dhcpcd", "/run/dhcpcd"],
     );
@@ -82,9 +82,9 @@ export const dhcpcd: DhcpClient = {
 export const networkd: DhcpClient = {
   name: "systemd-networkd",
   duidHasMac: false,
-  start(host, link) {
+  start(host, interfaceName) {
     const config = `[Match]
-Name=${link}
+Name=${interfaceName}
 [Network]
 DHCP=ipv6
 IPv6AcceptRA=no
@@ -111,14 +111,14 @@ SYSTEMD_LOG_LEVEL=debug exec /lib/systemd/systemd-networkd`,
 export const udhcpc6: DhcpClient = {
   name: "udhcpc6",
   duidHasMac: true,
-  async start(host, link) {
+  async start(host, interfaceName) {
     return host.start([
       `${host.lab.directory}/busybox/usr/bin/busybox`,
       "udhcpc6",
       "-f",
       "-v",
       "-i",
-      link,
+      interfaceName,
       "-s",
       await script(host),
     ]);
@@ -128,10 +128,10 @@ export const udhcpc6: DhcpClient = {
 export const dibbler: DhcpClient = {
   name: "dibbler-client",
   duidHasMac: true,
-  start(host, link, memory) {
+  start(host, interfaceName, memory) {
     const config = `log-level 8
 duid-type duid-ll
-iface ${link} {
+iface ${interfaceName} {
   ia
 }
 `;
@@ -150,16 +150,16 @@ ${config}END`,
 export const wide: DhcpClient = {
   name: "wide-dhcpv6's dhcp6c",
   duidHasMac: true,
-  async start(host, link, memory) {
+  async start(host, interfaceName, memory) {
     const config = await host.lab.file(
       `${host.namespace}-dhcp6c.conf`,
-      `interface ${link} { send ia-na 0; };\nid-assoc na 0 { };\n`,
+      `interface ${interfaceName} { send ia-na 0; };\nid-assoc na 0 { };\n`,
     );
     return host.start(
       [
         "sh",
         "-c",
-        `mount --bind ${memory} /var/lib/dhcpv6 && exec dhcp6c -f -D -c ${config} -p ${memory}/pid ${link}`,
+        `mount --bind ${memory} /var/lib/dhcpv6 && exec dhcp6c -f -D -c ${config} -p ${memory}/pid ${interfaceName}`,
       ],
       ["/var/lib/dhcpv6"],
     );

@@ -88,13 +88,18 @@ export function message(type: number, ...options: Option[]): Uint8Array {
 /** A Relay-forward around `inner`. */
 export function relayed(
   inner: Uint8Array,
-  { link = "::", peer = "fe80::1", hops = 0, type = 12 as 12 | 13 },
+  {
+    link: interfaceName = "::",
+    peer = "fe80::1",
+    hops = 0,
+    type = 12 as 12 | 13,
+  },
   ...options: Option[]
 ): Uint8Array {
   return encode({
     type,
     hopCount: hops,
-    linkAddress: link,
+    linkAddress: interfaceName,
     peerAddress: peer,
     options: [...options, { code: OptionCode.RelayMessage, data: inner }],
   });

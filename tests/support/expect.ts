@@ -10,32 +10,32 @@ export const BASE = "2001:db8:1:2::";
 /** What a link with this base address gives to an interface. */
 export async function derived(
   host: Host,
-  link: string,
+  interfaceName: string,
   base = BASE,
 ): Promise<string> {
-  const mac = parseMac(await host.mac(link))!;
+  const mac = parseMac(await host.mac(interfaceName))!;
   return formatIpv6(addressOf(parseIpv6(base)!, mac));
 }
 
 /** Whether an interface has an address now. */
 export async function hasAddress(
   host: Host,
-  link: string,
+  interfaceName: string,
   address: string,
 ): Promise<boolean> {
-  return (await host.addresses(link)).includes(address);
+  return (await host.addresses(interfaceName)).includes(address);
 }
 
 /** Waits until an interface has an address. */
 export async function getsAddress(
   host: Host,
-  link: string,
+  interfaceName: string,
   address: string,
   seconds?: number,
 ): Promise<void> {
   await eventually(
-    `${link} has ${address}`,
-    () => hasAddress(host, link, address),
+    `${interfaceName} has ${address}`,
+    () => hasAddress(host, interfaceName, address),
     seconds,
   );
 }

@@ -16,7 +16,7 @@ import { linkLayerDuid } from "../../lib/dhcpv6/wire/duid.ts";
 import { encode } from "../../lib/dhcpv6/wire/packet.ts";
 import { frameOf, FrameSender, IP_AT, PAYLOAD_AT, seal } from "./frames.ts";
 
-const [link, sources, count, rate] = [
+const [interfaceName, sources, count, rate] = [
   Deno.args[0]!,
   Deno.args[1]!,
   Number(Deno.args[2]),
@@ -73,7 +73,7 @@ function become(index: number): void {
 let isEnough = false;
 Deno.addSignalListener("SIGTERM", () => isEnough = true);
 
-const sender = new FrameSender(link);
+const sender = new FrameSender(interfaceName);
 const started = performance.now();
 let sent = 0;
 console.log("flooding");

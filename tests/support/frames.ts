@@ -26,15 +26,15 @@ export class FrameSender {
   readonly #socket: number;
 
   /** @throws {Error} if there is no such interface, or it may not be used. */
-  constructor(link: string) {
-    const name = new TextEncoder().encode(`${link}\0`);
+  constructor(interfaceName: string) {
+    const name = new TextEncoder().encode(`${interfaceName}\0`);
     const address = new Uint8Array(20); // struct sockaddr_ll
     const view = new DataView(address.buffer);
     view.setUint16(0, AF_PACKET, true);
     view.setUint32(4, this.#libc.if_nametoindex(name), true);
     this.#socket = this.#libc.socket(AF_PACKET, SOCK_RAW, 0);
     if (this.#libc.bind(this.#socket, address, address.length) !== 0) {
-      throw new Error(`${link} cannot be sent to`);
+      throw new Error(`${interfaceName} cannot be sent to`);
     }
   }
 

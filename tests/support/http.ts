@@ -104,8 +104,8 @@ export class Known {
     this.registry = new MachineRegistry(limits, {
       happened: () => this.broadcast.happened(),
     });
-    const links = [{ text: BASE, bytes: parseIpv6(BASE)! }];
-    this.writer = new MachineWriter(this.registry, links);
+    const subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
+    this.writer = new MachineWriter(this.registry, subnets);
     this.broadcast = new Broadcast(this.registry, this.writer, this.turns);
   }
 

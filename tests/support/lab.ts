@@ -177,7 +177,7 @@ export class Host {
   }
 
   /** The IPv6 addresses of an interface that can be used. */
-  async addresses(link: string): Promise<string[]> {
+  async addresses(interfaceName: string): Promise<string[]> {
     const { stdout } = await command([
       "ip",
       "-n",
@@ -187,7 +187,7 @@ export class Host {
       "addr",
       "show",
       "dev",
-      link,
+      interfaceName,
     ], { mayFail: true });
     return stdout.split("\n").filter((line) =>
       !/tentative|dadfailed/.test(line)
@@ -197,17 +197,19 @@ export class Host {
   }
 
   /** The MAC of an interface. */
-  async mac(link: string): Promise<string> {
-    const { stdout } = await this.ip(`-o link show dev ${link}`);
+  async mac(interfaceName: string): Promise<string> {
+    const { stdout } = await this.ip(`-o link show dev ${interfaceName}`);
     return /link\/ether ([0-9a-f:]+)/.exec(stdout)![1]!;
   }
 
   /** Waits until an interface has a link-local address that can be used. */
-  async linkLocal(link: string): Promise<string> {
+  async linkLocal(interfaceName: string): Promise<string> {
     return await eventually(
-      `link-local address of ${link}`,
+      `link-local address of ${interfaceName}`,
       async () =>
-        (await this.addresses(link)).find((text) => text.startsWith("fe80:")),
+        (await this.addresses(interfaceName)).find((text) =>
+          text.startsWith("fe80:")
+        ),
     );
   }
 
@@ -266,8 +268,8 @@ export class Lab implements AsyncDisposable {
     const host = await this.host(name);
     await host.ip("link add br0 type bridge");
     await host.ip("link set br0 up");
-    for (const [index, [other, link]] of ports.entries()) {
-      await this.plug(host, index, other, link);
+    for (const [index, [other, interfaceName]] of ports.entries()) {
+      await this.plug(host, index, other, interfaceName);
     }
     return host;
   }
@@ -277,9 +279,9 @@ export class Lab implements AsyncDisposable {
     network: Host,
     index: number,
     other: Host,
-    link: string,
+    interfaceName: string,
   ): Promise<void> {
-    await this.cable(network, `p${index}`, other, link);
+    await this.cable(network, `p${index}`, other, interfaceName);
     await network.ip(`link set p${index} master br0`);
   }
 
@@ -291,11 +293,15 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Records the packets of an interface that match; ends with the lab. */
-  async capture(host: Host, link: string, filter: string): Promise<Capture> {
-    const path = `${this.directory}/${host.namespace}-${link}.pcap`;
+  async capture(
+    host: Host,
+    interfaceName: string,
+    filter: string,
+  ): Promise<Capture> {
+    const path = `${this.directory}/${host.namespace}-${interfaceName}.pcap`;
     const program = host.start(
       ["tcpdump", "-U", "--immediate-mode", "-B", "32768", "-Z", "root"].concat(
-        ["-i", link, "-w", path, filter],
+        ["-i", interfaceName, "-w", path, filter],
       ),
     );
     await program.says(/listening on/);

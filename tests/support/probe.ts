@@ -31,7 +31,7 @@ const LAST_ANSWERS = 2000;
 
 const FIRST_MAC = 0x0200_0000_0000;
 
-const [link, base, count, interval, machines] = [
+const [interfaceName, base, count, interval, machines] = [
   Deno.args[0]!,
   parseIpv6(Deno.args[1]!)!,
   Number(Deno.args[2]),
@@ -122,7 +122,7 @@ for (let index = 0; index < count; index++) {
   try {
     await socket.send(solicit(index), {
       transport: "udp",
-      hostname: `ff02::1:2%${link}`,
+      hostname: `ff02::1:2%${interfaceName}`,
       port: 547,
     });
   } catch {

@@ -16,7 +16,7 @@ import { frameOf, FrameSender, IP_AT, seal, UDP_AT } from "./frames.ts";
 
 const FIRST_PORT = 10_000;
 
-const [link, mac, from, ports, to, toPort, digits, count, rate] = Deno
+const [interfaceName, mac, from, ports, to, toPort, digits, count, rate] = Deno
   .args as [
     string,
     string,
@@ -38,7 +38,7 @@ const frame = frameOf({
 }, decodeHex(digits));
 frame.set([2, 0, 0, 0, 0xba, 0xd0], 6);
 const view = new DataView(frame.buffer);
-const sender = new FrameSender(link);
+const sender = new FrameSender(interfaceName);
 const started = performance.now();
 for (let index = 0; index < Number(count); index++) {
   if (length !== undefined) {

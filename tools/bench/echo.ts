@@ -13,15 +13,15 @@ import {
   SERVER_PORT,
 } from "../../lib/dhcpv6/wire/constants.ts";
 import { MAX_DHCPV6_PACKET } from "../../lib/overload/limits.ts";
-import { InterfaceFinder } from "../../lib/net/interface.ts";
+import { InterfaceMonitor } from "../../lib/net/interface.ts";
 
-const link = new InterfaceFinder(Deno.args[0]!).find()!;
+const iface = new InterfaceMonitor(Deno.args[0]!).find()!;
 const socket = Deno.listenDatagram({
   transport: "udp",
-  hostname: `${ALL_RELAYS_AND_SERVERS}%${link.name}`,
+  hostname: `${ALL_RELAYS_AND_SERVERS}%${iface.name}`,
   port: SERVER_PORT,
 });
-await socket.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
+await socket.joinMulticastV6(ALL_RELAYS_AND_SERVERS, iface.index);
 const buffer = new Uint8Array(MAX_DHCPV6_PACKET);
 console.log("serving");
 while (true) {

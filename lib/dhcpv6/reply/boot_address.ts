@@ -6,11 +6,11 @@
 
 import {
   IPV6_LENGTH,
-  LINK_OCTETS,
   parseIpv6,
   sameOctets,
+  SUBNET_BYTES,
 } from "../../net/ipv6.ts";
-import type { Link } from "./responder.ts";
+import type { Subnet } from "./responder.ts";
 
 /** Addresses of this daemon, as URLs write them. */
 export interface BootAddresses {
@@ -30,18 +30,20 @@ export interface BootAddresses {
  * anycast address (RFC 4291 §2.6.1), and Linux drops TCP to those.
  */
 export function bootAddressesOf(
-  link: Link,
+  subnet: Subnet,
   addresses: readonly string[],
 ): BootAddresses {
-  const onLink = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
-    .filter(({ bytes }) => sameOctets(bytes, 0, link.bytes, 0, LINK_OCTETS));
-  const base = onLink.find(({ bytes }) =>
-    sameOctets(bytes, 0, link.bytes, 0, IPV6_LENGTH)
+  const inSubnet = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
+    .filter(({ bytes }) => sameOctets(bytes, 0, subnet.bytes, 0, SUBNET_BYTES));
+  const base = inSubnet.find(({ bytes }) =>
+    sameOctets(bytes, 0, subnet.bytes, 0, IPV6_LENGTH)
   );
-  const host = onLink.find(({ bytes }) =>
-    bytes.subarray(LINK_OCTETS).some((octet) => octet !== 0)
+  const host = inSubnet.find(({ bytes }) =>
+    bytes.subarray(SUBNET_BYTES).some((octet) => octet !== 0)
   );
-  const tftp = base === undefined ? onLink[0]?.text ?? link.text : link.text;
+  const tftp = base === undefined
+    ? inSubnet[0]?.text ?? subnet.text
+    : subnet.text;
   return {
     tftp,
     http: host?.text ?? tftp,

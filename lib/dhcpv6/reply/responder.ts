@@ -12,15 +12,15 @@ import {
   MAX_RELAY_DEPTH,
 } from "../../overload/limits.ts";
 import {
-  BASE_OCTETS,
+  BASE_BYTES,
   formatIpv6,
   type GivenAddress,
   IPV6_LENGTH,
   isLinkLocal,
   isUnspecified,
-  LINK_OCTETS,
   macOfAddress,
   sameOctets,
+  SUBNET_BYTES,
 } from "../../net/ipv6.ts";
 import {
   formatMac,
@@ -70,7 +70,7 @@ import {
 import { Writer } from "../wire/writer.ts";
 
 /** A link whose clients get addresses: the base address that they begin with. */
-export type Link = GivenAddress;
+export type Subnet = GivenAddress;
 
 /** What boot instructions are made of. */
 export interface BootSettings {
@@ -88,7 +88,7 @@ export interface BootSettings {
 /** What a responder answers with. */
 export interface ResponderSettings {
   /** The direct link first, then those behind relays; at least one. */
-  readonly links: readonly Link[];
+  readonly subnets: readonly Subnet[];
   /** Seconds, 1 to 2^32 - 1; the highest means for ever (RFC 8415 §7.7). */
   readonly preferredLifetime: number;
   /** Seconds, not less than `preferredLifetime`. */
@@ -114,7 +114,7 @@ export interface Outcome {
   /** The UDP port that the answer goes to, at the address it came from. */
   replyPort: number;
   /** The client's link, if the message got as far. */
-  link: Link | undefined;
+  subnet: Subnet | undefined;
   readonly identity: Identity;
   /** The stage of a boot that the message marks. */
   event: BootEvent | undefined;
@@ -142,7 +142,7 @@ export class Responder {
     drop: undefined,
     length: 0,
     replyPort: 0,
-    link: undefined,
+    subnet: undefined,
     identity: noIdentity(),
     event: undefined,
     note: undefined,
@@ -177,7 +177,7 @@ export class Responder {
    *
    * @param sender The 16 octets of the address it came from.
    * @param senderPort The UDP port it came from.
-   * @param onLink Whether it came to ff02::1:2 on the interface: the only way
+   * @param isLinkScoped Whether it came to ff02::1:2 on the interface: the only way
    * on which clients themselves are heard (RFC 9915 took unicast away).
    * @param answer Takes the answer: {@linkcode MAX_DHCPV6_ANSWER} octets.
    */
@@ -186,12 +186,12 @@ export class Responder {
     length: number,
     sender: Uint8Array,
     senderPort: number,
-    onLink: boolean,
+    isLinkScoped: boolean,
     answer: Uint8Array,
   ): Outcome {
     const { outcome, packet } = this;
     outcome.length = 0;
-    outcome.link = undefined;
+    outcome.subnet = undefined;
     outcome.identity.mac = NO_MAC;
     outcome.identity.otherMac = NO_MAC;
     outcome.event = undefined;
@@ -201,26 +201,26 @@ export class Responder {
     outcome.replyPort = packet.depth === 0
       ? senderPort
       : relayReplyPort(packet, senderPort);
-    outcome.drop = this.#respond(packet, sender, onLink, answer);
+    outcome.drop = this.#respond(packet, sender, isLinkScoped, answer);
     return outcome;
   }
 
   #respond(
     packet: Packet,
     sender: Uint8Array,
-    onLink: boolean,
+    isLinkScoped: boolean,
     answer: Uint8Array,
   ): DropReason | undefined {
     const { outcome } = this;
     if (packet.depth === 0) {
-      if (!onLink) return "client_message_not_multicast";
+      if (!isLinkScoped) return "client_message_not_multicast";
       if (!isLinkLocal(sender)) return "source_not_link_local";
     }
     const invalid = this.#validate(packet);
     if (invalid !== undefined) return invalid;
-    const link = this.#linkOf(packet, onLink);
-    if (link === undefined) return "link_unknown";
-    outcome.link = link;
+    const subnet = this.#subnetOf(packet, isLinkScoped);
+    if (subnet === undefined) return "link_unknown";
+    outcome.subnet = subnet;
     const { macSources, allow, deny } = this.#settings;
     identify(packet, sender, macSources, outcome.identity);
     const { mac } = outcome.identity;
@@ -236,7 +236,7 @@ export class Responder {
     for (let level = 0; level < packet.depth; level++) {
       this.#relayMessages[level] = this.#beginRelayReply(packet, level);
     }
-    const dropped = this.#writeReply(packet, link, mac);
+    const dropped = this.#writeReply(packet, subnet, mac);
     if (dropped !== undefined) return dropped;
     for (let level = packet.depth - 1; level >= 0; level--) {
       writer.end(this.#relayMessages[level]!);
@@ -282,19 +282,19 @@ export class Responder {
   }
 
   /** The link that a message belongs to. */
-  #linkOf(packet: Packet, onLink: boolean): Link | undefined {
-    const { links } = this.#settings;
+  #subnetOf(packet: Packet, isLinkScoped: boolean): Subnet | undefined {
+    const { subnets } = this.#settings;
     for (let level = packet.depth - 1; level >= 0; level--) {
       const at = packet.relays[level]!.linkAddressAt;
       if (isUnspecified(packet.bytes, at) || isLinkLocal(packet.bytes, at)) {
         continue;
       }
-      for (const link of links) {
-        if (isInLink(packet.bytes, at, link)) return link;
+      for (const subnet of subnets) {
+        if (isInSubnet(packet.bytes, at, subnet)) return subnet;
       }
       return undefined;
     }
-    return onLink ? links[0] : undefined;
+    return isLinkScoped ? subnets[0] : undefined;
   }
 
   /** Writes all but the inside of a level's Relay Message; where that begins. */
@@ -339,7 +339,11 @@ export class Responder {
     );
   }
 
-  #writeReply(packet: Packet, link: Link, mac: Mac): DropReason | undefined {
+  #writeReply(
+    packet: Packet,
+    subnet: Subnet,
+    mac: Mac,
+  ): DropReason | undefined {
     const { options, bytes } = packet;
     const writer = this.#writer;
     const commits = packet.type === MessageType.Solicit &&
@@ -356,7 +360,7 @@ export class Responder {
     writer.end(serverId);
     switch (packet.type) {
       case MessageType.Solicit: {
-        const assigned = this.#assign(packet, link, mac);
+        const assigned = this.#assign(packet, subnet, mac);
         if (commits) {
           writer.end(writer.begin(OptionCode.RapidCommit));
         } else if (assigned && this.#settings.preference > 0) {
@@ -369,23 +373,23 @@ export class Responder {
       case MessageType.Request:
       case MessageType.Renew:
       case MessageType.Rebind:
-        this.#assign(packet, link, mac);
+        this.#assign(packet, subnet, mac);
         break;
       case MessageType.Confirm:
-        return this.#confirm(packet, link, mac);
+        return this.#confirm(packet, subnet, mac);
       case MessageType.Release:
       case MessageType.Decline:
-        this.#giveBack(packet, link, mac);
+        this.#giveBack(packet, subnet, mac);
         return undefined;
     }
     this.#writeRequested(packet);
     // firmware reads the URL to the next zero octet: it must be the last option
-    this.#writeBoot(packet, link, mac);
+    this.#writeBoot(packet, subnet, mac);
     return undefined;
   }
 
   /** Writes an answer into every IA; whether all of them got what they want. */
-  #assign(packet: Packet, link: Link, mac: Mac): boolean {
+  #assign(packet: Packet, subnet: Subnet, mac: Mac): boolean {
     const { options } = packet;
     let isFirst = true;
     let assigned = true;
@@ -395,12 +399,12 @@ export class Responder {
           const start = this.#beginIa(packet, index, OptionCode.IaNa);
           if (
             packet.type === MessageType.Request &&
-            !this.#addressesAreOnLink(packet, index, link)
+            !this.#addressesAreInSubnet(packet, index, subnet)
           ) {
             this.#status(StatusCode.NotOnLink, "address of another link");
             assigned = false;
           } else if (isFirst) {
-            this.#giveAddress(packet, index, link, mac, start);
+            this.#giveAddress(packet, index, subnet, mac, start);
           } else {
             // Renewed or not: a status and addresses do not go together, and
             // what is not renewed ends by itself.
@@ -451,7 +455,7 @@ export class Responder {
   #giveAddress(
     packet: Packet,
     index: number,
-    link: Link,
+    subnet: Subnet,
     mac: Mac,
     start: number,
   ): void {
@@ -462,9 +466,9 @@ export class Responder {
     writer.uint32(this.#t2);
     writer.uint16(OptionCode.IaAddress);
     writer.uint16(IA_ADDRESS_HEADER);
-    writer.copy(link.bytes, 0, BASE_OCTETS);
+    writer.copy(subnet.bytes, 0, BASE_BYTES);
     writeMac(writer.bytes, writer.at, mac);
-    writer.at += IPV6_LENGTH - BASE_OCTETS;
+    writer.at += IPV6_LENGTH - BASE_BYTES;
     writer.uint32(preferredLifetime);
     writer.uint32(validLifetime);
     if (
@@ -475,7 +479,7 @@ export class Responder {
     const end = packet.options.ends[index]!;
     let at = packet.options.starts[index]! + IA_HEADER;
     while ((at = nextAddress(bytes, at, end)) !== -1) {
-      if (!isOwn(bytes, at, link, mac)) {
+      if (!isOwn(bytes, at, subnet, mac)) {
         writer.uint16(OptionCode.IaAddress);
         writer.uint16(IA_ADDRESS_HEADER);
         writer.copy(bytes, at, at + IPV6_LENGTH);
@@ -486,20 +490,26 @@ export class Responder {
     }
   }
 
-  #addressesAreOnLink(packet: Packet, index: number, link: Link): boolean {
+  #addressesAreInSubnet(
+    packet: Packet,
+    index: number,
+    subnet: Subnet,
+  ): boolean {
     const { bytes } = packet;
     const end = packet.options.ends[index]!;
     let at = packet.options.starts[index]! + IA_HEADER;
     while ((at = nextAddress(bytes, at, end)) !== -1) {
       // `::` is how some clients say that any address will do
-      if (!isInLink(bytes, at, link) && !isUnspecified(bytes, at)) return false;
+      if (!isInSubnet(bytes, at, subnet) && !isUnspecified(bytes, at)) {
+        return false;
+      }
       at = optionEnd(bytes, at);
     }
     return true;
   }
 
   /** Whose addresses an IA_NA or IA_TA holds: `OWN`, `OTHER`, both or none. */
-  #ownersIn(packet: Packet, index: number, link: Link, mac: Mac): number {
+  #ownersIn(packet: Packet, index: number, subnet: Subnet, mac: Mac): number {
     const { bytes, options } = packet;
     const header = options.codes[index] === OptionCode.IaTa
       ? IA_TA_HEADER
@@ -508,20 +518,20 @@ export class Responder {
     let at = options.starts[index]! + header;
     let owners = 0;
     while ((at = nextAddress(bytes, at, end)) !== -1) {
-      owners |= isOwn(bytes, at, link, mac) ? OWN : OTHER;
+      owners |= isOwn(bytes, at, subnet, mac) ? OWN : OTHER;
       at = optionEnd(bytes, at);
     }
     return owners;
   }
 
   /** RFC 8415 §18.3.3, but stricter: only the client's own address is right. */
-  #confirm(packet: Packet, link: Link, mac: Mac): DropReason | undefined {
+  #confirm(packet: Packet, subnet: Subnet, mac: Mac): DropReason | undefined {
     const { options } = packet;
     let owners = 0;
     for (let index = 0; index < options.count; index++) {
       const code = options.codes[index];
       if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        owners |= this.#ownersIn(packet, index, link, mac);
+        owners |= this.#ownersIn(packet, index, subnet, mac);
       }
     }
     if (owners === 0) return "confirm_without_address";
@@ -531,7 +541,7 @@ export class Responder {
   }
 
   /** Release and Decline (RFC 8415 §18.3.7 and §18.3.8): nothing is kept. */
-  #giveBack(packet: Packet, link: Link, mac: Mac): void {
+  #giveBack(packet: Packet, subnet: Subnet, mac: Mac): void {
     const { options } = packet;
     this.#status(StatusCode.Success, "noted");
     for (let index = 0; index < options.count; index++) {
@@ -540,7 +550,7 @@ export class Responder {
         // No prefix is ever bound to anybody.
         this.#notBound(packet, index);
       } else if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        const owners = this.#ownersIn(packet, index, link, mac);
+        const owners = this.#ownersIn(packet, index, subnet, mac);
         if ((owners & OTHER) !== 0) this.#notBound(packet, index);
         if ((owners & OWN) !== 0 && packet.type === MessageType.Decline) {
           this.outcome.note = "address_declined";
@@ -593,7 +603,7 @@ export class Responder {
     this.#writer.end(start);
   }
 
-  #writeBoot(packet: Packet, link: Link, mac: Mac): void {
+  #writeBoot(packet: Packet, subnet: Subnet, mac: Mac): void {
     if (mac === NO_MAC) return;
     const { boot } = this.#settings;
     const facts = bootFactsOf(packet);
@@ -624,7 +634,7 @@ export class Responder {
         }`
         : renderTemplate(boot.template, {
           MAC: formatMac(mac),
-          BaseAddress: link.text,
+          BaseAddress: subnet.text,
           BootAddress: boot.bootAddress,
           Payload: bootPayload(facts.architectures),
         }),
@@ -658,18 +668,18 @@ function listsCode(
 }
 
 /** Whether the address at `at` is in the link's /64. */
-function isInLink(bytes: Uint8Array, at: number, link: Link): boolean {
-  return sameOctets(bytes, at, link.bytes, 0, LINK_OCTETS);
+function isInSubnet(bytes: Uint8Array, at: number, subnet: Subnet): boolean {
+  return sameOctets(bytes, at, subnet.bytes, 0, SUBNET_BYTES);
 }
 
 /** Whether the address at `at` is the one that the link gives to `mac`. */
 function isOwn(
   bytes: Uint8Array,
   at: number,
-  link: Link,
+  subnet: Subnet,
   mac: Mac,
 ): boolean {
-  return sameOctets(bytes, at, link.bytes, 0, BASE_OCTETS) &&
+  return sameOctets(bytes, at, subnet.bytes, 0, BASE_BYTES) &&
     macOfAddress(bytes, at) === mac;
 }
 
@@ -685,7 +695,7 @@ export function longestAnswerProblem(
   if (template !== undefined) {
     const url = renderTemplate(template, {
       ...SAMPLE_VALUES,
-      BaseAddress: longest(settings.links.map((link) => link.text)),
+      BaseAddress: longest(settings.subnets.map((subnet) => subnet.text)),
       BootAddress: formatIpv6(new Uint8Array(IPV6_LENGTH).fill(0xff)),
       Payload: LONGEST_PAYLOAD,
     });

@@ -19,7 +19,7 @@ import { IA_HEADER, OptionCode } from "../wire/constants.ts";
 import { macOfDuid } from "../wire/duid.ts";
 import { identify, type MacSource, noIdentity } from "../reply/client_mac.ts";
 import { nextAddress, type OptionTable, type Packet } from "../wire/packet.ts";
-import type { Link } from "../reply/responder.ts";
+import type { Subnet } from "../reply/responder.ts";
 
 /** What was heard of another server. */
 export interface OtherServer {
@@ -52,14 +52,14 @@ const KEPT = 60_000;
 
 /** Remembers what was told of which server, so that each is told of once. */
 export class OtherServers {
-  readonly #links: readonly Link[];
+  readonly #subnets: readonly Subnet[];
   readonly #macSources: readonly MacSource[];
   /** By DUID, oldest first. */
   readonly #told = new Map<string, Told>();
   readonly #identity = noIdentity();
 
-  constructor(links: readonly Link[], macSources: readonly MacSource[]) {
-    this.#links = links;
+  constructor(subnets: readonly Subnet[], macSources: readonly MacSource[]) {
+    this.#subnets = subnets;
     this.#macSources = macSources;
   }
 
@@ -106,7 +106,7 @@ export class OtherServers {
     const { mac } = this.#identity;
     const address = firstAddress(packet.bytes, packet.options);
     if (mac === NO_MAC || address === undefined) return undefined;
-    const own = this.#links.map(({ bytes }) => addressOf(bytes, mac));
+    const own = this.#subnets.map(({ bytes }) => addressOf(bytes, mac));
     if (own.some((right) => sameOctets(right, 0, address, 0, IPV6_LENGTH))) {
       return undefined;
     }

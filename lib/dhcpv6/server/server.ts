@@ -12,7 +12,7 @@ import {
   MAX_WAITING_ANSWERS,
 } from "../../overload/limits.ts";
 import { DatagramSockets } from "../../net/udp_sockets.ts";
-import { hostnamesOf, type Interface } from "../../net/interface.ts";
+import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
 import {
   IPV6_LENGTH,
   isLinkLocal,
@@ -40,7 +40,7 @@ import { type SourceClass, Sources } from "./reply_classifier.ts";
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface Dhcpv6Observer {
   /** The interface can be used, and is. */
-  serving(link: Interface): void;
+  serving(iface: NetworkInterface): void;
   /** The interface cannot be used: absent, down, or without a usable address. */
   waiting(): void;
   /** The interface cannot be served; it is tried again. */
@@ -61,7 +61,7 @@ export interface Dhcpv6ServerOptions {
   /** UDP port, 547 but for tests. */
   readonly port: number;
   /** What is answered while the interface is as it is now. */
-  readonly settingsFor: (link: Interface) => ResponderSettings;
+  readonly settingsFor: (iface: NetworkInterface) => ResponderSettings;
   readonly observer: Dhcpv6Observer;
 }
 
@@ -103,13 +103,13 @@ class Outlet {
 /** The sockets that were opened for one life of an interface. */
 interface Opened {
   /** The interface as it was at the last look. */
-  link: Interface;
+  iface: NetworkInterface;
   /** Made anew when the interface's addresses change. */
   responder: Responder;
   /** ff02::1:2, tied to the interface by the kernel. */
-  readonly onLink: Deno.DatagramConn;
+  readonly linkScoped: Deno.DatagramConn;
   /** ff05::1:3; it hears every link on which this host joined the group. */
-  readonly site: Deno.DatagramConn;
+  readonly siteScoped: Deno.DatagramConn;
   /** The interface's own addresses, for relays. */
   readonly unicast: DatagramSockets;
   readonly sources: Sources;
@@ -124,9 +124,12 @@ interface Opened {
 
 /** The groups that are listened to on an interface, as a socket binds them. */
 export function groupsOf(
-  { name }: Interface,
-): { onLink: string; site: string } {
-  return { onLink: `${ALL_RELAYS_AND_SERVERS}%${name}`, site: ALL_SERVERS };
+  { name }: NetworkInterface,
+): { linkScoped: string; siteScoped: string } {
+  return {
+    linkScoped: `${ALL_RELAYS_AND_SERVERS}%${name}`,
+    siteScoped: ALL_SERVERS,
+  };
 }
 
 /** Answers DHCPv6 on one interface for as long as it runs. */
@@ -149,8 +152,8 @@ export class Dhcpv6Server {
   }
 
   /** The interface that is served now; `undefined` while none is. */
-  get serving(): Interface | undefined {
-    return this.#opened?.link;
+  get serving(): NetworkInterface | undefined {
+    return this.#opened?.iface;
   }
 
   /** Why machines get no answers now; `undefined` if they do. */
@@ -168,12 +171,12 @@ export class Dhcpv6Server {
    * that is in duplicate address detection, or a port that somebody holds, may
    * be free the next time.
    *
-   * @param link The interface; `undefined` while it cannot be used.
+   * @param iface The interface; `undefined` while it cannot be used.
    */
-  async look(link: Interface | undefined): Promise<void> {
+  async look(iface: NetworkInterface | undefined): Promise<void> {
     if (this.#isLooking) return;
     try {
-      await this.lookAtFirst(link);
+      await this.lookAtFirst(iface);
     } catch (error) {
       const { message } = error as Error;
       if (this.#told === message) return;
@@ -188,20 +191,20 @@ export class Dhcpv6Server {
    * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    */
-  async lookAtFirst(link: Interface | undefined): Promise<void> {
+  async lookAtFirst(iface: NetworkInterface | undefined): Promise<void> {
     this.#isLooking = true;
     try {
-      const before = this.#opened?.link;
-      if (link === undefined) {
+      const before = this.#opened?.iface;
+      if (iface === undefined) {
         this.stop();
         this.#wait();
       } else if (before === undefined) {
-        await this.#open(link);
-      } else if (before.index !== link.index || before.mac !== link.mac) {
+        await this.#open(iface);
+      } else if (before.index !== iface.index || before.mac !== iface.mac) {
         // The kernel frees the old sockets' port a moment after they are
         // closed: the next look opens new ones.
         this.stop();
-      } else this.#followAddresses(link);
+      } else this.#followAddresses(iface);
     } finally {
       this.#isLooking = false;
     }
@@ -215,16 +218,16 @@ export class Dhcpv6Server {
     close(opened);
   }
 
-  #responderFor(link: Interface): Responder {
+  #responderFor(iface: NetworkInterface): Responder {
     return new Responder(
-      this.#options.settingsFor(link),
-      linkLayerDuid(link.mac),
+      this.#options.settingsFor(iface),
+      linkLayerDuid(iface.mac),
     );
   }
 
-  async #open(link: Interface): Promise<void> {
+  async #open(iface: NetworkInterface): Promise<void> {
     const { port, observer } = this.#options;
-    const groups = groupsOf(link);
+    const groups = groupsOf(iface);
     const refusals = new Map<string, Error>();
     let opened: Opened | undefined;
     const waiting: Deno.DatagramConn[] = [];
@@ -241,7 +244,7 @@ export class Dhcpv6Server {
         else observer.addressRefused(hostname, error);
       },
     });
-    unicast.follow(hostnamesOf(link));
+    unicast.follow(hostnamesOf(iface));
     const isLinkLocalOf = (hostname: string) => hostname.includes("%");
     if (!unicast.hostnames.some(isLinkLocalOf)) {
       unicast.close();
@@ -263,24 +266,24 @@ export class Dhcpv6Server {
         sockets.push(socket);
         return socket;
       };
-      const onLink = listen(groups.onLink, false);
-      const site = listen(groups.site, true);
+      const linkScoped = listen(groups.linkScoped, false);
+      const siteScoped = listen(groups.siteScoped, true);
       const [again, fresh, relay] = SENDING_GROUPS.map((group) =>
-        listen(`${group}%${link.name}`, false)
+        listen(`${group}%${iface.name}`, false)
       );
-      await onLink.joinMulticastV6(ALL_RELAYS_AND_SERVERS, link.index);
-      await site.joinMulticastV6(ALL_SERVERS, link.index);
-      const responder = this.#responderFor(link);
+      await linkScoped.joinMulticastV6(ALL_RELAYS_AND_SERVERS, iface.index);
+      await siteScoped.joinMulticastV6(ALL_SERVERS, iface.index);
+      const responder = this.#responderFor(iface);
       opened = {
-        link,
+        iface,
         responder,
-        onLink,
-        site,
+        linkScoped,
+        siteScoped,
         unicast,
         sources: new Sources(),
         fairness: new Fairness(),
         outlets: {
-          known: new Outlet(onLink),
+          known: new Outlet(linkScoped),
           again: new Outlet(again!),
           new: new Outlet(fresh!),
           relay: new Outlet(relay!),
@@ -294,8 +297,8 @@ export class Dhcpv6Server {
     this.#opened = opened;
     this.#told = undefined;
     this.#failuresInARow = 0;
-    observer.serving(link);
-    for (const socket of [opened.onLink, opened.site, ...waiting]) {
+    observer.serving(iface);
+    for (const socket of [opened.linkScoped, opened.siteScoped, ...waiting]) {
       this.#serve(socket, opened);
     }
     for (const [hostname, error] of refusals) {
@@ -303,13 +306,13 @@ export class Dhcpv6Server {
     }
   }
 
-  #followAddresses(link: Interface): void {
+  #followAddresses(iface: NetworkInterface): void {
     const opened = this.#opened!;
-    if (link !== opened.link) {
-      opened.link = link;
-      opened.responder = this.#responderFor(link);
+    if (iface !== opened.iface) {
+      opened.iface = iface;
+      opened.responder = this.#responderFor(iface);
     }
-    opened.unicast.follow(hostnamesOf(link));
+    opened.unicast.follow(hostnamesOf(iface));
   }
 
   #wait(): void {
@@ -320,7 +323,7 @@ export class Dhcpv6Server {
 
   /** Answers what comes to one socket until it is closed. */
   #serve(socket: Deno.DatagramConn, opened: Opened): void {
-    const outlet = socket === opened.onLink
+    const outlet = socket === opened.linkScoped
       ? opened.outlets.known
       : new Outlet(socket);
     for (let count = 0; count < RECEIVERS; count++) {
@@ -337,7 +340,7 @@ export class Dhcpv6Server {
     // One octet more than is read, so that a longer datagram is seen to be one.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
     const sender = new Uint8Array(IPV6_LENGTH);
-    const isOnLink = socket === opened.onLink;
+    const isLinkScoped = socket === opened.linkScoped;
     const { observer } = this.#options;
     const { counters } = this;
     while (true) {
@@ -348,7 +351,8 @@ export class Dhcpv6Server {
         datagram = received[0];
         from = received[1] as Deno.NetAddr;
       } catch {
-        const isBound = socket === opened.onLink || socket === opened.site ||
+        const isBound = socket === opened.linkScoped ||
+          socket === opened.siteScoped ||
           opened.unicast.has(socket);
         if (this.#opened !== opened || !isBound) return;
         await pause(RECEIVE_PAUSE);
@@ -366,9 +370,9 @@ export class Dhcpv6Server {
       }
       // A link-local address means this link on some sockets, and any link on
       // the others.
-      const isOfLink = isOnLink || isLinkLocal(sender);
-      const isKnown = isOfLink && opened.sources.isKnown(from.hostname);
-      const outlet = isOfLink
+      const isFromInterface = isLinkScoped || isLinkLocal(sender);
+      const isKnown = isFromInterface && opened.sources.isKnown(from.hostname);
+      const outlet = isFromInterface
         ? outletFor(opened, sender, isKnown, isRelayed, count, readAt)
         : own;
       if (outlet.isBlocked) {
@@ -383,7 +387,7 @@ export class Dhcpv6Server {
         datagram.length,
         sender,
         from.port,
-        isOnLink,
+        isLinkScoped,
         answer,
       );
       const { drop, length, replyPort } = outcome;
@@ -398,7 +402,7 @@ export class Dhcpv6Server {
       if (type === MessageType.Solicit && responder.packet.isOverdue) {
         opened.fairness.hasRepeated(sender, readAt);
       }
-      if (isOfLink && !isKnown) {
+      if (isFromInterface && !isKnown) {
         if (type === MessageType.Request) opened.sources.confirm(from.hostname);
         else opened.sources.offer(from.hostname);
       }
@@ -470,9 +474,9 @@ function outletFor(
   return outlets[sources.asks(address, now)];
 }
 
-function close({ onLink, site, unicast, outlets }: Opened): void {
-  onLink.close();
-  site.close();
+function close({ linkScoped, siteScoped, unicast, outlets }: Opened): void {
+  linkScoped.close();
+  siteScoped.close();
   unicast.close();
   for (const outlet of [outlets.again, outlets.new, outlets.relay]) {
     outlet.socket.close();

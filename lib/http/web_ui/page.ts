@@ -70,13 +70,13 @@ function filter(value: string, text: string): string {
 export function pageHead(
   { interfaceName, baseAddress, machineCount }: PageOptions,
 ): string {
-  const link = escapeHtml(shown(interfaceName));
+  const interfaceHtml = escapeHtml(shown(interfaceName));
   const base = escapeHtml(shown(baseAddress));
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<title>Machines on ${link}</title>
+<title>Machines on ${interfaceHtml}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="/page/page.svg" type="image/svg+xml">
@@ -84,7 +84,7 @@ export function pageHead(
 </head>
 <body>
 <header>
-<h1>Machines <small>on ${link} <span class="base">${base}</span></small></h1>
+<h1>Machines <small>on ${interfaceHtml} <span class="base">${base}</span></small></h1>
 <p id="away" class="away" hidden>Not connected, trying again. What is shown may be out of date.</p>
 </header>
 <main>
@@ -99,7 +99,7 @@ ${filter("booting", "Booting")}
 ${filter("up", "Up")}
 </div>
 </div>
-<div id="empty" hidden>${emptyText(link)}</div>
+<div id="empty" hidden>${emptyText(interfaceHtml)}</div>
 <p id="none" hidden></p>
 ${
     table('id="machines" hidden', ["Machine", "Boot", "Now"])
@@ -112,15 +112,15 @@ ${
 </div>
 <script type="module" async src="/page/page.js"></script>
 <noscript>
-${machineCount === 0 ? emptyText(link) : ""}${
+${machineCount === 0 ? emptyText(interfaceHtml) : ""}${
     table('class="plain"', ["Machine", "Boot", "Now", "Since"])
   }<tbody role="rowgroup">
 `;
 }
 
-function emptyText(link: string): string {
+function emptyText(interfaceHtml: string): string {
   return `<h2>No machine has asked for an address yet</h2>
-<p>Machines ask only if router advertisements on ${link} have the M (managed) flag, and if UDP port 547 is open to them here. Switch one on, or have one renew its address: it appears here at once.</p>
+<p>Machines ask only if router advertisements on ${interfaceHtml} have the M (managed) flag, and if UDP port 547 is open to them here. Switch one on, or have one renew its address: it appears here at once.</p>
 `;
 }
 

@@ -249,7 +249,7 @@ export class OtlpExporter {
       const event = events.at(number);
       yield logRecord(event, {
         id: `${run}-${number}`,
-        address: writer.address(event.mac, event.link),
+        address: writer.address(event.mac, event.subnetIndex),
         name: names.of(event.mac),
       });
     }

@@ -195,7 +195,7 @@ function kind(message: string): string {
 
 function checkBounds(settings: DaemonSettings): void {
   const { answers, port, http, allowed, maxMachines } = settings;
-  const { preferredLifetime, validLifetime, preference, links } = answers;
+  const { preferredLifetime, validLifetime, preference, subnets } = answers;
   inBounds.holds(
     preferredLifetime >= 1 && validLifetime >= preferredLifetime &&
       validLifetime <= 0xffff_ffff && preference >= 0 && preference <= 255 &&
@@ -203,7 +203,7 @@ function checkBounds(settings: DaemonSettings): void {
       maxMachines >= 1 && answers.macSources.length >= 1,
     () => settings,
   );
-  for (const { bytes } of links) {
+  for (const { bytes } of subnets) {
     inBounds.holds(
       allowed === "any" ||
         allowed.some((prefix) => isInPrefix(bytes, prefix)),
@@ -216,7 +216,7 @@ function checkUrls(
   { template, answers, bootAddress }: DaemonSettings,
 ): void {
   if (template === undefined) return;
-  for (const { text } of answers.links) {
+  for (const { text } of answers.subnets) {
     const url = renderTemplate(template, {
       ...SAMPLE_VALUES,
       BaseAddress: text,

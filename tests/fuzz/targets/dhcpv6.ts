@@ -191,7 +191,7 @@ export class Dhcpv6Target implements Target {
   }
 
   #respond(
-    { settings, sender, port, onLink }: Arrival,
+    { settings, sender, port, isLinkScoped }: Arrival,
     length: number,
   ): { responder: Responder; outcome: Outcome } {
     const responder = this.#responders[settings]!;
@@ -201,7 +201,7 @@ export class Dhcpv6Target implements Target {
         length,
         sender,
         port,
-        onLink,
+        isLinkScoped,
         this.#answer,
       );
     const start = performance.now();
@@ -225,7 +225,7 @@ export class Dhcpv6Target implements Target {
 
 /** The same packet, alone in its buffer, to a responder that knows no other. */
 function compare(
-  { settings, packet, sender, port, onLink }: Arrival,
+  { settings, packet, sender, port, isLinkScoped }: Arrival,
   outcome: Outcome,
   answer: Uint8Array,
 ): void {
@@ -235,14 +235,14 @@ function compare(
     packet.length,
     sender,
     port,
-    onLink,
+    isLinkScoped,
     fresh,
   );
   const { mac, otherMac } = expected.identity;
   leaksNothing.holds(
     outcome.drop === expected.drop && outcome.length === expected.length &&
       sameOctets(answer, 0, fresh, 0, expected.length) &&
-      outcome.link === expected.link && outcome.event === expected.event &&
+      outcome.subnet === expected.subnet && outcome.event === expected.event &&
       outcome.note === expected.note && outcome.identity.mac === mac &&
       outcome.identity.otherMac === otherMac,
     () => ({ outcome, expected }),
@@ -297,7 +297,7 @@ function expectedOf(
   const { relays, client } = request;
   if (relays.length === 0) {
     const sender = arrival.sender.toHex();
-    if (!arrival.onLink || !/^fe[89ab]/.test(sender)) return undefined;
+    if (!arrival.isLinkScoped || !/^fe[89ab]/.test(sender)) return undefined;
   }
   if (!idsAreRight(client, SERVER_DUID)) return undefined;
   const base = baseOf(request, arrival, settings);
@@ -542,10 +542,10 @@ function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
       assigned = false;
       return;
     }
-    const link = expected.base.slice(0, 16);
+    const interfaceName = expected.base.slice(0, 16);
     const isElsewhere = client.type === 3 &&
       addressesIn(ia).some((address) =>
-        !address.startsWith(link) && !/^0{32}$/.test(address)
+        !address.startsWith(interfaceName) && !/^0{32}$/.test(address)
       );
     if (isElsewhere || !isFirst) {
       checkRefused(ia, answer, isElsewhere ? 4 : 2);
@@ -682,7 +682,7 @@ const HTTP_CLIENT = `00000157000a${
 function bootUrlOf(
   { settings, request: { client }, mac, base }: Expected,
 ): string | undefined {
-  const { boot, links } = settings;
+  const { boot, subnets } = settings;
   const vendor = vendorOf(client);
   if (
     boot === undefined || mac === undefined || vendor === undefined ||
@@ -693,7 +693,7 @@ function bootUrlOf(
   if (vendor === "HTTPClient" || isIpxe(client)) {
     return renderTemplate(boot.template, {
       MAC: text,
-      BaseAddress: links.find(({ bytes }) => bytes.toHex().startsWith(base))!
+      BaseAddress: subnets.find(({ bytes }) => bytes.toHex().startsWith(base))!
         .text,
       BootAddress: boot.bootAddress,
       Payload: bootPayload(architectures),

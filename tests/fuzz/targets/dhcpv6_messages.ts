@@ -46,7 +46,7 @@ const ARRIVAL = 2;
 export interface Arrival {
   /** An index of {@linkcode SETTINGS}. */
   readonly settings: number;
-  readonly onLink: boolean;
+  readonly isLinkScoped: boolean;
   readonly sender: Uint8Array;
   readonly port: number;
   readonly packet: Uint8Array;
@@ -57,7 +57,7 @@ export function arrivalOf(input: Uint8Array): Arrival {
   const [settings = 0, from = 0] = input;
   return {
     settings: settings % SETTINGS.length,
-    onLink: (from & 1) === 0,
+    isLinkScoped: (from & 1) === 0,
     sender: SENDERS[from >> 1 & 7]!,
     port: PORTS[from >> 4 & 3]!,
     packet: input.subarray(ARRIVAL),

@@ -138,16 +138,16 @@ export function macOf(
 /** The first 80 bits of the client's link, as digits; `undefined`: none. */
 export function baseOf(
   { relays }: Request,
-  { onLink }: Arrival,
-  { links }: ResponderSettings,
+  { isLinkScoped }: Arrival,
+  { subnets }: ResponderSettings,
 ): string | undefined {
-  const bases = links.map(({ bytes }) => bytes.toHex().slice(0, 20));
+  const bases = subnets.map(({ bytes }) => bytes.toHex().slice(0, 20));
   for (const { linkAddress } of relays.toReversed()) {
     const address = parseIpv6(linkAddress)!.toHex();
     if (/^0{32}$|^fe[89ab]/.test(address)) continue;
     return bases.find((base) => address.startsWith(base.slice(0, 16)));
   }
-  return onLink ? bases[0] : undefined;
+  return isLinkScoped ? bases[0] : undefined;
 }
 
 /** Whether the identifiers in a message are as RFC 8415 §16 wants them. */

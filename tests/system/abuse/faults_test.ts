@@ -668,18 +668,18 @@ describe("faults", () => {
   ) {
     suite(`a second daemon with ${what}`, async () => {
       await using lab = new Lab();
-      const link: Switched = await plugIn(lab, 1);
+      const testLink: Switched = await plugIn(lab, 1);
       const second = await lab.host("second");
-      const network = link.network;
+      const network = testLink.network;
       await lab.plug(network, 90, second, "lan");
       await second.linkLocal("lan");
       const daemon = await startDaemon(
-        link.router,
+        testLink.router,
         ...OPTIONS,
         "--preference=1",
       );
       await startDaemon(second, "--interface=lan", `--base-address=${base}`);
-      const [machine] = link.machines;
+      const [machine] = testLink.machines;
       const memory = await Deno.makeTempDir({ dir: lab.directory });
       await dhclient.start(machine!, "eth0", memory);
       const address = await derived(machine!, "eth0", base);
@@ -694,9 +694,9 @@ describe("faults", () => {
 
   suite("Kea on the link, and preferred by a machine: a warning", async () => {
     await using lab = new Lab();
-    const link = await plugIn(lab, 1);
+    const testLink = await plugIn(lab, 1);
     const other = await lab.host("other");
-    await lab.plug(link.network, 90, other, "lan");
+    await lab.plug(testLink.network, 90, other, "lan");
     await other.linkLocal("lan");
     await other.ip("addr add 2001:db8:1:2::5/64 dev lan nodad");
     const config = await lab.file(
@@ -717,7 +717,7 @@ describe("faults", () => {
       }),
     );
     const daemon = await startDaemon(
-      link.router,
+      testLink.router,
       ...OPTIONS,
       "--preference=1",
     );
@@ -726,7 +726,7 @@ describe("faults", () => {
       ["/run/kea", "/var/lib/kea"],
     );
     await kea.says(/DHCP6_STARTED/);
-    const [machine] = link.machines;
+    const [machine] = testLink.machines;
     const memory = await Deno.makeTempDir({ dir: lab.directory });
     await dhclient.start(machine!, "eth0", memory);
     const line = await daemon.logs(

@@ -234,10 +234,10 @@ describe("answers that nobody takes", () => {
   ) {
     suite(`${what}: a machine that has its address is answered`, async () => {
       await using lab = new Lab();
-      const link = await plugIn(lab, 0);
-      const { router, attacker, visitor } = link;
+      const testLink = await plugIn(lab, 0);
+      const { router, attacker, visitor } = testLink;
       await startDaemon(router, ...OPTIONS);
-      await getToKnow(link);
+      await getToKnow(testLink);
       const ask = (type: number) => {
         const message = encode({
           type,

@@ -24,14 +24,14 @@ const MEMORY = 256;
 
 describe("HTTP abuse", () => {
   let lab: Lab;
-  let link: Switched;
+  let testLink: Switched;
   let daemon: RunningDaemon;
   let next = 0;
 
   beforeAll(async () => {
     if (lacks.length > 0) return;
     lab = new Lab();
-    link = await plugIn(lab, 0);
+    testLink = await plugIn(lab, 0);
     const own = `${lab.directory}/netboot/${MAC}`;
     await Deno.mkdir(own, { recursive: true });
     await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(16 * MIB));
@@ -39,7 +39,7 @@ describe("HTTP abuse", () => {
     daemon = new RunningDaemon(
       // A compiled daemon keeps the limit that it was given; the runtime would
       // raise it to the hard one.
-      link.router.start([
+      testLink.router.start([
         ...["prlimit", "--nofile=1024:1024"],
         ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
         ...["--interface=lan", `--base-address=${BASE}`],
@@ -55,7 +55,7 @@ describe("HTTP abuse", () => {
   });
 
   const hold = (count: number, kind: string, path = "/"): Program =>
-    link.attacker.start([
+    testLink.attacker.start([
       ...["prlimit", "--nofile=8192:8192"],
       ...labProgram(
         "connections.ts",
@@ -65,7 +65,7 @@ describe("HTTP abuse", () => {
 
   /** Fetches something as the visitor; curl's exit code and what it says. */
   const fetches = async (url: string, seconds: number, ...args: string[]) => {
-    const { code, stdout, stderr } = await link.visitor.run([
+    const { code, stdout, stderr } = await testLink.visitor.run([
       ...["curl", "-sS", "-g", "--max-time", String(seconds)],
       ...["-o", "/dev/null", "-w", "%{http_code}", ...args, url],
     ], { mayFail: true });
@@ -75,7 +75,7 @@ describe("HTTP abuse", () => {
   /** DHCPv6 and TFTP go on, all the time. */
   async function othersAnswer(seconds = 1): Promise<void> {
     const messages = 100 * seconds;
-    const probe = link.visitor.start(
+    const probe = testLink.visitor.start(
       labProgram("probe.ts", "eth0", BASE, String(messages), "10"),
     );
     const end = Date.now() + 1000 * seconds;
@@ -111,11 +111,11 @@ describe("HTTP abuse", () => {
   /** A download and a reader of the events, begun before what may harm them. */
   async function begin(): Promise<{ goOn(): Promise<void> }> {
     const url = `http://[${SERVER}]:${PORT}`;
-    const download = link.visitor.start([
+    const download = testLink.visitor.start([
       ...["curl", "-sS", "-g", "--limit-rate", "1M", "-o", "/dev/null"],
       ...["-w", "%{http_code} %{size_download}", `${url}/mac/${MAC}/boot.efi`],
     ]);
-    const reader = link.visitor.start(["curl", "-sSNg", `${url}/events`]);
+    const reader = testLink.visitor.start(["curl", "-sSNg", `${url}/events`]);
     await reader.says(/data: /, 10);
     return {
       goOn: async () => {
@@ -139,7 +139,7 @@ describe("HTTP abuse", () => {
     const idle = hold(2000, "idle");
     await idle.says(/held/, 60);
     await others;
-    await link.router.linkLocal("lan");
+    await testLink.router.linkLocal("lan");
     await httpAnswers(3);
     await ended(idle);
     await httpAnswers(2);
@@ -147,7 +147,7 @@ describe("HTTP abuse", () => {
     await begun.goOn();
     const told = ["connections_closed", "http_restarted"];
     assert(told.some((event) => daemon.count(event) > 0));
-    assertLess(await residentMib(link.router), MEMORY);
+    assertLess(await residentMib(testLink.router), MEMORY);
   });
 
   suite("2,000 connections that come and go at once", async () => {
@@ -164,7 +164,7 @@ describe("HTTP abuse", () => {
 
   suite("a firewall that refuses the daemon itself: nothing ends", async () => {
     const before = daemon.count("http_restarted");
-    const { router } = link;
+    const { router } = testLink;
     await router.run(["nft", "add table inet refusing"]);
     await router.run([
       "nft",
@@ -188,9 +188,9 @@ describe("HTTP abuse", () => {
     for (const program of slow) await program.says(/held/, 60);
     await othersAnswer();
     await httpAnswers(2);
-    assertLess(await residentMib(link.router), MEMORY);
+    assertLess(await residentMib(testLink.router), MEMORY);
     assertEquals(
-      (await metrics(link.router)).get("dhcpv6macd_http_downloads"),
+      (await metrics(testLink.router)).get("dhcpv6macd_http_downloads"),
       100,
     );
     for (const [index, count] of [200, 100].entries()) {
@@ -202,7 +202,7 @@ describe("HTTP abuse", () => {
     await eventually(
       "nothing is left of them",
       async () =>
-        (await metrics(link.router)).get("dhcpv6macd_http_downloads") === 0,
+        (await metrics(testLink.router)).get("dhcpv6macd_http_downloads") === 0,
       10,
     );
   });
@@ -220,7 +220,7 @@ describe("HTTP abuse", () => {
       }`,
       async () => {
         const descriptors = async () =>
-          (await metrics(link.router)).get("process_open_fds")!;
+          (await metrics(testLink.router)).get("process_open_fds")!;
         const before = await descriptors();
         const begun = isAlone ? undefined : await begin();
         const deaf = hold(600, "pipelining", "/page/page.css");
@@ -240,7 +240,7 @@ describe("HTTP abuse", () => {
           async () => await descriptors() <= before + 2,
           10,
         );
-        assertLess(await residentMib(link.router), MEMORY);
+        assertLess(await residentMib(testLink.router), MEMORY);
       },
     );
   }
@@ -261,7 +261,7 @@ describe("HTTP abuse", () => {
         await idle.says(/held/, 60);
         await othersAnswer(3);
         await httpAnswers(3);
-        assertLess(await residentMib(link.router), MEMORY);
+        assertLess(await residentMib(testLink.router), MEMORY);
         await ended(idle);
         await ended(streams);
         await httpAnswers(2);
@@ -270,7 +270,7 @@ describe("HTTP abuse", () => {
   }
 
   suite("600 connections whose other end is gone", async () => {
-    const { attacker } = link;
+    const { attacker } = testLink;
     const gone = [
       hold(500, "idle"),
       hold(100, "reading", `/mac/${MAC}/boot.efi`),
@@ -288,7 +288,7 @@ describe("HTTP abuse", () => {
     await othersAnswer();
     await httpAnswers(2);
     // The next ones find room, though nobody ever closes the first.
-    const next = link.visitor.start([
+    const next = testLink.visitor.start([
       ...["prlimit", "--nofile=8192:8192"],
       ...labProgram("connections.ts", SERVER, String(PORT), "500", "idle"),
     ]);
@@ -301,7 +301,7 @@ describe("HTTP abuse", () => {
   /** Sends octets and returns what comes back. */
   async function raw(text: string, seconds = 5): Promise<string> {
     const file = await lab.file(`raw-${next++}`, text);
-    const { stdout } = await link.visitor.run(
+    const { stdout } = await testLink.visitor.run(
       labProgram("raw_http.ts", SERVER, String(PORT), file, String(seconds)),
     );
     return stdout;
@@ -322,7 +322,7 @@ describe("HTTP abuse", () => {
         `GET /healthz HTTP/1.1\r\nHost: a\r\n${head}\r\n\r\n`,
       );
       assertMatch(answer, /^(HTTP\/1\.1 4\d\d|$)/);
-      assertLess(await residentMib(link.router), MEMORY);
+      assertLess(await residentMib(testLink.router), MEMORY);
       await httpAnswers(2);
     });
   }
@@ -361,14 +361,14 @@ describe("HTTP abuse", () => {
     );
     assertMatch(answer, /^HTTP\/1\.1 (200|416) /);
     assertLess(answer.length, 1000);
-    const sent = (await metrics(link.router)).get(
+    const sent = (await metrics(testLink.router)).get(
       "dhcpv6macd_http_sent_bytes_total",
     )!;
     const big = Array.from({ length: 1300 }, (_, at) => `${at}-`).join(",");
     await raw(
       `GET /mac/${MAC}/boot.efi HTTP/1.1\r\nHost: a\r\nRange: bytes=${big}\r\nConnection: close\r\n\r\n`,
     );
-    const after = (await metrics(link.router)).get(
+    const after = (await metrics(testLink.router)).get(
       "dhcpv6macd_http_sent_bytes_total",
     )!;
     assert(after - sent <= 16 * MIB, `${after - sent}`);
@@ -420,7 +420,7 @@ describe("HTTP abuse", () => {
     await fetches(`http://[${SERVER}]:${PORT}/mac/${unseen}/boot.efi`, 3);
     await fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, 9);
     await fetches(`tftp://[${SERVER}]/${unseen}/ipxe.efi`, 9);
-    await isHealthy(link.router);
+    await isHealthy(testLink.router);
     for (const mac of [unseen, MAC]) {
       const { status } = await fetches(
         `http://[${SERVER}]:${PORT}/machines/${mac}`,

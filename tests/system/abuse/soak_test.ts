@@ -105,8 +105,8 @@ async function pointAt(
 describe("soak", () => {
   suite(`${SOAK} minutes of everything at once`, async () => {
     await using lab = new Lab();
-    const link = await plugIn(lab, 0);
-    const { router, attacker, visitor } = link;
+    const testLink = await plugIn(lab, 0);
+    const { router, attacker, visitor } = testLink;
     await Deno.mkdir(`${lab.directory}/netboot/${MAC}`, { recursive: true });
     await Deno.writeFile(
       `${lab.directory}/netboot/${MAC}/boot.efi`,
@@ -121,7 +121,7 @@ describe("soak", () => {
     ]));
     await isHealthy(router, 200, 20);
     // Whoever has had an address is answered at once in a flood, too.
-    await getToKnow(link);
+    await getToKnow(testLink);
     await startMachines(attacker, MACHINES, EXCHANGES);
     const url = `http://[${SERVER}]:6315`;
     const loops = [

@@ -40,16 +40,16 @@ function request(options: Record<string, string> = {}, fileName = PATH) {
 
 describe("TFTP abuse", () => {
   let lab: Lab;
-  let link: Switched;
+  let testLink: Switched;
   let mac: string;
 
   beforeAll(async () => {
     if (lacks.length > 0) return;
     lab = new Lab();
-    link = await plugIn(lab, 0);
-    mac = await link.router.mac("lan");
+    testLink = await plugIn(lab, 0);
+    mac = await testLink.router.mac("lan");
     await startDaemon(
-      link.router,
+      testLink.router,
       "--interface=lan",
       `--base-address=${BASE}`,
       `--boot-address=${SERVER}`,
@@ -67,7 +67,7 @@ describe("TFTP abuse", () => {
     payload: Uint8Array,
     { count = 1, ports = 1, rate = 1000, toPort = 69 } = {},
   ): Promise<void> {
-    const program = link.attacker.start(labProgram(
+    const program = testLink.attacker.start(labProgram(
       "spoof.ts",
       ...["eth0", mac, from, String(ports), SERVER, String(toPort)],
       ...[encodeHex(payload), String(count), String(rate)],
@@ -78,7 +78,7 @@ describe("TFTP abuse", () => {
   /** What the victim gets while something is done, in octets of UDP payload. */
   async function received(act: () => Promise<void>): Promise<number[]> {
     const capture = await lab.capture(
-      link.visitor,
+      testLink.visitor,
       "eth0",
       `src host ${SERVER} and udp`,
     );
@@ -118,7 +118,7 @@ describe("TFTP abuse", () => {
     await eventually(
       "all have ended",
       async () =>
-        (await metrics(link.router)).get("dhcpv6macd_tftp_transfers") === 0,
+        (await metrics(testLink.router)).get("dhcpv6macd_tftp_transfers") === 0,
       20,
     );
   });
@@ -144,7 +144,7 @@ describe("TFTP abuse", () => {
   suite(
     "what comes from other ports or addresses ends no transfer",
     async () => {
-      const { router, visitor } = link;
+      const { router, visitor } = testLink;
       const to = `${lab.directory}/slow`;
       const got = visitor.start([
         ...["curl", "-sS", "-g", "--tftp-blksize", "8", "--max-time", "60"],
@@ -192,7 +192,7 @@ describe("TFTP abuse", () => {
     act: () => Promise<void>,
   ): Promise<string[][]> {
     const capture = await lab.capture(
-      link.attacker,
+      testLink.attacker,
       "eth0",
       `src host ${SERVER} and udp and dst host 2001:db8:1:2::bad`,
     );
@@ -213,7 +213,7 @@ describe("TFTP abuse", () => {
       });
       await pause(3000);
       for (let round = 0; round < 2; round++) {
-        const { code, stderr } = await link.visitor.run([
+        const { code, stderr } = await testLink.visitor.run([
           ...["curl", "-sS", "-g", "--tftp-blksize", "1428"],
           ...["--max-time", "8", "-o", "/dev/null"],
           `tftp://[${SERVER}]/${PATH}`,

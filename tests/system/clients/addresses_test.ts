@@ -28,8 +28,15 @@ const lacks = missing("tests of the addresses that are listened at");
 const suite = lacks.length === 0 ? it : it.skip;
 
 /** A client's Solicit, as a relay of `link` passes it on. */
-function throughRelay(link: string, ...options: ReturnType<typeof opt>[]) {
-  return relayed(message(1, UUID, iaNa(7)), { link, peer: PEER }, ...options);
+function throughRelay(
+  interfaceName: string,
+  ...options: ReturnType<typeof opt>[]
+) {
+  return relayed(
+    message(1, UUID, iaNa(7)),
+    { link: interfaceName, peer: PEER },
+    ...options,
+  );
 }
 
 describe("addresses that are listened at", () => {

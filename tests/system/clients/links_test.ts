@@ -72,16 +72,16 @@ describe("links and routers", () => {
         { link: "lan1", base: "2001:db8:1:1::", host: await lab.host("c1") },
         { link: "lan2", base: "2001:db8:1:2::", host: await lab.host("c2") },
       ];
-      for (const { link, host } of links) {
-        await lab.cable(router, link, host, "eth0");
+      for (const { link: interfaceName, host } of links) {
+        await lab.cable(router, interfaceName, host, "eth0");
         await host.linkLocal("eth0");
       }
       const daemons = [];
-      for (const { link, base } of links) {
+      for (const { link: interfaceName, base } of links) {
         daemons.push(
           await startDaemon(
             router,
-            `--interface=${link}`,
+            `--interface=${interfaceName}`,
             `--base-address=${base}`,
           ),
         );

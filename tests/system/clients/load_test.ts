@@ -14,11 +14,15 @@ const OPTIONS = [
 ];
 
 /** The arguments of tests/support/probe.ts, as a command. */
-function probe(link: string, count: number, interval: number): string[] {
+function probe(
+  interfaceName: string,
+  count: number,
+  interval: number,
+): string[] {
   return [
     ...Deno.env.get("TEST_DENO")!.split("\n"),
     `${import.meta.dirname}/../../support/probe.ts`,
-    link,
+    interfaceName,
     BASE,
     String(count),
     String(interval),

@@ -177,11 +177,11 @@ describe("relays", () => {
 const uuidClient: DhcpClient = {
   name: "dhclient with a DUID-UUID",
   duidHasMac: false,
-  async start(host, link, memory) {
+  async start(host, interfaceName, memory) {
     await Deno.writeTextFile(
       `${memory}/leases`,
       `default-duid "\\000\\004\\001\\002\\003\\004\\005\\006\\007\\010\\011\\012\\013\\014\\015\\016\\017\\020";\n`,
     );
-    return await dhclient.start(host, link, memory);
+    return await dhclient.start(host, interfaceName, memory);
   },
 };

@@ -482,12 +482,12 @@ ${phases.installCheckPhase}
       const { plain, rooted } = await evaluate<Record<string, string[]>>(
         "ipxe",
       );
-      assertEquals(plain!.map((link) => link.split("=")[0]), [
+      assertEquals(plain!.map((interfaceName) => interfaceName.split("=")[0]), [
         "ipxe-arm64.efi",
         "ipxe-x86-64.efi",
       ]);
-      for (const [index, link] of plain!.entries()) {
-        assertNotEquals(rooted![index], link);
+      for (const [index, interfaceName] of plain!.entries()) {
+        assertNotEquals(rooted![index], interfaceName);
       }
     });
 

@@ -42,7 +42,7 @@ const OPTIONS: Record<string, readonly Option[]> = {
   system: [],
 };
 
-const [link, stage, first, count, interval = "0"] = Deno.args as [
+const [interfaceName, stage, first, count, interval = "0"] = Deno.args as [
   string,
   string,
   string,
@@ -67,7 +67,7 @@ for (let index = 0; index < Number(count); index++) {
   );
   await socket.send(solicit, {
     transport: "udp",
-    hostname: `ff02::1:2%${link}`,
+    hostname: `ff02::1:2%${interfaceName}`,
     port: 547,
   });
   if (Number(interval) > 0) await pause(Number(interval));

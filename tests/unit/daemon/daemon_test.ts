@@ -200,8 +200,8 @@ describe("what an operator reads", () => {
   });
 
   it("a server that others hide, a minute later", () => {
-    const { links, macSources } = new Told().answers;
-    const servers = new OtherServers(links, macSources);
+    const { subnets, macSources } = new Told().answers;
+    const servers = new OtherServers(subnets, macSources);
     const responder = new Responder(
       { ...new Told().answers, boot: undefined },
       hex(DUID),

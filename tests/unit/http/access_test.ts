@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { AccessList } from "../../../lib/net/access.ts";
-import type { Interface } from "../../../lib/net/interface.ts";
+import type { NetworkInterface } from "../../../lib/net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
 import {
   isInPrefix,
@@ -16,7 +16,7 @@ function prefixes(...texts: string[]): Prefix[] {
 }
 
 /** An interface of which only the prefixes count here. */
-function linkWith(...texts: string[]): Interface {
+function linkWith(...texts: string[]): NetworkInterface {
   return {
     name: "lan",
     index: 1,

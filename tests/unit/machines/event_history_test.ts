@@ -17,9 +17,10 @@ describe("event log", () => {
           assertEquals(log.next, count + 1);
           assertEquals(log.first, Math.max(1, count + 1 - limit));
           for (let number = log.first; number < log.next; number++) {
-            const { mac, timestamp, link } = log.at(number);
+            const { mac, timestamp, subnetIndex } = log.at(number);
             assert(
-              mac === number && timestamp === number && link === number % 3 &&
+              mac === number && timestamp === number &&
+                subnetIndex === number % 3 &&
                 log.macAt(number) === number,
               `event ${number} of ${count}, bound ${limit}`,
             );

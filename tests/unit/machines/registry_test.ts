@@ -51,7 +51,7 @@ describe("machine registry", () => {
     assertEquals(
       {
         mac: second.mac,
-        link: second.link,
+        link: second.subnetIndex,
         macSource: second.macSource,
         toldOfTwoMacs: second.toldOfTwoMacs,
         notedAt: second.notedAt,
@@ -81,7 +81,7 @@ describe("machine registry", () => {
       Array.from({ length: 5000 }, (_, index) => 1001 + index),
     );
     for (const machine of found) {
-      assertEquals(machine.link, machine.mac % 7);
+      assertEquals(machine.subnetIndex, machine.mac % 7);
       assertEquals(machine.macSource, "relay");
     }
     assertEquals([...registry.at(5999)].length, 4999);

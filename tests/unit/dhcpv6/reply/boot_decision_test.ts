@@ -216,7 +216,10 @@ describe("architecture", () => {
 });
 
 describe("boot address", () => {
-  const link = { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! };
+  const subnet = {
+    text: "2001:db8:1:2::",
+    bytes: parseIpv6("2001:db8:1:2::")!,
+  };
   for (
     const [name, addresses, tftp, http, isBase] of [
       [
@@ -244,7 +247,7 @@ describe("boot address", () => {
     ] as [string, string[], string, string, boolean][]
   ) {
     it(name, () => {
-      assertEquals(bootAddressesOf(link, addresses), { tftp, http, isBase });
+      assertEquals(bootAddressesOf(subnet, addresses), { tftp, http, isBase });
     });
   }
 });

@@ -47,7 +47,7 @@ const OURS = opt(2, SERVER_DUID);
 const OTHERS = opt(2, "000300010200000000bb");
 
 const SETTINGS: ResponderSettings = {
-  links: [
+  subnets: [
     { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! },
     { text: "2001:db8:7:8::", bytes: parseIpv6("2001:db8:7:8::")! },
   ],
@@ -76,7 +76,7 @@ interface Arrival {
   settings?: ResponderSettings;
   from?: string;
   port?: number;
-  onLink?: boolean;
+  isLinkScoped?: boolean;
 }
 
 function respond(bytes: Uint8Array, arrival: Arrival = {}) {
@@ -90,7 +90,7 @@ function respond(bytes: Uint8Array, arrival: Arrival = {}) {
     bytes.length,
     parseIpv6(arrival.from ?? CLIENT)!,
     arrival.port ?? 546,
-    arrival.onLink ?? true,
+    arrival.isLinkScoped ?? true,
     answer,
   );
   return { outcome, answer: answer.slice(0, outcome.length) };
@@ -498,7 +498,7 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "a client's message to a unicast address",
     message(REQUEST, UUID, OURS, iaNa(1)),
     "client_message_not_multicast",
-    { onLink: false },
+    { isLinkScoped: false },
   ],
   [
     "a client's message from a global address",
@@ -515,7 +515,7 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "no link-address anywhere, not on the link",
     relayed(message(SOLICIT, UUID), { peer: CLIENT }),
     "link_unknown",
-    { onLink: false, from: "2001:db8:5::1" },
+    { isLinkScoped: false, from: "2001:db8:5::1" },
   ],
   [
     "no MAC anywhere",
@@ -907,7 +907,7 @@ describe("responder, relays", () => {
         { link: "2001:db8:7:8::1", peer: CLIENT, hops: 5 },
         opt(18, ascii("eth7")),
       ),
-      { onLink: false, from: "2001:db8:7:8::1", port: 40000 },
+      { isLinkScoped: false, from: "2001:db8:7:8::1", port: 40000 },
     );
     assertEquals(outcome.replyPort, 547);
     assertEquals(pretty(answer), [
@@ -936,8 +936,12 @@ describe("responder, relays", () => {
 
   it("takes the link from the innermost link-address that is one", () => {
     const layer2 = relayed(solicit, { peer: CLIENT }, opt(18, "aa"));
-    const layer3 = (packet: Uint8Array, link: string) =>
-      relayed(packet, { link, peer: "fe80::2", hops: 1 }, opt(18, "bb"));
+    const layer3 = (packet: Uint8Array, interfaceName: string) =>
+      relayed(
+        packet,
+        { link: interfaceName, peer: "fe80::2", hops: 1 },
+        opt(18, "bb"),
+      );
     assertEquals(
       pretty(respond(layer3(layer2, "2001:db8:7:8::1")).answer),
       [
@@ -1068,9 +1072,12 @@ describe("responder, relays", () => {
 
   it("takes any relay that reaches it, on the link or not", () => {
     const packet = relayed(solicit, { link: "2001:db8:7:8::1", peer: CLIENT });
-    for (const onLink of [true, false]) {
+    for (const isLinkScoped of [true, false]) {
       for (const from of ["fe80::9", "2001:db8:5::1"]) {
-        assertEquals(respond(packet, { onLink, from }).outcome.drop, undefined);
+        assertEquals(
+          respond(packet, { isLinkScoped, from }).outcome.drop,
+          undefined,
+        );
       }
     }
   });
@@ -1108,7 +1115,7 @@ describe("responder, one after the other", () => {
     assertEquals(responder.outcome.identity.mac, NO_MAC);
     assertEquals(responder.outcome.identity.otherMac, NO_MAC);
     assertEquals(responder.outcome.length, 0);
-    assertEquals(responder.outcome.link, undefined);
+    assertEquals(responder.outcome.subnet, undefined);
     ask(message(SOLICIT, UUID), "fe80::1");
     assertEquals(responder.outcome.drop, "no_mac");
   });

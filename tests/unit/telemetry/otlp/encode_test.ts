@@ -48,7 +48,7 @@ const RESOURCE_JSON = {
 
 const EVENT: MachineEvent = {
   mac: 0x02005e005301,
-  link: 0,
+  subnetIndex: 0,
   event: "http_fetch_uki",
   timestamp: THEN,
   repeat: true,
