@@ -25,7 +25,7 @@ import type { Outcome, ResponderSettings } from "../dhcpv6/reply/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
 import { Api } from "../http/api.ts";
-import { Connections } from "../http/active_connections.ts";
+import { ActiveConnections } from "../http/active_connections.ts";
 import {
   descriptorLimit,
   sharesOf,
@@ -103,7 +103,7 @@ const LOG_FLUSH = 500;
  * Milliseconds between two looks at the interface. A look costs 0.05 ms, and
  * an interface shall be served within a second of being usable.
  */
-const LOOK_INTERVAL = 250;
+const POLL_INTERVAL = 250;
 
 /** Messages between two looks that are too many for a lab to have sent. */
 const MIN_FLOOD = 100;
@@ -135,7 +135,7 @@ export class Daemon
   readonly #ipxe: IpxeFiles;
   readonly #files: NetbootFiles | undefined;
   readonly #netboot: Netboot;
-  readonly #connections = new Connections();
+  readonly #connections = new ActiveConnections();
   readonly #shares = sharesOf(descriptorLimit());
   readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
@@ -265,8 +265,8 @@ export class Daemon
     await this.#names.start();
     try {
       const iface = this.#finder.find();
-      await this.#dhcpv6.lookAtFirst(iface);
-      this.#look(iface);
+      await this.#dhcpv6.open(iface);
+      this.#refresh(iface);
     } catch (error) {
       throw startError(error, port, "UDP", interfaceName);
     }
@@ -281,7 +281,7 @@ export class Daemon
       accounted: () => this.#answersInUse + this.#tftp.transfers,
       observer: this,
     });
-    this.#timer = setInterval(() => this.#lookAgain(), LOOK_INTERVAL);
+    this.#timer = setInterval(() => this.#poll(), POLL_INTERVAL);
     this.#otlp?.start();
     void this.#tryOwnAddress();
   }
@@ -325,7 +325,7 @@ export class Daemon
     await this.#log.flush(LOG_FLUSH);
   }
 
-  #lookAgain(): void {
+  #poll(): void {
     this.#sayIfFlooded();
     let iface: NetworkInterface | undefined;
     try {
@@ -342,7 +342,7 @@ export class Daemon
       return;
     }
     this.#isBlind = false;
-    this.#look(iface);
+    this.#refresh(iface);
   }
 
   /** Descriptors of connections that are being answered, and of files. */
@@ -370,16 +370,16 @@ export class Daemon
     this.#https?.breakOff();
   }
 
-  #look(iface: NetworkInterface | undefined): void {
-    void this.#dhcpv6.look(iface);
+  #refresh(iface: NetworkInterface | undefined): void {
+    void this.#dhcpv6.refresh(iface);
     if (iface !== this.#iface) {
       this.#iface = iface;
-      this.#access.follow(iface);
+      this.#access.update(iface);
       this.#tftpAddresses = iface === undefined
         ? []
         : tftpAddressesFor(this.#settings, iface);
     }
-    this.#tftp.follow(this.#tftpAddresses);
+    this.#tftp.bind(this.#tftpAddresses);
   }
 
   #responderSettings(iface: NetworkInterface): ResponderSettings {

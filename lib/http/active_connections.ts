@@ -5,7 +5,7 @@
  */
 
 /** Counts connections, not requests: HTTP/2 has many in one. */
-export class Connections {
+export class ActiveConnections {
   /** Responses that go on, of each connection that has any. */
   readonly #responses = new Map<string, number>();
 
@@ -19,7 +19,7 @@ export class Connections {
    *
    * @param port The server's.
    */
-  follow(
+  track(
     port: number,
     { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): void {

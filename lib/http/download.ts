@@ -21,7 +21,7 @@ import type { ByteRange } from "./conditional_request.ts";
 import type { NetbootFile } from "../boot_files/directory.ts";
 
 /** Octets after which a download looks whether its file has changed. */
-const LOOK_AFTER = 1024 * 1024;
+const FILE_CHECK_INTERVAL_BYTES = 1024 * 1024;
 
 /** All downloads that go on: the more there are, the less each reads at once. */
 export class Downloads {
@@ -78,7 +78,7 @@ export class Downloads {
     }
     const size = range.end - range.start;
     let sentBytes = 0;
-    let lookedAt = 0;
+    let checkedAt = 0;
     let isOver = false;
     const end = (error?: string) => {
       if (isOver) return;
@@ -104,11 +104,11 @@ export class Downloads {
           // sent to its end was read before a change, and is whole.
           const readBytes = sentBytes + (read ?? 0);
           const isDue = readBytes === size ||
-            readBytes - lookedAt >= LOOK_AFTER;
+            readBytes - checkedAt >= FILE_CHECK_INTERVAL_BYTES;
           if (read === null || isDue && !await isUnchanged(handle, file)) {
             throw new Error("the file has changed");
           }
-          if (isDue) lookedAt = readBytes;
+          if (isDue) checkedAt = readBytes;
           if (isOver) return;
           if (read > 0) {
             handedOn = chunk.buffer;

@@ -55,7 +55,7 @@ const TOGETHER = 16;
 const MAX_BATCH = 32 * 1024;
 
 /** Events that are written between two looks at the clock. */
-const LOOK_AFTER = 64;
+const CLOCK_CHECK_INTERVAL = 64;
 
 /** Events as they are sent to whoever hears of all machines. */
 interface Batch {
@@ -306,7 +306,7 @@ export class Broadcast {
         text += this.#eventText(number);
         this.delivered++;
       }
-      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
+      if (number % CLOCK_CHECK_INTERVAL === 0 && performance.now() > end) break;
     }
     return text;
   }
@@ -349,7 +349,7 @@ export class Broadcast {
         if (this.#readersOf.has(mac)) concerned.add(mac);
       }
       if (text.length >= MAX_BATCH) break;
-      if (number % LOOK_AFTER === 0 && performance.now() > end) break;
+      if (number % CLOCK_CHECK_INTERVAL === 0 && performance.now() > end) break;
     }
     const octets = this.#encoder.encode(text);
     this.#recent.push({ first, last: this.#position, octets });

@@ -6,7 +6,7 @@
  */
 
 import { pause } from "../overload/timeout.ts";
-import type { Connections } from "./active_connections.ts";
+import type { ActiveConnections } from "./active_connections.ts";
 import type { Handler } from "./router.ts";
 
 /** Where a server listens. */
@@ -36,7 +36,7 @@ const RESTART_AFTER = 500;
 const LISTEN_AFTER = 50;
 
 /** Milliseconds between two looks whether a server listens. */
-const LOOK_INTERVAL = 1000;
+const POLL_INTERVAL = 1000;
 
 /** Milliseconds without a request after which none is on its way, as a rule. */
 const QUIET = 20;
@@ -62,7 +62,7 @@ export interface HttpServerOptions {
   readonly address: ListenAddress;
   readonly handler: Handler;
   /** Where its connections are counted. */
-  readonly connections: Connections;
+  readonly connections: ActiveConnections;
   readonly observer: HttpObserver;
   /** Makes it an HTTPS server. */
   readonly keyPair?: KeyPair;
@@ -94,8 +94,8 @@ export class HttpServer {
   /** Servers that listen no more, and finish their responses. */
   readonly #retiring = new Set<Promise<void>>();
   #timer: number | undefined;
-  #looks: number | undefined;
-  #isLooking = false;
+  #pollTimer: number | undefined;
+  #isChecking = false;
   #isStopped = false;
   #hasComplained = false;
 
@@ -119,7 +119,10 @@ export class HttpServer {
       this.#complain(error);
       this.#restart();
     }
-    this.#looks ??= setInterval(() => void this.#look(), LOOK_INTERVAL);
+    this.#pollTimer ??= setInterval(
+      () => void this.#checkListening(),
+      POLL_INTERVAL,
+    );
   }
 
   /**
@@ -192,7 +195,7 @@ export class HttpServer {
   async shutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    clearInterval(this.#looks);
+    clearInterval(this.#pollTimer);
     const listening = this.#listening;
     this.#listening = undefined;
     await Promise.all([listening?.server.shutdown(), ...this.#retiring]);
@@ -214,8 +217,8 @@ export class HttpServer {
         onError: () => new Response(null, { status: 500 }),
       },
       async (request, info) => {
-        connections.follow(address.port, info);
-        follow(traffic, info.completed);
+        connections.track(address.port, info);
+        track(traffic, info.completed);
         const response = await handler.handle(request, {
           client: info.remoteAddr.hostname,
           protocol,
@@ -237,14 +240,14 @@ export class HttpServer {
    * for good when the process has once run out of descriptors, and tells it only
    * when the last connection has ended.
    */
-  async #look(): Promise<void> {
+  async #checkListening(): Promise<void> {
     const listening = this.#listening;
     if (listening === undefined || listening.traffic.isDraining) return;
     const { address, observer } = this.#options;
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     const isRefused = await refuses(address);
-    this.#isLooking = false;
+    this.#isChecking = false;
     // A firewall may refuse what would be heard.
     if (!isRefused || isHeard(address)) return;
     if (this.#listening !== listening) return;
@@ -301,7 +304,7 @@ function isHeard(address: ListenAddress): boolean {
   }
 }
 
-function follow(traffic: Traffic, completed: Promise<void>): void {
+function track(traffic: Traffic, completed: Promise<void>): void {
   traffic.responses++;
   traffic.lastRequest = performance.now();
   const end = () => {

@@ -7,7 +7,7 @@
 import type { KeyPair } from "./listener.ts";
 
 /** Milliseconds between two looks at the files. */
-const LOOK_INTERVAL = 1000;
+const POLL_INTERVAL = 1000;
 
 /** Where the files are. */
 export interface KeyPairFiles {
@@ -73,12 +73,12 @@ export class KeyPairWatch {
 
   #plan(): void {
     this.#timer = setTimeout(async () => {
-      await this.#look();
+      await this.#refresh();
       if (this.#timer !== undefined) this.#plan();
-    }, LOOK_INTERVAL);
+    }, POLL_INTERVAL);
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     let keyPair: KeyPair;
     try {
       keyPair = await readKeyPair(this.#files);

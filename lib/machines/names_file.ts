@@ -8,7 +8,7 @@ import { MAX_NAMES_FILE } from "../overload/limits.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 
 /** Milliseconds between two looks at the file. */
-const LOOK_INTERVAL = 2000;
+const POLL_INTERVAL = 2000;
 
 /** A line that makes no sense. */
 export interface NamesProblem {
@@ -64,9 +64,9 @@ export class Names {
   /** Reads the file, and looks at it again from time to time. */
   async start(): Promise<void> {
     if (this.#path === undefined) return;
-    await this.#look(this.#path);
+    await this.#refresh(this.#path);
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => this.start(), LOOK_INTERVAL);
+    this.#timer = setTimeout(() => this.start(), POLL_INTERVAL);
   }
 
   /** Looks no more. */
@@ -85,7 +85,7 @@ export class Names {
     return this.#names.entries();
   }
 
-  async #look(path: string): Promise<void> {
+  async #refresh(path: string): Promise<void> {
     try {
       const { size, mtime, ino } = await Deno.stat(path);
       const seen = `${size} ${mtime?.getTime()} ${ino}`;

@@ -22,11 +22,11 @@ export class AccessList {
    */
   constructor(given: readonly Prefix[] | "any") {
     this.#given = given;
-    this.follow(undefined);
+    this.update(undefined);
   }
 
   /** Takes the prefixes that the interface has now. */
-  follow(iface: NetworkInterface | undefined): void {
+  update(iface: NetworkInterface | undefined): void {
     if (this.#given === "any") return;
     const own = (iface?.prefixes ?? []).map(parsePrefix).filter((prefix) =>
       prefix !== undefined

@@ -5,7 +5,7 @@
  */
 
 /** How the sockets are bound, and who uses them. */
-export interface DatagramSocketsOptions {
+export interface UdpSocketsOptions {
   readonly port: number;
   /** Uses a socket that was bound, until it is closed. */
   readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
@@ -17,12 +17,12 @@ export interface DatagramSocketsOptions {
 }
 
 /** Sockets that follow a list of addresses. */
-export class DatagramSockets {
-  readonly #options: DatagramSocketsOptions;
+export class UdpSockets {
+  readonly #options: UdpSocketsOptions;
   readonly #sockets = new Map<string, Deno.DatagramConn>();
   readonly #refused = new Set<string>();
 
-  constructor(options: DatagramSocketsOptions) {
+  constructor(options: UdpSocketsOptions) {
     this.#options = options;
   }
 
@@ -44,7 +44,7 @@ export class DatagramSockets {
    * of new ones. An address that cannot be bound yet, because it is in
    * duplicate address detection, is tried at the next call.
    */
-  follow(hostnames: readonly string[]): void {
+  bind(hostnames: readonly string[]): void {
     for (const [hostname, socket] of this.#sockets) {
       if (hostnames.includes(hostname)) continue;
       this.#sockets.delete(hostname);
@@ -60,7 +60,7 @@ export class DatagramSockets {
 
   /** Closes all of them. */
   close(): void {
-    this.follow([]);
+    this.bind([]);
   }
 
   #open(hostname: string): void {

@@ -18,13 +18,13 @@ import {
 } from "./limits.ts";
 
 /** Milliseconds between two looks; each costs a microsecond for a descriptor. */
-const LOOK_INTERVAL = 100;
+const POLL_INTERVAL = 100;
 
 /**
  * Looks in a row that must find too many: of a thousand who come at once, each
  * says nothing until it is its turn.
  */
-const LOOKS = 10;
+const MIN_CHECKS_OVER_LIMIT = 10;
 
 /** Milliseconds that closing connections takes, before the next look. */
 const REST = 1000;
@@ -154,7 +154,7 @@ export class SilenceWatch {
 
   constructor(options: SilenceWatchOptions) {
     this.#options = options;
-    this.#lookAfter(LOOK_INTERVAL);
+    this.#checkAfter(POLL_INTERVAL);
   }
 
   /** Looks no more. */
@@ -162,11 +162,11 @@ export class SilenceWatch {
     clearTimeout(this.#timer);
   }
 
-  #lookAfter(milliseconds: number): void {
-    this.#timer = setTimeout(() => this.#look(), milliseconds);
+  #checkAfter(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#check(), milliseconds);
   }
 
-  #look(): void {
+  #check(): void {
     const { bound, accounted, observer } = this.#options;
     let silent = 0;
     try {
@@ -179,10 +179,12 @@ export class SilenceWatch {
     const isTooMuch = silent >
       Math.max(bound, this.#stuck + stuckTolerance(bound));
     this.#found = isTooMuch ? this.#found + 1 : 0;
-    if (this.#found < LOOKS) return this.#lookAfter(LOOK_INTERVAL);
+    if (this.#found < MIN_CHECKS_OVER_LIMIT) {
+      return this.#checkAfter(POLL_INTERVAL);
+    }
     this.#found = 0;
     this.#isResting = true;
-    this.#lookAfter(REST);
+    this.#checkAfter(REST);
     this.closed += silent - this.#stuck;
     if (this.#stuck > bound / 2) observer.tooStuck(silent - this.#stuck);
     else observer.tooSilent(silent);

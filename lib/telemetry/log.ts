@@ -100,7 +100,7 @@ export class Log {
   admits(level: LogLevel): boolean {
     if (!this.writes(level)) return false;
     if (level !== "info") return true;
-    this.#followMinute(Date.now());
+    this.#rollMinute(Date.now());
     if (this.#linesThisMinute < MAX_LOG_LINES_A_MINUTE) {
       this.#linesThisMinute++;
       return true;
@@ -142,7 +142,7 @@ export class Log {
   ): void {
     if (!this.writes(level)) return;
     const now = Date.now();
-    this.#followMinute(now);
+    this.#rollMinute(now);
     const isImportant = level === "warning" || level === "error";
     if (isImportant) {
       const count = this.#warnings.get(event) ?? 0;
@@ -164,7 +164,7 @@ export class Log {
   }
 
   /** Begins another minute's budget, and says what was held back in the last. */
-  #followMinute(now: number): void {
+  #rollMinute(now: number): void {
     const minute = Math.floor(now / MINUTE);
     if (minute === this.#minute) return;
     this.#minute = minute;

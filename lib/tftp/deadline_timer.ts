@@ -27,26 +27,26 @@ export class Alarm {
   }
 
   /** To be called when the deadline may have come nearer. */
-  follow(): void {
+  reschedule(): void {
     const deadline = this.#deadline();
     if (deadline >= this.#due) return;
     clearTimeout(this.#timer);
     this.#due = deadline;
     this.#timer = setTimeout(
-      () => this.#look(),
+      () => this.#check(),
       Math.max(0, deadline - performance.now()),
     );
   }
 
-  /** Rings no more, until {@linkcode follow} is called. */
+  /** Rings no more, until {@linkcode reschedule} is called. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#due = Infinity;
   }
 
-  #look(): void {
+  #check(): void {
     this.#due = Infinity;
     if (performance.now() >= this.#deadline()) this.#ring();
-    else this.follow();
+    else this.reschedule();
   }
 }

@@ -16,7 +16,7 @@ import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
-import { DatagramSockets } from "../net/udp_sockets.ts";
+import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 import { Alarm } from "./deadline_timer.ts";
@@ -121,7 +121,7 @@ export class TftpServer {
   };
 
   readonly #options: TftpServerOptions;
-  readonly #sockets: DatagramSockets;
+  readonly #sockets: UdpSockets;
   /** Transfers by the client's address and port. */
   readonly #running = new Map<string, Running | undefined>();
   /** Refusals that wait to be sent. */
@@ -131,7 +131,7 @@ export class TftpServer {
 
   constructor(options: TftpServerOptions) {
     this.#options = options;
-    this.#sockets = new DatagramSockets({
+    this.#sockets = new UdpSockets({
       port: options.port,
       onOpen: (socket, hostname) => void this.#serve(socket, hostname),
       onRefused: (hostname, error) =>
@@ -145,8 +145,8 @@ export class TftpServer {
   }
 
   /** Listens at these addresses, and at no others. */
-  follow(hostnames: readonly string[]): void {
-    this.#sockets.follow(hostnames);
+  bind(hostnames: readonly string[]): void {
+    this.#sockets.bind(hostnames);
   }
 
   /** Takes no new requests; transfers go on. */
@@ -375,13 +375,13 @@ export class TftpServer {
       if (transfer.isOver) return closeQuietly(socket);
       // Who is closed meanwhile is seen to be where packets are waited for.
       sendDue(running).catch(() => {});
-      alarm.follow();
+      alarm.reschedule();
     });
     try {
       while (true) {
         await sendDue(running);
         if (transfer.isOver) break;
-        alarm.follow();
+        alarm.reschedule();
         const [bytes, from] = await socket.receive(buffer);
         const sender = from as Deno.NetAddr;
         // Nobody but the client itself has a say.

@@ -95,7 +95,7 @@ class Entry implements Timeline {
   }
 
   /** Takes what a daemon keeps of it; gives what was not known. */
-  follow(events: readonly MachineEvent[]): Happening[] {
+  merge(events: readonly MachineEvent[]): Happening[] {
     const known = events.findLastIndex((event) =>
       nameOf(event) === this.lastKept
     );
@@ -156,7 +156,7 @@ export class Timelines {
       timeline.address = address;
       return {
         timeline,
-        happenings: timeline.follow(events),
+        happenings: timeline.merge(events),
         newest: events.at(-1)?.timestamp ?? "",
       };
     }).sort((a, b) => a.newest < b.newest ? -1 : a.newest > b.newest ? 1 : 0);

@@ -11,7 +11,7 @@ import {
   MAX_DHCPV6_PACKET,
   MAX_WAITING_ANSWERS,
 } from "../../overload/limits.ts";
-import { DatagramSockets } from "../../net/udp_sockets.ts";
+import { UdpSockets } from "../../net/udp_sockets.ts";
 import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
 import {
   IPV6_LENGTH,
@@ -111,7 +111,7 @@ interface Opened {
   /** ff05::1:3; it hears every link on which this host joined the group. */
   readonly siteScoped: Deno.DatagramConn;
   /** The interface's own addresses, for relays. */
-  readonly unicast: DatagramSockets;
+  readonly unicast: UdpSockets;
   readonly sources: Sources;
   readonly fairness: Fairness;
   /**
@@ -141,7 +141,7 @@ export class Dhcpv6Server {
   #opened: Opened | undefined;
   /** Room for answers that nothing is sent from. */
   readonly #answers: Uint8Array<ArrayBuffer>[] = [];
-  #isLooking = false;
+  #isRefreshing = false;
   #failuresInARow = 0;
   #lastFailure = "";
   /** What was told last of why nothing is served. */
@@ -173,10 +173,10 @@ export class Dhcpv6Server {
    *
    * @param iface The interface; `undefined` while it cannot be used.
    */
-  async look(iface: NetworkInterface | undefined): Promise<void> {
-    if (this.#isLooking) return;
+  async refresh(iface: NetworkInterface | undefined): Promise<void> {
+    if (this.#isRefreshing) return;
     try {
-      await this.lookAtFirst(iface);
+      await this.open(iface);
     } catch (error) {
       const { message } = error as Error;
       if (this.#told === message) return;
@@ -191,22 +191,22 @@ export class Dhcpv6Server {
    * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    */
-  async lookAtFirst(iface: NetworkInterface | undefined): Promise<void> {
-    this.#isLooking = true;
+  async open(iface: NetworkInterface | undefined): Promise<void> {
+    this.#isRefreshing = true;
     try {
       const before = this.#opened?.iface;
       if (iface === undefined) {
         this.stop();
         this.#wait();
       } else if (before === undefined) {
-        await this.#open(iface);
+        await this.#openSockets(iface);
       } else if (before.index !== iface.index || before.mac !== iface.mac) {
         // The kernel frees the old sockets' port a moment after they are
         // closed: the next look opens new ones.
         this.stop();
-      } else this.#followAddresses(iface);
+      } else this.#updateAddresses(iface);
     } finally {
-      this.#isLooking = false;
+      this.#isRefreshing = false;
     }
   }
 
@@ -225,7 +225,7 @@ export class Dhcpv6Server {
     );
   }
 
-  async #open(iface: NetworkInterface): Promise<void> {
+  async #openSockets(iface: NetworkInterface): Promise<void> {
     const { port, observer } = this.#options;
     const groups = groupsOf(iface);
     const refusals = new Map<string, Error>();
@@ -233,7 +233,7 @@ export class Dhcpv6Server {
     const waiting: Deno.DatagramConn[] = [];
     // First the interface's own addresses: while no link-local one can be
     // bound, no answer can be sent to a client either.
-    const unicast = new DatagramSockets({
+    const unicast = new UdpSockets({
       port,
       onOpen: (socket) => {
         if (opened === undefined) waiting.push(socket);
@@ -244,7 +244,7 @@ export class Dhcpv6Server {
         else observer.addressRefused(hostname, error);
       },
     });
-    unicast.follow(hostnamesOf(iface));
+    unicast.bind(hostnamesOf(iface));
     const isLinkLocalOf = (hostname: string) => hostname.includes("%");
     if (!unicast.hostnames.some(isLinkLocalOf)) {
       unicast.close();
@@ -306,13 +306,13 @@ export class Dhcpv6Server {
     }
   }
 
-  #followAddresses(iface: NetworkInterface): void {
+  #updateAddresses(iface: NetworkInterface): void {
     const opened = this.#opened!;
     if (iface !== opened.iface) {
       opened.iface = iface;
       opened.responder = this.#responderFor(iface);
     }
-    opened.unicast.follow(hostnamesOf(iface));
+    opened.unicast.bind(hostnamesOf(iface));
   }
 
   #wait(): void {

@@ -200,18 +200,18 @@ describe("access", () => {
         access.allows(address)
       );
     assertEquals(seen(), [false, false, true, true]);
-    access.follow(linkWith("2001:db8:5::1/64", "10.1.2.1/24", "no prefix"));
+    access.update(linkWith("2001:db8:5::1/64", "10.1.2.1/24", "no prefix"));
     assertEquals(seen(), [true, true, true, true]);
-    access.follow(linkWith("10.1.0.1/16"));
+    access.update(linkWith("10.1.0.1/16"));
     assertEquals(seen(), [false, true, true, true]);
-    access.follow(undefined);
+    access.update(undefined);
     assertEquals(seen(), [false, false, true, true]);
   });
 
   it("any", () => {
     const access = new AccessList("any");
-    access.follow(linkWith());
-    access.follow(undefined);
+    access.update(linkWith());
+    access.update(undefined);
     for (const address of [...ALWAYS, ...STRANGERS]) {
       assertEquals(access.allows(address), true, address);
     }

@@ -21,7 +21,7 @@ function setUp(fromNow: number) {
 describe("Alarm", () => {
   it("rings once when the deadline has passed", async () => {
     const { rings, state, alarm } = setUp(WHILE);
-    alarm.follow();
+    alarm.reschedule();
     await pause(10 * WHILE);
     assertEquals(rings.length, 1);
     assert(rings[0]! >= state.deadline);
@@ -29,7 +29,7 @@ describe("Alarm", () => {
 
   it("does not ring before a deadline that has moved away", async () => {
     const { rings, state, alarm } = setUp(WHILE);
-    alarm.follow();
+    alarm.reschedule();
     state.deadline += LONG;
     await pause(5 * WHILE);
     assertEquals(rings, []);
@@ -38,20 +38,20 @@ describe("Alarm", () => {
 
   it("follows a deadline that has come nearer", async () => {
     const { rings, state, alarm } = setUp(LONG);
-    alarm.follow();
+    alarm.reschedule();
     state.deadline = performance.now() + WHILE;
-    alarm.follow();
+    alarm.reschedule();
     await pause(10 * WHILE);
     assertEquals(rings.length, 1);
   });
 
   it("rings no more when it was stopped, and again when it follows", async () => {
     const { rings, alarm } = setUp(WHILE);
-    alarm.follow();
+    alarm.reschedule();
     alarm.stop();
     await pause(5 * WHILE);
     assertEquals(rings, []);
-    alarm.follow();
+    alarm.reschedule();
     await pause(5 * WHILE);
     assertEquals(rings.length, 1);
   });

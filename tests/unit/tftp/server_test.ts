@@ -41,7 +41,7 @@ describe("TftpServer", () => {
       allows: () => isAllowed,
       observer: { tftpRefused() {}, transferring() {} },
     });
-    server.follow(["::1"]);
+    server.bind(["::1"]);
     client = Deno.listenDatagram({
       transport: "udp",
       hostname: "::1",
@@ -159,7 +159,7 @@ describe("TftpServer", () => {
       await other.receive();
       return opcode;
     };
-    server.follow(["::1", "127.0.0.1"]);
+    server.bind(["::1", "127.0.0.1"]);
     const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_OF_ONE;
     for (let host = 1; host <= last; host++) {
       for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
