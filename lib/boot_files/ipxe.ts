@@ -6,7 +6,7 @@
 
 import { fingerprint } from "./file_version.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
-import { pause } from "../overload/timeout.ts";
+import { delay } from "../overload/timeout.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
 
 /** The name under which iPXE asks for its script. */
@@ -80,7 +80,7 @@ export class IpxeFiles {
         const info = await Deno.stat(path);
         if (info.size > MAX_TFTP_FILE) return undefined;
         if (isBeingWritten(info)) {
-          await pause(QUIET);
+          await delay(QUIET);
           continue;
         }
         const content = await this.#load(key, path, fingerprint(info));

@@ -27,10 +27,10 @@ import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
 import { Api } from "../http/api.ts";
 import { ActiveConnections } from "../http/active_connections.ts";
 import {
-  descriptorLimit,
-  sharesOf,
-  type SilenceObserver,
-  SilenceWatch,
+  ConnectionGuard,
+  type ConnectionGuardObserver,
+  fdLimit,
+  fdSharesOf,
 } from "../overload/fd_budget.ts";
 import { Downloads } from "../http/download.ts";
 import { Handler } from "../http/router.ts";
@@ -47,14 +47,14 @@ import {
 } from "../http/listener.ts";
 import { IpxeFiles, SCRIPT_NAME } from "../boot_files/ipxe.ts";
 import {
-  MAX_LATECOMERS_AT_ONCE,
-  MAX_NEWCOMERS_AT_ONCE,
+  NEW_MACHINE_BURST,
+  NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../overload/limits.ts";
 import { type Log, shown } from "../telemetry/log.ts";
 import { MachineLog } from "./machine_log.ts";
 import { Broadcast } from "../http/event_stream.ts";
 import { MachineWriter } from "../machines/json.ts";
-import { Newcomers } from "../overload/token_bucket.ts";
+import { TokenBucket } from "../overload/token_bucket.ts";
 import {
   Names,
   type NamesObserver,
@@ -82,13 +82,13 @@ import {
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import { OnceAMinute } from "../telemetry/once_a_minute.ts";
 import { OtlpExporter } from "../telemetry/otlp/exporter.ts";
-import { atMost } from "../overload/timeout.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 import {
   type RequestedFile,
   type TftpObserver,
   TftpServer,
 } from "../tftp/server.ts";
-import { Turns } from "../overload/scheduler.ts";
+import { CooperativeScheduler } from "../overload/scheduler.ts";
 import { VERSION } from "../telemetry/version.ts";
 
 const MINUTE = 60_000;
@@ -119,13 +119,15 @@ export class Daemon
     HttpObserver,
     RegistryObserver,
     NamesObserver,
-    SilenceObserver {
+    ConnectionGuardObserver {
   readonly #settings: DaemonSettings;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
-  readonly #newcomers = new Newcomers(MAX_NEWCOMERS_AT_ONCE);
+  readonly #solicitBucket = new TokenBucket(NEW_MACHINE_BURST);
   /** Those whose first message is no Solicit. */
-  readonly #latecomers = new Newcomers(MAX_LATECOMERS_AT_ONCE);
+  readonly #otherMessageBucket = new TokenBucket(
+    NEW_MACHINE_BURST_WITHOUT_SOLICIT,
+  );
   readonly #otherServers: OtherServers;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
@@ -136,14 +138,14 @@ export class Daemon
   readonly #files: NetbootFiles | undefined;
   readonly #netboot: Netboot;
   readonly #connections = new ActiveConnections();
-  readonly #shares = sharesOf(descriptorLimit());
+  readonly #fdShares = fdSharesOf(fdLimit());
   readonly #handler: Handler;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
   readonly #http: HttpServer;
   #https: HttpServer | undefined;
   #keyPairWatch: KeyPairWatch | undefined;
-  #silenceWatch: SilenceWatch | undefined;
+  #connectionGuard: ConnectionGuard | undefined;
   readonly #toldOfNoMac = new OnceAMinute();
   readonly #toldOfLoud = new OnceAMinute();
   readonly #toldOfFlood = new OnceAMinute();
@@ -169,13 +171,13 @@ export class Daemon
       events: maxEvents,
     }, this);
     const writer = new MachineWriter(this.#machines, answers.subnets);
-    const turns = new Turns();
-    const hasRoom = () => this.#answersInUse < this.#shares.answers;
+    const scheduler = new CooperativeScheduler();
+    const hasCapacity = () => this.#answersInUse < this.#fdShares.answers;
     this.#names = new Names(namesFile, this);
-    this.#broadcast = new Broadcast(this.#machines, writer, turns, {
-      all: this.#shares.eventReaders,
-      ofOne: this.#shares.eventReadersOfOne,
-      hasRoom,
+    this.#broadcast = new Broadcast(this.#machines, writer, scheduler, {
+      total: this.#fdShares.eventReaders,
+      perClient: this.#fdShares.eventReadersOfOne,
+      hasCapacity,
     });
     this.#otlp = settings.otlpEndpoint && new OtlpExporter({
       endpoint: settings.otlpEndpoint,
@@ -186,7 +188,7 @@ export class Daemon
       writer,
       names: this.#names,
       metrics: () => this.#metrics(),
-      turns,
+      scheduler,
       log,
     });
     this.#machineLog = new MachineLog(log, this.#names, writer);
@@ -206,7 +208,7 @@ export class Daemon
     this.#tftp = new TftpServer({
       port: tftpPortOf(settings),
       interfaceName: settings.interfaceName,
-      maxTransfers: this.#shares.tftpTransfers,
+      maxTransfers: this.#fdShares.tftpTransfers,
       open: ({ name }: RequestedFile) => this.#ipxe.open(name),
       allows,
       observer: this,
@@ -215,7 +217,7 @@ export class Daemon
       const machine = this.#machineOf(mac, client);
       if (machine === undefined) return;
       this.#machines.reach(machine, "http_fetch_uki", detail);
-    }, new Downloads(hasRoom));
+    }, new Downloads(hasCapacity));
     this.#handler = new Handler({
       netboot: this.#netboot,
       api: new Api({
@@ -223,7 +225,7 @@ export class Daemon
         writer,
         broadcast: this.#broadcast,
         names: this.#names,
-        turns,
+        scheduler,
         metrics: () => this.#metrics(),
         problem: () => this.#dhcpv6.problem,
       }),
@@ -231,13 +233,13 @@ export class Daemon
         registry: this.#machines,
         writer,
         names: this.#names,
-        turns,
+        scheduler,
         interfaceName: settings.interfaceName,
         baseAddress: answers.subnets[0]!.text,
       }),
       allows,
       hosts: new HostNames(settings.hosts),
-      hasRoom,
+      hasCapacity,
     });
     this.#http = new HttpServer({
       address: settings.http,
@@ -276,8 +278,8 @@ export class Daemon
       throw startError(error, http.port, "TCP", authorityOf(http));
     }
     await this.#startHttps();
-    this.#silenceWatch = new SilenceWatch({
-      bound: this.#shares.silent,
+    this.#connectionGuard = new ConnectionGuard({
+      bound: this.#fdShares.silent,
       accounted: () => this.#answersInUse + this.#tftp.transfers,
       observer: this,
     });
@@ -291,12 +293,12 @@ export class Daemon
     clearInterval(this.#timer);
     clearTimeout(this.#silence);
     this.#keyPairWatch?.stop();
-    this.#silenceWatch?.stop();
+    this.#connectionGuard?.stop();
     this.#names.stop();
     this.#broadcast.close();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
-    await atMost(
+    await waitAtMost(
       LAST_TRANSFERS,
       Promise.all([
         this.#http.shutdown(),
@@ -350,24 +352,24 @@ export class Daemon
     return this.#connections.answering + this.#netboot.downloads.active;
   }
 
-  tooSilent(connections: number): void {
+  onIdle(connections: number): void {
     this.#log.warning(
       "connections_closed",
       `about ${connections} HTTP connections said nothing and are closed; responses go on`,
       { connections },
     );
-    void this.#http.shed();
-    void this.#https?.shed();
+    void this.#http.closeIdle();
+    void this.#https?.closeIdle();
   }
 
-  tooStuck(connections: number): void {
+  onStalled(connections: number): void {
     this.#log.warning(
       "connections_broken_off",
       `about ${connections} HTTP connections ask and take no answer: they are closed with all others`,
       { connections },
     );
-    this.#http.breakOff();
-    this.#https?.breakOff();
+    this.#http.abortAll();
+    this.#https?.abortAll();
   }
 
   #refresh(iface: NetworkInterface | undefined): void {
@@ -538,9 +540,9 @@ export class Daemon
     const known = this.#machines.see(identity.mac);
     if (known === undefined) {
       const bound = packet.type === MessageType.Solicit
-        ? this.#newcomers
-        : this.#latecomers;
-      if (!bound.admits(performance.now())) return;
+        ? this.#solicitBucket
+        : this.#otherMessageBucket;
+      if (!bound.tryTake(performance.now())) return;
     }
     const machine = known ??
       this.#machines.add(identity.mac, at, identity.source);
@@ -647,7 +649,8 @@ export class Daemon
       : subnets.findIndex(({ bytes }) =>
         sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
-    return subnetIndex === -1 || !this.#latecomers.admits(performance.now())
+    return subnetIndex === -1 ||
+        !this.#otherMessageBucket.tryTake(performance.now())
       ? undefined
       : this.#machines.add(mac, subnetIndex);
   }
@@ -659,10 +662,11 @@ export class Daemon
       tftp: this.#tftp,
       downloads: this.#netboot.downloads,
       answering: this.#connections.answering,
-      closedConnections: this.#silenceWatch?.closed ?? 0,
+      closedConnections: this.#connectionGuard?.closed ?? 0,
       handler: this.#handler,
       registry: this.#machines,
-      notRemembered: this.#newcomers.refused + this.#latecomers.refused,
+      notRemembered: this.#solicitBucket.refused +
+        this.#otherMessageBucket.refused,
       broadcast: this.#broadcast,
       log: this.#log,
       otlp: this.#otlp,
@@ -682,7 +686,8 @@ export class Daemon
   /** Says why machines may have to ask more than once, if they are many. */
   #sayIfFlooded(): void {
     const unanswered = this.#dhcpv6.counters.dropped.send_blocked;
-    const notRemembered = this.#newcomers.refused + this.#latecomers.refused;
+    const notRemembered = this.#solicitBucket.refused +
+      this.#otherMessageBucket.refused;
     const isFlood = unanswered - this.#unanswered >= MIN_FLOOD ||
       notRemembered - this.#notRemembered >= MIN_FLOOD;
     this.#unanswered = unanswered;

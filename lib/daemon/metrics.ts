@@ -7,7 +7,7 @@
 import { isMessageType, messageName } from "../dhcpv6/wire/constants.ts";
 import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
 import type { Handler } from "../http/router.ts";
-import { openDescriptors } from "../overload/fd_budget.ts";
+import { countOpenFds } from "../overload/fd_budget.ts";
 import type { Downloads } from "../http/download.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Broadcast } from "../http/event_stream.ts";
@@ -101,7 +101,7 @@ function descriptorMetrics(): Metric[] {
         "gauge",
         "process_open_fds",
         "File descriptors that this process has open.",
-        openDescriptors(),
+        countOpenFds(),
       ),
     ];
   } catch {
@@ -203,9 +203,9 @@ function httpMetrics(
       "HTTP requests that were refused for too many of their kind going on.",
       "kind",
       [
-        ["download", downloads.places.refused],
-        ["events", broadcast.places.refused],
-        ["answer", handler.places.refused],
+        ["download", downloads.quota.refused],
+        ["events", broadcast.quota.refused],
+        ["answer", handler.quota.refused],
       ],
     ),
     single(

@@ -12,7 +12,7 @@ import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Turns } from "../overload/scheduler.ts";
+import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import { decoded, sentence, type Target } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
@@ -23,7 +23,7 @@ export interface ApiParts {
   readonly broadcast: Broadcast;
   readonly names: Names;
   /** In which answers are written. */
-  readonly turns: Turns;
+  readonly scheduler: CooperativeScheduler;
   readonly metrics: () => Iterable<Metric>;
   /** Why machines get no answers now; `undefined` if they do. */
   readonly problem: () => string | undefined;
@@ -112,7 +112,7 @@ export class Api {
   }
 
   #written(pieces: Iterator<string>, type = "application/json"): Response {
-    return new Response(slicedBody(pieces, this.#parts.turns), {
+    return new Response(slicedBody(pieces, this.#parts.scheduler), {
       headers: { ...NOW, "content-type": type },
     });
   }

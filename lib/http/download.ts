@@ -8,15 +8,15 @@
 import { fingerprint } from "../boot_files/file_version.ts";
 import {
   MAX_DOWNLOADS,
-  MAX_DOWNLOADS_OF_ONE,
+  MAX_DOWNLOADS_PER_CLIENT,
+  MAX_FILE_BYTES_PER_POLL,
   MAX_FILE_CHUNK,
   MAX_FILE_CHUNKS,
-  MAX_FILE_OCTETS_A_LOOK,
   MIN_FILE_CHUNK,
 } from "../overload/limits.ts";
 import type { TransferReport } from "../machines/transfer_progress.ts";
-import { Places } from "../overload/quota.ts";
-import { Rations } from "../overload/scheduler.ts";
+import { ClientQuota } from "../overload/quota.ts";
+import { ByteBudget } from "../overload/scheduler.ts";
 import type { ByteRange } from "./conditional_request.ts";
 import type { NetbootFile } from "../boot_files/directory.ts";
 
@@ -28,22 +28,22 @@ export class Downloads {
   /** Octets handed on since the start. */
   sentBytes = 0;
   /** Of those who have one. */
-  readonly places: Places;
+  readonly quota: ClientQuota;
 
-  readonly #rations = new Rations(MAX_FILE_OCTETS_A_LOOK);
+  readonly #byteBudget = new ByteBudget(MAX_FILE_BYTES_PER_POLL);
 
-  /** @param hasRoom Whether one more file can be opened now. */
-  constructor(hasRoom?: () => boolean) {
-    this.places = new Places({
-      all: MAX_DOWNLOADS,
-      ofOne: MAX_DOWNLOADS_OF_ONE,
-      hasRoom,
+  /** @param hasCapacity Whether one more file can be opened now. */
+  constructor(hasCapacity?: () => boolean) {
+    this.quota = new ClientQuota({
+      total: MAX_DOWNLOADS,
+      perClient: MAX_DOWNLOADS_PER_CLIENT,
+      hasCapacity,
     });
   }
 
   /** How many go on. */
   get active(): number {
-    return this.places.taken;
+    return this.quota.used;
   }
 
   /** Octets that one of them may read now. */
@@ -67,13 +67,13 @@ export class Downloads {
     report: TransferReport | undefined,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     // Before anything is waited for: others ask meanwhile.
-    const leave = this.places.take(client);
-    if (leave === undefined) return undefined;
+    const release = this.quota.acquire(client);
+    if (release === undefined) return undefined;
     let handle: Deno.FsFile;
     try {
       handle = await openAt(file, range.start);
     } catch (error) {
-      leave();
+      release();
       throw error;
     }
     const size = range.end - range.start;
@@ -83,7 +83,7 @@ export class Downloads {
     const end = (error?: string) => {
       if (isOver) return;
       isOver = true;
-      leave();
+      release();
       handle.close();
       if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);
@@ -94,7 +94,7 @@ export class Downloads {
         giveUp(handedOn);
         handedOn = undefined;
         const length = Math.min(this.chunkSize, size - sentBytes);
-        await this.#rations.take(length);
+        await this.#byteBudget.acquire(length);
         try {
           if (isOver) return;
           const chunk = new Uint8Array(length);

@@ -13,13 +13,18 @@
 import { encodeHex } from "@std/encoding/hex";
 import {
   MAX_EVENT_READERS,
-  MAX_EVENT_READERS_OF_ONE,
-  MAX_RECENT_EVENT_OCTETS,
+  MAX_EVENT_READERS_PER_CLIENT,
+  MAX_RECENT_EVENT_BYTES,
 } from "../overload/limits.ts";
 import type { Mac } from "../net/mac.ts";
-import { pause } from "../overload/timeout.ts";
-import { type PlaceBounds, Places } from "../overload/quota.ts";
-import { nextTurn, SLICE, sliceOf, type Turns } from "../overload/scheduler.ts";
+import { delay } from "../overload/timeout.ts";
+import { ClientQuota, type QuotaOptions } from "../overload/quota.ts";
+import {
+  type CooperativeScheduler,
+  SLICE,
+  takeSlice,
+  yieldToEventLoop,
+} from "../overload/scheduler.ts";
 import type { EventLog } from "../machines/event_history.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
@@ -80,12 +85,12 @@ class Reader {
 
   /**
    * @param position The number of the last event that it has.
-   * @param leave Gives its place back.
+   * @param release Gives its place back.
    */
   constructor(
     readonly mac: Mac | undefined,
     public position: number,
-    readonly leave: () => void,
+    readonly release: () => void,
   ) {}
 }
 
@@ -96,14 +101,14 @@ export class Broadcast {
   /** Events sent, once for each reader. */
   delivered = 0;
   /** Of those who read. */
-  readonly places: Places;
+  readonly quota: ClientQuota;
 
   /** No other run of a daemon has the same. */
   readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
   readonly #registry: MachineRegistry;
   readonly #log: EventLog;
   readonly #writer: MachineWriter;
-  readonly #turns: Turns;
+  readonly #scheduler: CooperativeScheduler;
   readonly #encoder = new TextEncoder();
   readonly #readers = new Set<Reader>();
   /** How many readers hear of each machine only. */
@@ -117,23 +122,23 @@ export class Broadcast {
   #heartbeat: number | undefined;
 
   /**
-   * @param turns In which readers catch up.
-   * @param bounds Of readers.
+   * @param scheduler In which readers catch up.
+   * @param quotaOptions Of readers.
    */
   constructor(
     registry: MachineRegistry,
     writer: MachineWriter,
-    turns: Turns,
-    bounds: PlaceBounds = {
-      all: MAX_EVENT_READERS,
-      ofOne: MAX_EVENT_READERS_OF_ONE,
+    scheduler: CooperativeScheduler,
+    quotaOptions: QuotaOptions = {
+      total: MAX_EVENT_READERS,
+      perClient: MAX_EVENT_READERS_PER_CLIENT,
     },
   ) {
-    this.places = new Places(bounds);
+    this.quota = new ClientQuota(quotaOptions);
     this.#registry = registry;
     this.#log = registry.log;
     this.#writer = writer;
-    this.#turns = turns;
+    this.#scheduler = scheduler;
   }
 
   /** How many read now. */
@@ -148,12 +153,12 @@ export class Broadcast {
 
   /** What a new reader gets; `undefined` if there are too many already. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
-    const leave = this.places.take(request.client);
-    if (leave === undefined) return undefined;
+    const release = this.quota.acquire(request.client);
+    if (release === undefined) return undefined;
     // Without readers nothing was sent: there is nothing to go on from.
     if (this.#readers.size === 0 && !this.#isSending) this.#beginAnew();
     const missed = this.#positionAfter(request.resumeAfter);
-    const reader = new Reader(request.mac, missed ?? this.#position, leave);
+    const reader = new Reader(request.mac, missed ?? this.#position, release);
     reader.beginning = this.#beginning(reader, missed === undefined);
     this.#add(reader);
     return new ReadableStream<Uint8Array>({
@@ -269,7 +274,7 @@ export class Broadcast {
   /** Gives a reader what is written for it alone, when it is its turn. */
   async #catchUp(reader: Reader): Promise<void> {
     while (!reader.isOver) {
-      const text = await this.#turns.run(() => this.#textFor(reader));
+      const text = await this.#scheduler.run(() => this.#textFor(reader));
       if (reader.isOver) return;
       if (text !== "") {
         return reader.controller!.enqueue(this.#encoder.encode(text));
@@ -282,7 +287,7 @@ export class Broadcast {
   #textFor(reader: Reader): string {
     if (reader.isOver) return "";
     if (reader.beginning !== undefined) {
-      const { text, isLast } = sliceOf(reader.beginning);
+      const { text, isLast } = takeSlice(reader.beginning);
       if (isLast) reader.beginning = undefined;
       return text;
     }
@@ -320,7 +325,7 @@ export class Broadcast {
   /** Sends what happens until nothing more does. */
   async #send(): Promise<void> {
     while (this.#position < this.#log.next - 1 && this.#readers.size > 0) {
-      await pause(GATHERING);
+      await delay(GATHERING);
       if (this.#position < this.#log.first - 1) this.#giveUp();
       while (this.#position < this.#log.next - 1) {
         const concerned = this.#writeBatch();
@@ -354,14 +359,14 @@ export class Broadcast {
     const octets = this.#encoder.encode(text);
     this.#recent.push({ first, last: this.#position, octets });
     this.#recentOctets += octets.length;
-    if (this.#recentOctets > MAX_RECENT_EVENT_OCTETS) this.#forget();
+    if (this.#recentOctets > MAX_RECENT_EVENT_BYTES) this.#forget();
     return concerned;
   }
 
   /** Forgets the oldest batches, and who has not come to them yet. */
   #forget(): void {
     while (
-      this.#recentOctets > MAX_RECENT_EVENT_OCTETS && this.#recent.length > 1
+      this.#recentOctets > MAX_RECENT_EVENT_BYTES && this.#recent.length > 1
     ) this.#recentOctets -= this.#recent.shift()!.octets.length;
     const oldest = this.#recent[0]!.first - 1;
     for (const reader of this.#readers) {
@@ -386,7 +391,7 @@ export class Broadcast {
         reader.isWaiting = false;
         void this.#catchUp(reader);
       }
-      if (++count % TOGETHER === 0) await nextTurn();
+      if (++count % TOGETHER === 0) await yieldToEventLoop();
     }
   }
 
@@ -421,7 +426,7 @@ export class Broadcast {
     if (reader.isOver) return;
     const { mac } = reader;
     reader.isOver = true;
-    reader.leave();
+    reader.release();
     reader.isWaiting = false;
     reader.beginning = undefined;
     this.#readers.delete(reader);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { pause } from "../overload/timeout.ts";
+import { delay } from "../overload/timeout.ts";
 import type { ActiveConnections } from "./active_connections.ts";
 import type { Handler } from "./router.ts";
 
@@ -151,12 +151,12 @@ export class HttpServer {
    * tells nobody which of them are silent, but a server that ends finishes its
    * responses and nothing else.
    */
-  async shed(): Promise<void> {
+  async closeIdle(): Promise<void> {
     const listening = this.#listening;
     if (listening === undefined || listening.traffic.isDraining) return;
     await this.#drain(listening);
     if (this.#listening !== listening) return;
-    if (listening.traffic.responses === 0) return this.breakOff();
+    if (listening.traffic.responses === 0) return this.abortAll();
     this.#restart(LISTEN_AFTER);
     this.#retire(listening);
   }
@@ -169,7 +169,7 @@ export class HttpServer {
   async #drain({ traffic }: Listening): Promise<void> {
     traffic.isDraining = true;
     const end = performance.now() + MAX_DRAINING;
-    do await pause(QUIET); while (
+    do await delay(QUIET); while (
       performance.now() < Math.min(end, traffic.lastRequest + QUIET)
     );
   }
@@ -179,7 +179,7 @@ export class HttpServer {
    * listens again: one whose client takes nothing counts as a response that goes
    * on, and lets no server end that finishes its responses.
    */
-  breakOff(): void {
+  abortAll(): void {
     const listening = this.#listening;
     if (listening === undefined) return;
     this.#restart(LISTEN_AFTER);

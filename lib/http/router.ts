@@ -5,10 +5,10 @@
  */
 
 import {
-  MAX_WRITTEN_ANSWERS,
-  MAX_WRITTEN_ANSWERS_OF_ONE,
+  MAX_API_RESPONSES,
+  MAX_API_RESPONSES_PER_CLIENT,
 } from "../overload/limits.ts";
-import { Places } from "../overload/quota.ts";
+import { ClientQuota } from "../overload/quota.ts";
 import type { Api } from "./api.ts";
 import {
   type HostNames,
@@ -30,7 +30,7 @@ export interface HandlerOptions {
   /** The names under which the API answers. */
   readonly hosts: HostNames;
   /** Whether one more answer can be written now. */
-  readonly hasRoom?: () => boolean;
+  readonly hasCapacity?: () => boolean;
 }
 
 /** What is known of a request besides what it says. */
@@ -48,16 +48,16 @@ export class Handler {
   readonly answered: Map<number, number> = new Map();
 
   /** Of those to whom the API or the page is being written. */
-  readonly places: Places;
+  readonly quota: ClientQuota;
 
   readonly #options: HandlerOptions;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
-    this.places = new Places({
-      all: MAX_WRITTEN_ANSWERS,
-      ofOne: MAX_WRITTEN_ANSWERS_OF_ONE,
-      hasRoom: options.hasRoom,
+    this.quota = new ClientQuota({
+      total: MAX_API_RESPONSES,
+      perClient: MAX_API_RESPONSES_PER_CLIENT,
+      hasCapacity: options.hasCapacity,
     });
   }
 
@@ -115,13 +115,13 @@ export class Handler {
       return sentence(403, "pages from elsewhere are not served");
     }
     if (target.path === "/events") return api.events(target, headers, client);
-    const leave = this.places.take(client);
-    if (leave === undefined) {
+    const release = this.quota.acquire(client);
+    if (release === undefined) {
       return sentence(503, "too many are being answered already", {
         "retry-after": "10",
       });
     }
-    completed.then(leave, leave);
+    completed.then(release, release);
     return api.respond(target) ??
       await page.respond(target.path, headers) ?? sentence(404, "not found");
   }

@@ -4,23 +4,23 @@
  * @module
  */
 
-import { sliceOf, type Turns } from "../overload/scheduler.ts";
+import { type CooperativeScheduler, takeSlice } from "../overload/scheduler.ts";
 
 /**
  * A body made of pieces; between two slices of them the packets are let in.
  *
- * @param turns In which it is written.
+ * @param scheduler In which it is written.
  */
 export function slicedBody(
   pieces: Iterator<string>,
-  turns: Turns,
+  scheduler: CooperativeScheduler,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   let isOver = false;
   return new ReadableStream({
     pull: async (controller) => {
-      const { text, isLast } = await turns.run(() =>
-        isOver ? { text: "", isLast: true } : sliceOf(pieces)
+      const { text, isLast } = await scheduler.run(() =>
+        isOver ? { text: "", isLast: true } : takeSlice(pieces)
       );
       if (isOver) return;
       if (text !== "") controller.enqueue(encoder.encode(text));

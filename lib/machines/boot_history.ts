@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_EVENTS_OF_ONE } from "../overload/limits.ts";
+import { MAX_EVENTS_PER_MACHINE } from "../overload/limits.ts";
 import { grown, morePlaces, NONE } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
@@ -64,8 +64,9 @@ export class KeptEvents {
     detail: TransferDetail | null,
   ): void {
     if (owner >= this.#counts.length) this.#growOwners(owner);
-    if (this.#counts[owner]! >= MAX_EVENTS_OF_ONE) this.#forgetOldestOf(owner);
-    else if (this.#size >= this.#limit) {
+    if (this.#counts[owner]! >= MAX_EVENTS_PER_MACHINE) {
+      this.#forgetOldestOf(owner);
+    } else if (this.#size >= this.#limit) {
       this.#forgetOldestOf(this.#owners[this.#oldest]!);
     }
     const slot = this.#takeSlot();

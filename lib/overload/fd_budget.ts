@@ -12,8 +12,8 @@
 
 import {
   MAX_EVENT_READERS,
-  MAX_EVENT_READERS_OF_ONE,
-  MAX_SILENT_CONNECTIONS,
+  MAX_EVENT_READERS_PER_CLIENT,
+  MAX_IDLE_CONNECTIONS,
   MAX_TFTP_TRANSFERS,
 } from "./limits.ts";
 
@@ -39,7 +39,7 @@ const USUAL_LIMIT = 1024;
 const ENOUGH = 4096;
 
 /** What a process's descriptors are for, together no more than it may have. */
-export interface DescriptorShares {
+export interface FdShares {
   /** Connections that say nothing. */
   readonly silent: number;
   readonly tftpTransfers: number;
@@ -53,8 +53,8 @@ export interface DescriptorShares {
  * Shares out what a process may have: the fewer there are, the less of any kind
  * there may be, and none takes those of another.
  */
-export function sharesOf(limit: number): DescriptorShares {
-  const silent = Math.min(MAX_SILENT_CONNECTIONS, Math.floor(limit / 4));
+export function fdSharesOf(limit: number): FdShares {
+  const silent = Math.min(MAX_IDLE_CONNECTIONS, Math.floor(limit / 4));
   const tftpTransfers = Math.min(MAX_TFTP_TRANSFERS, Math.floor(limit / 8));
   const answers = Math.max(
     0,
@@ -67,7 +67,7 @@ export function sharesOf(limit: number): DescriptorShares {
     answers,
     eventReaders,
     eventReadersOfOne: Math.min(
-      MAX_EVENT_READERS_OF_ONE,
+      MAX_EVENT_READERS_PER_CLIENT,
       Math.ceil(eventReaders * 3 / 4),
     ),
   };
@@ -83,16 +83,16 @@ function stuckTolerance(silent: number): number {
  * matter. Tried, for the runtime lets a program read its limits only if it may
  * do everything. To be asked once, before anything is served.
  */
-export function descriptorLimit(): number {
+export function fdLimit(): number {
   const files: Deno.FsFile[] = [];
   try {
-    const others = openDescriptors();
+    const others = countOpenFds();
     while (others + files.length < ENOUGH) {
       try {
         // Wherever a program runs, even alone in a root of its own, that exists.
         files.push(Deno.openSync("/"));
       } catch (error) {
-        return isOutOfDescriptors(error) ? others + files.length : USUAL_LIMIT;
+        return isOutOfFds(error) ? others + files.length : USUAL_LIMIT;
       }
     }
     return Infinity;
@@ -104,7 +104,7 @@ export function descriptorLimit(): number {
 }
 
 /** Whether it is the process's limit, or the system's, that an error tells of. */
-function isOutOfDescriptors(error: unknown): boolean {
+function isOutOfFds(error: unknown): boolean {
   const { code } = error as { code?: string };
   return code === "EMFILE" || code === "ENFILE";
 }
@@ -114,45 +114,45 @@ function isOutOfDescriptors(error: unknown): boolean {
  *
  * @throws {Error} if there is none left to look with, or no `/proc`.
  */
-export function openDescriptors(): number {
+export function countOpenFds(): number {
   let count = 0;
   for (const _ of Deno.readDirSync("/proc/self/fd")) count++;
   return count;
 }
 
 /** Told when there are too many connections that say nothing. */
-export interface SilenceObserver {
+export interface ConnectionGuardObserver {
   /** So many are silent: they can be closed while responses go on. */
-  tooSilent(connections: number): void;
+  onIdle(connections: number): void;
   /**
    * That was done before and so many are still there: they have been answered
    * and take nothing. They are closed only with all others.
    */
-  tooStuck(connections: number): void;
+  onStalled(connections: number): void;
 }
 
 /** What a watch looks at. */
-export interface SilenceWatchOptions {
+export interface ConnectionGuardOptions {
   /** How many connections may be silent. */
   readonly bound: number;
   /** How many descriptors have a known use. */
   readonly accounted: () => number;
-  readonly observer: SilenceObserver;
+  readonly observer: ConnectionGuardObserver;
 }
 
 /** Tells when there are too many connections that say nothing. */
-export class SilenceWatch {
+export class ConnectionGuard {
   /** About how many have been closed. */
   closed = 0;
 
-  readonly #options: SilenceWatchOptions;
+  readonly #options: ConnectionGuardOptions;
   #timer: number | undefined;
   #found = 0;
   /** Those that were left when the silent ones had been closed. */
   #stuck = 0;
   #isResting = false;
 
-  constructor(options: SilenceWatchOptions) {
+  constructor(options: ConnectionGuardOptions) {
     this.#options = options;
     this.#checkAfter(POLL_INTERVAL);
   }
@@ -170,7 +170,7 @@ export class SilenceWatch {
     const { bound, accounted, observer } = this.#options;
     let silent = 0;
     try {
-      silent = openDescriptors() - OWN - accounted();
+      silent = countOpenFds() - OWN - accounted();
     } catch {
       // Then connections cannot be looked at; the next look may find more.
     }
@@ -186,7 +186,7 @@ export class SilenceWatch {
     this.#isResting = true;
     this.#checkAfter(REST);
     this.closed += silent - this.#stuck;
-    if (this.#stuck > bound / 2) observer.tooStuck(silent - this.#stuck);
-    else observer.tooSilent(silent);
+    if (this.#stuck > bound / 2) observer.onStalled(silent - this.#stuck);
+    else observer.onIdle(silent);
   }
 }

@@ -5,53 +5,53 @@
  */
 
 /** How many places there are. */
-export interface PlaceBounds {
-  readonly all: number;
+export interface QuotaOptions {
+  readonly total: number;
   /** The most that one client has. */
-  readonly ofOne: number;
+  readonly perClient: number;
   /** Whether what a place needs besides can be had now. */
-  readonly hasRoom?: () => boolean;
+  readonly hasCapacity?: () => boolean;
 }
 
 /** Places, and who has them. */
-export class Places {
+export class ClientQuota {
   /** How often there was none. */
   refused = 0;
 
-  readonly #bounds: PlaceBounds;
-  readonly #clients = new Map<string, number>();
-  #taken = 0;
+  readonly #options: QuotaOptions;
+  readonly #usedByClient = new Map<string, number>();
+  #used = 0;
 
-  constructor(bounds: PlaceBounds) {
-    this.#bounds = bounds;
+  constructor(quotaOptions: QuotaOptions) {
+    this.#options = quotaOptions;
   }
 
   /** How many are taken. */
-  get taken(): number {
-    return this.#taken;
+  get used(): number {
+    return this.#used;
   }
 
   /**
    * Takes a place for a client, if there is one. Whoever has it gives it back by
    * calling what is returned; calling that again does nothing.
    */
-  take(client: string): (() => void) | undefined {
-    const { all, ofOne, hasRoom } = this.#bounds;
-    const own = this.#clients.get(client) ?? 0;
-    if (this.#taken >= all || own >= ofOne || hasRoom?.() === false) {
+  acquire(client: string): (() => void) | undefined {
+    const { total: all, perClient: ofOne, hasCapacity } = this.#options;
+    const own = this.#usedByClient.get(client) ?? 0;
+    if (this.#used >= all || own >= ofOne || hasCapacity?.() === false) {
       this.refused++;
       return undefined;
     }
-    this.#taken++;
-    this.#clients.set(client, own + 1);
+    this.#used++;
+    this.#usedByClient.set(client, own + 1);
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
-      this.#taken--;
-      const left = this.#clients.get(client)! - 1;
-      if (left === 0) this.#clients.delete(client);
-      else this.#clients.set(client, left);
+      this.#used--;
+      const left = this.#usedByClient.get(client)! - 1;
+      if (left === 0) this.#usedByClient.delete(client);
+      else this.#usedByClient.set(client, left);
     };
   }
 }

@@ -10,16 +10,16 @@ import { setImmediate } from "node:timers";
 export const SLICE = 2;
 
 /** Milliseconds that they get: enough for a hundred of them. */
-const REST = 1;
+const PAUSE_BETWEEN_SLICES = 1;
 
 /**
  * Turns of its event loop, and writings to connections, after which the runtime
  * looks at the sockets although there is something else to do.
  */
-const TURNS_TO_A_LOOK = 61;
+const EVENT_LOOP_TURNS_PER_POLL = 61;
 
 /** Lets in what the runtime has seen to have come, and goes on at once. */
-export function nextTurn(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -28,12 +28,14 @@ export function nextTurn(): Promise<void> {
  * with nothing in them until it has looked. They take a tenth of a millisecond;
  * as many with work in them would take several.
  */
-async function letIn(): Promise<void> {
-  for (let turn = 0; turn < TURNS_TO_A_LOOK; turn++) await nextTurn();
+async function yieldToIo(): Promise<void> {
+  for (let turn = 0; turn < EVENT_LOOP_TURNS_PER_POLL; turn++) {
+    await yieldToEventLoop();
+  }
 }
 
 /** Gives whoever has long work to do a slice at a time, in turn. */
-export class Turns {
+export class CooperativeScheduler {
   readonly #waiting: (() => void)[] = [];
   #isDue = false;
 
@@ -66,12 +68,12 @@ export class Turns {
         this.#waiting.length > 0 && performance.now() < end
       );
       this.#schedule();
-    }, REST);
+    }, PAUSE_BETWEEN_SLICES);
   }
 }
 
 /** Lets many do a part of their work before the packets are let in. */
-export class Rations {
+export class ByteBudget {
   readonly #size: number;
   #left: number;
   readonly #waiting: { amount: number; resolve: () => void }[] = [];
@@ -83,7 +85,7 @@ export class Rations {
   }
 
   /** Resolves when there is something left for so much work. */
-  async take(amount: number): Promise<void> {
+  async acquire(amount: number): Promise<void> {
     if (!this.#isDue) {
       this.#isDue = true;
       void this.#renew();
@@ -99,7 +101,7 @@ export class Rations {
   /** Gives the next ration, and more of them while somebody waits for one. */
   async #renew(): Promise<void> {
     do {
-      await letIn();
+      await yieldToIo();
       this.#left = this.#size;
       while (this.#left > 0 && this.#waiting.length > 0) {
         const { amount, resolve } = this.#waiting.shift()!;
@@ -117,7 +119,7 @@ export class Rations {
  *
  * @returns The text, and whether it was the last.
  */
-export function sliceOf(
+export function takeSlice(
   pieces: Iterator<string>,
 ): { text: string; isLast: boolean } {
   const end = performance.now() + SLICE;

@@ -5,7 +5,7 @@
  */
 
 /** Waits so many milliseconds. */
-export function pause(milliseconds: number): Promise<void> {
+export function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
@@ -14,7 +14,7 @@ export function pause(milliseconds: number): Promise<void> {
  *
  * @throws what it is rejected with in time.
  */
-export async function atMost(
+export async function waitAtMost(
   milliseconds: number,
   something: Promise<unknown> | undefined,
 ): Promise<void> {

@@ -4,20 +4,20 @@
  * @module
  */
 
-import { MAX_NEWCOMERS_A_SECOND } from "./limits.ts";
+import { NEW_MACHINES_PER_SECOND } from "./limits.ts";
 
 /** Machines that are new by nothing but their first message. */
-export class Newcomers {
+export class TokenBucket {
   /** How many were too many. */
   refused = 0;
 
-  readonly #atOnce: number;
-  #room: number;
+  readonly #capacity: number;
+  #tokens: number;
   #filledAt = 0;
 
   /** @param atOnce How many may come in a moment. */
   constructor(atOnce: number) {
-    this.#atOnce = this.#room = atOnce;
+    this.#capacity = this.#tokens = atOnce;
   }
 
   /**
@@ -25,17 +25,17 @@ export class Newcomers {
    *
    * @param now Milliseconds of a clock that is never set.
    */
-  admits(now: number): boolean {
-    this.#room = Math.min(
-      this.#atOnce,
-      this.#room + MAX_NEWCOMERS_A_SECOND * (now - this.#filledAt) / 1000,
+  tryTake(now: number): boolean {
+    this.#tokens = Math.min(
+      this.#capacity,
+      this.#tokens + NEW_MACHINES_PER_SECOND * (now - this.#filledAt) / 1000,
     );
     this.#filledAt = now;
-    if (this.#room < 1) {
+    if (this.#tokens < 1) {
       this.refused++;
       return false;
     }
-    this.#room--;
+    this.#tokens--;
     return true;
   }
 }

@@ -8,14 +8,14 @@
  */
 
 import {
-  MAX_LOG_LINES_A_MINUTE,
+  MAX_LOG_LINES_PER_MINUTE,
   MAX_LOG_QUEUE,
   MAX_LOG_RESERVE,
-  MAX_SHOWN_CHARACTERS,
-  MAX_WARNINGS_A_MINUTE,
+  MAX_LOGGED_CHARACTERS,
+  MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
 
-import { atMost } from "../overload/timeout.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 
 /** How much a line matters; `debug` lines are for one packet each. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -40,7 +40,7 @@ const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
  * A string that a client sent, fit to be shown: what would act instead of being
- * seen is escaped, and no more than {@linkcode MAX_SHOWN_CHARACTERS} characters
+ * seen is escaped, and no more than {@linkcode MAX_LOGGED_CHARACTERS} characters
  * are left.
  */
 export function shown(text: string): string {
@@ -49,7 +49,9 @@ export function shown(text: string): string {
     const next = UNSHOWABLE.test(character)
       ? `\\u{${character.codePointAt(0)!.toString(16)}}`
       : character;
-    if (result.length + next.length > MAX_SHOWN_CHARACTERS) return `${result}…`;
+    if (result.length + next.length > MAX_LOGGED_CHARACTERS) {
+      return `${result}…`;
+    }
     result += next;
   }
   return result;
@@ -101,7 +103,7 @@ export class Log {
     if (!this.writes(level)) return false;
     if (level !== "info") return true;
     this.#rollMinute(Date.now());
-    if (this.#linesThisMinute < MAX_LOG_LINES_A_MINUTE) {
+    if (this.#linesThisMinute < MAX_LOG_LINES_PER_MINUTE) {
       this.#linesThisMinute++;
       return true;
     }
@@ -131,7 +133,7 @@ export class Log {
 
   /** Waits until what has been logged is written, but not longer than `milliseconds`. */
   async flush(milliseconds: number): Promise<void> {
-    await atMost(milliseconds, this.#writing);
+    await waitAtMost(milliseconds, this.#writing);
   }
 
   #add(
@@ -146,7 +148,7 @@ export class Log {
     const isImportant = level === "warning" || level === "error";
     if (isImportant) {
       const count = this.#warnings.get(event) ?? 0;
-      if (count >= MAX_WARNINGS_A_MINUTE) return this.#holdBack();
+      if (count >= MAX_WARNINGS_PER_MINUTE) return this.#holdBack();
       this.#warnings.set(event, count + 1);
     }
     const room = MAX_LOG_QUEUE + (isImportant ? MAX_LOG_RESERVE : 0);
@@ -177,7 +179,7 @@ export class Log {
       now,
       "warning",
       "log_lines_held_back",
-      `${lines} lines were not written: there were more than ${MAX_LOG_LINES_A_MINUTE} in a minute, or more than ${MAX_WARNINGS_A_MINUTE} of one warning`,
+      `${lines} lines were not written: there were more than ${MAX_LOG_LINES_PER_MINUTE} in a minute, or more than ${MAX_WARNINGS_PER_MINUTE} of one warning`,
       { lines },
     );
   }

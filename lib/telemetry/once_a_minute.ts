@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_TOLD_ADDRESSES } from "../overload/limits.ts";
+import { MAX_THROTTLED_KEYS } from "../overload/limits.ts";
 
 const MINUTE = 60_000;
 
@@ -21,11 +21,11 @@ export class OnceAMinute {
   isDue(thing: string, now: number): boolean {
     const last = this.#told.get(thing);
     if (last !== undefined && now - last < MINUTE) return false;
-    if (this.#told.size >= MAX_TOLD_ADDRESSES) {
+    if (this.#told.size >= MAX_THROTTLED_KEYS) {
       for (const [other, time] of this.#told) {
         if (now - time >= MINUTE) this.#told.delete(other);
       }
-      if (this.#told.size >= MAX_TOLD_ADDRESSES) return false;
+      if (this.#told.size >= MAX_THROTTLED_KEYS) return false;
     }
     this.#told.set(thing, now);
     return true;

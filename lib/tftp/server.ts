@@ -5,12 +5,12 @@
  */
 
 import {
+  MAX_PENDING_REPLIES,
   MAX_TFTP_REPLY,
   MAX_TFTP_REQUEST,
   MAX_TFTP_TRANSFERS,
-  MAX_TFTP_TRANSFERS_OF_ONE,
-  MAX_WAITING_ANSWERS,
-  MIN_TFTP_STANDSTILL,
+  MAX_TFTP_TRANSFERS_PER_CLIENT,
+  TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
 import {
   type TransferDetail,
@@ -20,7 +20,7 @@ import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 import { Alarm } from "./deadline_timer.ts";
-import { pause } from "../overload/timeout.ts";
+import { delay } from "../overload/timeout.ts";
 import { toNetascii } from "./netascii.ts";
 import {
   decodeRequest,
@@ -178,7 +178,7 @@ export class TftpServer {
         if (error !== undefined) void this.#refuse(socket, error, client);
       } catch {
         if (!this.#sockets.has(socket)) return;
-        await pause(RECEIVE_PAUSE);
+        await delay(RECEIVE_PAUSE);
       }
     }
   }
@@ -192,7 +192,7 @@ export class TftpServer {
     error: Uint8Array,
     client: Deno.NetAddr,
   ): Promise<void> {
-    if (this.#refusing >= MAX_WAITING_ANSWERS) {
+    if (this.#refusing >= MAX_PENDING_REPLIES) {
       this.refused.unanswered++;
       return;
     }
@@ -249,12 +249,12 @@ export class TftpServer {
     }
     const { maxTransfers = MAX_TFTP_TRANSFERS } = this.#options;
     const own = this.#transfersOf(client.hostname);
-    const hasRoom = own.length < MAX_TFTP_TRANSFERS_OF_ONE
+    const hasCapacity = own.length < MAX_TFTP_TRANSFERS_PER_CLIENT
       ? this.#running.size < maxTransfers ||
         this.#makeRoom(this.#running)
       // One client that is there has not more than it may have.
       : this.#makeRoom(own.filter(([, running]) => isForsaken(running)));
-    if (!hasRoom) {
+    if (!hasCapacity) {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
     }
@@ -285,7 +285,7 @@ export class TftpServer {
   #makeRoom(among: Iterable<[string, Running | undefined]>): boolean {
     const now = performance.now();
     let stillest: [string, Running] | undefined;
-    let standstill = MIN_TFTP_STANDSTILL;
+    let standstill = TFTP_EVICTION_IDLE_TIMEOUT;
     for (const [key, running] of among) {
       if (running === undefined) continue;
       const { transfer } = running;

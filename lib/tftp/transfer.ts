@@ -6,11 +6,11 @@
  */
 
 import {
-  MAX_TFTP_STANDSTILL,
-  MAX_TFTP_TRIES,
-  MAX_TFTP_UNCONFIRMED,
+  MAX_TFTP_RETRANSMISSIONS,
+  MAX_TFTP_UNACKNOWLEDGED,
   MAX_TFTP_WINDOW,
-  MAX_TFTP_WINDOW_OCTETS,
+  MAX_TFTP_WINDOW_BYTES,
+  TFTP_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
 import {
   DATA_HEADER,
@@ -103,7 +103,7 @@ export function agree(request: Request, size: number): Agreement {
     windowSize = Math.min(
       askedWindow,
       MAX_TFTP_WINDOW,
-      Math.max(1, Math.floor(MAX_TFTP_WINDOW_OCTETS / blockSize)),
+      Math.max(1, Math.floor(MAX_TFTP_WINDOW_BYTES / blockSize)),
     );
     acknowledged.set("windowsize", String(windowSize));
   }
@@ -262,8 +262,8 @@ export class Transfer {
   expire(now: number): void {
     if (this.isOver || now < this.deadline) return;
     const limit = this.state === "offered"
-      ? MAX_TFTP_UNCONFIRMED - 1
-      : MAX_TFTP_TRIES;
+      ? MAX_TFTP_UNACKNOWLEDGED - 1
+      : MAX_TFTP_RETRANSMISSIONS;
     if (this.#tries >= limit) return this.#fail("the client does not answer");
     this.#tries++;
     this.#timedBlock = 0; // a block sent twice tells no round trip
@@ -338,7 +338,7 @@ export class Transfer {
     const waits = now - this.#lastSent >= this.#timeout / 2;
     if (!waits && (this.#agreement.windowSize === 1 || this.#wentBack)) return;
     // A client that wants to be waited for so long is not late before that.
-    const patience = Math.max(MAX_TFTP_STANDSTILL, 2 * this.#timeout);
+    const patience = Math.max(TFTP_IDLE_TIMEOUT, 2 * this.#timeout);
     if (now - this.#lastProgress > patience) {
       return this.#fail("the client confirms nothing new");
     }

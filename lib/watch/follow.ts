@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_STATE_CHARACTERS } from "../overload/limits.ts";
+import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import { shown } from "../telemetry/log.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
@@ -163,7 +163,7 @@ export class Follower {
     connection: AbortController,
     greet: () => Promise<void>,
   ): Promise<void> {
-    const parser = new EventStreamParser(MAX_STATE_CHARACTERS);
+    const parser = new EventStreamParser(MAX_EVENT_CHARACTERS);
     const { silence } = this.#patience;
     while (true) {
       const { done, value } = await within(
@@ -199,7 +199,7 @@ function* parse(parser: EventStreamParser, bytes: Uint8Array) {
     if (!(error instanceof EventTooLongError)) throw error;
     throw new Refusal(
       `its state has more than ${
-        MAX_STATE_CHARACTERS / 2 ** 20
+        MAX_EVENT_CHARACTERS / 2 ** 20
       } Mi characters: watch one machine with ?mac=, or give that daemon a smaller --max-machines`,
     );
   }

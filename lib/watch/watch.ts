@@ -6,7 +6,7 @@
 
 import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
 import type { LogSink } from "../telemetry/log.ts";
-import { atMost } from "../overload/timeout.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
 import { Follower, type FollowObserver } from "./follow.ts";
 import type { Message } from "./message.ts";
@@ -89,7 +89,7 @@ export async function watch(
   } finally {
     ending.abort();
     // Whoever has stalled is not waited for.
-    await atMost(LAST_LINES, view.flush().catch(() => {}));
+    await waitAtMost(LAST_LINES, view.flush().catch(() => {}));
   }
 }
 

@@ -11,7 +11,7 @@ import { Names } from "../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import type { Metric } from "../../lib/telemetry/metrics.ts";
 import { parseIpv6 } from "../../lib/net/ipv6.ts";
-import { Turns } from "../../lib/overload/scheduler.ts";
+import { CooperativeScheduler } from "../../lib/overload/scheduler.ts";
 
 export const MAC_TEXT = "02:00:5e:00:53:01";
 export const MAC = 0x0200_5e00_5301;
@@ -95,7 +95,7 @@ export class Known {
     namesRead() {},
     namesUnreadable() {},
   });
-  readonly turns = new Turns();
+  readonly scheduler = new CooperativeScheduler();
   /** What is wrong, for `/healthz`. */
   problem: string | undefined;
   metrics: Metric[] = [];
@@ -106,7 +106,7 @@ export class Known {
     });
     const subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
     this.writer = new MachineWriter(this.registry, subnets);
-    this.broadcast = new Broadcast(this.registry, this.writer, this.turns);
+    this.broadcast = new Broadcast(this.registry, this.writer, this.scheduler);
   }
 
   /** What answers requests about it. */

@@ -9,7 +9,7 @@
  */
 
 import { cpuUsage } from "node:process";
-import { nextTurn, SLICE } from "../../lib/overload/scheduler.ts";
+import { SLICE, yieldToEventLoop } from "../../lib/overload/scheduler.ts";
 import { ask, Known, MAC } from "./http.ts";
 
 const [path, count] = [Deno.args[0]!, Number(Deno.args[1])];
@@ -45,7 +45,7 @@ let all = 0;
 let long = 0;
 const done = read();
 for (let last = worked(); !isOver;) {
-  await nextTurn();
+  await yieldToEventLoop();
   const now = worked();
   all += now - last;
   // Now and then code is compiled, or garbage collected, in between.

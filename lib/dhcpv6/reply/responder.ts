@@ -8,7 +8,7 @@
 import { type IpxeBuild, ipxeFileName } from "../../boot_files/ipxe_builds.ts";
 import {
   MAX_ARCHITECTURES,
-  MAX_DHCPV6_ANSWER,
+  MAX_DHCPV6_REPLY,
   MAX_RELAY_DEPTH,
 } from "../../overload/limits.ts";
 import {
@@ -179,7 +179,7 @@ export class Responder {
    * @param senderPort The UDP port it came from.
    * @param isLinkScoped Whether it came to ff02::1:2 on the interface: the only way
    * on which clients themselves are heard (RFC 9915 took unicast away).
-   * @param answer Takes the answer: {@linkcode MAX_DHCPV6_ANSWER} octets.
+   * @param answer Takes the answer: {@linkcode MAX_DHCPV6_REPLY} octets.
    */
   respond(
     bytes: Uint8Array,
@@ -241,7 +241,7 @@ export class Responder {
     for (let level = packet.depth - 1; level >= 0; level--) {
       writer.end(this.#relayMessages[level]!);
     }
-    if (writer.at > MAX_DHCPV6_ANSWER) return "answer_too_long";
+    if (writer.at > MAX_DHCPV6_REPLY) return "answer_too_long";
     outcome.length = writer.at;
     return undefined;
   }
@@ -702,10 +702,10 @@ export function longestAnswerProblem(
     length += OPTION_HEADER + 4 + 2 + "HTTPClient".length + OPTION_HEADER +
       url.length;
   }
-  return length <= MAX_DHCPV6_ANSWER
+  return length <= MAX_DHCPV6_REPLY
     ? undefined
     : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: an answer could need ${length} octets, ` +
-      `more than the ${MAX_DHCPV6_ANSWER} that one IPv6 packet always carries`;
+      `more than the ${MAX_DHCPV6_REPLY} that one IPv6 packet always carries`;
 }
 
 function longest(texts: readonly string[]): string {

@@ -11,9 +11,9 @@
  */
 
 import {
-  BUSY_MESSAGES,
-  MAX_MESSAGES_OF_ONE,
-  MAX_MESSAGES_OF_RELAY,
+  MAX_MESSAGES_PER_RELAY,
+  MAX_MESSAGES_PER_SOURCE,
+  OVERLOAD_MESSAGES,
 } from "../../overload/limits.ts";
 import { hashOf } from "./reply_classifier.ts";
 
@@ -55,7 +55,9 @@ export class Fairness {
    * @param now Milliseconds of the same clock.
    */
   isTooMuch(count: number, isRelayed: boolean, now: number): boolean {
-    if (count <= (isRelayed ? MAX_MESSAGES_OF_RELAY : MAX_MESSAGES_OF_ONE)) {
+    if (
+      count <= (isRelayed ? MAX_MESSAGES_PER_RELAY : MAX_MESSAGES_PER_SOURCE)
+    ) {
       return false;
     }
     return this.#isBusy && now < this.#suffersUntil;
@@ -71,16 +73,16 @@ export class Fairness {
   hasRepeated(address: Uint8Array, now: number): void {
     if (!this.#isBusy) return;
     const place = hashOf(address, this.#seed) % PLACES;
-    if (this.#counts[place]! > MAX_MESSAGES_OF_ONE) return;
+    if (this.#counts[place]! > MAX_MESSAGES_PER_SOURCE) return;
     this.#suffersUntil = now + MERCY;
   }
 
   get #isBusy(): boolean {
-    return this.#wasBusy || this.#total > BUSY_MESSAGES;
+    return this.#wasBusy || this.#total > OVERLOAD_MESSAGES;
   }
 
   #begin(now: number): void {
-    this.#wasBusy = this.#total > BUSY_MESSAGES;
+    this.#wasBusy = this.#total > OVERLOAD_MESSAGES;
     // Who shared a place with a loud one has another one now.
     this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#counts.fill(0);

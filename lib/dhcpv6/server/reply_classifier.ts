@@ -11,9 +11,9 @@
  */
 
 import {
-  MAX_KNOWN_SOURCES,
-  MAX_OFFERED_SOURCES,
-  REMEMBERED_SOURCES,
+  MAX_CONFIRMED_SOURCES,
+  MAX_UNCONFIRMED_SOURCES,
+  SOURCE_TABLE_SIZE,
 } from "../../overload/limits.ts";
 import { IPV6_LENGTH } from "../../net/ipv6.ts";
 
@@ -64,7 +64,7 @@ export class Sources {
 
   /** A source that is not known is being answered. */
   offer(hostname: string): void {
-    addTo(this.#offered, hostname, MAX_OFFERED_SOURCES);
+    addTo(this.#offered, hostname, MAX_UNCONFIRMED_SOURCES);
   }
 
   /**
@@ -73,7 +73,7 @@ export class Sources {
    */
   confirm(hostname: string): void {
     if (!this.#offered.delete(hostname)) return;
-    addTo(this.#known, hostname, MAX_KNOWN_SOURCES);
+    addTo(this.#known, hostname, MAX_CONFIRMED_SOURCES);
   }
 
   /**
@@ -83,9 +83,9 @@ export class Sources {
    * @param now Milliseconds of a clock that is never set.
    */
   asks(address: Uint8Array, now: number): "again" | "new" {
-    const asked = this.#asked ??= new Uint32Array(REMEMBERED_SOURCES);
+    const asked = this.#asked ??= new Uint32Array(SOURCE_TABLE_SIZE);
     const first = CHOICE *
-      (hashOf(address, this.#seeds[0]!) % (REMEMBERED_SOURCES / CHOICE));
+      (hashOf(address, this.#seeds[0]!) % (SOURCE_TABLE_SIZE / CHOICE));
     const mark = hashOf(address, this.#seeds[1]!) & MARK;
     const tick = (Math.floor(now / TICK) + 1) & ~MARK;
     let oldest = first;

@@ -7,7 +7,7 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { MAX_OTHER_SERVERS } from "../../overload/limits.ts";
+import { MAX_ROGUE_SERVERS } from "../../overload/limits.ts";
 import {
   addressOf,
   formatIpv6,
@@ -92,12 +92,12 @@ export class OtherServers {
 
   /** Servers that somebody has made up shall hide a real one for a while only. */
   #hasRoom(now: number): boolean {
-    if (this.#told.size < MAX_OTHER_SERVERS) return true;
+    if (this.#told.size < MAX_ROGUE_SERVERS) return true;
     for (const [duid, { at }] of this.#told) {
       if (now - at < KEPT) break;
       this.#told.delete(duid);
     }
-    return this.#told.size < MAX_OTHER_SERVERS;
+    return this.#told.size < MAX_ROGUE_SERVERS;
   }
 
   /** The client, if it has an address that it would not get from here. */

@@ -6,10 +6,10 @@
  */
 
 import {
-  MAX_ANSWERS_TO_KNOWN,
-  MAX_DHCPV6_ANSWER,
   MAX_DHCPV6_PACKET,
-  MAX_WAITING_ANSWERS,
+  MAX_DHCPV6_REPLY,
+  MAX_PENDING_REPLIES,
+  MAX_REPLIES_PER_CONFIRMED_SOURCE,
 } from "../../overload/limits.ts";
 import { UdpSockets } from "../../net/udp_sockets.ts";
 import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
@@ -25,7 +25,7 @@ import {
   MessageType,
   SENDING_GROUPS,
 } from "../wire/constants.ts";
-import { pause } from "../../overload/timeout.ts";
+import { delay } from "../../overload/timeout.ts";
 import { Dhcpv6Counters } from "./counters.ts";
 import { linkLayerDuid } from "../wire/duid.ts";
 import { Fairness } from "./load_shedder.ts";
@@ -96,7 +96,7 @@ class Outlet {
 
   /** Whether one more would only come late. */
   get isBlocked(): boolean {
-    return this.waiting >= MAX_WAITING_ANSWERS;
+    return this.waiting >= MAX_PENDING_REPLIES;
   }
 }
 
@@ -355,7 +355,7 @@ export class Dhcpv6Server {
           socket === opened.siteScoped ||
           opened.unicast.has(socket);
         if (this.#opened !== opened || !isBound) return;
-        await pause(RECEIVE_PAUSE);
+        await delay(RECEIVE_PAUSE);
         continue;
       }
       const readAt = performance.now();
@@ -381,7 +381,7 @@ export class Dhcpv6Server {
         continue;
       }
       const { responder } = opened;
-      const answer = this.#answers.pop() ?? new Uint8Array(MAX_DHCPV6_ANSWER);
+      const answer = this.#answers.pop() ?? new Uint8Array(MAX_DHCPV6_REPLY);
       const outcome = responder.respond(
         buffer,
         datagram.length,
@@ -467,7 +467,7 @@ function outletFor(
   if (isKnown) {
     if (isRelayed) return outlets.relay;
     // Two datagrams make an address known, of a machine that may not be there.
-    if (count <= MAX_ANSWERS_TO_KNOWN) return outlets.known;
+    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return outlets.known;
   }
   // Only who is flooded has to remember who asks.
   if (!outlets.new.isBlocked && !sources.remembers) return outlets.new;

@@ -7,7 +7,7 @@
 import type { MachineWriter } from "../../machines/json.ts";
 import type { Names } from "../../machines/names_file.ts";
 import type { MachineRegistry } from "../../machines/registry.ts";
-import type { Turns } from "../../overload/scheduler.ts";
+import type { CooperativeScheduler } from "../../overload/scheduler.ts";
 import { hasAlready } from "../conditional_request.ts";
 import {
   CONTENT_SECURITY_POLICY,
@@ -24,7 +24,7 @@ export interface PageParts {
   readonly writer: MachineWriter;
   readonly names: Names;
   /** In which it is written. */
-  readonly turns: Turns;
+  readonly scheduler: CooperativeScheduler;
   readonly interfaceName: string;
   readonly baseAddress: string;
 }
@@ -68,7 +68,7 @@ export class PageAnswers {
     if (known !== null && hasAlready(known, etag)) {
       return new Response(null, { status: 304, headers: about });
     }
-    const body = slicedBody([content].values(), this.#parts.turns);
+    const body = slicedBody([content].values(), this.#parts.scheduler);
     return new Response(body, {
       headers: {
         ...about,
@@ -79,7 +79,7 @@ export class PageAnswers {
   }
 
   #page(): Response {
-    return new Response(slicedBody(this.#pieces(), this.#parts.turns), {
+    return new Response(slicedBody(this.#pieces(), this.#parts.scheduler), {
       headers: {
         ...HEADERS,
         "content-type": "text/html; charset=utf-8",

@@ -13,7 +13,10 @@ import type { EventLog } from "../../machines/event_history.ts";
 import type { MachineWriter } from "../../machines/json.ts";
 import type { Names } from "../../machines/names_file.ts";
 import type { Metric } from "../metrics.ts";
-import { sliceOf, type Turns } from "../../overload/scheduler.ts";
+import {
+  type CooperativeScheduler,
+  takeSlice,
+} from "../../overload/scheduler.ts";
 import { CollectorLog, type Signal } from "./collector_log.ts";
 import {
   type LogRecord,
@@ -42,7 +45,7 @@ export interface ExporterSettings {
   readonly names: Pick<Names, "of">;
   readonly metrics: () => Iterable<Metric>;
   /** In which requests are written. */
-  readonly turns: Turns;
+  readonly scheduler: CooperativeScheduler;
   readonly log: Log;
 }
 
@@ -282,8 +285,8 @@ export class OtlpExporter {
   async #write(pieces: Iterator<string>): Promise<string> {
     let body = "";
     while (true) {
-      const { text, isLast } = await this.#settings.turns.run(() =>
-        sliceOf(pieces)
+      const { text, isLast } = await this.#settings.scheduler.run(() =>
+        takeSlice(pieces)
       );
       body += text;
       if (isLast) return body;

@@ -23,8 +23,8 @@ import {
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { ipxeFileName } from "../../../lib/boot_files/ipxe_builds.ts";
 import {
-  MAX_DHCPV6_ANSWER,
   MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
 } from "../../../lib/overload/limits.ts";
 import { sameOctets } from "../../../lib/net/ipv6.ts";
 import { matchesMac } from "../../../lib/net/mac.ts";
@@ -140,7 +140,7 @@ export class Dhcpv6Target implements Target {
     new Responder(settings, SERVER_DUID)
   );
   readonly #buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
-  readonly #answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+  readonly #answer = new Uint8Array(MAX_DHCPV6_REPLY);
   #samples: Uint8Array[] = [];
 
   make(random: Random): Uint8Array {
@@ -229,7 +229,7 @@ function compare(
   outcome: Outcome,
   answer: Uint8Array,
 ): void {
-  const fresh = new Uint8Array(MAX_DHCPV6_ANSWER);
+  const fresh = new Uint8Array(MAX_DHCPV6_REPLY);
   const expected = new Responder(SETTINGS[settings]!, SERVER_DUID).respond(
     packet,
     packet.length,
@@ -372,7 +372,7 @@ function checkAnswer(
 ): string {
   const { request, arrival, mac } = expected;
   fits.holds(
-    outcome.length <= MAX_DHCPV6_ANSWER && outcome.length > 0,
+    outcome.length <= MAX_DHCPV6_REPLY && outcome.length > 0,
     () => outcome.length,
   );
   if (mustFit(request)) fitsAlways.checked++;

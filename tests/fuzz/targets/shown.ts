@@ -2,7 +2,7 @@
 
 import { shown as shownOnPage } from "../../../assets/page/timeline.js";
 import { escapeHtml } from "../../../lib/http/web_ui/page.ts";
-import { MAX_SHOWN_CHARACTERS } from "../../../lib/overload/limits.ts";
+import { MAX_LOGGED_CHARACTERS } from "../../../lib/overload/limits.ts";
 import { shown } from "../../../lib/telemetry/log.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
@@ -67,10 +67,10 @@ export class ShownTarget implements Target {
     const text = String.fromCharCode(...units);
     const line = shown(text);
     acts.holds(isShowable(line) && line.isWellFormed(), () => line);
-    isShort.holds(line.length <= MAX_SHOWN_CHARACTERS + 1, () => line);
+    isShort.holds(line.length <= MAX_LOGGED_CHARACTERS + 1, () => line);
     const isPlain = isShowable(text);
     isWhole.holds(
-      !isPlain || text.length > MAX_SHOWN_CHARACTERS || line === text,
+      !isPlain || text.length > MAX_LOGGED_CHARACTERS || line === text,
       () => line,
     );
     isAlike.holds(shownOnPage(text) === line, () => shownOnPage(text));

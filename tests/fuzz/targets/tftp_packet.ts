@@ -2,7 +2,7 @@
 
 import {
   MAX_TFTP_WINDOW,
-  MAX_TFTP_WINDOW_OCTETS,
+  MAX_TFTP_WINDOW_BYTES,
 } from "../../../lib/overload/limits.ts";
 import { shown } from "../../../lib/telemetry/log.ts";
 import {
@@ -110,7 +110,7 @@ export class TftpPacketTarget implements Target {
       blockSize >= 8 && blockSize <= 65464 && windowSize >= 1 &&
         windowSize <= MAX_TFTP_WINDOW &&
         (windowSize === 1 ||
-          windowSize * blockSize <= MAX_TFTP_WINDOW_OCTETS) &&
+          windowSize * blockSize <= MAX_TFTP_WINDOW_BYTES) &&
         (timeout === undefined || timeout >= 1000 && timeout <= 255_000),
       () => ({ blockSize, windowSize, timeout }),
     );

@@ -1,8 +1,8 @@
 /** A TFTP transfer: any sequence of packets and time. */
 
 import {
-  MAX_TFTP_STANDSTILL,
-  MAX_TFTP_UNCONFIRMED,
+  MAX_TFTP_UNACKNOWLEDGED,
+  TFTP_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
 import { Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { agree, type Agreement, Transfer } from "../../../lib/tftp/transfer.ts";
@@ -206,7 +206,7 @@ class Session {
         return this.transfer.state;
       case 1: {
         const start = this.#now;
-        const limit = 4 * MAX_TFTP_STANDSTILL +
+        const limit = 4 * TFTP_IDLE_TIMEOUT +
           7 * (this.#agreement.timeout ?? 0);
         while (!this.transfer.isOver && this.#now - start < limit) {
           this.#acknowledge(this.#got);
@@ -336,7 +336,7 @@ class Session {
       this.#take(length);
     }
     isModest.holds(
-      this.#unconfirmed <= MAX_TFTP_UNCONFIRMED,
+      this.#unconfirmed <= MAX_TFTP_UNACKNOWLEDGED,
       () => this.#unconfirmed,
     );
     isPatient.holds(

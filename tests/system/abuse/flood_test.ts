@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
-  MAX_LOG_LINES_A_MINUTE,
-  MAX_WARNINGS_A_MINUTE,
+  MAX_LOG_LINES_PER_MINUTE,
+  MAX_WARNINGS_PER_MINUTE,
 } from "../../../lib/overload/limits.ts";
 import {
   dhclient,
@@ -90,13 +90,13 @@ function assertReadable(daemon: RunningDaemon): void {
   assert(told.every((times) => times <= 2), `once a minute: ${told}`);
   const lines = Map.groupBy(daemon.log, ({ level }) => level);
   // The flood may lie in two minutes.
-  assertLess(lines.get("info")!.length, 2 * MAX_LOG_LINES_A_MINUTE + 10);
+  assertLess(lines.get("info")!.length, 2 * MAX_LOG_LINES_PER_MINUTE + 10);
   for (
     const [event, { length }] of Map.groupBy(
       lines.get("warning") ?? [],
       ({ event }) => event,
     )
-  ) assertLess(length, 2 * MAX_WARNINGS_A_MINUTE + 2, event);
+  ) assertLess(length, 2 * MAX_WARNINGS_PER_MINUTE + 2, event);
 }
 
 describe("flood of Solicits", () => {

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import {
-  MAX_TFTP_TRANSFERS_OF_ONE,
-  MAX_TFTP_UNCONFIRMED,
+  MAX_TFTP_TRANSFERS_PER_CLIENT,
+  MAX_TFTP_UNACKNOWLEDGED,
 } from "../../../lib/overload/limits.ts";
 import {
   encodeError,
@@ -96,7 +96,7 @@ describe("TFTP abuse", () => {
         await pause(UNCONFIRMED);
       });
       assert(sizes.length >= 1, "it gets what it seems to have asked for");
-      assert(sizes.length <= MAX_TFTP_UNCONFIRMED, `${sizes}`);
+      assert(sizes.length <= MAX_TFTP_UNACKNOWLEDGED, `${sizes}`);
       for (const size of sizes) assertLess(size, 517);
     }
   });
@@ -110,7 +110,8 @@ describe("TFTP abuse", () => {
     });
     // Each is answered, as a rule by an error; only offers are repeated.
     assert(
-      sizes.length <= count + MAX_TFTP_TRANSFERS_OF_ONE * MAX_TFTP_UNCONFIRMED,
+      sizes.length <=
+        count + MAX_TFTP_TRANSFERS_PER_CLIENT * MAX_TFTP_UNACKNOWLEDGED,
       `${sizes.length}`,
     );
     const octets = sizes.reduce((sum, size) => sum + size, 0);

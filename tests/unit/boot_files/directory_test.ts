@@ -10,7 +10,7 @@ import {
 import { fingerprint } from "../../../lib/boot_files/file_version.ts";
 import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
-import { pause } from "../../../lib/overload/timeout.ts";
+import { delay } from "../../../lib/overload/timeout.ts";
 import { parseRequestPath } from "../../../lib/tftp/server.ts";
 import { fc } from "../../support/fast_check.ts";
 import {
@@ -764,9 +764,9 @@ describe("TFTP path attacks", () => {
         }).open("ipxe-arm64.efi"),
       );
     await Deno.writeTextFile(path, "first half, ");
-    await pause(50);
+    await delay(50);
     const text = fresh();
-    await pause(50);
+    await delay(50);
     await Deno.writeTextFile(path, "second half", { append: true });
     assertEquals(await text, "first half, second half");
   });

@@ -6,13 +6,13 @@ import { Daemon } from "../../../lib/daemon/daemon.ts";
 import { OtherServers } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
-  MAX_DHCPV6_ANSWER,
-  MAX_LATECOMERS_AT_ONCE,
-  MAX_OTHER_SERVERS,
+  MAX_DHCPV6_REPLY,
+  MAX_ROGUE_SERVERS,
+  NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../../../lib/overload/limits.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
-import { pause } from "../../../lib/overload/timeout.ts";
+import { delay } from "../../../lib/overload/timeout.ts";
 import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
 
 const DUID = "000300010200000000aa";
@@ -65,7 +65,7 @@ class Told {
       parseIpv6(from)!,
       546,
       true,
-      new Uint8Array(MAX_DHCPV6_ANSWER),
+      new Uint8Array(MAX_DHCPV6_REPLY),
     );
     this.daemon.handled(this.#responder.packet, outcome, {
       transport: "udp",
@@ -122,13 +122,17 @@ describe("what an operator reads", () => {
         .length;
     };
     assertEquals(await declined(0), 20);
-    for (let count = 0; count < MAX_LATECOMERS_AT_ONCE + 200; count++) {
+    for (
+      let count = 0;
+      count < NEW_MACHINE_BURST_WITHOUT_SOLICIT + 200;
+      count++
+    ) {
       const low = (0x10_0000 + count).toString(16);
       told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
       // The log has room for some hundred lines.
-      if (count % 200 === 0) await pause(0);
+      if (count % 200 === 0) await delay(0);
     }
-    await pause(0);
+    await delay(0);
     // One comes to be admitted each hundredth of a second.
     assertLess(await declined(1000), 20 + 3);
   });
@@ -192,11 +196,11 @@ describe("what an operator reads", () => {
 
   it("no more other servers than there may be", async () => {
     const told = new Told();
-    for (let count = 0; count < 2 * MAX_OTHER_SERVERS; count++) {
+    for (let count = 0; count < 2 * MAX_ROGUE_SERVERS; count++) {
       const duid = `0003000102000000${(0x1000 + count).toString(16)}`;
       told.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
     }
-    assertEquals((await told.log()).length, MAX_OTHER_SERVERS);
+    assertEquals((await told.log()).length, MAX_ROGUE_SERVERS);
   });
 
   it("a server that others hide, a minute later", () => {
@@ -210,11 +214,11 @@ describe("what an operator reads", () => {
       const duid = `0003000102000000${(0x1000 + last).toString(16)}`;
       const bytes = message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1"));
       const sender = parseIpv6(EUI)!;
-      const room = new Uint8Array(MAX_DHCPV6_ANSWER);
+      const room = new Uint8Array(MAX_DHCPV6_REPLY);
       responder.respond(bytes, bytes.length, sender, 546, true, room);
       return servers.heard(responder.packet, sender, now) !== undefined;
     };
-    for (let count = 0; count < MAX_OTHER_SERVERS; count++) {
+    for (let count = 0; count < MAX_ROGUE_SERVERS; count++) {
       assertEquals(hears(count, count), true);
     }
     assertEquals(hears(99, 59_999), false);

@@ -17,17 +17,17 @@ import {
 } from "../../../lib/dhcpv6/wire/constants.ts";
 import type { Option } from "../../../lib/dhcpv6/wire/packet.ts";
 import {
-  BUSY_MESSAGES,
+  MAX_API_RESPONSES_PER_CLIENT,
   MAX_DHCPV6_PACKET,
-  MAX_DOWNLOADS_OF_ONE,
-  MAX_MESSAGES_OF_ONE,
-  MAX_NEWCOMERS_AT_ONCE,
+  MAX_DOWNLOADS_PER_CLIENT,
+  MAX_MESSAGES_PER_SOURCE,
   MAX_OPTIONS,
   MAX_OTLP_BATCH,
+  MAX_PENDING_REPLIES,
   MAX_RELAY_DEPTH,
-  MAX_TFTP_TRANSFERS_OF_ONE,
-  MAX_WAITING_ANSWERS,
-  MAX_WRITTEN_ANSWERS_OF_ONE,
+  MAX_TFTP_TRANSFERS_PER_CLIENT,
+  NEW_MACHINE_BURST,
+  OVERLOAD_MESSAGES,
 } from "../../../lib/overload/limits.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import {
@@ -412,14 +412,14 @@ class Scenario implements AsyncDisposable {
     host.advance(60_000);
     this.#pipe.stall();
     const machines = Array.from(
-      { length: MAX_NEWCOMERS_AT_ONCE + 7 },
+      { length: NEW_MACHINE_BURST + 7 },
       (_, number) => new Client(0x10000 + number),
     );
     for (const machine of machines) {
       this.#send(solicit(machine, ...NO_VENDOR), machine.linkLocal);
     }
     const loud = message(InformationRequest, LOUD.duid);
-    for (let count = machines.length; count <= BUSY_MESSAGES; count++) {
+    for (let count = machines.length; count <= OVERLOAD_MESSAGES; count++) {
       this.#send(loud, LOUD.linkLocal);
     }
     await host.idle();
@@ -433,7 +433,7 @@ class Scenario implements AsyncDisposable {
     }
     // In a new window of time, nobody's messages were counted yet.
     host.advance(250);
-    for (let count = 0; count < MAX_MESSAGES_OF_ONE + 23; count++) {
+    for (let count = 0; count < MAX_MESSAGES_PER_SOURCE + 23; count++) {
       this.#send(loud, LOUD.linkLocal);
     }
     await host.idle();
@@ -457,7 +457,7 @@ class Scenario implements AsyncDisposable {
     }
     const inform = message(InformationRequest, TALKER.duid);
     host.sendFaults.set(DHCPV6_PORT, "hold");
-    for (let count = 0; count < MAX_WAITING_ANSWERS + 22; count++) {
+    for (let count = 0; count < MAX_PENDING_REPLIES + 22; count++) {
       await this.#dhcpv6(inform);
     }
     host.sendFaults.set(DHCPV6_PORT, new Error("the network is down"));
@@ -557,7 +557,7 @@ class Scenario implements AsyncDisposable {
       const { from } = await host.received(client);
       host.deliver(from, encodeError(ErrorCode.DiskFull, "full"), client);
     }
-    for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+    for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
       await this.#beginTransfer(UNSEEN.mac, newClient());
     }
     for (let count = 0; count < 6; count++) {
@@ -569,7 +569,7 @@ class Scenario implements AsyncDisposable {
     }
     await host.idle();
     host.sendFaults.set(TFTP_PORT, "hold");
-    for (let count = 0; count < MAX_WAITING_ANSWERS + 8; count++) {
+    for (let count = 0; count < MAX_PENDING_REPLIES + 8; count++) {
       const writeRequest = encodeRequest({
         opcode: Opcode.WriteRequest,
         fileName: ipxe,
@@ -610,9 +610,9 @@ class Scenario implements AsyncDisposable {
     const greedyClient = { client: "fe80::99" };
     for (
       const [path, limit, refused] of [
-        [file, MAX_DOWNLOADS_OF_ONE, 2],
+        [file, MAX_DOWNLOADS_PER_CLIENT, 2],
         ["/events", MAX_EVENT_READERS_OF_ONE, 3],
-        ["/names", MAX_WRITTEN_ANSWERS_OF_ONE, 7],
+        ["/names", MAX_API_RESPONSES_PER_CLIENT, 7],
       ] as const
     ) {
       const open: OpenResponse[] = [];

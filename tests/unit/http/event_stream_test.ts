@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import {
   MAX_EVENT_READERS,
-  MAX_EVENT_READERS_OF_ONE,
+  MAX_EVENT_READERS_PER_CLIENT,
 } from "../../../lib/overload/limits.ts";
 import type {
   MachineEventJson,
@@ -317,12 +317,12 @@ describe("event stream", () => {
       await refused.body?.cancel();
     };
     for (let count = 0; count < MAX_EVENT_READERS; count++) {
-      const client = Math.floor(count / MAX_EVENT_READERS_OF_ONE);
+      const client = Math.floor(count / MAX_EVENT_READERS_PER_CLIENT);
       bodies.push((await asking(client)).body!);
-      if (count + 1 === MAX_EVENT_READERS_OF_ONE) await isRefused(client);
+      if (count + 1 === MAX_EVENT_READERS_PER_CLIENT) await isRefused(client);
     }
     await isRefused(99);
-    assertEquals(known.broadcast.places.refused, 2);
+    assertEquals(known.broadcast.quota.refused, 2);
     for (const body of bodies) await body.cancel();
   });
 

@@ -19,7 +19,7 @@ import type { Handler } from "../../../lib/http/router.ts";
 import { Netboot } from "../../../lib/http/boot_files.ts";
 import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
 import {
-  MAX_DOWNLOADS_OF_ONE,
+  MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_CHUNK,
   MAX_FILE_CHUNKS,
   MIN_FILE_CHUNK,
@@ -779,7 +779,7 @@ describe("HTTP handler", () => {
     it("above what one client may have are refused, and others served", async () => {
       handler = new Known().handler(netboot, () => true);
       const bodies: ReadableStream<Uint8Array>[] = [];
-      for (let count = 0; count < MAX_DOWNLOADS_OF_ONE; count++) {
+      for (let count = 0; count < MAX_DOWNLOADS_PER_CLIENT; count++) {
         bodies.push((await askFor("many.img")).body!);
       }
       const refused = await askFor("many.img");

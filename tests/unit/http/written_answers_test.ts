@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
-  MAX_WRITTEN_ANSWERS,
-  MAX_WRITTEN_ANSWERS_OF_ONE,
+  MAX_API_RESPONSES,
+  MAX_API_RESPONSES_PER_CLIENT,
 } from "../../../lib/overload/limits.ts";
 import { ask, Known } from "../../support/http.ts";
 
@@ -16,15 +16,17 @@ describe("answers that are being written", () => {
     for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
     const handler = known.handler();
     const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
-    for (let count = 0; count < MAX_WRITTEN_ANSWERS; count++) {
+    for (let count = 0; count < MAX_API_RESPONSES; count++) {
       const path = count % 2 === 0 ? "/machines" : "/";
-      const client = `fe80::${Math.floor(count / MAX_WRITTEN_ANSWERS_OF_ONE)}`;
+      const client = `fe80::${
+        Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
+      }`;
       const response = await ask(handler, path, { client });
       assertEquals(response.status, 200);
       readers.push(response.body!.getReader());
       assert(!(await readers.at(-1)!.read()).done);
     }
-    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS);
+    assertEquals(handler.quota.used, MAX_API_RESPONSES);
     const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
     for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
       const refused = await ask(handler, path);
@@ -32,7 +34,7 @@ describe("answers that are being written", () => {
       assertEquals(refused.headers.get("retry-after"), "10");
       await refused.body!.cancel();
     }
-    assertEquals(handler.places.refused, 6);
+    assertEquals(handler.quota.refused, 6);
     // What is written at once is not concerned.
     const health = await ask(handler, "/healthz");
     assertEquals(health.status, 200);
@@ -40,17 +42,17 @@ describe("answers that are being written", () => {
     const first = readers.shift()!;
     while (!(await first.read()).done);
     await settled();
-    assertEquals(handler.places.taken, MAX_WRITTEN_ANSWERS - 1);
+    assertEquals(handler.quota.used, MAX_API_RESPONSES - 1);
     for (const reader of readers) await reader.cancel();
     await settled();
-    assertEquals(handler.places.taken, 0);
+    assertEquals(handler.quota.used, 0);
   });
 
   it("to one client are not all that there may be", async () => {
     const known = new Known();
     const handler = known.handler();
     const bodies = [];
-    for (let count = 0; count < MAX_WRITTEN_ANSWERS_OF_ONE; count++) {
+    for (let count = 0; count < MAX_API_RESPONSES_PER_CLIENT; count++) {
       bodies.push((await ask(handler, "/page/page.css")).body!);
     }
     const refused = await ask(handler, "/page/page.css");
@@ -65,10 +67,10 @@ describe("answers that are being written", () => {
   it("count for nothing when nobody reads them", async () => {
     const known = new Known();
     const handler = known.handler();
-    for (let count = 0; count < 2 * MAX_WRITTEN_ANSWERS; count++) {
+    for (let count = 0; count < 2 * MAX_API_RESPONSES; count++) {
       const response = await ask(handler, "/machines", { method: "HEAD" });
       assertEquals(response.status, 200);
     }
-    assertEquals(handler.places.taken, 0);
+    assertEquals(handler.quota.used, 0);
   });
 });

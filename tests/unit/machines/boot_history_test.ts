@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { MAX_EVENTS_OF_ONE } from "../../../lib/overload/limits.ts";
+import { MAX_EVENTS_PER_MACHINE } from "../../../lib/overload/limits.ts";
 import { KeptEvents } from "../../../lib/machines/boot_history.ts";
 import { EVENTS } from "../../../lib/machines/boot_stages.ts";
 import { fc } from "../../support/fast_check.ts";
@@ -33,7 +33,7 @@ describe("kept events", () => {
       kept.add(owner, 0, 0, number, null);
     }
     const numbers = [...kept.of(owner)].map(({ sequence }) => sequence);
-    assertEquals(numbers.length, MAX_EVENTS_OF_ONE);
+    assertEquals(numbers.length, MAX_EVENTS_PER_MACHINE);
     assertEquals([numbers[0], numbers.at(-1)], [21, 70]);
   });
 
@@ -46,7 +46,7 @@ describe("kept events", () => {
       kept.add(busy, 0, 0, number, null);
     }
     assertEquals([...kept.of(quiet)].length, 1);
-    assertEquals(kept.size, 1 + MAX_EVENTS_OF_ONE);
+    assertEquals(kept.size, 1 + MAX_EVENTS_PER_MACHINE);
   });
 
   it("do what lists would do", () => {
@@ -68,7 +68,7 @@ describe("kept events", () => {
           }
           kept.add(owners[owner]!, 0, 0, index, null);
           const own = model.filter(([other]) => other === owner);
-          if (own.length >= MAX_EVENTS_OF_ONE) {
+          if (own.length >= MAX_EVENTS_PER_MACHINE) {
             model.splice(model.indexOf(own[0]!), 1);
           } else if (model.length >= limit) model.shift();
           model.push([owner, index]);

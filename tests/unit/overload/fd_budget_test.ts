@@ -1,18 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { descriptorLimit, sharesOf } from "../../../lib/overload/fd_budget.ts";
+import { fdLimit, fdSharesOf } from "../../../lib/overload/fd_budget.ts";
 import {
   MAX_EVENT_READERS,
-  MAX_EVENT_READERS_OF_ONE,
-  MAX_SILENT_CONNECTIONS,
+  MAX_EVENT_READERS_PER_CLIENT,
+  MAX_IDLE_CONNECTIONS,
   MAX_TFTP_TRANSFERS,
 } from "../../../lib/overload/limits.ts";
-import { Places } from "../../../lib/overload/quota.ts";
+import { ClientQuota } from "../../../lib/overload/quota.ts";
 
 describe("descriptors", () => {
   it("are shared out, and no more than there are", () => {
     for (let limit = 256; limit <= 65_536; limit += 97) {
-      const { silent, tftpTransfers, answers, ...readers } = sharesOf(limit);
+      const { silent, tftpTransfers, answers, ...readers } = fdSharesOf(limit);
       assert(64 + 1.25 * silent + tftpTransfers + answers <= limit, `${limit}`);
       assert(0 < readers.eventReadersOfOne);
       assert(readers.eventReadersOfOne < readers.eventReaders);
@@ -21,7 +21,7 @@ describe("descriptors", () => {
   });
 
   it("of a shell: some for everybody", () => {
-    assertEquals(sharesOf(1024), {
+    assertEquals(fdSharesOf(1024), {
       silent: 256,
       tftpTransfers: 128,
       answers: 512,
@@ -33,7 +33,7 @@ describe("descriptors", () => {
   it("are tried, and all given back", () => {
     const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
     const before = open();
-    assert(descriptorLimit() >= before);
+    assert(fdLimit() >= before);
     assertEquals(open(), before);
   });
 
@@ -43,44 +43,48 @@ describe("descriptors", () => {
       throw new Deno.errors.NotFound("No such file or directory");
     };
     try {
-      assertEquals(descriptorLimit(), 1024);
+      assertEquals(fdLimit(), 1024);
     } finally {
       Deno.openSync = openSync;
     }
   });
 
   it("without a limit: the bounds of each kind", () => {
-    assertEquals(sharesOf(Infinity), {
-      silent: MAX_SILENT_CONNECTIONS,
+    assertEquals(fdSharesOf(Infinity), {
+      silent: MAX_IDLE_CONNECTIONS,
       tftpTransfers: MAX_TFTP_TRANSFERS,
       answers: Infinity,
       eventReaders: MAX_EVENT_READERS,
-      eventReadersOfOne: MAX_EVENT_READERS_OF_ONE,
+      eventReadersOfOne: MAX_EVENT_READERS_PER_CLIENT,
     });
   });
 });
 
 describe("places", () => {
   it("are given back once, however often that is said", () => {
-    const places = new Places({ all: 3, ofOne: 2 });
-    const leave = places.take("a")!;
-    places.take("a");
-    assertEquals(places.take("a"), undefined);
-    places.take("b");
-    assertEquals([places.taken, places.refused], [3, 1]);
-    assertEquals(places.take("c"), undefined);
-    leave();
-    leave();
-    assertEquals([places.taken, places.refused], [2, 2]);
-    assert(places.take("c") !== undefined);
-    assertEquals(places.take("b"), undefined);
+    const quota = new ClientQuota({ total: 3, perClient: 2 });
+    const release = quota.acquire("a")!;
+    quota.acquire("a");
+    assertEquals(quota.acquire("a"), undefined);
+    quota.acquire("b");
+    assertEquals([quota.used, quota.refused], [3, 1]);
+    assertEquals(quota.acquire("c"), undefined);
+    release();
+    release();
+    assertEquals([quota.used, quota.refused], [2, 2]);
+    assert(quota.acquire("c") !== undefined);
+    assertEquals(quota.acquire("b"), undefined);
   });
 
   it("are none where there is no room", () => {
-    let hasRoom = false;
-    const places = new Places({ all: 9, ofOne: 9, hasRoom: () => hasRoom });
-    assertEquals(places.take("a"), undefined);
-    hasRoom = true;
-    assert(places.take("a") !== undefined);
+    let hasCapacity = false;
+    const quota = new ClientQuota({
+      total: 9,
+      perClient: 9,
+      hasCapacity: () => hasCapacity,
+    });
+    assertEquals(quota.acquire("a"), undefined);
+    hasCapacity = true;
+    assert(quota.acquire("a") !== undefined);
   });
 });

@@ -1,14 +1,14 @@
 import { assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Rations } from "../../../lib/overload/scheduler.ts";
+import { ByteBudget } from "../../../lib/overload/scheduler.ts";
 
 describe("rations", () => {
   it("let packets in between any two, however much there is to do", async () => {
-    const rations = new Rations(1);
+    const rations = new ByteBudget(1);
     let given = 0;
     let isOver = false;
     const work = (async () => {
-      for (; !isOver; given++) await rations.take(1);
+      for (; !isOver; given++) await rations.acquire(1);
     })();
     const socket = Deno.listenDatagram({
       transport: "udp",
@@ -19,7 +19,7 @@ describe("rations", () => {
     for (let round = 0; round < 50; round++) {
       const received = socket.receive();
       // In the middle of it.
-      await rations.take(1);
+      await rations.acquire(1);
       await socket.send(new Uint8Array(1), socket.addr);
       const before = given;
       await received;

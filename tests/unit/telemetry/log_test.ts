@@ -2,10 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import {
-  MAX_LOG_LINES_A_MINUTE,
+  MAX_LOG_LINES_PER_MINUTE,
   MAX_LOG_QUEUE,
   MAX_LOG_RESERVE,
-  MAX_WARNINGS_A_MINUTE,
+  MAX_WARNINGS_PER_MINUTE,
 } from "../../../lib/overload/limits.ts";
 import { Log, type LogSink, shown } from "../../../lib/telemetry/log.ts";
 
@@ -98,7 +98,7 @@ describe("log", () => {
     using time = new FakeTime(0);
     const reader = new Reader();
     const log = new Log("text", "info", reader);
-    for (let line = 0; line < MAX_LOG_LINES_A_MINUTE + 5; line++) {
+    for (let line = 0; line < MAX_LOG_LINES_PER_MINUTE + 5; line++) {
       if (log.admits("info")) log.info("x", "x");
       if (line % 1000 === 0) await time.runMicrotasks();
     }
@@ -107,7 +107,7 @@ describe("log", () => {
     time.tick(60_000);
     log.info("later", "later");
     await time.runMicrotasks();
-    assertEquals(reader.lines.length, MAX_LOG_LINES_A_MINUTE + 4);
+    assertEquals(reader.lines.length, MAX_LOG_LINES_PER_MINUTE + 4);
     assert(reader.lines.at(-3)!.endsWith("never held back"));
     assert(reader.lines.at(-2)!.includes("5 lines were not"));
   });
@@ -116,13 +116,13 @@ describe("log", () => {
     using _time = new FakeTime(0);
     const reader = new Reader();
     const log = new Log("json", "info", reader);
-    for (let line = 0; line < MAX_WARNINGS_A_MINUTE + 5; line++) {
+    for (let line = 0; line < MAX_WARNINGS_PER_MINUTE + 5; line++) {
       log.warning("two_macs", "x");
     }
     log.warning("notice", "x");
     log.error("cannot_serve", "x");
     await log.flush(100);
-    assertEquals(reader.lines.length, MAX_WARNINGS_A_MINUTE + 2);
+    assertEquals(reader.lines.length, MAX_WARNINGS_PER_MINUTE + 2);
     assertEquals(log.heldBackInAll, 5);
   });
 

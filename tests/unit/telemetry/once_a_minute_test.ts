@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { MAX_TOLD_ADDRESSES } from "../../../lib/overload/limits.ts";
+import { MAX_THROTTLED_KEYS } from "../../../lib/overload/limits.ts";
 import { OnceAMinute } from "../../../lib/telemetry/once_a_minute.ts";
 
 describe("OnceAMinute", () => {
@@ -15,10 +15,10 @@ describe("OnceAMinute", () => {
 
   it("remembers no more than its bound, and goes on when that is old", () => {
     const told = new OnceAMinute();
-    for (let index = 0; index < MAX_TOLD_ADDRESSES; index++) {
+    for (let index = 0; index < MAX_THROTTLED_KEYS; index++) {
       assertEquals(told.isDue(`${index}`, index), true);
     }
-    assertEquals(told.isDue("one more", MAX_TOLD_ADDRESSES), false);
+    assertEquals(told.isDue("one more", MAX_THROTTLED_KEYS), false);
     assertEquals(told.isDue("one more", 60_000), true);
   });
 });

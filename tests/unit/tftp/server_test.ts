@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import {
   MAX_TFTP_TRANSFERS,
-  MAX_TFTP_TRANSFERS_OF_ONE,
-  MIN_TFTP_STANDSTILL,
+  MAX_TFTP_TRANSFERS_PER_CLIENT,
+  TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
 import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { TftpServer } from "../../../lib/tftp/server.ts";
@@ -160,15 +160,17 @@ describe("TftpServer", () => {
       return opcode;
     };
     server.bind(["::1", "127.0.0.1"]);
-    const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_OF_ONE;
+    const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
     for (let host = 1; host <= last; host++) {
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
         assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
       }
     }
     assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
     assertEquals(await askFrom(last + 1), Opcode.Error);
-    await new Promise((resolve) => setTimeout(resolve, MIN_TFTP_STANDSTILL));
+    await new Promise((resolve) =>
+      setTimeout(resolve, TFTP_EVICTION_IDLE_TIMEOUT)
+    );
     assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
     assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
     for (const other of clients) other.close();
@@ -202,24 +204,24 @@ describe("TftpServer", () => {
     });
 
     it("displaces what nobody has confirmed for a second", async () => {
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
         assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
       }
       assertEquals(await askAnew(false), Opcode.Error);
       await new Promise((resolve) => setTimeout(resolve, 1100));
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
         assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
       }
-      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
       assertEquals(server.refused.too_many_transfers, 1);
     });
 
     it("is refused while all are confirmed", async () => {
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_OF_ONE; count++) {
+      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
         assertEquals(await askAnew(true), Opcode.OptionAcknowledgment);
       }
       assertEquals(await askAnew(false), Opcode.Error);
-      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_OF_ONE);
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
       assertEquals(server.refused.too_many_transfers, 1);
     });
   });

@@ -17,8 +17,8 @@ import {
 } from "../../../../lib/dhcpv6/reply/responder.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
 import {
-  MAX_DHCPV6_ANSWER,
   MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
 } from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { formatMac, NO_MAC, parseMacPattern } from "../../../../lib/net/mac.ts";
@@ -84,7 +84,7 @@ function respond(bytes: Uint8Array, arrival: Arrival = {}) {
     arrival.settings ?? SETTINGS,
     hex(SERVER_DUID),
   );
-  const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+  const answer = new Uint8Array(MAX_DHCPV6_REPLY);
   const outcome = responder.respond(
     bytes,
     bytes.length,
@@ -876,7 +876,7 @@ describe("responder, boot options", () => {
     });
     assertEquals(outcome.drop, undefined);
     // The server's DUID is 120 octets shorter than it could be.
-    assertEquals(outcome.length, MAX_DHCPV6_ANSWER - 120);
+    assertEquals(outcome.length, MAX_DHCPV6_REPLY - 120);
     const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
     assertEquals(
       longestAnswerProblem(SETTINGS, long)?.includes("1232"),
@@ -1031,7 +1031,7 @@ describe("responder, relays", () => {
     };
     assertEquals(pretty(respond(echo(1800)).answer)[1], "37 00000009aa");
     const responder = new Responder(SETTINGS, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
     const packet = echo(1800);
     let fastest = Infinity;
     for (let run = 0; run < 50; run++) {
@@ -1086,7 +1086,7 @@ describe("responder, relays", () => {
 describe("responder, one after the other", () => {
   it("does not remember the message before", () => {
     const responder = new Responder(BOOT, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
     const ask = (bytes: Uint8Array, from: string) =>
       responder.respond(
         bytes,
@@ -1124,7 +1124,7 @@ describe("responder, one after the other", () => {
 describe("responder, any octets", () => {
   it("answers are whole, to the same transaction, and give no other address", () => {
     const responder = new Responder(BOOT, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_ANSWER);
+    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
     let answers = 0;
     fc.assert(
       fc.property(changedCaptures, (bytes) => {
@@ -1138,7 +1138,7 @@ describe("responder, any octets", () => {
         );
         if (drop !== undefined) return;
         answers++;
-        assert(length <= MAX_DHCPV6_ANSWER);
+        assert(length <= MAX_DHCPV6_REPLY);
         const text = pretty(answer.slice(0, length));
         const mac = formatMac(identity.mac).replaceAll(":", "");
         for (const line of text) {

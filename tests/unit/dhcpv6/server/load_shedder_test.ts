@@ -5,9 +5,9 @@ import {
   WINDOW,
 } from "../../../../lib/dhcpv6/server/load_shedder.ts";
 import {
-  BUSY_MESSAGES,
-  MAX_MESSAGES_OF_ONE,
-  MAX_MESSAGES_OF_RELAY,
+  MAX_MESSAGES_PER_RELAY,
+  MAX_MESSAGES_PER_SOURCE,
+  OVERLOAD_MESSAGES,
 } from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 
@@ -15,7 +15,7 @@ const LOUD = parseIpv6("fe80::bad")!;
 const MACHINE = parseIpv6("fe80::5054:ff:fe12:3456")!;
 
 /** More than is answered in one window. */
-const FLOOD = 3 * BUSY_MESSAGES;
+const FLOOD = 3 * OVERLOAD_MESSAGES;
 
 /** Whether one more message is one too many. */
 function isTooMuch(
@@ -80,7 +80,7 @@ describe("Fairness", () => {
 
   it("answers a part of what a flood asks while others suffer", () => {
     const { fairness, now } = contested();
-    assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_OF_ONE);
+    assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_PER_SOURCE);
     assertEquals(isTooMuch(fairness, MACHINE, now + WINDOW - 1), false);
   });
 
@@ -88,7 +88,7 @@ describe("Fairness", () => {
     const { fairness, now } = contested(true);
     assertEquals(
       answered(fairness, LOUD, FLOOD, now, true),
-      MAX_MESSAGES_OF_RELAY,
+      MAX_MESSAGES_PER_RELAY,
     );
   });
 
@@ -97,7 +97,7 @@ describe("Fairness", () => {
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
       isTooMuch(fairness, MACHINE, now);
-      const count = BUSY_MESSAGES - 1;
+      const count = OVERLOAD_MESSAGES - 1;
       assertEquals(answered(fairness, LOUD, count, now), count);
     }
   });
@@ -107,7 +107,7 @@ describe("Fairness", () => {
     answered(fairness, LOUD, FLOOD, now);
     // One quiet window, and there is time for all again.
     isTooMuch(fairness, LOUD, now + WINDOW);
-    const count = BUSY_MESSAGES - 1;
+    const count = OVERLOAD_MESSAGES - 1;
     assertEquals(
       answered(fairness, LOUD, count, now + 3 * WINDOW),
       count,

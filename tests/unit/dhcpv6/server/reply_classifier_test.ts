@@ -2,8 +2,8 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Sources } from "../../../../lib/dhcpv6/server/reply_classifier.ts";
 import {
-  MAX_KNOWN_SOURCES,
-  MAX_OFFERED_SOURCES,
+  MAX_CONFIRMED_SOURCES,
+  MAX_UNCONFIRMED_SOURCES,
 } from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 
@@ -32,12 +32,12 @@ describe("Sources", () => {
 
   it("are forgotten, the oldest first", () => {
     const sources = new Sources();
-    for (let count = 0; count <= MAX_OFFERED_SOURCES; count++) {
+    for (let count = 0; count <= MAX_UNCONFIRMED_SOURCES; count++) {
       sources.offer(`fe80::${count}`);
     }
     sources.confirm("fe80::0");
     assertEquals(sources.isKnown("fe80::0"), false);
-    for (let count = 0; count <= MAX_KNOWN_SOURCES; count++) {
+    for (let count = 0; count <= MAX_CONFIRMED_SOURCES; count++) {
       sources.offer(`fe80::${count}`);
       sources.confirm(`fe80::${count}`);
     }

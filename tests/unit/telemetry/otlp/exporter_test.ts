@@ -11,7 +11,7 @@ import {
 } from "../../../../lib/telemetry/otlp/exporter.ts";
 import { formatMac } from "../../../../lib/net/mac.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
-import { Turns } from "../../../../lib/overload/scheduler.ts";
+import { CooperativeScheduler } from "../../../../lib/overload/scheduler.ts";
 import { eventually, pause } from "../../../support/lab.ts";
 import { Collector } from "./collector.ts";
 import { readLogs } from "../../../support/otlp_strict.ts";
@@ -32,7 +32,7 @@ const TIMING: ExporterTiming = {
 interface Options {
   readonly timing?: Partial<ExporterTiming>;
   readonly maxEvents?: number;
-  readonly turns?: Turns;
+  readonly scheduler?: CooperativeScheduler;
   /** Behind the collector's own address. */
   readonly path?: string;
   readonly password?: string;
@@ -51,7 +51,7 @@ class Setup implements AsyncDisposable {
     {
       timing,
       maxEvents = 100_000,
-      turns = new Turns(),
+      scheduler = new CooperativeScheduler(),
       path = "/",
       password = "",
     }: Options = {},
@@ -83,7 +83,7 @@ class Setup implements AsyncDisposable {
       metrics: () => [
         single("counter", "machines_seen_total", "", this.#machines),
       ],
-      turns,
+      scheduler,
       log: new Log("json", "info", sink),
     }, { ...TIMING, ...timing });
     this.exporter.start();
@@ -506,7 +506,7 @@ describe("the end", () => {
 describe("packets", () => {
   it("have their turn while much is written", async () => {
     /** Counts slices; in each pause between two, more happens. */
-    class BusyTurns extends Turns {
+    class BusyTurns extends CooperativeScheduler {
       slices = 0;
       between = () => {};
       override async run<T>(work: () => T): Promise<T> {
@@ -516,7 +516,7 @@ describe("packets", () => {
       }
     }
     const turns = new BusyTurns();
-    await using setup = new Setup({ turns, maxEvents: 600 });
+    await using setup = new Setup({ scheduler: turns, maxEvents: 600 });
     // The log runs over what is just being read, in the midst of a batch.
     turns.between = () => {
       if (setup.registry.log.next < 20_000) setup.happen(150);
