@@ -20,7 +20,7 @@ import {
 import { metricsOf } from "./metrics.ts";
 import { messageName, MessageType } from "../dhcpv6/wire/constants.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
-import { OtherServers } from "../dhcpv6/server/rogue_servers.ts";
+import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
 import type { Outcome, ResponderSettings } from "../dhcpv6/reply/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
@@ -128,7 +128,7 @@ export class Daemon
   readonly #otherMessageBucket = new TokenBucket(
     NEW_MACHINE_BURST_WITHOUT_SOLICIT,
   );
-  readonly #otherServers: OtherServers;
+  readonly #rogueServers: RogueServerDetector;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
   readonly #broadcast: Broadcast;
@@ -197,7 +197,10 @@ export class Daemon
     this.#files = settings.netbootDirectory === undefined
       ? undefined
       : new NetbootFiles(settings.netbootDirectory);
-    this.#otherServers = new OtherServers(answers.subnets, answers.macSources);
+    this.#rogueServers = new RogueServerDetector(
+      answers.subnets,
+      answers.macSources,
+    );
     this.#dhcpv6 = new Dhcpv6Server({
       interfaceName: settings.interfaceName,
       port: settings.port,
@@ -308,7 +311,11 @@ export class Daemon
     );
     this.#tftp.stop();
     await this.#otlp?.stop();
-    const { receivedInAll, answeredInAll, dropped } = this.#dhcpv6.counters;
+    const {
+      totalReceived: receivedInAll,
+      totalAnswered: answeredInAll,
+      dropped,
+    } = this.#dhcpv6.counters;
     const drops = Object.entries(dropped).filter(([, count]) => count > 0);
     this.#log.info(
       "stopped",
@@ -397,7 +404,8 @@ export class Daemon
         builds: this.#settings.tftp === undefined
           ? undefined
           : this.#ipxe.builds,
-        instructs: (mac) => bootPolicy === "always" || this.#files!.lists(mac),
+        isBootAllowed: (mac) =>
+          bootPolicy === "always" || this.#files!.lists(mac),
       },
     };
   }
@@ -456,7 +464,7 @@ export class Daemon
     if (problem !== undefined) this.#log.warning("unreachable", problem);
   }
 
-  serving(iface: NetworkInterface): void {
+  onServing(iface: NetworkInterface): void {
     const { answers, port } = this.#settings;
     const base = answers.subnets[0]!.text;
     this.#log.info(
@@ -475,7 +483,7 @@ export class Daemon
     if (notice !== undefined) this.#log.warning("notice", notice);
   }
 
-  waiting(): void {
+  onWaiting(): void {
     const { interfaceName } = this.#settings;
     this.#log.warning(
       "waiting",
@@ -484,7 +492,7 @@ export class Daemon
     );
   }
 
-  cannotServe(error: Error): void {
+  onServeError(error: Error): void {
     const { interfaceName, port } = this.#settings;
     const { message } = startError(error, port, "UDP", interfaceName);
     this.#log.error("cannot_serve", `${message}; trying again`, {
@@ -493,7 +501,7 @@ export class Daemon
     });
   }
 
-  cannotSend(error: Error): void {
+  onSendError(error: Error): void {
     const { port } = this.#settings;
     const why = error instanceof Deno.errors.PermissionDenied
       ? `, by a firewall perhaps that lets no UDP from port ${port} out`
@@ -505,7 +513,7 @@ export class Daemon
     );
   }
 
-  tooLoud(source: string): void {
+  onSourceRateLimited(source: string): void {
     if (!this.#toldOfLoud.isDue(source, performance.now())) return;
     this.#log.warning(
       "source_too_loud",
@@ -514,7 +522,7 @@ export class Daemon
     );
   }
 
-  addressRefused(hostname: string, error: Error): void {
+  onAddressRefused(hostname: string, error: Error): void {
     const { port } = this.#settings;
     const { message } = startError(error, port, "UDP", hostname);
     this.#log.warning(
@@ -524,11 +532,11 @@ export class Daemon
     );
   }
 
-  handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
-    const { identity, drop, subnet } = outcome;
+  onMessage(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
+    const { clientMac, drop, subnet } = outcome;
     if (this.#log.writes("debug")) this.#logPacket(packet, outcome, sender);
-    if (drop === "server_id_foreign") this.#hearOfOther(packet, sender);
-    if (identity.mac === NO_MAC) {
+    if (drop === "server_id_foreign") this.#detectRogueServer(packet, sender);
+    if (clientMac.mac === NO_MAC) {
       if (drop === "no_mac") this.#sayNoMac(sender.hostname);
       return;
     }
@@ -537,7 +545,7 @@ export class Daemon
     if (packet.type === MessageType.InformationRequest) return;
     const { subnets } = this.#settings.answers;
     const at = subnets.indexOf(subnet as GivenAddress);
-    const known = this.#machines.see(identity.mac);
+    const known = this.#machines.see(clientMac.mac);
     if (known === undefined) {
       const bound = packet.type === MessageType.Solicit
         ? this.#solicitBucket
@@ -545,14 +553,14 @@ export class Daemon
       if (!bound.tryTake(performance.now())) return;
     }
     const machine = known ??
-      this.#machines.add(identity.mac, at, identity.source);
+      this.#machines.add(clientMac.mac, at, clientMac.source);
     if (machine.subnetIndex !== at) {
       machine.subnetIndex = at;
       this.#machineLog.moved(machine);
     }
-    if (identity.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
+    if (clientMac.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
       machine.toldOfTwoMacs = true;
-      this.#machineLog.twoMacs(identity);
+      this.#machineLog.twoMacs(clientMac);
     }
     if (outcome.event !== undefined) {
       this.#machines.reach(machine, outcome.event);
@@ -674,12 +682,12 @@ export class Daemon
   }
 
   /** A client asks something of another server. */
-  #hearOfOther(packet: Packet, { hostname }: Deno.NetAddr): void {
+  #detectRogueServer(packet: Packet, { hostname }: Deno.NetAddr): void {
     const sender = parseIpv6(hostname);
     const other = sender &&
-      this.#otherServers.heard(packet, sender, performance.now());
+      this.#rogueServers.observe(packet, sender, performance.now());
     if (other !== undefined) {
-      this.#machineLog.otherServer(other, this.#settings.interfaceName);
+      this.#machineLog.rogueServer(other, this.#settings.interfaceName);
     }
   }
 
@@ -710,7 +718,7 @@ export class Daemon
   }
 
   #sayIfSilent(): void {
-    if (this.#dhcpv6.counters.receivedInAll > 0) return;
+    if (this.#dhcpv6.counters.totalReceived > 0) return;
     const { interfaceName, port } = this.#settings;
     this.#log.warning(
       "silence",
@@ -720,9 +728,9 @@ export class Daemon
   }
 
   #logPacket(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
-    const { identity, drop, length } = outcome;
+    const { clientMac, drop, length } = outcome;
     const message = messageName(packet.type);
-    const mac = identity.mac === NO_MAC ? undefined : formatMac(identity.mac);
+    const mac = clientMac.mac === NO_MAC ? undefined : formatMac(clientMac.mac);
     this.#log.debug(
       "packet",
       `${message} from ${sender.hostname} port ${sender.port}` +

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Identity } from "../dhcpv6/reply/client_mac.ts";
-import type { OtherServer } from "../dhcpv6/server/rogue_servers.ts";
+import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
+import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
 import { type Log, type LogFields, shown } from "../telemetry/log.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
@@ -18,7 +18,7 @@ import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 const MINUTE = 60_000;
 
 /** Where a MAC was found, in words. */
-const SOURCE_WORDS: Record<Identity["source"], string> = {
+const SOURCE_WORDS: Record<ClientMac["source"], string> = {
   relay: "relay (option 79)",
   duid: "DUID",
   eui64: "link-local address",
@@ -86,7 +86,7 @@ export class MachineLog {
   }
 
   /** A message names two MACs. */
-  twoMacs({ mac, source, otherMac, otherSource }: Identity): void {
+  twoMacs({ mac, source, otherMac, otherSource }: ClientMac): void {
     const { who, fields } = this.#about(mac);
     const other = formatMac(otherMac);
     this.#log.warning(
@@ -104,27 +104,30 @@ export class MachineLog {
   }
 
   /** Clients have turned to another server. */
-  otherServer({ duid, mac, victim }: OtherServer, interfaceName: string): void {
+  rogueServer(
+    { duid, mac, misaddressedClient }: RogueServer,
+    interfaceName: string,
+  ): void {
     const server = mac === NO_MAC ? undefined : formatMac(mac);
     const named = `${interfaceName}, ${
       server === undefined ? "" : `with MAC ${server} and `
     }DUID ${shown(duid)}`;
     const fields = { server_duid: duid, server_mac: server };
-    if (victim === undefined) {
+    if (misaddressedClient === undefined) {
       return this.#log.info(
         "other_server",
         `another DHCPv6 server answers on ${named}; no other address than the right one was seen from it`,
         fields,
       );
     }
-    const { who, fields: machine } = this.#about(victim.mac);
+    const { who, fields: machine } = this.#about(misaddressedClient.mac);
     this.#log.warning(
       "other_server",
-      `${who} has ${victim.address} instead of ${victim.ownAddress}, from another DHCPv6 server on ${named}: stop that one, or give both the same base address`,
+      `${who} has ${misaddressedClient.address} instead of ${misaddressedClient.ownAddress}, from another DHCPv6 server on ${named}: stop that one, or give both the same base address`,
       {
         ...machine,
-        address: victim.ownAddress,
-        other_address: victim.address,
+        address: misaddressedClient.ownAddress,
+        other_address: misaddressedClient.address,
         ...fields,
       },
     );
@@ -162,7 +165,7 @@ export class MachineLog {
 function sourceText({ macSource }: Machine): string {
   return macSource === undefined
     ? ""
-    : ` (MAC from its ${SOURCE_WORDS[macSource as Identity["source"]]})`;
+    : ` (MAC from its ${SOURCE_WORDS[macSource as ClientMac["source"]]})`;
 }
 
 /** How far a transfer is, in words. */

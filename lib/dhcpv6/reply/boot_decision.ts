@@ -20,7 +20,7 @@ export interface BootFacts {
   /** Architectures (option 61), most preferred first; none: no option. */
   readonly architectures: readonly number[];
   /** Whether it asks for DNS servers and nothing else (option 6). */
-  readonly asksDnsOnly: boolean;
+  readonly requestsDnsOnly: boolean;
 }
 
 /** What a DHCPv6 message tells of a boot. */
@@ -106,7 +106,7 @@ export function decideBoot(
     return UNSUPPORTED;
   }
   if (facts.architectures.length > 0) return FIRMWARE;
-  return facts.asksDnsOnly ? NOTHING : OPERATING_SYSTEM;
+  return facts.requestsDnsOnly ? NOTHING : OPERATING_SYSTEM;
 }
 
 const NO_ARCHITECTURES: readonly number[] = [];
@@ -115,17 +115,20 @@ const FROM_SYSTEM: BootFacts = {
   vendor: undefined,
   ipxe: false,
   architectures: NO_ARCHITECTURES,
-  asksDnsOnly: false,
+  requestsDnsOnly: false,
 };
 
-const FROM_FIRMWARE_FOR_DNS: BootFacts = { ...FROM_SYSTEM, asksDnsOnly: true };
+const FROM_FIRMWARE_FOR_DNS: BootFacts = {
+  ...FROM_SYSTEM,
+  requestsDnsOnly: true,
+};
 
 /** Reads the facts of a packet that was read without a drop reason. */
 export function bootFactsOf(packet: Packet): BootFacts {
   const { bytes, options } = packet;
   const vendor = vendorOf(packet);
   const architecture = options.find(OptionCode.ClientArchitecture);
-  const asksDnsOnly = asksOnlyFor(packet, OptionCode.DnsServers);
+  const asksDnsOnly = requestsOnly(packet, OptionCode.DnsServers);
   if (vendor === undefined && architecture === -1) {
     return asksDnsOnly ? FROM_FIRMWARE_FOR_DNS : FROM_SYSTEM;
   }
@@ -142,11 +145,11 @@ export function bootFactsOf(packet: Packet): BootFacts {
     vendor,
     ipxe: isFromIpxe(packet),
     architectures,
-    asksDnsOnly,
+    requestsDnsOnly: asksDnsOnly,
   };
 }
 
-function asksOnlyFor(packet: Packet, code: number): boolean {
+function requestsOnly(packet: Packet, code: number): boolean {
   const index = packet.options.find(OptionCode.OptionRequest);
   if (index === -1) return false;
   const start = packet.options.starts[index]!;

@@ -16,8 +16,8 @@ export const MAC_SOURCES = ["relay", "duid", "eui64"] as const;
 /** Where a MAC came from. */
 export type MacSource = typeof MAC_SOURCES[number];
 
-/** The outcome of {@linkcode identify}; one object serves every packet. */
-export interface Identity {
+/** The outcome of {@linkcode findClientMac}; one object serves every packet. */
+export interface ClientMac {
   /** The client's MAC, or {@linkcode NO_MAC}. */
   mac: Mac;
   /** Where it came from; without meaning when there is none. */
@@ -29,7 +29,7 @@ export interface Identity {
 }
 
 /** An identity of nobody. */
-export function noIdentity(): Identity {
+export function noClientMac(): ClientMac {
   return {
     mac: NO_MAC,
     source: "relay",
@@ -48,16 +48,16 @@ const LINK_LAYER_ADDRESS_LENGTH = 8;
  * @param packet What came.
  * @param sender The 16 octets of the address it came from.
  * @param order The sources to ask, the most trusted one first.
- * @param identity Takes the outcome.
+ * @param clientMac Takes the outcome.
  */
-export function identify(
+export function findClientMac(
   packet: Packet,
   sender: Uint8Array,
   order: readonly MacSource[],
-  identity: Identity,
+  clientMac: ClientMac,
 ): void {
-  identity.mac = NO_MAC;
-  identity.otherMac = NO_MAC;
+  clientMac.mac = NO_MAC;
+  clientMac.otherMac = NO_MAC;
   for (const source of order) {
     const mac = source === "relay"
       ? macOfRelay(packet)
@@ -65,12 +65,12 @@ export function identify(
       ? macOfClientId(packet)
       : macOfPeer(packet, sender);
     if (!isUnicastMac(mac)) continue;
-    if (identity.mac === NO_MAC) {
-      identity.mac = mac;
-      identity.source = source;
-    } else if (mac !== identity.mac) {
-      identity.otherMac = mac;
-      identity.otherSource = source;
+    if (clientMac.mac === NO_MAC) {
+      clientMac.mac = mac;
+      clientMac.source = source;
+    } else if (mac !== clientMac.mac) {
+      clientMac.otherMac = mac;
+      clientMac.otherSource = source;
       return;
     }
   }

@@ -47,10 +47,10 @@ import {
   StatusCode,
 } from "../wire/constants.ts";
 import {
-  identify,
-  type Identity,
+  type ClientMac,
+  findClientMac,
   type MacSource,
-  noIdentity,
+  noClientMac,
 } from "./client_mac.ts";
 import {
   encodeOptions,
@@ -82,7 +82,7 @@ export interface BootSettings {
   /** The iPXE builds that can be served; `undefined`: TFTP is not served. */
   readonly builds: ReadonlySet<IpxeBuild> | undefined;
   /** Whether a machine gets instructions now. */
-  readonly instructs: (mac: Mac) => boolean;
+  readonly isBootAllowed: (mac: Mac) => boolean;
 }
 
 /** What a responder answers with. */
@@ -115,7 +115,7 @@ export interface Outcome {
   replyPort: number;
   /** The client's link, if the message got as far. */
   subnet: Subnet | undefined;
-  readonly identity: Identity;
+  readonly clientMac: ClientMac;
   /** The stage of a boot that the message marks. */
   event: BootEvent | undefined;
   /** What an operator should know besides. */
@@ -143,7 +143,7 @@ export class Responder {
     length: 0,
     replyPort: 0,
     subnet: undefined,
-    identity: noIdentity(),
+    clientMac: noClientMac(),
     event: undefined,
     note: undefined,
   };
@@ -192,8 +192,8 @@ export class Responder {
     const { outcome, packet } = this;
     outcome.length = 0;
     outcome.subnet = undefined;
-    outcome.identity.mac = NO_MAC;
-    outcome.identity.otherMac = NO_MAC;
+    outcome.clientMac.mac = NO_MAC;
+    outcome.clientMac.otherMac = NO_MAC;
     outcome.event = undefined;
     outcome.note = undefined;
     outcome.drop = packet.read(bytes, length);
@@ -222,8 +222,8 @@ export class Responder {
     if (subnet === undefined) return "link_unknown";
     outcome.subnet = subnet;
     const { macSources, allow, deny } = this.#settings;
-    identify(packet, sender, macSources, outcome.identity);
-    const { mac } = outcome.identity;
+    findClientMac(packet, sender, macSources, outcome.clientMac);
+    const { mac } = outcome.clientMac;
     if (mac === NO_MAC) {
       if (packet.type !== MessageType.InformationRequest) return "no_mac";
     } else if (
@@ -376,10 +376,10 @@ export class Responder {
         this.#assign(packet, subnet, mac);
         break;
       case MessageType.Confirm:
-        return this.#confirm(packet, subnet, mac);
+        return this.#writeConfirmReply(packet, subnet, mac);
       case MessageType.Release:
       case MessageType.Decline:
-        this.#giveBack(packet, subnet, mac);
+        this.#writeReleaseReply(packet, subnet, mac);
         return undefined;
     }
     this.#writeRequested(packet);
@@ -404,7 +404,7 @@ export class Responder {
             this.#status(StatusCode.NotOnLink, "address of another link");
             assigned = false;
           } else if (isFirst) {
-            this.#giveAddress(packet, index, subnet, mac, start);
+            this.#writeAddress(packet, index, subnet, mac, start);
           } else {
             // Renewed or not: a status and addresses do not go together, and
             // what is not renewed ends by itself.
@@ -452,7 +452,7 @@ export class Responder {
     this.#writer.end(start);
   }
 
-  #giveAddress(
+  #writeAddress(
     packet: Packet,
     index: number,
     subnet: Subnet,
@@ -525,7 +525,11 @@ export class Responder {
   }
 
   /** RFC 8415 §18.3.3, but stricter: only the client's own address is right. */
-  #confirm(packet: Packet, subnet: Subnet, mac: Mac): DropReason | undefined {
+  #writeConfirmReply(
+    packet: Packet,
+    subnet: Subnet,
+    mac: Mac,
+  ): DropReason | undefined {
     const { options } = packet;
     let owners = 0;
     for (let index = 0; index < options.count; index++) {
@@ -541,7 +545,7 @@ export class Responder {
   }
 
   /** Release and Decline (RFC 8415 §18.3.7 and §18.3.8): nothing is kept. */
-  #giveBack(packet: Packet, subnet: Subnet, mac: Mac): void {
+  #writeReleaseReply(packet: Packet, subnet: Subnet, mac: Mac): void {
     const { options } = packet;
     this.#status(StatusCode.Success, "noted");
     for (let index = 0; index < options.count; index++) {
@@ -609,7 +613,8 @@ export class Responder {
     const facts = bootFactsOf(packet);
     const decision = decideBoot(
       facts,
-      boot !== undefined && facts.vendor !== undefined && boot.instructs(mac),
+      boot !== undefined && facts.vendor !== undefined &&
+        boot.isBootAllowed(mac),
       boot?.builds,
     );
     if (packet.type !== MessageType.InformationRequest) {

@@ -38,12 +38,12 @@ export class Dhcpv6Counters {
   readonly answerTime: Histogram = new Histogram(ANSWER_TIMES);
 
   /** All messages read. */
-  get receivedInAll(): number {
+  get totalReceived(): number {
     return sum(this.received);
   }
 
   /** All answers sent. */
-  get answeredInAll(): number {
+  get totalAnswered(): number {
     return sum(this.answered);
   }
 }

@@ -21,19 +21,19 @@ import { hashOf } from "./reply_classifier.ts";
 export const WINDOW = 250;
 
 /** Milliseconds for which others are spared after one has had to repeat. */
-const MERCY = 60_000;
+const SHED_DURATION = 60_000;
 
 /** Places in which senders are counted, several in one if there are many. */
-const PLACES = 4096;
+const COUNTER_SLOTS = 4096;
 
 /** Counts messages by the address that they come from. */
-export class Fairness {
-  readonly #counts = new Uint32Array(PLACES);
+export class LoadShedder {
+  readonly #counts = new Uint32Array(COUNTER_SLOTS);
   #seed = 0;
   #total = 0;
-  #wasBusy = false;
+  #wasOverloaded = false;
   #ends = 0;
-  #suffersUntil = -Infinity;
+  #shedUntil = -Infinity;
 
   /**
    * Counts a message: how many have come from its sender in this window, at
@@ -43,9 +43,9 @@ export class Fairness {
    * @param now Milliseconds of a clock that is never set.
    */
   count(address: Uint8Array, now: number): number {
-    if (now >= this.#ends) this.#begin(now);
+    if (now >= this.#ends) this.#startWindow(now);
     this.#total++;
-    return ++this.#counts[hashOf(address, this.#seed) % PLACES]!;
+    return ++this.#counts[hashOf(address, this.#seed) % COUNTER_SLOTS]!;
   }
 
   /**
@@ -54,13 +54,13 @@ export class Fairness {
    * @param isRelayed Whether the sender speaks for others.
    * @param now Milliseconds of the same clock.
    */
-  isTooMuch(count: number, isRelayed: boolean, now: number): boolean {
+  shouldDrop(count: number, isRelayed: boolean, now: number): boolean {
     if (
       count <= (isRelayed ? MAX_MESSAGES_PER_RELAY : MAX_MESSAGES_PER_SOURCE)
     ) {
       return false;
     }
-    return this.#isBusy && now < this.#suffersUntil;
+    return this.#isOverloaded && now < this.#shedUntil;
   }
 
   /**
@@ -70,19 +70,19 @@ export class Fairness {
    * @param address As it was counted before.
    * @param now Milliseconds of a clock that is never set.
    */
-  hasRepeated(address: Uint8Array, now: number): void {
-    if (!this.#isBusy) return;
-    const place = hashOf(address, this.#seed) % PLACES;
+  onRetransmission(address: Uint8Array, now: number): void {
+    if (!this.#isOverloaded) return;
+    const place = hashOf(address, this.#seed) % COUNTER_SLOTS;
     if (this.#counts[place]! > MAX_MESSAGES_PER_SOURCE) return;
-    this.#suffersUntil = now + MERCY;
+    this.#shedUntil = now + SHED_DURATION;
   }
 
-  get #isBusy(): boolean {
-    return this.#wasBusy || this.#total > OVERLOAD_MESSAGES;
+  get #isOverloaded(): boolean {
+    return this.#wasOverloaded || this.#total > OVERLOAD_MESSAGES;
   }
 
-  #begin(now: number): void {
-    this.#wasBusy = this.#total > OVERLOAD_MESSAGES;
+  #startWindow(now: number): void {
+    this.#wasOverloaded = this.#total > OVERLOAD_MESSAGES;
     // Who shared a place with a loud one has another one now.
     this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#counts.fill(0);

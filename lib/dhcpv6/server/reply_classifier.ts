@@ -28,10 +28,10 @@ export type SourceClass = "known" | "again" | "new";
  * Milliseconds of one tick of the clock that is kept with a source. Clients
  * repeat after about a second (RFC 8415 §15): two ticks, or one and a bit.
  */
-const TICK = 400;
+const TICK_DURATION = 400;
 
 /** Milliseconds after which it counts as another message: ticks have 8 bits. */
-const REPEATED_BEFORE = 90_000;
+const RETRANSMISSION_WINDOW = 90_000;
 
 /** The bits that stand for the address. */
 const MARK = 0xffff_ff00 | 0;
@@ -40,31 +40,31 @@ const MARK = 0xffff_ff00 | 0;
  * Places in which one source can be; a new one takes the oldest's. As many as
  * fit into a line of a processor's cache: there is no better bargain.
  */
-const CHOICE = 8;
+const SLOTS_PER_BUCKET = 8;
 
 /** Link-local addresses that ask. */
-export class Sources {
-  readonly #known = new Set<string>();
+export class ReplyClassifier {
+  readonly #confirmed = new Set<string>();
   /** Those that were answered, and have not used it yet. */
-  readonly #offered = new Set<string>();
+  readonly #unconfirmed = new Set<string>();
   /** Who asked and when: 24 bits that stand for an address, 8 for the time. */
-  #asked: Uint32Array | undefined;
+  #seen: Uint32Array | undefined;
   /** Nobody can find addresses that are taken for one another. */
   readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
 
   /** Whether those who ask are remembered: not before there are too many. */
-  get remembers(): boolean {
-    return this.#asked !== undefined;
+  get isTracking(): boolean {
+    return this.#seen !== undefined;
   }
 
   /** Whether a source has used an answer. */
-  isKnown(hostname: string): boolean {
-    return this.#known.has(hostname);
+  isConfirmed(hostname: string): boolean {
+    return this.#confirmed.has(hostname);
   }
 
   /** A source that is not known is being answered. */
-  offer(hostname: string): void {
-    addTo(this.#offered, hostname, MAX_UNCONFIRMED_SOURCES);
+  addUnconfirmed(hostname: string): void {
+    addTo(this.#unconfirmed, hostname, MAX_UNCONFIRMED_SOURCES);
   }
 
   /**
@@ -72,8 +72,8 @@ export class Sources {
    * answer. One that was never answered may have that from elsewhere.
    */
   confirm(hostname: string): void {
-    if (!this.#offered.delete(hostname)) return;
-    addTo(this.#known, hostname, MAX_CONFIRMED_SOURCES);
+    if (!this.#unconfirmed.delete(hostname)) return;
+    addTo(this.#confirmed, hostname, MAX_CONFIRMED_SOURCES);
   }
 
   /**
@@ -82,20 +82,21 @@ export class Sources {
    * @param address Its 16 octets.
    * @param now Milliseconds of a clock that is never set.
    */
-  asks(address: Uint8Array, now: number): "again" | "new" {
-    const asked = this.#asked ??= new Uint32Array(SOURCE_TABLE_SIZE);
-    const first = CHOICE *
-      (hashOf(address, this.#seeds[0]!) % (SOURCE_TABLE_SIZE / CHOICE));
+  classify(address: Uint8Array, now: number): "again" | "new" {
+    const asked = this.#seen ??= new Uint32Array(SOURCE_TABLE_SIZE);
+    const first = SLOTS_PER_BUCKET *
+      (hashOf(address, this.#seeds[0]!) %
+        (SOURCE_TABLE_SIZE / SLOTS_PER_BUCKET));
     const mark = hashOf(address, this.#seeds[1]!) & MARK;
-    const tick = (Math.floor(now / TICK) + 1) & ~MARK;
+    const tick = (Math.floor(now / TICK_DURATION) + 1) & ~MARK;
     let oldest = first;
     let mostTicks = -1;
-    for (let place = first; place < first + CHOICE; place++) {
+    for (let place = first; place < first + SLOTS_PER_BUCKET; place++) {
       const kept = asked[place]!;
       const ticks = kept === 0 ? Infinity : (tick - kept) & ~MARK;
       if ((kept & MARK) === mark && kept !== 0) {
         if (ticks < 2) return "new"; // one may be no more than a moment
-        if (ticks * TICK < REPEATED_BEFORE) return "again";
+        if (ticks * TICK_DURATION < RETRANSMISSION_WINDOW) return "again";
         oldest = place;
         break;
       }

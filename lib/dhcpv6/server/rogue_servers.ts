@@ -17,22 +17,26 @@ import {
 import { type Mac, NO_MAC } from "../../net/mac.ts";
 import { IA_HEADER, OptionCode } from "../wire/constants.ts";
 import { macOfDuid } from "../wire/duid.ts";
-import { identify, type MacSource, noIdentity } from "../reply/client_mac.ts";
+import {
+  findClientMac,
+  type MacSource,
+  noClientMac,
+} from "../reply/client_mac.ts";
 import { nextAddress, type OptionTable, type Packet } from "../wire/packet.ts";
 import type { Subnet } from "../reply/responder.ts";
 
 /** What was heard of another server. */
-export interface OtherServer {
+export interface RogueServer {
   /** Its DUID in hexadecimal digits. */
   readonly duid: string;
   /** The MAC in its DUID, or {@linkcode NO_MAC}. */
   readonly mac: Mac;
   /** A machine that has another address from it than it should have. */
-  readonly victim: Victim | undefined;
+  readonly misaddressedClient: MisaddressedClient | undefined;
 }
 
 /** A machine with an address of another server. */
-export interface Victim {
+export interface MisaddressedClient {
   readonly mac: Mac;
   readonly address: string;
   /** What it gets from here. */
@@ -40,7 +44,7 @@ export interface Victim {
 }
 
 /** What was told of a server. */
-interface Told {
+interface Report {
   /** Whether it was that it gives other addresses. */
   readonly isHarmful: boolean;
   /** When, in milliseconds of a clock that is never set. */
@@ -48,15 +52,15 @@ interface Told {
 }
 
 /** Milliseconds for which whoever was told of keeps out further ones. */
-const KEPT = 60_000;
+const REPORT_TTL = 60_000;
 
 /** Remembers what was told of which server, so that each is told of once. */
-export class OtherServers {
+export class RogueServerDetector {
   readonly #subnets: readonly Subnet[];
   readonly #macSources: readonly MacSource[];
   /** By DUID, oldest first. */
-  readonly #told = new Map<string, Told>();
-  readonly #identity = noIdentity();
+  readonly #reported = new Map<string, Report>();
+  readonly #clientMac = noClientMac();
 
   constructor(subnets: readonly Subnet[], macSources: readonly MacSource[]) {
     this.#subnets = subnets;
@@ -70,40 +74,48 @@ export class OtherServers {
    * @param now Milliseconds of a clock that is never set.
    * @returns What is new about that server, if anything is.
    */
-  heard(
+  observe(
     packet: Packet,
     sender: Uint8Array,
     now: number,
-  ): OtherServer | undefined {
+  ): RogueServer | undefined {
     const { bytes, options } = packet;
     const index = options.find(OptionCode.ServerId);
     const start = options.starts[index]!;
     const end = options.ends[index]!;
     const duid = encodeHex(bytes.subarray(start, end));
-    const told = this.#told.get(duid);
+    const told = this.#reported.get(duid);
     if (told?.isHarmful) return undefined;
-    if (told === undefined && !this.#hasRoom(now)) return undefined;
-    const victim = this.#victimOf(packet, sender);
-    if (told !== undefined && victim === undefined) return undefined;
-    this.#told.delete(duid);
-    this.#told.set(duid, { isHarmful: victim !== undefined, at: now });
-    return { duid, mac: macOfDuid(bytes, start, end), victim };
+    if (told === undefined && !this.#hasCapacity(now)) return undefined;
+    const misaddressedClient = this.#misaddressedClientOf(packet, sender);
+    if (told !== undefined && misaddressedClient === undefined) {
+      return undefined;
+    }
+    this.#reported.delete(duid);
+    this.#reported.set(duid, {
+      isHarmful: misaddressedClient !== undefined,
+      at: now,
+    });
+    return { duid, mac: macOfDuid(bytes, start, end), misaddressedClient };
   }
 
   /** Servers that somebody has made up shall hide a real one for a while only. */
-  #hasRoom(now: number): boolean {
-    if (this.#told.size < MAX_ROGUE_SERVERS) return true;
-    for (const [duid, { at }] of this.#told) {
-      if (now - at < KEPT) break;
-      this.#told.delete(duid);
+  #hasCapacity(now: number): boolean {
+    if (this.#reported.size < MAX_ROGUE_SERVERS) return true;
+    for (const [duid, { at }] of this.#reported) {
+      if (now - at < REPORT_TTL) break;
+      this.#reported.delete(duid);
     }
-    return this.#told.size < MAX_ROGUE_SERVERS;
+    return this.#reported.size < MAX_ROGUE_SERVERS;
   }
 
   /** The client, if it has an address that it would not get from here. */
-  #victimOf(packet: Packet, sender: Uint8Array): Victim | undefined {
-    identify(packet, sender, this.#macSources, this.#identity);
-    const { mac } = this.#identity;
+  #misaddressedClientOf(
+    packet: Packet,
+    sender: Uint8Array,
+  ): MisaddressedClient | undefined {
+    findClientMac(packet, sender, this.#macSources, this.#clientMac);
+    const { mac } = this.#clientMac;
     const address = firstAddress(packet.bytes, packet.options);
     if (mac === NO_MAC || address === undefined) return undefined;
     const own = this.#subnets.map(({ bytes }) => addressOf(bytes, mac));

@@ -28,31 +28,31 @@ import {
 import { delay } from "../../overload/timeout.ts";
 import { Dhcpv6Counters } from "./counters.ts";
 import { linkLayerDuid } from "../wire/duid.ts";
-import { Fairness } from "./load_shedder.ts";
+import { LoadShedder } from "./load_shedder.ts";
 import type { Packet } from "../wire/packet.ts";
 import {
   type Outcome,
   Responder,
   type ResponderSettings,
 } from "../reply/responder.ts";
-import { type SourceClass, Sources } from "./reply_classifier.ts";
+import { ReplyClassifier, type SourceClass } from "./reply_classifier.ts";
 
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface Dhcpv6Observer {
   /** The interface can be used, and is. */
-  serving(iface: NetworkInterface): void;
+  onServing(iface: NetworkInterface): void;
   /** The interface cannot be used: absent, down, or without a usable address. */
-  waiting(): void;
+  onWaiting(): void;
   /** The interface cannot be served; it is tried again. */
-  cannotServe(error: Error): void;
+  onServeError(error: Error): void;
   /** One answer after the other cannot be sent. */
-  cannotSend(error: Error): void;
+  onSendError(error: Error): void;
   /** So much comes from this address that not all of it is answered. */
-  tooLoud(hostname: string): void;
+  onSourceRateLimited(hostname: string): void;
   /** Relays are not heard at this address. */
-  addressRefused(hostname: string, error: Error): void;
+  onAddressRefused(hostname: string, error: Error): void;
   /** A message is about to be answered, or was dropped: the outcome tells. */
-  handled(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void;
+  onMessage(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void;
 }
 
 /** How a server is set up. */
@@ -89,19 +89,19 @@ const FAILURES_IN_A_ROW = 8;
 const RECEIVE_PAUSE = 100;
 
 /** A socket that answers leave through, and how many wait for it. */
-class Outlet {
-  waiting = 0;
+class SendQueue {
+  pending = 0;
 
   constructor(readonly socket: Deno.DatagramConn) {}
 
   /** Whether one more would only come late. */
-  get isBlocked(): boolean {
-    return this.waiting >= MAX_PENDING_REPLIES;
+  get isFull(): boolean {
+    return this.pending >= MAX_PENDING_REPLIES;
   }
 }
 
 /** The sockets that were opened for one life of an interface. */
-interface Opened {
+interface OpenSockets {
   /** The interface as it was at the last look. */
   iface: NetworkInterface;
   /** Made anew when the interface's addresses change. */
@@ -112,14 +112,14 @@ interface Opened {
   readonly siteScoped: Deno.DatagramConn;
   /** The interface's own addresses, for relays. */
   readonly unicast: UdpSockets;
-  readonly sources: Sources;
-  readonly fairness: Fairness;
+  readonly classifier: ReplyClassifier;
+  readonly loadShedder: LoadShedder;
   /**
    * Through what clients and relays on the link are answered, by how far it is
    * to be believed that somebody is there. Relays that are known have one of
    * their own, for they ask without a bound.
    */
-  readonly outlets: Record<SourceClass | "relay", Outlet>;
+  readonly sendQueues: Record<SourceClass | "relay", SendQueue>;
 }
 
 /** The groups that are listened to on an interface, as a socket binds them. */
@@ -138,14 +138,14 @@ export class Dhcpv6Server {
   readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
 
   readonly #options: Dhcpv6ServerOptions;
-  #opened: Opened | undefined;
+  #sockets: OpenSockets | undefined;
   /** Room for answers that nothing is sent from. */
-  readonly #answers: Uint8Array<ArrayBuffer>[] = [];
+  readonly #freeBuffers: Uint8Array<ArrayBuffer>[] = [];
   #isRefreshing = false;
   #failuresInARow = 0;
   #lastFailure = "";
   /** What was told last of why nothing is served. */
-  #told: string | undefined;
+  #lastReport: string | undefined;
 
   constructor(options: Dhcpv6ServerOptions) {
     this.#options = options;
@@ -153,12 +153,12 @@ export class Dhcpv6Server {
 
   /** The interface that is served now; `undefined` while none is. */
   get serving(): NetworkInterface | undefined {
-    return this.#opened?.iface;
+    return this.#sockets?.iface;
   }
 
   /** Why machines get no answers now; `undefined` if they do. */
   get problem(): string | undefined {
-    if (this.#opened === undefined) {
+    if (this.#sockets === undefined) {
       return `DHCPv6 is not served on ${this.#options.interfaceName} now`;
     }
     return this.#failuresInARow < FAILURES_IN_A_ROW
@@ -179,9 +179,9 @@ export class Dhcpv6Server {
       await this.open(iface);
     } catch (error) {
       const { message } = error as Error;
-      if (this.#told === message) return;
-      this.#told = message;
-      this.#options.observer.cannotServe(error as Error);
+      if (this.#lastReport === message) return;
+      this.#lastReport = message;
+      this.#options.observer.onServeError(error as Error);
     }
   }
 
@@ -194,10 +194,10 @@ export class Dhcpv6Server {
   async open(iface: NetworkInterface | undefined): Promise<void> {
     this.#isRefreshing = true;
     try {
-      const before = this.#opened?.iface;
+      const before = this.#sockets?.iface;
       if (iface === undefined) {
         this.stop();
-        this.#wait();
+        this.#reportWaiting();
       } else if (before === undefined) {
         await this.#openSockets(iface);
       } else if (before.index !== iface.index || before.mac !== iface.mac) {
@@ -212,9 +212,9 @@ export class Dhcpv6Server {
 
   /** Closes all sockets. */
   stop(): void {
-    const opened = this.#opened;
+    const opened = this.#sockets;
     if (opened === undefined) return;
-    this.#opened = undefined;
+    this.#sockets = undefined;
     close(opened);
   }
 
@@ -229,7 +229,7 @@ export class Dhcpv6Server {
     const { port, observer } = this.#options;
     const groups = groupsOf(iface);
     const refusals = new Map<string, Error>();
-    let opened: Opened | undefined;
+    let opened: OpenSockets | undefined;
     const waiting: Deno.DatagramConn[] = [];
     // First the interface's own addresses: while no link-local one can be
     // bound, no answer can be sent to a client either.
@@ -241,7 +241,7 @@ export class Dhcpv6Server {
       },
       onRefused: (hostname, error) => {
         if (opened === undefined) refusals.set(hostname, error);
-        else observer.addressRefused(hostname, error);
+        else observer.onAddressRefused(hostname, error);
       },
     });
     unicast.bind(hostnamesOf(iface));
@@ -252,7 +252,7 @@ export class Dhcpv6Server {
         isLinkLocalOf(hostname)
       );
       if (refusal !== undefined) throw refusal[1];
-      return this.#wait();
+      return this.#reportWaiting();
     }
     const sockets: Deno.DatagramConn[] = [];
     try {
@@ -280,13 +280,13 @@ export class Dhcpv6Server {
         linkScoped,
         siteScoped,
         unicast,
-        sources: new Sources(),
-        fairness: new Fairness(),
-        outlets: {
-          known: new Outlet(linkScoped),
-          again: new Outlet(again!),
-          new: new Outlet(fresh!),
-          relay: new Outlet(relay!),
+        classifier: new ReplyClassifier(),
+        loadShedder: new LoadShedder(),
+        sendQueues: {
+          known: new SendQueue(linkScoped),
+          again: new SendQueue(again!),
+          new: new SendQueue(fresh!),
+          relay: new SendQueue(relay!),
         },
       };
     } catch (error) {
@@ -294,20 +294,20 @@ export class Dhcpv6Server {
       for (const socket of sockets) socket.close();
       throw error;
     }
-    this.#opened = opened;
-    this.#told = undefined;
+    this.#sockets = opened;
+    this.#lastReport = undefined;
     this.#failuresInARow = 0;
-    observer.serving(iface);
+    observer.onServing(iface);
     for (const socket of [opened.linkScoped, opened.siteScoped, ...waiting]) {
       this.#serve(socket, opened);
     }
     for (const [hostname, error] of refusals) {
-      observer.addressRefused(hostname, error);
+      observer.onAddressRefused(hostname, error);
     }
   }
 
   #updateAddresses(iface: NetworkInterface): void {
-    const opened = this.#opened!;
+    const opened = this.#sockets!;
     if (iface !== opened.iface) {
       opened.iface = iface;
       opened.responder = this.#responderFor(iface);
@@ -315,27 +315,27 @@ export class Dhcpv6Server {
     opened.unicast.bind(hostnamesOf(iface));
   }
 
-  #wait(): void {
-    if (this.#told === "waiting") return;
-    this.#told = "waiting";
-    this.#options.observer.waiting();
+  #reportWaiting(): void {
+    if (this.#lastReport === "waiting") return;
+    this.#lastReport = "waiting";
+    this.#options.observer.onWaiting();
   }
 
   /** Answers what comes to one socket until it is closed. */
-  #serve(socket: Deno.DatagramConn, opened: Opened): void {
-    const outlet = socket === opened.linkScoped
-      ? opened.outlets.known
-      : new Outlet(socket);
+  #serve(socket: Deno.DatagramConn, opened: OpenSockets): void {
+    const sendQueue = socket === opened.linkScoped
+      ? opened.sendQueues.known
+      : new SendQueue(socket);
     for (let count = 0; count < RECEIVERS; count++) {
-      void this.#receive(socket, outlet, opened);
+      void this.#receive(socket, sendQueue, opened);
     }
   }
 
   /** Answers one message after the other. */
   async #receive(
     socket: Deno.DatagramConn,
-    own: Outlet,
-    opened: Opened,
+    unicastQueue: SendQueue,
+    opened: OpenSockets,
   ): Promise<void> {
     // One octet more than is read, so that a longer datagram is seen to be one.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
@@ -354,34 +354,36 @@ export class Dhcpv6Server {
         const isBound = socket === opened.linkScoped ||
           socket === opened.siteScoped ||
           opened.unicast.has(socket);
-        if (this.#opened !== opened || !isBound) return;
+        if (this.#sockets !== opened || !isBound) return;
         await delay(RECEIVE_PAUSE);
         continue;
       }
       const readAt = performance.now();
       parseIpv6Into(from.hostname, sender, 0);
       const isRelayed = datagram[0] === MessageType.RelayForward;
-      const count = opened.fairness.count(sender, readAt);
-      if (opened.fairness.isTooMuch(count, isRelayed, readAt)) {
+      const count = opened.loadShedder.count(sender, readAt);
+      if (opened.loadShedder.shouldDrop(count, isRelayed, readAt)) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.source_too_loud++;
-        observer.tooLoud(from.hostname);
+        observer.onSourceRateLimited(from.hostname);
         continue;
       }
       // A link-local address means this link on some sockets, and any link on
       // the others.
       const isFromInterface = isLinkScoped || isLinkLocal(sender);
-      const isKnown = isFromInterface && opened.sources.isKnown(from.hostname);
-      const outlet = isFromInterface
-        ? outletFor(opened, sender, isKnown, isRelayed, count, readAt)
-        : own;
-      if (outlet.isBlocked) {
+      const isConfirmed = isFromInterface &&
+        opened.classifier.isConfirmed(from.hostname);
+      const sendQueue = isFromInterface
+        ? sendQueueFor(opened, sender, isConfirmed, isRelayed, count, readAt)
+        : unicastQueue;
+      if (sendQueue.isFull) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.send_blocked++;
         continue;
       }
       const { responder } = opened;
-      const answer = this.#answers.pop() ?? new Uint8Array(MAX_DHCPV6_REPLY);
+      const answer = this.#freeBuffers.pop() ??
+        new Uint8Array(MAX_DHCPV6_REPLY);
       const outcome = responder.respond(
         buffer,
         datagram.length,
@@ -393,27 +395,28 @@ export class Dhcpv6Server {
       const { drop, length, replyPort } = outcome;
       const { type } = responder.packet;
       counters.received[type]!++;
-      observer.handled(responder.packet, outcome, from);
+      observer.onMessage(responder.packet, outcome, from);
       if (drop !== undefined) {
         counters.dropped[drop]++;
-        this.#answers.push(answer);
+        this.#freeBuffers.push(answer);
         continue;
       }
-      if (type === MessageType.Solicit && responder.packet.isOverdue) {
-        opened.fairness.hasRepeated(sender, readAt);
+      if (type === MessageType.Solicit && responder.packet.isRetransmission) {
+        opened.loadShedder.onRetransmission(sender, readAt);
       }
-      if (isFromInterface && !isKnown) {
-        if (type === MessageType.Request) opened.sources.confirm(from.hostname);
-        else opened.sources.offer(from.hostname);
+      if (isFromInterface && !isConfirmed) {
+        if (type === MessageType.Request) {
+          opened.classifier.confirm(from.hostname);
+        } else opened.classifier.addUnconfirmed(from.hostname);
       }
       if (replyPort !== from.port) {
         from = { transport: "udp", hostname: from.hostname, port: replyPort };
       }
-      void this.#send(outlet, answer, length, from, type, readAt);
+      void this.#send(sendQueue, answer, length, from, type, readAt);
     }
   }
 
-  #fail(error: Error, { hostname }: Deno.NetAddr): void {
+  #onSendError(error: Error, { hostname }: Deno.NetAddr): void {
     // A relay that nobody can have, or a port that nobody is at, says nothing
     // of the answers to others.
     const { code } = error as { code?: string };
@@ -421,8 +424,8 @@ export class Dhcpv6Server {
     if (UNREACHABLE.has(code) && !isLinkLocal(parseIpv6(hostname)!)) return;
     this.#lastFailure = error.message;
     // Told once; a socket that was closed meanwhile is told of otherwise.
-    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#opened) {
-      this.#options.observer.cannotSend(error);
+    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#sockets) {
+      this.#options.observer.onSendError(error);
     }
   }
 
@@ -431,7 +434,7 @@ export class Dhcpv6Server {
    * Nobody waits for it: one that cannot be delivered takes its time.
    */
   async #send(
-    outlet: Outlet,
+    sendQueue: SendQueue,
     answer: Uint8Array<ArrayBuffer>,
     length: number,
     to: Deno.NetAddr,
@@ -439,46 +442,50 @@ export class Dhcpv6Server {
     readAt: number,
   ): Promise<void> {
     const { counters } = this;
-    outlet.waiting++;
+    sendQueue.pending++;
     try {
-      await outlet.socket.send(answer.subarray(0, length), to);
+      await sendQueue.socket.send(answer.subarray(0, length), to);
       this.#failuresInARow = 0;
       counters.answered[type]!++;
       counters.answerTime.observe((performance.now() - readAt) / 1000);
     } catch (error) {
       counters.dropped.send_failed++;
-      this.#fail(error as Error, to);
+      this.#onSendError(error as Error, to);
     } finally {
-      outlet.waiting--;
-      this.#answers.push(answer);
+      sendQueue.pending--;
+      this.#freeBuffers.push(answer);
     }
   }
 }
 
 /** Through what a source on the link is answered, for its latest of `count`. */
-function outletFor(
-  { sources, outlets }: Opened,
+function sendQueueFor(
+  { classifier, sendQueues }: OpenSockets,
   address: Uint8Array,
-  isKnown: boolean,
+  isConfirmed: boolean,
   isRelayed: boolean,
   count: number,
   now: number,
-): Outlet {
-  if (isKnown) {
-    if (isRelayed) return outlets.relay;
+): SendQueue {
+  if (isConfirmed) {
+    if (isRelayed) return sendQueues.relay;
     // Two datagrams make an address known, of a machine that may not be there.
-    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return outlets.known;
+    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.known;
   }
   // Only who is flooded has to remember who asks.
-  if (!outlets.new.isBlocked && !sources.remembers) return outlets.new;
-  return outlets[sources.asks(address, now)];
+  if (!sendQueues.new.isFull && !classifier.isTracking) return sendQueues.new;
+  return sendQueues[classifier.classify(address, now)];
 }
 
-function close({ linkScoped, siteScoped, unicast, outlets }: Opened): void {
+function close(
+  { linkScoped, siteScoped, unicast, sendQueues }: OpenSockets,
+): void {
   linkScoped.close();
   siteScoped.close();
   unicast.close();
-  for (const outlet of [outlets.again, outlets.new, outlets.relay]) {
-    outlet.socket.close();
+  for (
+    const sendQueue of [sendQueues.again, sendQueues.new, sendQueues.relay]
+  ) {
+    sendQueue.socket.close();
   }
 }

@@ -79,7 +79,7 @@ lengthOf(OptionCode.InfMaxRt, 4, 4);
 lengthOf(OptionCode.RelaySourcePort, 2, 2);
 
 /** Whether the options from `at` to `end` are whole, those inside them too. */
-function optionsAreWhole(
+function areOptionsValid(
   bytes: Uint8Array,
   at: number,
   end: number,
@@ -89,12 +89,12 @@ function optionsAreWhole(
     const code = readUint16(bytes, at);
     const start = at + OPTION_HEADER;
     at = start + readUint16(bytes, at + 2);
-    if (at > end || !optionIsWhole(bytes, code, start, at)) return false;
+    if (at > end || !isOptionValid(bytes, code, start, at)) return false;
   }
   return true;
 }
 
-function optionIsWhole(
+function isOptionValid(
   bytes: Uint8Array,
   code: number,
   start: number,
@@ -108,28 +108,28 @@ function optionIsWhole(
       return length === 0 || length >= MIN_DUID;
     case OptionCode.IaNa:
     case OptionCode.IaPd:
-      return optionsAreWhole(bytes, start + IA_HEADER, end);
+      return areOptionsValid(bytes, start + IA_HEADER, end);
     case OptionCode.IaTa:
-      return optionsAreWhole(bytes, start + IA_TA_HEADER, end);
+      return areOptionsValid(bytes, start + IA_TA_HEADER, end);
     case OptionCode.IaAddress:
-      return optionsAreWhole(bytes, start + IA_ADDRESS_HEADER, end);
+      return areOptionsValid(bytes, start + IA_ADDRESS_HEADER, end);
     case OptionCode.IaPrefix:
-      return optionsAreWhole(bytes, start + IA_PREFIX_HEADER, end);
+      return areOptionsValid(bytes, start + IA_PREFIX_HEADER, end);
     case OptionCode.OptionRequest:
     case OptionCode.EchoRequest:
     case OptionCode.ClientArchitecture:
       return length % 2 === 0;
     case OptionCode.UserClass:
-      return stringsAreWhole(bytes, start, end);
+      return areStringsValid(bytes, start, end);
     case OptionCode.VendorClass:
-      return stringsAreWhole(bytes, start + 4, end);
+      return areStringsValid(bytes, start + 4, end);
     default:
       return true;
   }
 }
 
 /** User and vendor classes hold strings, each behind a 16-bit length. */
-function stringsAreWhole(bytes: Uint8Array, at: number, end: number): boolean {
+function areStringsValid(bytes: Uint8Array, at: number, end: number): boolean {
   while (at < end) {
     if (end - at < 2) return false;
     at += 2 + readUint16(bytes, at);
@@ -187,7 +187,7 @@ export class OptionTable {
       const code = readUint16(bytes, at);
       const start = at + OPTION_HEADER;
       at = start + readUint16(bytes, at + 2);
-      if (at > end || !optionIsWhole(bytes, code, start, at)) {
+      if (at > end || !isOptionValid(bytes, code, start, at)) {
         return "option_malformed";
       }
       this.codes[count] = code;
@@ -250,7 +250,7 @@ export class Packet {
    * Whether the client says that it has sent the first message of this exchange
    * some time ago (RFC 8415 §21.9): of a Solicit, that it had to repeat it.
    */
-  get isOverdue(): boolean {
+  get isRetransmission(): boolean {
     const index = this.options.find(OptionCode.ElapsedTime);
     return index !== -1 &&
       readUint16(this.bytes, this.options.starts[index]!) > 0;

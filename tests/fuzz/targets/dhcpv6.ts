@@ -238,13 +238,13 @@ function compare(
     isLinkScoped,
     fresh,
   );
-  const { mac, otherMac } = expected.identity;
+  const { mac, otherMac } = expected.clientMac;
   leaksNothing.holds(
     outcome.drop === expected.drop && outcome.length === expected.length &&
       sameOctets(answer, 0, fresh, 0, expected.length) &&
       outcome.subnet === expected.subnet && outcome.event === expected.event &&
-      outcome.note === expected.note && outcome.identity.mac === mac &&
-      outcome.identity.otherMac === otherMac,
+      outcome.note === expected.note && outcome.clientMac.mac === mac &&
+      outcome.clientMac.otherMac === otherMac,
     () => ({ outcome, expected }),
   );
 }
@@ -380,8 +380,8 @@ function checkAnswer(
   checkPort(request, arrival, outcome);
   const { isDisputed } = macOf(request, arrival, expected.settings);
   knowsMac.holds(
-    outcome.identity.mac === (mac === undefined ? -1 : parseInt(mac, 16)) &&
-      (outcome.identity.otherMac !== -1) === isDisputed,
+    outcome.clientMac.mac === (mac === undefined ? -1 : parseInt(mac, 16)) &&
+      (outcome.clientMac.otherMac !== -1) === isDisputed,
     () => ({ expected, outcome }),
   );
   checkIds(request, reply);
@@ -405,7 +405,7 @@ function checkAnswer(
     [...new Set(codes)].sort().join(","),
     outcome.event,
     outcome.note,
-    outcome.identity.source,
+    outcome.clientMac.source,
     isDisputed,
     answer.length >> 8,
   ].join(" ");
@@ -686,7 +686,7 @@ function bootUrlOf(
   const vendor = vendorOf(client);
   if (
     boot === undefined || mac === undefined || vendor === undefined ||
-    [4, 8, 9].includes(client.type) || !boot.instructs(parseInt(mac, 16))
+    [4, 8, 9].includes(client.type) || !boot.isBootAllowed(parseInt(mac, 16))
   ) return undefined;
   const text = mac.match(/../g)!.join(":");
   const architectures = codesIn(first(client.options, 61)).slice(0, 8);

@@ -28,7 +28,7 @@ function settings(
       tftpAddress: "2001:db8:1:2::",
       bootAddress: "2001:db8:1:2::1",
       builds: new Set(IPXE_BUILDS),
-      instructs: () => true,
+      isBootAllowed: () => true,
       ...boot,
     },
   };
@@ -61,7 +61,7 @@ export const SETTINGS: readonly ResponderSettings[] = [
   settings([TEMPLATE, ...TOLD]),
   settings([TEMPLATE, "--preference=0"], { builds: undefined }),
   // as --boot-policy listed has it
-  settings([TEMPLATE], { instructs: (mac) => mac % 2 === 0 }),
+  settings([TEMPLATE], { isBootAllowed: (mac) => mac % 2 === 0 }),
   settings(MUCH, { builds: new Set(["arm64"]) }),
   settings(["--allow-mac=52:54:*", "--deny-mac=52:54:00:12:34:57", ...TOLD]),
   settings([TEMPLATE, "--mac-sources=eui64,duid"]),

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { settingsOf } from "../../../lib/cli/settings.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
-import { OtherServers } from "../../../lib/dhcpv6/server/rogue_servers.ts";
+import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
   MAX_DHCPV6_REPLY,
@@ -67,7 +67,7 @@ class Told {
       true,
       new Uint8Array(MAX_DHCPV6_REPLY),
     );
-    this.daemon.handled(this.#responder.packet, outcome, {
+    this.daemon.onMessage(this.#responder.packet, outcome, {
       transport: "udp",
       hostname: from,
       port: 546,
@@ -205,7 +205,7 @@ describe("what an operator reads", () => {
 
   it("a server that others hide, a minute later", () => {
     const { subnets, macSources } = new Told().answers;
-    const servers = new OtherServers(subnets, macSources);
+    const servers = new RogueServerDetector(subnets, macSources);
     const responder = new Responder(
       { ...new Told().answers, boot: undefined },
       hex(DUID),
@@ -216,7 +216,7 @@ describe("what an operator reads", () => {
       const sender = parseIpv6(EUI)!;
       const room = new Uint8Array(MAX_DHCPV6_REPLY);
       responder.respond(bytes, bytes.length, sender, 546, true, room);
-      return servers.heard(responder.packet, sender, now) !== undefined;
+      return servers.observe(responder.packet, sender, now) !== undefined;
     };
     for (let count = 0; count < MAX_ROGUE_SERVERS; count++) {
       assertEquals(hears(count, count), true);

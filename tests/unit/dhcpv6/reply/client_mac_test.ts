@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { linkLayerDuid, macOfDuid } from "../../../../lib/dhcpv6/wire/duid.ts";
 import {
-  identify,
+  findClientMac,
   type MacSource,
-  noIdentity,
+  noClientMac,
 } from "../../../../lib/dhcpv6/reply/client_mac.ts";
 import { Packet } from "../../../../lib/dhcpv6/wire/packet.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
@@ -24,8 +24,8 @@ function identity(
 ): string {
   const packet = new Packet();
   assertEquals(packet.read(bytes), undefined);
-  const found = noIdentity();
-  identify(packet, parseIpv6(from)!, order, found);
+  const found = noClientMac();
+  findClientMac(packet, parseIpv6(from)!, order, found);
   if (found.mac === NO_MAC) return "nobody";
   const text = `${formatMac(found.mac)} ${found.source}`;
   return found.otherMac === NO_MAC

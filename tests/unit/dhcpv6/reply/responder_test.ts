@@ -68,7 +68,7 @@ const BOOT: ResponderSettings = {
     tftpAddress: "2001:db8:1:2::",
     bootAddress: "2001:db8:1:2::1",
     builds: new Set(IPXE_BUILDS),
-    instructs: () => true,
+    isBootAllowed: () => true,
   },
 };
 
@@ -593,7 +593,7 @@ describe("responder, direct", () => {
       { from: "fe80::1", settings: BOOT },
     );
     assertEquals(outcome.drop, undefined);
-    assertEquals(outcome.identity.mac, NO_MAC);
+    assertEquals(outcome.clientMac.mac, NO_MAC);
     assertEquals(pretty(answer), ["message 7 xid abcdef", `2 ${SERVER_DUID}`]);
   });
 });
@@ -928,10 +928,10 @@ describe("responder, relays", () => {
       opt(79, "0001 0200000000ee"),
     );
     const { outcome } = respond(packet);
-    assertEquals(formatMac(outcome.identity.mac), "02:00:00:00:00:dd");
-    assertEquals(outcome.identity.source, "relay");
-    assertEquals(formatMac(outcome.identity.otherMac), "02:00:00:00:00:cc");
-    assertEquals(outcome.identity.otherSource, "duid");
+    assertEquals(formatMac(outcome.clientMac.mac), "02:00:00:00:00:dd");
+    assertEquals(outcome.clientMac.source, "relay");
+    assertEquals(formatMac(outcome.clientMac.otherMac), "02:00:00:00:00:cc");
+    assertEquals(outcome.clientMac.otherSource, "duid");
   });
 
   it("takes the link from the innermost link-address that is one", () => {
@@ -1102,7 +1102,7 @@ describe("responder, one after the other", () => {
     );
     assertEquals(responder.outcome.event, "point_pxe_to_ipxe_over_tftp");
     assertEquals(
-      formatMac(responder.outcome.identity.otherMac),
+      formatMac(responder.outcome.clientMac.otherMac),
       "52:54:00:12:34:56",
     );
     ask(message(DECLINE, UUID, OURS, iaNa(7, OWN)), CLIENT);
@@ -1112,8 +1112,8 @@ describe("responder, one after the other", () => {
     assertEquals(responder.outcome.note, undefined);
     assertEquals(responder.outcome.drop, "packet_too_short");
     assertEquals(responder.outcome.event, undefined);
-    assertEquals(responder.outcome.identity.mac, NO_MAC);
-    assertEquals(responder.outcome.identity.otherMac, NO_MAC);
+    assertEquals(responder.outcome.clientMac.mac, NO_MAC);
+    assertEquals(responder.outcome.clientMac.otherMac, NO_MAC);
     assertEquals(responder.outcome.length, 0);
     assertEquals(responder.outcome.subnet, undefined);
     ask(message(SOLICIT, UUID), "fe80::1");
@@ -1128,7 +1128,7 @@ describe("responder, any octets", () => {
     let answers = 0;
     fc.assert(
       fc.property(changedCaptures, (bytes) => {
-        const { drop, length, identity } = responder.respond(
+        const { drop, length, clientMac } = responder.respond(
           bytes,
           bytes.length,
           parseIpv6(CLIENT)!,
@@ -1140,7 +1140,7 @@ describe("responder, any octets", () => {
         answers++;
         assert(length <= MAX_DHCPV6_REPLY);
         const text = pretty(answer.slice(0, length));
-        const mac = formatMac(identity.mac).replaceAll(":", "");
+        const mac = formatMac(clientMac.mac).replaceAll(":", "");
         for (const line of text) {
           const given = /^ *5 (\S+) [1-9]/.exec(line)?.[1];
           if (given === undefined) continue;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
-  Fairness,
+  LoadShedder,
   WINDOW,
 } from "../../../../lib/dhcpv6/server/load_shedder.ts";
 import {
@@ -19,17 +19,21 @@ const FLOOD = 3 * OVERLOAD_MESSAGES;
 
 /** Whether one more message is one too many. */
 function isTooMuch(
-  fairness: Fairness,
+  loadShedder: LoadShedder,
   address: Uint8Array,
   now: number,
   isRelayed = false,
 ): boolean {
-  return fairness.isTooMuch(fairness.count(address, now), isRelayed, now);
+  return loadShedder.shouldDrop(
+    loadShedder.count(address, now),
+    isRelayed,
+    now,
+  );
 }
 
 /** How many of so many messages that come in one window are answered. */
 function answered(
-  fairness: Fairness,
+  loadShedder: LoadShedder,
   address: Uint8Array,
   count: number,
   now: number,
@@ -38,85 +42,90 @@ function answered(
   let passed = 0;
   for (let index = 0; index < count; index++) {
     const at = now + WINDOW * index / count;
-    if (!isTooMuch(fairness, address, at, isRelayed)) passed++;
+    if (!isTooMuch(loadShedder, address, at, isRelayed)) passed++;
   }
   return passed;
 }
 
 /** A flood next to a machine that has had to repeat its message for that. */
-function contested(isRelayed = false): { fairness: Fairness; now: number } {
-  const fairness = new Fairness();
-  answered(fairness, LOUD, FLOOD, 0, isRelayed);
-  isTooMuch(fairness, MACHINE, WINDOW);
-  fairness.hasRepeated(MACHINE, WINDOW);
-  return { fairness, now: WINDOW };
+function contested(
+  isRelayed = false,
+): { loadShedder: LoadShedder; now: number } {
+  const loadShedder = new LoadShedder();
+  answered(loadShedder, LOUD, FLOOD, 0, isRelayed);
+  isTooMuch(loadShedder, MACHINE, WINDOW);
+  loadShedder.onRetransmission(MACHINE, WINDOW);
+  return { loadShedder, now: WINDOW };
 }
 
 describe("Fairness", () => {
   it("lets who is alone send what it likes, and repeat it", () => {
-    const fairness = new Fairness();
+    const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
-      fairness.hasRepeated(LOUD, now + WINDOW - 1);
+      assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
+      loadShedder.onRetransmission(LOUD, now + WINDOW - 1);
     }
   });
 
   it("lets all send what they like while none has to repeat it", () => {
-    const fairness = new Fairness();
+    const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      isTooMuch(fairness, MACHINE, now);
-      assertEquals(answered(fairness, LOUD, FLOOD, now), FLOOD);
+      isTooMuch(loadShedder, MACHINE, now);
+      assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
     }
   });
 
   it("does not take a repetition amid quiet for a sign of a flood", () => {
-    const fairness = new Fairness();
-    isTooMuch(fairness, MACHINE, 0);
-    fairness.hasRepeated(MACHINE, 0);
-    assertEquals(answered(fairness, LOUD, FLOOD, WINDOW), FLOOD);
+    const loadShedder = new LoadShedder();
+    isTooMuch(loadShedder, MACHINE, 0);
+    loadShedder.onRetransmission(MACHINE, 0);
+    assertEquals(answered(loadShedder, LOUD, FLOOD, WINDOW), FLOOD);
   });
 
   it("answers a part of what a flood asks while others suffer", () => {
-    const { fairness, now } = contested();
-    assertEquals(answered(fairness, LOUD, FLOOD, now), MAX_MESSAGES_PER_SOURCE);
-    assertEquals(isTooMuch(fairness, MACHINE, now + WINDOW - 1), false);
+    const { loadShedder, now } = contested();
+    assertEquals(
+      answered(loadShedder, LOUD, FLOOD, now),
+      MAX_MESSAGES_PER_SOURCE,
+    );
+    assertEquals(isTooMuch(loadShedder, MACHINE, now + WINDOW - 1), false);
   });
 
   it("gives a relay the part of a lab", () => {
-    const { fairness, now } = contested(true);
+    const { loadShedder, now } = contested(true);
     assertEquals(
-      answered(fairness, LOUD, FLOOD, now, true),
+      answered(loadShedder, LOUD, FLOOD, now, true),
       MAX_MESSAGES_PER_RELAY,
     );
   });
 
   it("limits nobody while there is time for all", () => {
-    const fairness = new Fairness();
+    const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      isTooMuch(fairness, MACHINE, now);
+      isTooMuch(loadShedder, MACHINE, now);
       const count = OVERLOAD_MESSAGES - 1;
-      assertEquals(answered(fairness, LOUD, count, now), count);
+      assertEquals(answered(loadShedder, LOUD, count, now), count);
     }
   });
 
   it("forgets a flood when it is over, and who suffered after a while", () => {
-    const { fairness, now } = contested();
-    answered(fairness, LOUD, FLOOD, now);
+    const { loadShedder, now } = contested();
+    answered(loadShedder, LOUD, FLOOD, now);
     // One quiet window, and there is time for all again.
-    isTooMuch(fairness, LOUD, now + WINDOW);
+    isTooMuch(loadShedder, LOUD, now + WINDOW);
     const count = OVERLOAD_MESSAGES - 1;
     assertEquals(
-      answered(fairness, LOUD, count, now + 3 * WINDOW),
+      answered(loadShedder, LOUD, count, now + 3 * WINDOW),
       count,
     );
-    assertEquals(answered(fairness, LOUD, FLOOD, now + 120_000), FLOOD);
+    assertEquals(answered(loadShedder, LOUD, FLOOD, now + 120_000), FLOOD);
   });
 
   it("lets machines in that are taken for a loud one, with the next window", () => {
-    const { fairness, now } = contested();
+    const { loadShedder, now } = contested();
     const machines = Array.from({ length: 2000 }, (_, index) => {
       const address = parseIpv6("fe80::")!;
       new DataView(address.buffer).setUint32(12, 1 + index);
@@ -124,9 +133,9 @@ describe("Fairness", () => {
     });
     const refusedIn = (window: number) => {
       const begin = now + window * WINDOW;
-      answered(fairness, LOUD, FLOOD, begin);
+      answered(loadShedder, LOUD, FLOOD, begin);
       return machines.filter((address) =>
-        isTooMuch(fairness, address, begin + WINDOW - 1)
+        isTooMuch(loadShedder, address, begin + WINDOW - 1)
       );
     };
     const twice = refusedIn(1).filter((address) =>

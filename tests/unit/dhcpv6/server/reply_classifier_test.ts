@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Sources } from "../../../../lib/dhcpv6/server/reply_classifier.ts";
+import { ReplyClassifier } from "../../../../lib/dhcpv6/server/reply_classifier.ts";
 import {
   MAX_CONFIRMED_SOURCES,
   MAX_UNCONFIRMED_SOURCES,
@@ -17,32 +17,32 @@ function randomAddress(): Uint8Array {
 
 describe("Sources", () => {
   it("are known once they have used an answer that they were given", () => {
-    const sources = new Sources();
-    sources.confirm("fe80::1");
+    const classifier = new ReplyClassifier();
+    classifier.confirm("fe80::1");
     assertEquals(
-      sources.isKnown("fe80::1"),
+      classifier.isConfirmed("fe80::1"),
       false,
       "it may be anybody's guess",
     );
-    sources.offer("fe80::1");
-    assertEquals(sources.isKnown("fe80::1"), false);
-    sources.confirm("fe80::1");
-    assert(sources.isKnown("fe80::1"));
+    classifier.addUnconfirmed("fe80::1");
+    assertEquals(classifier.isConfirmed("fe80::1"), false);
+    classifier.confirm("fe80::1");
+    assert(classifier.isConfirmed("fe80::1"));
   });
 
   it("are forgotten, the oldest first", () => {
-    const sources = new Sources();
+    const classifier = new ReplyClassifier();
     for (let count = 0; count <= MAX_UNCONFIRMED_SOURCES; count++) {
-      sources.offer(`fe80::${count}`);
+      classifier.addUnconfirmed(`fe80::${count}`);
     }
-    sources.confirm("fe80::0");
-    assertEquals(sources.isKnown("fe80::0"), false);
+    classifier.confirm("fe80::0");
+    assertEquals(classifier.isConfirmed("fe80::0"), false);
     for (let count = 0; count <= MAX_CONFIRMED_SOURCES; count++) {
-      sources.offer(`fe80::${count}`);
-      sources.confirm(`fe80::${count}`);
+      classifier.addUnconfirmed(`fe80::${count}`);
+      classifier.confirm(`fe80::${count}`);
     }
-    assertEquals(sources.isKnown("fe80::0"), false);
-    assert(sources.isKnown("fe80::1"));
+    assertEquals(classifier.isConfirmed("fe80::0"), false);
+    assert(classifier.isConfirmed("fe80::1"));
   });
 
   for (
@@ -57,25 +57,25 @@ describe("Sources", () => {
   ) {
     it(`ask ${later} ms later: ${expected}`, () => {
       for (let start = 1000; start < 1400; start += 50) {
-        const sources = new Sources();
-        assertEquals(sources.asks(ADDRESS, start), "new");
-        assertEquals(sources.asks(ADDRESS, start + later), expected);
+        const classifier = new ReplyClassifier();
+        assertEquals(classifier.classify(ADDRESS, start), "new");
+        assertEquals(classifier.classify(ADDRESS, start + later), expected);
       }
     });
   }
 
   it("are not taken for one another, and are remembered for seconds", () => {
-    const sources = new Sources();
+    const classifier = new ReplyClassifier();
     const COUNT = 400_000;
     const addresses = Array.from({ length: COUNT }, randomAddress);
     let mistaken = 0;
     for (const [index, address] of addresses.entries()) {
-      if (sources.asks(address, index / 100) === "again") mistaken++;
+      if (classifier.classify(address, index / 100) === "again") mistaken++;
     }
     assertLess(mistaken, 20);
     // Four seconds of a flood later, those of its first tenth of a second.
     const again = addresses.slice(0, 10_000).filter((address) =>
-      sources.asks(address, 4000) === "again"
+      classifier.classify(address, 4000) === "again"
     );
     assertLess(9800, again.length);
   });
