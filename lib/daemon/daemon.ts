@@ -52,7 +52,7 @@ import {
 } from "../overload/limits.ts";
 import { type Log, shown } from "../telemetry/log.ts";
 import { MachineLog } from "./machine_log.ts";
-import { Broadcast } from "../http/event_stream.ts";
+import { EventStream } from "../http/event_stream.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { TokenBucket } from "../overload/token_bucket.ts";
 import {
@@ -131,7 +131,7 @@ export class Daemon
   readonly #rogueServers: RogueServerDetector;
   readonly #machineLog: MachineLog;
   readonly #names: Names;
-  readonly #broadcast: Broadcast;
+  readonly #eventStream: EventStream;
   readonly #otlp: OtlpExporter | undefined;
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
@@ -174,17 +174,17 @@ export class Daemon
     const scheduler = new CooperativeScheduler();
     const hasCapacity = () => this.#answersInUse < this.#fdShares.answers;
     this.#names = new Names(namesFile, this);
-    this.#broadcast = new Broadcast(this.#machines, writer, scheduler, {
+    this.#eventStream = new EventStream(this.#machines, writer, scheduler, {
       total: this.#fdShares.eventReaders,
       perClient: this.#fdShares.eventReadersOfOne,
       hasCapacity,
     });
     this.#otlp = settings.otlpEndpoint && new OtlpExporter({
       endpoint: settings.otlpEndpoint,
-      run: this.#broadcast.run,
+      run: this.#eventStream.run,
       interfaceName: settings.interfaceName,
       baseAddress: answers.subnets[0]!.text,
-      events: this.#machines.log,
+      events: this.#machines.history,
       writer,
       names: this.#names,
       metrics: () => this.#metrics(),
@@ -226,7 +226,7 @@ export class Daemon
       api: new Api({
         registry: this.#machines,
         writer,
-        broadcast: this.#broadcast,
+        eventStream: this.#eventStream,
         names: this.#names,
         scheduler,
         metrics: () => this.#metrics(),
@@ -298,7 +298,7 @@ export class Daemon
     this.#keyPairWatch?.stop();
     this.#connectionGuard?.stop();
     this.#names.stop();
-    this.#broadcast.close();
+    this.#eventStream.close();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
     await waitAtMost(
@@ -558,8 +558,8 @@ export class Daemon
       machine.subnetIndex = at;
       this.#machineLog.moved(machine);
     }
-    if (clientMac.otherMac !== NO_MAC && !machine.toldOfTwoMacs) {
-      machine.toldOfTwoMacs = true;
+    if (clientMac.otherMac !== NO_MAC && !machine.twoMacsReported) {
+      machine.twoMacsReported = true;
       this.#machineLog.twoMacs(clientMac);
     }
     if (outcome.event !== undefined) {
@@ -568,15 +568,15 @@ export class Daemon
     if (outcome.note !== undefined) this.#machines.note(machine, outcome.note);
   }
 
-  happened(
+  onEvent(
     machine: Machine,
     event: EventName,
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    this.#machineLog.happened(machine, event, repeat, detail);
-    this.#broadcast.happened();
-    this.#otlp?.happened();
+    this.#machineLog.onEvent(machine, event, repeat, detail);
+    this.#eventStream.notify();
+    this.#otlp?.notify();
   }
 
   namesRead(count: number, problems: readonly NamesProblem[]): void {
@@ -675,7 +675,7 @@ export class Daemon
       registry: this.#machines,
       notRemembered: this.#solicitBucket.refused +
         this.#otherMessageBucket.refused,
-      broadcast: this.#broadcast,
+      eventStream: this.#eventStream,
       log: this.#log,
       otlp: this.#otlp,
     });

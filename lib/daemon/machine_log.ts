@@ -50,7 +50,7 @@ export class MachineLog {
   }
 
   /** One line for each event. */
-  happened(
+  onEvent(
     machine: Machine,
     event: EventName,
     repeat: boolean,

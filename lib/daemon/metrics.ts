@@ -10,7 +10,7 @@ import type { Handler } from "../http/router.ts";
 import { countOpenFds } from "../overload/fd_budget.ts";
 import type { Downloads } from "../http/download.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Broadcast } from "../http/event_stream.ts";
+import type { EventStream } from "../http/event_stream.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "../machines/boot_stages.ts";
 import { labelled, type Metric, single } from "../telemetry/metrics.ts";
@@ -33,7 +33,7 @@ export interface CountingParts {
   readonly registry: MachineRegistry;
   /** Machines that were new and too many. */
   readonly notRemembered: number;
-  readonly broadcast: Broadcast;
+  readonly eventStream: EventStream;
   readonly log: Log;
   /** If there is a collector to push to. */
   readonly otlp: OtlpExporter | undefined;
@@ -186,7 +186,7 @@ function tftpMetrics(tftp: TftpServer): Metric[] {
 }
 
 function httpMetrics(
-  { handler, downloads, broadcast, answering, closedConnections }:
+  { handler, downloads, eventStream, answering, closedConnections }:
     CountingParts,
 ): Metric[] {
   return [
@@ -204,7 +204,7 @@ function httpMetrics(
       "kind",
       [
         ["download", downloads.quota.refused],
-        ["events", broadcast.quota.refused],
+        ["events", eventStream.quota.refused],
         ["answer", handler.quota.refused],
       ],
     ),
@@ -237,7 +237,7 @@ function httpMetrics(
 }
 
 function machineMetrics(
-  { registry, notRemembered, broadcast }: CountingParts,
+  { registry, notRemembered, eventStream }: CountingParts,
 ): Metric[] {
   return [
     labelled(
@@ -259,8 +259,8 @@ function machineMetrics(
       "Machines, and events, that had to go for later ones.",
       "what",
       [
-        ["machine", registry.forgotten],
-        ["event", registry.log.first - 1],
+        ["machine", registry.evicted],
+        ["event", registry.history.first - 1],
       ],
     ),
     labelled(
@@ -274,19 +274,19 @@ function machineMetrics(
       "gauge",
       "dhcpv6macd_event_readers",
       "Readers of the event stream.",
-      broadcast.readers,
+      eventStream.readers,
     ),
     single(
       "counter",
       "dhcpv6macd_event_readers_dropped_total",
       "Readers of the event stream that did not keep up.",
-      broadcast.dropped,
+      eventStream.dropped,
     ),
     single(
       "counter",
       "dhcpv6macd_events_delivered_total",
       "Events sent, once for each reader.",
-      broadcast.delivered,
+      eventStream.delivered,
     ),
   ];
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Broadcast } from "./event_stream.ts";
+import type { EventStream } from "./event_stream.ts";
 import { type MachineWriter, objectByMac } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
@@ -20,7 +20,7 @@ import { slicedBody } from "./sliced_body.ts";
 export interface ApiParts {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
-  readonly broadcast: Broadcast;
+  readonly eventStream: EventStream;
   readonly names: Names;
   /** In which answers are written. */
   readonly scheduler: CooperativeScheduler;
@@ -50,7 +50,7 @@ export class Api {
     const { registry, writer, names, metrics } = this.#parts;
     switch (path) {
       case "/machines":
-        return this.#written(writer.machines(registry.log.next - 1));
+        return this.#written(writer.machines(registry.history.next - 1));
       case "/names":
         return this.#written(objectByMac(names.entries()));
       case "/metrics":
@@ -78,7 +78,7 @@ export class Api {
     const macText = query.get("mac");
     const mac = macText === null ? undefined : parseMac(macText);
     if (macText !== null && mac === undefined) return badMac("?mac=");
-    const body = this.#parts.broadcast.open({
+    const body = this.#parts.eventStream.open({
       client,
       mac,
       resumeAfter: query.get("resume") === "1"

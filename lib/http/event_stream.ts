@@ -25,7 +25,7 @@ import {
   takeSlice,
   yieldToEventLoop,
 } from "../overload/scheduler.ts";
-import type { EventLog } from "../machines/event_history.ts";
+import type { EventHistory } from "../machines/event_history.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 
@@ -39,19 +39,19 @@ export interface ReaderRequest {
 }
 
 /** Milliseconds after which a reader that lost its connection comes back. */
-const RETRY = 3000;
+const RETRY_DELAY = 3000;
 
 /** Milliseconds in which events are gathered before they are sent together. */
-const GATHERING = 10;
+const BATCH_DELAY = 10;
 
 /** Milliseconds between two signs of life. */
-const HEARTBEAT = 15_000;
+const HEARTBEAT_INTERVAL = 15_000;
 
 /**
  * Readers that are given a batch between two looks at the sockets; each costs
  * some 50 microseconds until its octets are the kernel's.
  */
-const TOGETHER = 16;
+const READERS_PER_YIELD = 16;
 
 /**
  * Characters of a batch: below it is larger than one event costs, and above,
@@ -67,21 +67,21 @@ interface Batch {
   /** The numbers of the first and the last event. */
   readonly first: number;
   readonly last: number;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
 }
 
 /** One who reads. */
 class Reader {
   controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** What comes before the events, while it is being sent. */
-  beginning: Iterator<string> | undefined;
+  snapshot: Iterator<string> | undefined;
   /** Whether it has once had all that had happened. */
   hasCaughtUp = false;
   /** Whether it has all, and its socket takes more. */
   isWaiting = false;
-  isOver = false;
+  isClosed = false;
   /** Whether its socket has taken something since the last sign of life. */
-  hasMoved = true;
+  isAlive = true;
 
   /**
    * @param position The number of the last event that it has.
@@ -95,7 +95,7 @@ class Reader {
 }
 
 /** Sends what happens to its readers. */
-export class Broadcast {
+export class EventStream {
   /** Readers that did not keep up, and were dropped. */
   dropped = 0;
   /** Events sent, once for each reader. */
@@ -106,7 +106,7 @@ export class Broadcast {
   /** No other run of a daemon has the same. */
   readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
   readonly #registry: MachineRegistry;
-  readonly #log: EventLog;
+  readonly #history: EventHistory;
   readonly #writer: MachineWriter;
   readonly #scheduler: CooperativeScheduler;
   readonly #encoder = new TextEncoder();
@@ -115,7 +115,7 @@ export class Broadcast {
   readonly #readersOf = new Map<Mac, number>();
   /** The last batches, oldest first, and how long they are together. */
   readonly #recent: Batch[] = [];
-  #recentOctets = 0;
+  #recentBytes = 0;
   /** The number of the last event in a batch. */
   #position = 0;
   #isSending = false;
@@ -136,7 +136,7 @@ export class Broadcast {
   ) {
     this.quota = new ClientQuota(quotaOptions);
     this.#registry = registry;
-    this.#log = registry.log;
+    this.#history = registry.history;
     this.#writer = writer;
     this.#scheduler = scheduler;
   }
@@ -156,10 +156,10 @@ export class Broadcast {
     const release = this.quota.acquire(request.client);
     if (release === undefined) return undefined;
     // Without readers nothing was sent: there is nothing to go on from.
-    if (this.#readers.size === 0 && !this.#isSending) this.#beginAnew();
+    if (this.#readers.size === 0 && !this.#isSending) this.#reset();
     const missed = this.#positionAfter(request.resumeAfter);
     const reader = new Reader(request.mac, missed ?? this.#position, release);
-    reader.beginning = this.#beginning(reader, missed === undefined);
+    reader.snapshot = this.#snapshot(reader, missed === undefined);
     this.#add(reader);
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -171,7 +171,7 @@ export class Broadcast {
   }
 
   /** Something was added to the log. */
-  happened(): void {
+  notify(): void {
     if (this.#isSending || this.#readers.size === 0) return;
     this.#isSending = true;
     void this.#send();
@@ -185,18 +185,18 @@ export class Broadcast {
     }
   }
 
-  #beginAnew(): void {
+  #reset(): void {
     this.#recent.length = 0;
-    this.#recentOctets = 0;
-    this.#position = this.#log.next - 1;
+    this.#recentBytes = 0;
+    this.#position = this.#history.next - 1;
   }
 
   /** The log has forgotten what nobody was sent yet: it is small, or all are slow. */
-  #giveUp(): void {
+  #dropLaggingReaders(): void {
     for (const reader of this.#readers) {
       if (reader.hasCaughtUp) this.#drop(reader);
     }
-    this.#beginAnew();
+    this.#reset();
   }
 
   /** The number in an event's id, if what came after it is still remembered. */
@@ -206,17 +206,17 @@ export class Broadcast {
       return undefined;
     }
     const position = Number(digits);
-    return position >= this.#log.first - 1 && position <= this.#position
+    return position >= this.#history.first - 1 && position <= this.#position
       ? position
       : undefined;
   }
 
   /** What a stream begins with. */
-  *#beginning(
+  *#snapshot(
     { mac, position }: Reader,
     withState: boolean,
   ): Generator<string> {
-    yield `retry: ${RETRY}\n\n`;
+    yield `retry: ${RETRY_DELAY}\n\n`;
     if (!withState) return;
     yield `id: ${this.#run}-${position}\ndata: `;
     if (mac === undefined) yield* this.#writer.machines(position);
@@ -231,8 +231,8 @@ export class Broadcast {
 
   /** Gives a reader the next piece of what it lacks, or lets it wait. */
   #pull(reader: Reader): Promise<void> | undefined {
-    reader.hasMoved = true;
-    if (reader.beginning === undefined && this.#giveNext(reader)) return;
+    reader.isAlive = true;
+    if (reader.snapshot === undefined && this.#sendNext(reader)) return;
     return this.#catchUp(reader);
   }
 
@@ -240,8 +240,8 @@ export class Broadcast {
    * Gives a reader the next batch, or lets it wait for one. False if it lacks
    * what is in no batch any more.
    */
-  #giveNext(reader: Reader): boolean {
-    if (reader.isOver) return true;
+  #sendNext(reader: Reader): boolean {
+    if (reader.isClosed) return true;
     if (reader.position === this.#position) {
       reader.hasCaughtUp = reader.isWaiting = true;
       return true;
@@ -250,11 +250,11 @@ export class Broadcast {
     const batch = this.#batchAfter(reader.position);
     if (batch === undefined) {
       if (reader.hasCaughtUp) this.#drop(reader);
-      return reader.isOver;
+      return reader.isClosed;
     }
     reader.position = batch.last;
     this.delivered += batch.last - batch.first + 1;
-    reader.controller!.enqueue(batch.octets);
+    reader.controller!.enqueue(batch.bytes);
     return true;
   }
 
@@ -273,25 +273,25 @@ export class Broadcast {
 
   /** Gives a reader what is written for it alone, when it is its turn. */
   async #catchUp(reader: Reader): Promise<void> {
-    while (!reader.isOver) {
+    while (!reader.isClosed) {
       const text = await this.#scheduler.run(() => this.#textFor(reader));
-      if (reader.isOver) return;
+      if (reader.isClosed) return;
       if (text !== "") {
         return reader.controller!.enqueue(this.#encoder.encode(text));
       }
-      if (this.#giveNext(reader)) return;
+      if (this.#sendNext(reader)) return;
     }
   }
 
   /** A slice of the beginning, or of the events that are in no batch. */
   #textFor(reader: Reader): string {
-    if (reader.isOver) return "";
-    if (reader.beginning !== undefined) {
-      const { text, isLast } = takeSlice(reader.beginning);
-      if (isLast) reader.beginning = undefined;
+    if (reader.isClosed) return "";
+    if (reader.snapshot !== undefined) {
+      const { text, isLast } = takeSlice(reader.snapshot);
+      if (isLast) reader.snapshot = undefined;
       return text;
     }
-    if (reader.position < this.#log.first - 1) {
+    if (reader.position < this.#history.first - 1) {
       this.#drop(reader);
       return "";
     }
@@ -307,7 +307,9 @@ export class Broadcast {
     let text = "";
     while (reader.position < last) {
       const number = ++reader.position;
-      if (reader.mac === undefined || this.#log.macAt(number) === reader.mac) {
+      if (
+        reader.mac === undefined || this.#history.macAt(number) === reader.mac
+      ) {
         text += this.#eventText(number);
         this.delivered++;
       }
@@ -318,16 +320,16 @@ export class Broadcast {
 
   #eventText(number: number): string {
     return `id: ${this.#run}-${number}\ndata: ${
-      JSON.stringify(this.#writer.event(this.#log.at(number)))
+      JSON.stringify(this.#writer.event(this.#history.at(number)))
     }\n\n`;
   }
 
   /** Sends what happens until nothing more does. */
   async #send(): Promise<void> {
-    while (this.#position < this.#log.next - 1 && this.#readers.size > 0) {
-      await delay(GATHERING);
-      if (this.#position < this.#log.first - 1) this.#giveUp();
-      while (this.#position < this.#log.next - 1) {
+    while (this.#position < this.#history.next - 1 && this.#readers.size > 0) {
+      await delay(BATCH_DELAY);
+      if (this.#position < this.#history.first - 1) this.#dropLaggingReaders();
+      while (this.#position < this.#history.next - 1) {
         const concerned = this.#writeBatch();
         await this.#wake(concerned);
       }
@@ -342,7 +344,7 @@ export class Broadcast {
    */
   #writeBatch(): Set<Mac> {
     const end = performance.now() + SLICE;
-    const last = this.#log.next - 1;
+    const last = this.#history.next - 1;
     const first = this.#position + 1;
     const concerned = new Set<Mac>();
     let text = "";
@@ -350,24 +352,24 @@ export class Broadcast {
       const number = ++this.#position;
       text += this.#eventText(number);
       if (this.#readersOf.size > 0) {
-        const mac = this.#log.macAt(number);
+        const mac = this.#history.macAt(number);
         if (this.#readersOf.has(mac)) concerned.add(mac);
       }
       if (text.length >= MAX_BATCH) break;
       if (number % CLOCK_CHECK_INTERVAL === 0 && performance.now() > end) break;
     }
     const octets = this.#encoder.encode(text);
-    this.#recent.push({ first, last: this.#position, octets });
-    this.#recentOctets += octets.length;
-    if (this.#recentOctets > MAX_RECENT_EVENT_BYTES) this.#forget();
+    this.#recent.push({ first, last: this.#position, bytes: octets });
+    this.#recentBytes += octets.length;
+    if (this.#recentBytes > MAX_RECENT_EVENT_BYTES) this.#evictBatches();
     return concerned;
   }
 
   /** Forgets the oldest batches, and who has not come to them yet. */
-  #forget(): void {
+  #evictBatches(): void {
     while (
-      this.#recentOctets > MAX_RECENT_EVENT_BYTES && this.#recent.length > 1
-    ) this.#recentOctets -= this.#recent.shift()!.octets.length;
+      this.#recentBytes > MAX_RECENT_EVENT_BYTES && this.#recent.length > 1
+    ) this.#recentBytes -= this.#recent.shift()!.bytes.length;
     const oldest = this.#recent[0]!.first - 1;
     for (const reader of this.#readers) {
       if (
@@ -384,26 +386,26 @@ export class Broadcast {
       if (!reader.isWaiting) continue;
       if (reader.mac === undefined) {
         reader.isWaiting = false;
-        this.#giveNext(reader);
+        this.#sendNext(reader);
       } else if (!concerned.has(reader.mac)) {
         reader.position = this.#position;
       } else {
         reader.isWaiting = false;
         void this.#catchUp(reader);
       }
-      if (++count % TOGETHER === 0) await yieldToEventLoop();
+      if (++count % READERS_PER_YIELD === 0) await yieldToEventLoop();
     }
   }
 
   /** A sign of life to all who wait; who has not taken the last one is dropped. */
-  #beat(): void {
+  #sendHeartbeat(): void {
     const comment = this.#encoder.encode(":\n\n");
     for (const reader of this.#readers) {
       if (reader.isWaiting) {
         reader.isWaiting = false;
         reader.controller!.enqueue(comment);
-      } else if (!reader.hasMoved) this.#drop(reader);
-      reader.hasMoved = false;
+      } else if (!reader.isAlive) this.#drop(reader);
+      reader.isAlive = false;
     }
   }
 
@@ -413,7 +415,10 @@ export class Broadcast {
     if (mac !== undefined) {
       this.#readersOf.set(mac, (this.#readersOf.get(mac) ?? 0) + 1);
     }
-    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
+    this.#heartbeat ??= setInterval(
+      () => this.#sendHeartbeat(),
+      HEARTBEAT_INTERVAL,
+    );
   }
 
   #drop(reader: Reader): void {
@@ -423,12 +428,12 @@ export class Broadcast {
   }
 
   #remove(reader: Reader): void {
-    if (reader.isOver) return;
+    if (reader.isClosed) return;
     const { mac } = reader;
-    reader.isOver = true;
+    reader.isClosed = true;
     reader.release();
     reader.isWaiting = false;
-    reader.beginning = undefined;
+    reader.snapshot = undefined;
     this.#readers.delete(reader);
     if (mac !== undefined) {
       const others = this.#readersOf.get(mac)! - 1;

@@ -5,7 +5,7 @@
  */
 
 import { MAX_EVENTS_PER_MACHINE } from "../overload/limits.ts";
-import { grown, morePlaces, NONE } from "./columns.ts";
+import { grown, nextCapacity, NONE } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
@@ -24,7 +24,7 @@ export interface KeptEvent {
  * Keeps the last events of each owner, and of all of them together. Owners are
  * numbers from 0 on, without many gaps.
  */
-export class KeptEvents {
+export class BootHistory {
   readonly #limit: number;
   /** How many each owner has, and the slots of its oldest and its newest. */
   #counts = new Uint8Array(0);
@@ -153,7 +153,7 @@ export class KeptEvents {
 
   #grow(): void {
     const before = this.#codes.length;
-    const length = morePlaces(before, this.#limit);
+    const length = nextCapacity(before, this.#limit);
     this.#codes = grown(this.#codes, new Uint8Array(length));
     this.#times = grown(this.#times, new Float64Array(length));
     this.#sequences = grown(this.#sequences, new Float64Array(length));
@@ -169,7 +169,7 @@ export class KeptEvents {
 
   #growOwners(owner: number): void {
     const before = this.#counts.length;
-    const length = Math.max(owner + 1, morePlaces(before, Infinity));
+    const length = Math.max(owner + 1, nextCapacity(before, Infinity));
     this.#counts = grown(this.#counts, new Uint8Array(length));
     this.#oldestOf = grown(this.#oldestOf, new Int32Array(length));
     this.#newestOf = grown(this.#newestOf, new Int32Array(length));

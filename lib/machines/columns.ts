@@ -10,11 +10,11 @@
 export const NONE = -1;
 
 /** Places that there are at first. */
-const FIRST_PLACES = 1024;
+const MIN_CAPACITY = 1024;
 
 /** How many places a table has when it needs more than it had. */
-export function morePlaces(had: number, limit: number): number {
-  return Math.min(limit, Math.max(FIRST_PLACES, 2 * had));
+export function nextCapacity(had: number, limit: number): number {
+  return Math.min(limit, Math.max(MIN_CAPACITY, 2 * had));
 }
 
 /** A longer column with what was in the one before. */

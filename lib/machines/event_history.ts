@@ -6,7 +6,7 @@
  */
 
 import type { Mac } from "../net/mac.ts";
-import { morePlaces } from "./columns.ts";
+import { nextCapacity } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
@@ -27,7 +27,7 @@ export interface MachineEvent {
  * Remembers events up to a bound, oldest out first. Numbers in arrays, as in
  * the events that machines keep.
  */
-export class EventLog {
+export class EventHistory {
   /** The number that the next event gets; the first ever is 1. */
   next = 1;
 
@@ -91,7 +91,7 @@ export class EventLog {
   /** Makes more room while no number has come round yet. */
   #grow(): void {
     const old = this.#room;
-    const room = morePlaces(old, this.#limit);
+    const room = nextCapacity(old, this.#limit);
     this.#macs = moved(this.#macs, new Float64Array(room), old);
     this.#times = moved(this.#times, new Float64Array(room), old);
     this.#codes = moved(this.#codes, new Uint8Array(room), old);

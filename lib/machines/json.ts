@@ -72,8 +72,8 @@ export class MachineWriter {
   }
 
   /** What happened to a machine. */
-  event(happened: MachineEvent): MachineEventJson {
-    const { mac, subnetIndex, event, timestamp, repeat, detail } = happened;
+  event(machineEvent: MachineEvent): MachineEventJson {
+    const { mac, subnetIndex, event, timestamp, repeat, detail } = machineEvent;
     return {
       mac: formatMac(mac),
       ipv6_address: this.address(mac, subnetIndex),

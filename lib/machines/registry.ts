@@ -6,9 +6,9 @@
  */
 
 import type { Mac } from "../net/mac.ts";
-import { grown, morePlaces, NONE } from "./columns.ts";
-import { EventLog } from "./event_history.ts";
-import { type KeptEvent, KeptEvents } from "./boot_history.ts";
+import { grown, nextCapacity, NONE } from "./columns.ts";
+import { EventHistory } from "./event_history.ts";
+import { BootHistory, type KeptEvent } from "./boot_history.ts";
 import {
   codeOf,
   type EventName,
@@ -24,14 +24,14 @@ import type { TransferDetail } from "./transfer_progress.ts";
 const NO_NOTE = EVENTS.length;
 
 /** What is known of machines, one place for each. */
-class Columns {
+class MachineTable {
   macs = new Float64Array(0);
   /** The number of the first event. */
   births = new Float64Array(0);
   noteTimes = new Float64Array(0);
   subnetIndexes = new Uint16Array(0);
   readonly macSources: (string | undefined)[] = [];
-  toldOfTwoMacs = new Uint8Array(0);
+  twoMacsReported = new Uint8Array(0);
   /** Codes. */
   stages = new Uint8Array(0);
   /** The code of the note that was told last in this stage. */
@@ -50,7 +50,7 @@ class Columns {
     this.births = grown(this.births, new Float64Array(length));
     this.noteTimes = grown(this.noteTimes, new Float64Array(length));
     this.subnetIndexes = grown(this.subnetIndexes, new Uint16Array(length));
-    this.toldOfTwoMacs = grown(this.toldOfTwoMacs, new Uint8Array(length));
+    this.twoMacsReported = grown(this.twoMacsReported, new Uint8Array(length));
     this.stages = grown(this.stages, new Uint8Array(length));
     this.notes = grown(this.notes, new Uint8Array(length));
     this.newer = grown(this.newer, new Int32Array(length));
@@ -63,52 +63,52 @@ class Columns {
  * another machine may have its place then.
  */
 export class Machine {
-  readonly #columns: Columns;
+  readonly #table: MachineTable;
 
-  /** @param place Where it is in the columns. */
-  constructor(columns: Columns, readonly place: number) {
-    this.#columns = columns;
+  /** @param slot Where it is in the columns. */
+  constructor(table: MachineTable, readonly slot: number) {
+    this.#table = table;
   }
 
   get mac(): Mac {
-    return this.#columns.macs[this.place]!;
+    return this.#table.macs[this.slot]!;
   }
 
   /** Where its MAC was found, if DHCPv6 found it. */
   get macSource(): string | undefined {
-    return this.#columns.macSources[this.place];
+    return this.#table.macSources[this.slot];
   }
 
   /** The stage of its boot. */
   get stage(): Stage {
-    return EVENTS[this.#columns.stages[this.place]!] as Stage;
+    return EVENTS[this.#table.stages[this.slot]!] as Stage;
   }
 
   /** The base address that its own begins with, by its index. */
   get subnetIndex(): number {
-    return this.#columns.subnetIndexes[this.place]!;
+    return this.#table.subnetIndexes[this.slot]!;
   }
 
   set subnetIndex(subnetIndex: number) {
-    this.#columns.subnetIndexes[this.place] = subnetIndex;
+    this.#table.subnetIndexes[this.slot] = subnetIndex;
   }
 
   /** Whether the operator was told that its messages name two MACs. */
-  get toldOfTwoMacs(): boolean {
-    return this.#columns.toldOfTwoMacs[this.place] === 1;
+  get twoMacsReported(): boolean {
+    return this.#table.twoMacsReported[this.slot] === 1;
   }
 
-  set toldOfTwoMacs(told: boolean) {
-    this.#columns.toldOfTwoMacs[this.place] = told ? 1 : 0;
+  set twoMacsReported(told: boolean) {
+    this.#table.twoMacsReported[this.slot] = told ? 1 : 0;
   }
 
   /** When the operator was last told a note of it, in milliseconds. */
   get notedAt(): number {
-    return this.#columns.noteTimes[this.place]!;
+    return this.#table.noteTimes[this.slot]!;
   }
 
   set notedAt(time: number) {
-    this.#columns.noteTimes[this.place] = time;
+    this.#table.noteTimes[this.slot] = time;
   }
 }
 
@@ -123,7 +123,7 @@ export interface RegistryLimits {
 /** Whoever wants to know what happens. Nothing here may wait. */
 export interface RegistryObserver {
   /** Something happened to a machine. */
-  happened(
+  onEvent(
     machine: Machine,
     event: EventName,
     repeat: boolean,
@@ -137,19 +137,19 @@ export interface RegistryObserver {
  */
 export class MachineRegistry {
   /** What happened to all of them, in order. */
-  readonly log: EventLog;
+  readonly history: EventHistory;
   /** How many machines are in each stage, by the stage's code. */
   readonly stageCounts: Float64Array = new Float64Array(EVENTS.length);
   /** Machines that had to go for others. */
-  forgotten = 0;
+  evicted = 0;
   /** How many events there were since the start, by their code. */
   readonly eventCounts: Float64Array = new Float64Array(EVENTS.length);
 
   /** Where each machine is in the columns. */
-  readonly #places = new Map<Mac, number>();
-  readonly #columns = new Columns();
+  readonly #slots = new Map<Mac, number>();
+  readonly #table = new MachineTable();
   readonly #limit: number;
-  readonly #kept: KeptEvents;
+  readonly #bootHistory: BootHistory;
   readonly #observer: RegistryObserver;
   readonly #clock: { now(): Timestamp };
   #newest = NONE;
@@ -161,32 +161,32 @@ export class MachineRegistry {
     clock: { now(): Timestamp } = new EventClock(),
   ) {
     this.#limit = machines;
-    this.#kept = new KeptEvents(events);
-    this.log = new EventLog(events);
+    this.#bootHistory = new BootHistory(events);
+    this.history = new EventHistory(events);
     this.#observer = observer;
     this.#clock = clock;
   }
 
   /** How many machines are remembered. */
   get size(): number {
-    return this.#places.size;
+    return this.#slots.size;
   }
 
   /** The machine, if it is remembered; it becomes the most recently seen. */
   see(mac: Mac): Machine | undefined {
-    const place = this.#places.get(mac);
-    if (place === undefined) return undefined;
-    if (place !== this.#newest) {
-      this.#unlink(place);
-      this.#linkNewest(place);
+    const slot = this.#slots.get(mac);
+    if (slot === undefined) return undefined;
+    if (slot !== this.#newest) {
+      this.#unlink(slot);
+      this.#linkNewest(slot);
     }
-    return new Machine(this.#columns, place);
+    return new Machine(this.#table, slot);
   }
 
   /** The machine, if it is remembered, without its being seen. */
   get(mac: Mac): Machine | undefined {
-    const place = this.#places.get(mac);
-    return place === undefined ? undefined : new Machine(this.#columns, place);
+    const slot = this.#slots.get(mac);
+    return slot === undefined ? undefined : new Machine(this.#table, slot);
   }
 
   /**
@@ -197,21 +197,21 @@ export class MachineRegistry {
    * @param macSource Where its MAC was found, if DHCPv6 found it.
    */
   add(mac: Mac, subnetIndex: number, macSource?: string): Machine {
-    const columns = this.#columns;
-    const place = this.#takePlace();
-    columns.macs[place] = mac;
-    columns.births[place] = this.log.next;
-    columns.noteTimes[place] = -Infinity;
-    columns.subnetIndexes[place] = subnetIndex;
-    columns.macSources[place] = macSource;
-    columns.toldOfTwoMacs[place] = 0;
-    columns.stages[place] = codeOf("init");
-    columns.notes[place] = NO_NOTE;
-    this.#places.set(mac, place);
-    this.#linkNewest(place);
+    const table = this.#table;
+    const slot = this.#allocateSlot();
+    table.macs[slot] = mac;
+    table.births[slot] = this.history.next;
+    table.noteTimes[slot] = -Infinity;
+    table.subnetIndexes[slot] = subnetIndex;
+    table.macSources[slot] = macSource;
+    table.twoMacsReported[slot] = 0;
+    table.stages[slot] = codeOf("init");
+    table.notes[slot] = NO_NOTE;
+    this.#slots.set(mac, slot);
+    this.#linkNewest(slot);
     this.stageCounts[codeOf("init")]!++;
-    const machine = new Machine(columns, place);
-    this.#tell(machine, "init", false, null);
+    const machine = new Machine(table, slot);
+    this.#record(machine, "init", false, null);
     return machine;
   }
 
@@ -224,42 +224,44 @@ export class MachineRegistry {
     stage: Stage,
     detail: TransferDetail | null = null,
   ): void {
-    const { place, stage: before } = machine;
+    const { slot, stage: before } = machine;
     const kind = transition(before, stage);
     if (kind === "repeat") {
-      if (detail !== null) this.#kept.setDetail(place, codeOf(stage), detail);
+      if (detail !== null) {
+        this.#bootHistory.setDetail(slot, codeOf(stage), detail);
+      }
     } else {
-      if (kind === "jump") this.#tell(machine, "jump_to", false, null);
+      if (kind === "jump") this.#record(machine, "jump_to", false, null);
       this.stageCounts[codeOf(before)]!--;
       this.stageCounts[codeOf(stage)]!++;
-      this.#columns.stages[place] = codeOf(stage);
-      this.#columns.notes[place] = NO_NOTE;
+      this.#table.stages[slot] = codeOf(stage);
+      this.#table.notes[slot] = NO_NOTE;
     }
-    this.#tell(machine, stage, kind === "repeat", detail);
+    this.#record(machine, stage, kind === "repeat", detail);
   }
 
   /** Something happened to a machine that changes no stage. */
   note(machine: Machine, note: Note): void {
-    const { notes } = this.#columns;
+    const { notes } = this.#table;
     const code = codeOf(note);
-    const repeat = notes[machine.place] === code;
-    notes[machine.place] = code;
-    this.#tell(machine, note, repeat, null);
+    const repeat = notes[machine.slot] === code;
+    notes[machine.slot] = code;
+    this.#record(machine, note, repeat, null);
   }
 
   /** What a machine keeps, oldest first, up to a number of the log. */
-  eventsOf({ place }: Machine, sequence?: number): Iterable<KeptEvent> {
-    return this.#kept.of(place, sequence);
+  eventsOf({ slot }: Machine, sequence?: number): Iterable<KeptEvent> {
+    return this.#bootHistory.of(slot, sequence);
   }
 
   /** The machines, most recently seen first. */
   *[Symbol.iterator](): Generator<Machine> {
-    const columns = this.#columns;
+    const table = this.#table;
     for (
-      let place = this.#newest;
-      place !== NONE;
-      place = columns.older[place]!
-    ) yield new Machine(columns, place);
+      let slot = this.#newest;
+      slot !== NONE;
+      slot = table.older[slot]!
+    ) yield new Machine(table, slot);
   }
 
   /**
@@ -267,67 +269,67 @@ export class MachineRegistry {
    * added and forgotten while somebody goes through them.
    */
   *at(sequence: number): Generator<Machine> {
-    for (const place of this.#places.values()) {
+    for (const slot of this.#slots.values()) {
       // A map goes by the time of birth: the others are younger still.
-      if (this.#columns.births[place]! > sequence) return;
-      yield new Machine(this.#columns, place);
+      if (this.#table.births[slot]! > sequence) return;
+      yield new Machine(this.#table, slot);
     }
   }
 
-  #tell(
+  #record(
     machine: Machine,
     event: EventName,
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    const { place, mac, subnetIndex } = machine;
+    const { slot, mac, subnetIndex } = machine;
     const code = codeOf(event);
     const now = this.#clock.now();
-    const { log } = this;
-    if (!repeat) this.#kept.add(place, code, now, log.next, detail);
-    log.add(mac, subnetIndex, code, now, repeat, detail);
+    const { history } = this;
+    if (!repeat) this.#bootHistory.add(slot, code, now, history.next, detail);
+    history.add(mac, subnetIndex, code, now, repeat, detail);
     this.eventCounts[code]!++;
-    this.#observer.happened(machine, event, repeat, detail);
+    this.#observer.onEvent(machine, event, repeat, detail);
   }
 
   /** A place for one more machine, for which another may have to go. */
-  #takePlace(): number {
-    const { size } = this.#places;
-    if (size >= this.#limit) return this.#forgetOldest();
-    if (size === this.#columns.length) {
-      this.#columns.growTo(morePlaces(size, this.#limit));
+  #allocateSlot(): number {
+    const { size } = this.#slots;
+    if (size >= this.#limit) return this.#evictOldest();
+    if (size === this.#table.length) {
+      this.#table.growTo(nextCapacity(size, this.#limit));
     }
     // Nothing else gives up a place: those that are taken are the first ones.
     return size;
   }
 
   /** Forgets the machine that was seen least recently; the place it had. */
-  #forgetOldest(): number {
-    const place = this.#oldest;
-    this.#unlink(place);
-    this.#places.delete(this.#columns.macs[place]!);
-    this.stageCounts[this.#columns.stages[place]!]!--;
-    this.#kept.forget(place);
-    this.forgotten++;
-    return place;
+  #evictOldest(): number {
+    const slot = this.#oldest;
+    this.#unlink(slot);
+    this.#slots.delete(this.#table.macs[slot]!);
+    this.stageCounts[this.#table.stages[slot]!]!--;
+    this.#bootHistory.forget(slot);
+    this.evicted++;
+    return slot;
   }
 
-  #unlink(place: number): void {
-    const { newer, older } = this.#columns;
-    const before = newer[place]!;
-    const after = older[place]!;
+  #unlink(slot: number): void {
+    const { newer, older } = this.#table;
+    const before = newer[slot]!;
+    const after = older[slot]!;
     if (before === NONE) this.#newest = after;
     else older[before] = after;
     if (after === NONE) this.#oldest = before;
     else newer[after] = before;
   }
 
-  #linkNewest(place: number): void {
-    const { newer, older } = this.#columns;
-    newer[place] = NONE;
-    older[place] = this.#newest;
-    if (this.#newest === NONE) this.#oldest = place;
-    else newer[this.#newest] = place;
-    this.#newest = place;
+  #linkNewest(slot: number): void {
+    const { newer, older } = this.#table;
+    newer[slot] = NONE;
+    older[slot] = this.#newest;
+    if (this.#newest === NONE) this.#oldest = slot;
+    else newer[this.#newest] = slot;
+    this.#newest = slot;
   }
 }

@@ -23,7 +23,7 @@ export class TransferReport {
     TransferDetail,
     "protocol" | "file_name" | "total_bytes"
   >;
-  readonly #tell: (detail: TransferDetail) => void;
+  readonly #report: (detail: TransferDetail) => void;
   /** Octets at which the next report is due; `undefined` before the first. */
   #due: number | undefined;
 
@@ -32,30 +32,30 @@ export class TransferReport {
     tell: (detail: TransferDetail) => void,
   ) {
     this.#about = { ...about, file_name: kept(about.file_name) };
-    this.#tell = tell;
+    this.#report = tell;
   }
 
   /** The client has so many octets; the first call tells that it began. */
   sending(sentBytes: number): void {
     if (this.#due === undefined) {
       this.#due = PROGRESS_STEP;
-      this.#say("init", sentBytes);
+      this.#emit("init", sentBytes);
     } else if (sentBytes >= this.#due) {
       this.#due = sentBytes - sentBytes % PROGRESS_STEP + PROGRESS_STEP;
-      this.#say("sending", sentBytes);
+      this.#emit("sending", sentBytes);
     }
   }
 
   /** The client has all that it asked for, so many octets. */
   complete(sentBytes: number): void {
     this.sending(sentBytes);
-    this.#say("complete", sentBytes);
+    this.#emit("complete", sentBytes);
   }
 
   /** It ended early; one that never began is not told of. */
   fail(sentBytes: number, error: string): void {
     if (this.#due === undefined) return;
-    this.#tell({
+    this.#report({
       ...this.#about,
       state: "error",
       sent_bytes: sentBytes,
@@ -63,8 +63,8 @@ export class TransferReport {
     });
   }
 
-  #say(state: TransferDetail["state"], sent_bytes: number): void {
-    this.#tell({ ...this.#about, state, sent_bytes });
+  #emit(state: TransferDetail["state"], sent_bytes: number): void {
+    this.#report({ ...this.#about, state, sent_bytes });
   }
 }
 

@@ -5,7 +5,7 @@ import { Handler } from "../../lib/http/router.ts";
 import { HostNames } from "../../lib/http/host_check.ts";
 import { PageAnswers } from "../../lib/http/web_ui/responses.ts";
 import { Netboot } from "../../lib/http/boot_files.ts";
-import { Broadcast } from "../../lib/http/event_stream.ts";
+import { EventStream } from "../../lib/http/event_stream.ts";
 import { MachineWriter } from "../../lib/machines/json.ts";
 import { Names } from "../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
@@ -90,7 +90,7 @@ const BASE = "2001:db8:1:2::";
 export class Known {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
-  readonly broadcast: Broadcast;
+  readonly eventStream: EventStream;
   readonly names = new Names(undefined, {
     namesRead() {},
     namesUnreadable() {},
@@ -102,11 +102,15 @@ export class Known {
 
   constructor(limits = { machines: 65_536, events: 200_000 }) {
     this.registry = new MachineRegistry(limits, {
-      happened: () => this.broadcast.happened(),
+      onEvent: () => this.eventStream.notify(),
     });
     const subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
     this.writer = new MachineWriter(this.registry, subnets);
-    this.broadcast = new Broadcast(this.registry, this.writer, this.scheduler);
+    this.eventStream = new EventStream(
+      this.registry,
+      this.writer,
+      this.scheduler,
+    );
   }
 
   /** What answers requests about it. */

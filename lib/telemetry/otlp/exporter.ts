@@ -9,7 +9,7 @@
 
 import { MAX_OTLP_BATCH } from "../../overload/limits.ts";
 import type { Log } from "../log.ts";
-import type { EventLog } from "../../machines/event_history.ts";
+import type { EventHistory } from "../../machines/event_history.ts";
 import type { MachineWriter } from "../../machines/json.ts";
 import type { Names } from "../../machines/names_file.ts";
 import type { Metric } from "../metrics.ts";
@@ -40,7 +40,7 @@ export interface ExporterSettings {
   readonly interfaceName: string;
   /** The base address of the interface's own link. */
   readonly baseAddress: string;
-  readonly events: EventLog;
+  readonly events: EventHistory;
   readonly writer: Pick<MachineWriter, "address">;
   readonly names: Pick<Names, "of">;
   readonly metrics: () => Iterable<Metric>;
@@ -152,7 +152,7 @@ export class OtlpExporter {
   }
 
   /** Something was added to the log of events. */
-  happened(): void {
+  notify(): void {
     this.#idle.end();
     if (this.#unread >= MAX_OTLP_BATCH) this.#gathering.end();
   }

@@ -76,7 +76,7 @@ describe("API", () => {
       const head = await askFor(path, { method: "HEAD" });
       assertEquals([head.status, head.body], [200, null]);
     }
-    assertEquals(known.broadcast.readers, 0);
+    assertEquals(known.eventStream.readers, 0);
   });
 
   const GUARDED = [

@@ -75,7 +75,7 @@ describe("event stream", () => {
 
   afterEach(async () => {
     for (const reader of readers) await reader.leave();
-    assertEquals(known.broadcast.readers, 0);
+    assertEquals(known.eventStream.readers, 0);
   });
 
   async function read(
@@ -226,7 +226,7 @@ describe("event stream", () => {
       await reader.has(1);
       assertEquals(Object.keys(reader.state as object), [MAC_TEXT], `${last}`);
     }
-    other.broadcast.close();
+    other.eventStream.close();
   });
 
   it("leaves no gap and has nothing twice, whenever a reader comes", async () => {
@@ -241,7 +241,7 @@ describe("event stream", () => {
       if (round % 6 === 0) void read();
       await pause(2);
     }
-    const { next } = known.registry.log;
+    const { next } = known.registry.history;
     for (const reader of readers) {
       await eventually(
         "the last event",
@@ -270,7 +270,7 @@ describe("event stream", () => {
       known.registry.reach(machine, "firmware_init");
     }
     await reader.ended;
-    assertEquals(known.broadcast.dropped, 1);
+    assertEquals(known.eventStream.dropped, 1);
   });
 
   it("drops who does not read, and forgets what it did not take", async () => {
@@ -301,8 +301,8 @@ describe("event stream", () => {
     await body.read().catch(() => {});
     await body.read().catch(() => {});
     await body.read().catch(() => {});
-    assertEquals(known.broadcast.dropped, 1);
-    assertEquals(known.broadcast.readers, 1);
+    assertEquals(known.eventStream.dropped, 1);
+    assertEquals(known.eventStream.readers, 1);
   });
 
   it("refuses a MAC that is none, and more readers than there may be", async () => {
@@ -322,14 +322,14 @@ describe("event stream", () => {
       if (count + 1 === MAX_EVENT_READERS_PER_CLIENT) await isRefused(client);
     }
     await isRefused(99);
-    assertEquals(known.broadcast.quota.refused, 2);
+    assertEquals(known.eventStream.quota.refused, 2);
     for (const body of bodies) await body.cancel();
   });
 
   it("ends when the daemon does", async () => {
     const reader = await read();
     await reader.has(1);
-    known.broadcast.close();
+    known.eventStream.close();
     await reader.ended;
   });
 });

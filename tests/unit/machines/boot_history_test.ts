@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MAX_EVENTS_PER_MACHINE } from "../../../lib/overload/limits.ts";
-import { KeptEvents } from "../../../lib/machines/boot_history.ts";
+import { BootHistory } from "../../../lib/machines/boot_history.ts";
 import { EVENTS } from "../../../lib/machines/boot_stages.ts";
 import { fc } from "../../support/fast_check.ts";
 
@@ -15,7 +15,7 @@ const DETAIL = {
 
 describe("kept events", () => {
   it("come back as they were, oldest first", () => {
-    const kept = new KeptEvents(10);
+    const kept = new BootHistory(10);
     const owner = 7;
     kept.add(owner, 0, 1000, 1, null);
     kept.add(owner, 4, 2000, 2, DETAIL);
@@ -27,7 +27,7 @@ describe("kept events", () => {
   });
 
   it("of one owner are the last fifty", () => {
-    const kept = new KeptEvents(1000);
+    const kept = new BootHistory(1000);
     const owner = 7;
     for (let number = 1; number <= 70; number++) {
       kept.add(owner, 0, 0, number, null);
@@ -38,7 +38,7 @@ describe("kept events", () => {
   });
 
   it("of a busy machine do not push out those of a quiet one", () => {
-    const kept = new KeptEvents(100);
+    const kept = new BootHistory(100);
     const quiet = 0;
     const busy = 1;
     kept.add(quiet, 0, 0, 1, null);
@@ -56,7 +56,7 @@ describe("kept events", () => {
     );
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 120 }), (steps, limit) => {
-        const kept = new KeptEvents(limit);
+        const kept = new BootHistory(limit);
         // The last of them needs a longer column.
         const owners = [0, 1, 2, 3, 5000];
         let model: [number, number][] = [];

@@ -45,7 +45,7 @@ const WAYS: Record<Stage, Stage[]> = {
 };
 
 function registry(): MachineRegistry {
-  return new MachineRegistry({ machines: 9, events: 99 }, { happened() {} });
+  return new MachineRegistry({ machines: 9, events: 99 }, { onEvent() {} });
 }
 
 describe("timeline", () => {
@@ -72,12 +72,12 @@ describe("timeline", () => {
         for (const way of WAYS[before]) machines.reach(machine, way);
         assertEquals(machine.stage, before);
         const kept = [...machines.eventsOf(machine)].length;
-        const next = machines.log.next;
+        const next = machines.history.next;
         machines.reach(machine, stage);
         assertEquals(machine.stage, stage);
         const told = [];
-        for (let number = next; number < machines.log.next; number++) {
-          const { event, repeat } = machines.log.at(number);
+        for (let number = next; number < machines.history.next; number++) {
+          const { event, repeat } = machines.history.at(number);
           told.push([event, repeat]);
         }
         const event = [stage, expected === "repeat"];
@@ -108,9 +108,9 @@ describe("timeline", () => {
           note,
           "it is kept",
         );
-        const { next } = machines.log;
-        assertEquals(machines.log.at(next - 2).repeat, false);
-        assertEquals(machines.log.at(next - 1).repeat, true);
+        const { next } = machines.history;
+        assertEquals(machines.history.at(next - 2).repeat, false);
+        assertEquals(machines.history.at(next - 1).repeat, true);
       });
     }
   }
@@ -141,7 +141,7 @@ describe("timeline", () => {
 
   it("counts machines by stage, and events", () => {
     const machines = new MachineRegistry({ machines: 2, events: 9 }, {
-      happened() {},
+      onEvent() {},
     });
     for (const mac of [1, 2, 3]) {
       machines.reach(machines.add(mac, 0), "firmware_init");

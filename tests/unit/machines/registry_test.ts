@@ -5,7 +5,7 @@ import { fc } from "../../support/fast_check.ts";
 
 /** A registry of so many machines that tells nobody. */
 function registryOf(machines: number): MachineRegistry {
-  return new MachineRegistry({ machines, events: 1000 }, { happened() {} });
+  return new MachineRegistry({ machines, events: 1000 }, { onEvent() {} });
 }
 
 const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
@@ -43,7 +43,7 @@ describe("machine registry", () => {
   it("takes a machine in another one's place for a new one", () => {
     const registry = registryOf(1);
     const first = registry.add(1, 3, "duid");
-    first.toldOfTwoMacs = true;
+    first.twoMacsReported = true;
     first.notedAt = 5;
     registry.reach(first, "os_init");
     registry.note(first, "address_declined");
@@ -53,7 +53,7 @@ describe("machine registry", () => {
         mac: second.mac,
         link: second.subnetIndex,
         macSource: second.macSource,
-        toldOfTwoMacs: second.toldOfTwoMacs,
+        toldOfTwoMacs: second.twoMacsReported,
         notedAt: second.notedAt,
         stage: second.stage,
         events: [...registry.eventsOf(second)].map(({ event }) => event),
@@ -69,7 +69,7 @@ describe("machine registry", () => {
       },
     );
     registry.note(second, "address_declined");
-    assertEquals(registry.log.at(registry.log.next - 1).repeat, false);
+    assertEquals(registry.history.at(registry.history.next - 1).repeat, false);
   });
 
   it("keeps what it knows when it makes more room", () => {

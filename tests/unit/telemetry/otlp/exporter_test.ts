@@ -58,7 +58,7 @@ class Setup implements AsyncDisposable {
   ) {
     this.registry = new MachineRegistry(
       { machines: 65_536, events: maxEvents },
-      { happened: () => this.exporter.happened() },
+      { onEvent: () => this.exporter.notify() },
     );
     this.collector.start();
     const sink = {
@@ -74,7 +74,7 @@ class Setup implements AsyncDisposable {
       run: RUN,
       interfaceName: "lan",
       baseAddress: BASE,
-      events: this.registry.log,
+      events: this.registry.history,
       writer: new MachineWriter(this.registry, [{
         text: BASE,
         bytes: parseIpv6(BASE)!,
@@ -119,7 +119,7 @@ class Setup implements AsyncDisposable {
       `event ${number}`,
       () =>
         this.exporter.waitingEvents === 0 &&
-        this.registry.log.next === number + 1,
+        this.registry.history.next === number + 1,
     );
     assertEquals(this.numbers.at(-1), number);
   }
@@ -519,11 +519,11 @@ describe("packets", () => {
     await using setup = new Setup({ scheduler: turns, maxEvents: 600 });
     // The log runs over what is just being read, in the midst of a batch.
     turns.between = () => {
-      if (setup.registry.log.next < 20_000) setup.happen(150);
+      if (setup.registry.history.next < 20_000) setup.happen(150);
     };
     setup.happen(150);
     await eventually("the last", () =>
-      setup.registry.log.next >= 20_000 &&
+      setup.registry.history.next >= 20_000 &&
       setup.exporter.waitingEvents === 0);
     const { numbers } = setup;
     const { exporter, registry } = setup;
@@ -532,7 +532,7 @@ describe("packets", () => {
     assert(turns.slices > setup.asked.length);
     assertEquals(
       numbers.length + exporter.lostEvents + exporter.waitingEvents,
-      registry.log.next - 1,
+      registry.history.next - 1,
     );
   });
 });
