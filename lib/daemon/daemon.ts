@@ -601,7 +601,7 @@ export class Daemon
     );
   }
 
-  tftpRefused(hostname: string, error: Error): void {
+  onTftpRefused(hostname: string, error: Error): void {
     const port = tftpPortOf(this.#settings);
     this.#log.error(
       "tftp_refused",
@@ -612,7 +612,7 @@ export class Daemon
     );
   }
 
-  transferring(mac: Mac, client: string, detail: TransferDetail): void {
+  onTransfer(mac: Mac, client: string, detail: TransferDetail): void {
     if (detail.file_name === SCRIPT_NAME) return;
     const machine = this.#machineOf(mac, client);
     if (machine === undefined) return;

@@ -9,9 +9,9 @@
  * nothing: setting a timer anew for each packet would cost as much as the
  * packet does.
  */
-export class Alarm {
+export class DeadlineTimer {
   readonly #deadline: () => number;
-  readonly #ring: () => void;
+  readonly #onExpire: () => void;
   #timer: number | undefined;
   /** When the timer is due; `Infinity` while there is none. */
   #due = Infinity;
@@ -19,11 +19,11 @@ export class Alarm {
   /**
    * @param deadline The deadline as it is now, in the milliseconds of
    * `performance.now()`.
-   * @param ring Called when it has passed, and again while it stays passed.
+   * @param onExpire Called when it has passed, and again while it stays passed.
    */
-  constructor(deadline: () => number, ring: () => void) {
+  constructor(deadline: () => number, onExpire: () => void) {
     this.#deadline = deadline;
-    this.#ring = ring;
+    this.#onExpire = onExpire;
   }
 
   /** To be called when the deadline may have come nearer. */
@@ -46,7 +46,7 @@ export class Alarm {
 
   #check(): void {
     this.#due = Infinity;
-    if (performance.now() >= this.#deadline()) this.#ring();
+    if (performance.now() >= this.#deadline()) this.#onExpire();
     else this.reschedule();
   }
 }

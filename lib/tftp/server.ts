@@ -19,7 +19,7 @@ import {
 import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
-import { Alarm } from "./deadline_timer.ts";
+import { DeadlineTimer } from "./deadline_timer.ts";
 import { delay } from "../overload/timeout.ts";
 import { toNetascii } from "./netascii.ts";
 import {
@@ -30,7 +30,7 @@ import {
   opcodeOf,
   type Request,
 } from "./packet.ts";
-import { agree, Transfer } from "./transfer.ts";
+import { negotiate, Transfer } from "./transfer.ts";
 
 /** What a request path stands for. */
 export interface RequestedFile {
@@ -60,7 +60,7 @@ export const TFTP_REFUSALS = [
   "other_transfer",
   "unanswered",
 ] as const;
-export type TftpRefusal = typeof TFTP_REFUSALS[number];
+export type TftpRefusalReason = typeof TFTP_REFUSALS[number];
 
 /** Milliseconds that a socket rests after the kernel refused to read from it. */
 const RECEIVE_PAUSE = 100;
@@ -82,15 +82,15 @@ export interface TftpServerOptions {
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface TftpObserver {
   /** TFTP cannot be served at this address. */
-  tftpRefused(hostname: string, error: Error): void;
+  onTftpRefused(hostname: string, error: Error): void;
   /** A transfer that `client` has confirmed begins, goes on or ends. */
-  transferring(mac: Mac, client: string, detail: TransferDetail): void;
+  onTransfer(mac: Mac, client: string, detail: TransferDetail): void;
 }
 
 /** A transfer and what goes with it. */
-interface Running {
+interface ActiveTransfer {
   /** The request as it came. */
-  readonly asked: Uint8Array;
+  readonly request: Uint8Array;
   readonly transfer: Transfer;
   readonly socket: Deno.DatagramConn;
   /** The client as it is seen. */
@@ -109,7 +109,7 @@ export class TftpServer {
   /** Octets of files that clients have confirmed. */
   sentBytes = 0;
   /** Requests not served. */
-  readonly refused: Record<TftpRefusal, number> = {
+  readonly refused: Record<TftpRefusalReason, number> = {
     no_request: 0,
     source_not_allowed: 0,
     write_request: 0,
@@ -123,9 +123,9 @@ export class TftpServer {
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
   /** Transfers by the client's address and port. */
-  readonly #running = new Map<string, Running | undefined>();
+  readonly #transfers = new Map<string, ActiveTransfer | undefined>();
   /** Refusals that wait to be sent. */
-  #refusing = 0;
+  #pendingErrors = 0;
   /** What resolves when they end. */
   readonly #ends = new Set<Promise<void>>();
 
@@ -135,13 +135,13 @@ export class TftpServer {
       port: options.port,
       onOpen: (socket, hostname) => void this.#serve(socket, hostname),
       onRefused: (hostname, error) =>
-        options.observer.tftpRefused(hostname, error),
+        options.observer.onTftpRefused(hostname, error),
     });
   }
 
   /** How many transfers go on. */
   get transfers(): number {
-    return this.#running.size;
+    return this.#transfers.size;
   }
 
   /** Listens at these addresses, and at no others. */
@@ -162,7 +162,7 @@ export class TftpServer {
   /** Ends everything. */
   stop(): void {
     this.#sockets.close();
-    for (const running of this.#running.values()) {
+    for (const running of this.#transfers.values()) {
       running?.transfer.cancel("the server stops");
       running?.socket.close();
     }
@@ -192,13 +192,15 @@ export class TftpServer {
     error: Uint8Array,
     client: Deno.NetAddr,
   ): Promise<void> {
-    if (this.#refusing >= MAX_PENDING_REPLIES) {
+    if (this.#pendingErrors >= MAX_PENDING_REPLIES) {
       this.refused.unanswered++;
       return;
     }
-    this.#refusing++;
-    await sendOrLose(socket, error, this.#destination(client)).catch(() => {});
-    this.#refusing--;
+    this.#pendingErrors++;
+    await sendBestEffort(socket, error, this.#destination(client)).catch(
+      () => {},
+    );
+    this.#pendingErrors--;
   }
 
   /** Begins what a packet at the well-known port asks for, or says why not. */
@@ -234,14 +236,16 @@ export class TftpServer {
       return encodeError(ErrorCode.FileNotFound, "the path is MAC/NAME");
     }
     const key = `${client.hostname} ${client.port}`;
-    if (this.#running.has(key)) {
-      const running = this.#running.get(key);
+    if (this.#transfers.has(key)) {
+      const running = this.#transfers.get(key);
       // The same request again: the client or the network repeats it. The
       // answer is on the way or was lost, and the transfer itself repeats that.
-      if (running === undefined || isRepeated(bytes, running)) return undefined;
+      if (running === undefined || isRetransmittedRequest(bytes, running)) {
+        return undefined;
+      }
       // Its client is there and wants the one that it has: another request is
       // not from it. Whoever begins anew has let the old one stand still.
-      if (isGoingOn(running)) {
+      if (isActive(running)) {
         refused.other_transfer++;
         return undefined;
       }
@@ -250,10 +254,10 @@ export class TftpServer {
     const { maxTransfers = MAX_TFTP_TRANSFERS } = this.#options;
     const own = this.#transfersOf(client.hostname);
     const hasCapacity = own.length < MAX_TFTP_TRANSFERS_PER_CLIENT
-      ? this.#running.size < maxTransfers ||
-        this.#makeRoom(this.#running)
+      ? this.#transfers.size < maxTransfers ||
+        this.#evict(this.#transfers)
       // One client that is there has not more than it may have.
-      : this.#makeRoom(own.filter(([, running]) => isForsaken(running)));
+      : this.#evict(own.filter(([, running]) => isUnacknowledged(running)));
     if (!hasCapacity) {
       refused.too_many_transfers++;
       return encodeError(ErrorCode.NotDefined, "too many transfers at once");
@@ -272,8 +276,10 @@ export class TftpServer {
     };
   }
 
-  #transfersOf(hostname: string): [string, Running | undefined][] {
-    return [...this.#running].filter(([key]) => key.startsWith(`${hostname} `));
+  #transfersOf(hostname: string): [string, ActiveTransfer | undefined][] {
+    return [...this.#transfers].filter(([key]) =>
+      key.startsWith(`${hostname} `)
+    );
   }
 
   /**
@@ -282,10 +288,10 @@ export class TftpServer {
    * out who is. If all are confirmed, the one that has stood still for the
    * longest time, if that is long.
    */
-  #makeRoom(among: Iterable<[string, Running | undefined]>): boolean {
+  #evict(among: Iterable<[string, ActiveTransfer | undefined]>): boolean {
     const now = performance.now();
-    let stillest: [string, Running] | undefined;
-    let standstill = TFTP_EVICTION_IDLE_TIMEOUT;
+    let idlest: [string, ActiveTransfer] | undefined;
+    let longestIdle = TFTP_EVICTION_IDLE_TIMEOUT;
     for (const [key, running] of among) {
       if (running === undefined) continue;
       const { transfer } = running;
@@ -293,20 +299,24 @@ export class TftpServer {
         this.#end(key, running, "others have come, and it was never confirmed");
         return true;
       }
-      const still = transfer.standstill(now);
-      if (still < standstill) continue;
-      standstill = still;
-      stillest = [key, running];
+      const still = transfer.idleTime(now);
+      if (still < longestIdle) continue;
+      longestIdle = still;
+      idlest = [key, running];
     }
-    if (stillest === undefined) return false;
-    this.#end(...stillest, "others have come, and it stood still");
+    if (idlest === undefined) return false;
+    this.#end(...idlest, "others have come, and it stood still");
     return true;
   }
 
-  #end(key: string, { transfer, socket }: Running, reason: string): void {
+  #end(
+    key: string,
+    { transfer, socket }: ActiveTransfer,
+    reason: string,
+  ): void {
     transfer.cancel(reason);
     closeQuietly(socket);
-    this.#running.delete(key);
+    this.#transfers.delete(key);
   }
 
   async #transfer(
@@ -317,9 +327,9 @@ export class TftpServer {
     client: Deno.NetAddr,
     hostname: string,
   ): Promise<void> {
-    this.#running.set(key, undefined);
+    this.#transfers.set(key, undefined);
     let socket: Deno.DatagramConn | undefined;
-    let running: Running | undefined;
+    let running: ActiveTransfer | undefined;
     try {
       let content = await this.#options.open(file);
       // The answer comes from the address that was asked (RFC 1123 §4.2.3.1
@@ -334,13 +344,13 @@ export class TftpServer {
       if (request.mode === "netascii") content = toNetascii(content);
       const transfer = new Transfer(
         content,
-        agree(request, content.length),
+        negotiate(request, content.length),
         performance.now(),
       );
       const destination = this.#destination(client);
       const packet = new Uint8Array(transfer.packetSize);
       running = {
-        asked,
+        request: asked,
         transfer,
         socket,
         client,
@@ -348,9 +358,9 @@ export class TftpServer {
         packet,
         isSending: false,
       };
-      this.#running.set(key, running);
+      this.#transfers.set(key, running);
       await this.#run(running, file);
-      const { state, sentOctets } = transfer;
+      const { state, sentBytes: sentOctets } = transfer;
       this.sentBytes += sentOctets;
       if (state === "complete" || state === "probed") this.ended[state]++;
       else this.ended.failed++;
@@ -359,76 +369,82 @@ export class TftpServer {
       this.ended.failed++;
     } finally {
       closeQuietly(socket);
-      if (this.#running.get(key) === running) this.#running.delete(key);
+      if (this.#transfers.get(key) === running) this.#transfers.delete(key);
     }
   }
 
   /** Moves packets until the transfer is over. */
-  async #run(running: Running, file: RequestedFile): Promise<void> {
+  async #run(running: ActiveTransfer, file: RequestedFile): Promise<void> {
     const { transfer, socket, client } = running;
     const buffer = new Uint8Array(MAX_TFTP_REPLY);
     const report = this.#report(running, file);
-    const alarm = new Alarm(() => transfer.deadline, () => {
+    const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
-      tell(transfer, report);
+      reportProgress(transfer, report);
       // Ends the wait for a client that has gone, if nobody else has.
       if (transfer.isOver) return closeQuietly(socket);
       // Who is closed meanwhile is seen to be where packets are waited for.
       sendDue(running).catch(() => {});
-      alarm.reschedule();
+      timer.reschedule();
     });
     try {
       while (true) {
         await sendDue(running);
         if (transfer.isOver) break;
-        alarm.reschedule();
+        timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
         const sender = from as Deno.NetAddr;
         // Nobody but the client itself has a say.
         if (
           sender.port === client.port && sender.hostname === client.hostname
         ) transfer.receive(bytes, performance.now());
-        tell(transfer, report);
+        reportProgress(transfer, report);
       }
     } catch (error) {
       if (!transfer.isOver) throw error;
     } finally {
-      alarm.stop();
+      timer.stop();
     }
   }
 
-  #report(running: Running, file: RequestedFile): TransferReport {
+  #report(running: ActiveTransfer, file: RequestedFile): TransferReport {
     const { transfer, client } = running;
     return new TransferReport({
       protocol: "tftp",
       file_name: file.name,
-      total_bytes: transfer.totalOctets,
+      total_bytes: transfer.totalBytes,
     }, (detail) => {
-      this.#options.observer.transferring(file.mac, client.hostname, detail);
+      this.#options.observer.onTransfer(file.mac, client.hostname, detail);
     });
   }
 }
 
 /** Whether a transfer's client should have been heard of by now. */
-function isForsaken(running: Running | undefined): boolean {
-  return running?.transfer.isForsaken(performance.now()) ?? false;
+function isUnacknowledged(running: ActiveTransfer | undefined): boolean {
+  return running?.transfer.isUnacknowledged(performance.now()) ?? false;
 }
 
 /** Whether a transfer's client has confirmed some of it, just now. */
-function isGoingOn({ transfer }: Running): boolean {
+function isActive({ transfer }: ActiveTransfer): boolean {
   return transfer.state === "sending" &&
-    transfer.isFollowed(performance.now());
+    transfer.isActive(performance.now());
 }
 
 /** Whether a request is the one that has begun a transfer, once more. */
-function isRepeated(bytes: Uint8Array, { asked, transfer }: Running): boolean {
-  return transfer.isFollowed(performance.now()) &&
+function isRetransmittedRequest(
+  bytes: Uint8Array,
+  { request: asked, transfer }: ActiveTransfer,
+): boolean {
+  return transfer.isActive(performance.now()) &&
     bytes.length === asked.length &&
     bytes.every((octet, index) => octet === asked[index]);
 }
 
 /** Tells how far a transfer is; who never confirmed anything is nobody. */
-function tell({ state, sentOctets, error }: Transfer, report: TransferReport) {
+function reportProgress(
+  { state, sentBytes: sentOctets, error }: Transfer,
+  report: TransferReport,
+) {
   if (state === "sending") report.sending(sentOctets);
   else if (state === "complete") report.complete(sentOctets);
   else if (state === "failed") report.fail(sentOctets, error ?? "unknown");
@@ -438,7 +454,7 @@ function tell({ state, sentOctets, error }: Transfer, report: TransferReport) {
  * Sends what is due, one packet after the other: they share a buffer. Where that
  * goes on already, it goes on with what has become due.
  */
-async function sendDue(running: Running): Promise<void> {
+async function sendDue(running: ActiveTransfer): Promise<void> {
   const { transfer, socket, packet, destination } = running;
   if (running.isSending) return;
   running.isSending = true;
@@ -447,14 +463,14 @@ async function sendDue(running: Running): Promise<void> {
       let length = transfer.next(packet, performance.now());
       length > 0;
       length = transfer.next(packet, performance.now())
-    ) await sendOrLose(socket, packet.subarray(0, length), destination);
+    ) await sendBestEffort(socket, packet.subarray(0, length), destination);
   } finally {
     running.isSending = false;
   }
 }
 
 /** A packet that the kernel does not take is a lost one. */
-async function sendOrLose(
+async function sendBestEffort(
   socket: Deno.DatagramConn,
   packet: Uint8Array,
   client: Deno.NetAddr,

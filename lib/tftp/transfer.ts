@@ -30,13 +30,13 @@ const MIN_BLOCK = 8;
 const MAX_BLOCK = 65464;
 
 /** Milliseconds before a packet is sent again, until the round trip is known. */
-const FIRST_TIMEOUT = 1000;
+const INITIAL_TIMEOUT = 1000;
 
 /** The least that a measured round trip makes of it. */
-const LEAST_TIMEOUT = 300;
+const MIN_TIMEOUT = 300;
 
 /** Round trips that a timeout is. */
-const ROUND_TRIPS = 4;
+const ROUND_TRIPS_PER_TIMEOUT = 4;
 
 /**
  * How much longer each wait is than the one before. The last ones together
@@ -45,13 +45,13 @@ const ROUND_TRIPS = 4;
 const BACK_OFF = 2.5;
 
 /** Milliseconds of the longest wait, but for a client that asked for more. */
-const LONGEST_WAIT = 30_000;
+const MAX_RETRANSMISSION_TIMEOUT = 30_000;
 
 /** Blocks are counted in 16 bits, and begin at 0 again. */
 const BLOCK_MASK = 0xffff;
 
 /** What a transfer and its client have agreed on (RFC 2347). */
-export interface Agreement {
+export interface NegotiatedOptions {
   /** Octets of a block. */
   readonly blockSize: number;
   /** Blocks of a window (RFC 7440). */
@@ -72,7 +72,7 @@ function numberIn(text: string, min: number, max: number): number | undefined {
 }
 
 /** Agrees to those options of a request that are known and make sense. */
-export function agree(request: Request, size: number): Agreement {
+export function negotiate(request: Request, size: number): NegotiatedOptions {
   const acknowledged = new Map<string, string>();
   let blockSize = DEFAULT_BLOCK;
   let askedWindow: number | undefined;
@@ -132,14 +132,14 @@ export class Transfer {
   deadline: number;
 
   readonly #content: Uint8Array;
-  readonly #agreement: Agreement;
+  readonly #options: NegotiatedOptions;
   /** Number of the last block, counted from 1 without wrapping. */
   readonly #lastBlock: number;
   /** The OACK while it is not confirmed. */
   #offer: Uint8Array | undefined;
   #offerDue: boolean;
   /** The last block that the client confirmed. */
-  #confirmed = 0;
+  #acknowledged = 0;
   /** The next block to be sent. */
   #next = 1;
   /** The last block that was ever sent. */
@@ -147,7 +147,7 @@ export class Transfer {
   /** Whether the blocks after `#confirmed` were sent again already. */
   #wentBack = false;
   #timeout: number;
-  #tries = 0;
+  #retransmissions = 0;
   #lastSent: number;
   #lastProgress: number;
   /** The block whose round trip is measured, and when it left. */
@@ -156,18 +156,18 @@ export class Transfer {
 
   /**
    * @param content The file; it must not change meanwhile.
-   * @param agreement What {@linkcode agree} made of the request.
+   * @param options What {@linkcode negotiate} made of the request.
    * @param now Milliseconds of a clock that is never set.
    */
-  constructor(content: Uint8Array, agreement: Agreement, now: number) {
+  constructor(content: Uint8Array, options: NegotiatedOptions, now: number) {
     this.#content = content;
-    this.#agreement = agreement;
-    this.#lastBlock = Math.floor(content.length / agreement.blockSize) + 1;
-    this.#offer = agreement.acknowledged.size > 0
-      ? encodeOptionAcknowledgment(agreement.acknowledged)
+    this.#options = options;
+    this.#lastBlock = Math.floor(content.length / options.blockSize) + 1;
+    this.#offer = options.acknowledged.size > 0
+      ? encodeOptionAcknowledgment(options.acknowledged)
       : undefined;
     this.#offerDue = this.#offer !== undefined;
-    this.#timeout = agreement.timeout ?? FIRST_TIMEOUT;
+    this.#timeout = options.timeout ?? INITIAL_TIMEOUT;
     this.#lastSent = this.#lastProgress = now;
     this.deadline = now + this.#timeout;
   }
@@ -175,21 +175,21 @@ export class Transfer {
   /** Octets of the longest packet that {@linkcode next} writes. */
   get packetSize(): number {
     return Math.max(
-      DATA_HEADER + this.#agreement.blockSize,
+      DATA_HEADER + this.#options.blockSize,
       this.#offer?.length ?? 0,
     );
   }
 
   /** Octets that the client has confirmed. */
-  get sentOctets(): number {
+  get sentBytes(): number {
     return Math.min(
-      this.#confirmed * this.#agreement.blockSize,
+      this.#acknowledged * this.#options.blockSize,
       this.#content.length,
     );
   }
 
   /** Octets of the file. */
-  get totalOctets(): number {
+  get totalBytes(): number {
     return this.#content.length;
   }
 
@@ -197,20 +197,20 @@ export class Transfer {
    * Whether the client is still taken to want it: it was not heard of yet, or
    * not long ago.
    */
-  isFollowed(now: number): boolean {
+  isActive(now: number): boolean {
     return this.state === "offered" ||
-      this.state === "sending" && now - this.#lastProgress < FIRST_TIMEOUT;
+      this.state === "sending" && now - this.#lastProgress < INITIAL_TIMEOUT;
   }
 
   /** Milliseconds since the client has last confirmed something. */
-  standstill(now: number): number {
+  idleTime(now: number): number {
     return now - this.#lastProgress;
   }
 
   /** Whether the client has had its first answer repeated, and is silent. */
-  isForsaken(now: number): boolean {
+  isUnacknowledged(now: number): boolean {
     return this.state === "offered" &&
-      now - this.#lastProgress >= FIRST_TIMEOUT;
+      now - this.#lastProgress >= INITIAL_TIMEOUT;
   }
 
   /** Whether nothing will happen any more. */
@@ -231,8 +231,8 @@ export class Transfer {
       this.#sent(now);
       return this.#offer.length;
     }
-    const { windowSize } = this.#agreement;
-    const end = Math.min(this.#confirmed + windowSize, this.#lastBlock);
+    const { windowSize } = this.#options;
+    const end = Math.min(this.#acknowledged + windowSize, this.#lastBlock);
     if (this.#next > end) return 0;
     const length = this.#writeBlock(packet, this.#next);
     if (this.#timedBlock === 0 && this.#next > this.#highest) {
@@ -253,7 +253,7 @@ export class Transfer {
         this.#acknowledge(bytes[2]! << 8 | bytes[3]!, now);
         break;
       case Opcode.Error:
-        this.#abandon(bytes);
+        this.#onError(bytes);
         break;
     }
   }
@@ -264,13 +264,15 @@ export class Transfer {
     const limit = this.state === "offered"
       ? MAX_TFTP_UNACKNOWLEDGED - 1
       : MAX_TFTP_RETRANSMISSIONS;
-    if (this.#tries >= limit) return this.#fail("the client does not answer");
-    this.#tries++;
+    if (this.#retransmissions >= limit) {
+      return this.#fail("the client does not answer");
+    }
+    this.#retransmissions++;
     this.#timedBlock = 0; // a block sent twice tells no round trip
     this.#goBack();
     this.deadline = now + Math.min(
-      this.#timeout * BACK_OFF ** this.#tries,
-      Math.max(this.#timeout, LONGEST_WAIT),
+      this.#timeout * BACK_OFF ** this.#retransmissions,
+      Math.max(this.#timeout, MAX_RETRANSMISSION_TIMEOUT),
     );
   }
 
@@ -280,7 +282,7 @@ export class Transfer {
   }
 
   #writeBlock(packet: Uint8Array, block: number): number {
-    const { blockSize } = this.#agreement;
+    const { blockSize } = this.#options;
     const start = (block - 1) * blockSize;
     const data = this.#content.subarray(start, start + blockSize);
     packet[0] = 0;
@@ -293,7 +295,7 @@ export class Transfer {
 
   #sent(now: number): void {
     this.#lastSent = now;
-    if (this.#tries === 0) this.deadline = now + this.#timeout;
+    if (this.#retransmissions === 0) this.deadline = now + this.#timeout;
   }
 
   #acknowledge(number: number, now: number): void {
@@ -304,16 +306,16 @@ export class Transfer {
       this.#progress(now);
       return;
     }
-    const ahead = (number - this.#confirmed) & BLOCK_MASK;
+    const ahead = (number - this.#acknowledged) & BLOCK_MASK;
     if (ahead === 0) return this.#acknowledgeAgain(now);
-    const block = this.#confirmed + ahead;
+    const block = this.#acknowledged + ahead;
     // Of an earlier time, or of a block that was never sent.
     if (block > this.#highest) return;
     if (this.#timedBlock !== 0 && block >= this.#timedBlock) {
       this.#measure(now - this.#timedAt);
       this.#timedBlock = 0;
     }
-    this.#confirmed = block;
+    this.#acknowledged = block;
     this.#progress(now);
     if (block === this.#lastBlock) {
       this.state = "complete";
@@ -334,9 +336,11 @@ export class Transfer {
    * nothing: that its block 0 is no answer to an offer says that it guesses.
    */
   #acknowledgeAgain(now: number): void {
-    if (this.state === "offered" || this.#next === this.#confirmed + 1) return;
+    if (this.state === "offered" || this.#next === this.#acknowledged + 1) {
+      return;
+    }
     const waits = now - this.#lastSent >= this.#timeout / 2;
-    if (!waits && (this.#agreement.windowSize === 1 || this.#wentBack)) return;
+    if (!waits && (this.#options.windowSize === 1 || this.#wentBack)) return;
     // A client that wants to be waited for so long is not late before that.
     const patience = Math.max(TFTP_IDLE_TIMEOUT, 2 * this.#timeout);
     if (now - this.#lastProgress > patience) {
@@ -345,34 +349,34 @@ export class Transfer {
     this.#timedBlock = 0;
     this.#goBack();
     this.#wentBack = true;
-    this.#tries = 0;
+    this.#retransmissions = 0;
     this.deadline = now + this.#timeout;
   }
 
   #goBack(): void {
     if (this.#offer !== undefined) this.#offerDue = true;
-    else this.#next = this.#confirmed + 1;
+    else this.#next = this.#acknowledged + 1;
   }
 
   #progress(now: number): void {
     this.state = "sending";
-    this.#tries = 0;
+    this.#retransmissions = 0;
     this.#lastProgress = now;
     this.deadline = now + this.#timeout;
   }
 
   #measure(roundTrip: number): void {
-    if (this.#agreement.timeout !== undefined) return;
+    if (this.#options.timeout !== undefined) return;
     this.#timeout = Math.min(
-      FIRST_TIMEOUT,
-      Math.max(LEAST_TIMEOUT, ROUND_TRIPS * roundTrip),
+      INITIAL_TIMEOUT,
+      Math.max(MIN_TIMEOUT, ROUND_TRIPS_PER_TIMEOUT * roundTrip),
     );
   }
 
-  #abandon(bytes: Uint8Array): void {
+  #onError(bytes: Uint8Array): void {
     const { code, message } = decodeError(bytes);
     if (
-      this.state === "offered" && this.#agreement.askedSize &&
+      this.state === "offered" && this.#options.askedSize &&
       code === ErrorCode.OptionRefused
     ) {
       this.state = "probed";

@@ -14,13 +14,13 @@ import {
   encodeOptionAcknowledgment,
   Opcode,
 } from "../../lib/tftp/packet.ts";
-import { agree } from "../../lib/tftp/transfer.ts";
+import { negotiate } from "../../lib/tftp/transfer.ts";
 
 const [hostname, path] = [Deno.args[0]!, Deno.args[1]!];
 const content = await Deno.readFile(path);
 
 async function transfer(request: Uint8Array, client: Deno.Addr): Promise<void> {
-  const { blockSize, windowSize, acknowledged } = agree(
+  const { blockSize, windowSize, acknowledged } = negotiate(
     decodeRequest(request)!,
     content.length,
   );

@@ -14,7 +14,7 @@ import {
   opcodeOf,
 } from "../../../lib/tftp/packet.ts";
 import { parseRequestPath } from "../../../lib/tftp/server.ts";
-import { agree } from "../../../lib/tftp/transfer.ts";
+import { negotiate } from "../../../lib/tftp/transfer.ts";
 import { spliced } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
@@ -102,7 +102,7 @@ export class TftpPacketTarget implements Target {
         () => ({ request, again }),
       );
     }
-    const { blockSize, windowSize, timeout, acknowledged } = agree(
+    const { blockSize, windowSize, timeout, acknowledged } = negotiate(
       request,
       1234,
     );

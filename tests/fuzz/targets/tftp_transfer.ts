@@ -5,7 +5,11 @@ import {
   TFTP_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
 import { Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
-import { agree, type Agreement, Transfer } from "../../../lib/tftp/transfer.ts";
+import {
+  negotiate,
+  type NegotiatedOptions,
+  Transfer,
+} from "../../../lib/tftp/transfer.ts";
 import { sameOctets } from "../../../lib/net/ipv6.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
@@ -100,7 +104,7 @@ export class TftpTransferTarget implements Target {
 /** A transfer and a client that follows it, or does not. */
 class Session {
   readonly transfer: Transfer;
-  readonly #agreement: Agreement;
+  readonly #agreement: NegotiatedOptions;
   readonly #content: Uint8Array;
   readonly #packet: Uint8Array;
   #now = 1000;
@@ -132,7 +136,7 @@ class Session {
       ["timeout", TIMEOUTS[timeout % TIMEOUTS.length]!],
       ["tsize", (size & 64) === 0 ? "" : "0"],
     ].filter(([, value]) => value !== "") as [string, string][];
-    this.#agreement = agree({
+    this.#agreement = negotiate({
       opcode: Opcode.ReadRequest,
       fileName: "f",
       mode: "octet",
@@ -300,7 +304,7 @@ class Session {
 
   #check(before: string): void {
     const { transfer } = this;
-    const { sentOctets, totalOctets } = transfer;
+    const { sentBytes: sentOctets, totalBytes: totalOctets } = transfer;
     grows.holds(
       sentOctets >= this.#confirmedOctets && sentOctets <= totalOctets &&
         sentOctets <= this.#highest * this.#agreement.blockSize,

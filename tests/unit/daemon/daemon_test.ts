@@ -243,10 +243,10 @@ describe("what an operator reads", () => {
     const mac = 0x5254_0012_3456;
     const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
     const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
-    told.daemon.transferring(mac, "2001:db8:1:2::99", init);
+    told.daemon.onTransfer(mac, "2001:db8:1:2::99", init);
     assertEquals(await told.log(), []);
-    told.daemon.transferring(mac, OWN, init);
-    told.daemon.transferring(mac, "2001:db8:1:2::99", complete);
+    told.daemon.onTransfer(mac, OWN, init);
+    told.daemon.onTransfer(mac, "2001:db8:1:2::99", complete);
     assertEquals(await told.log("state"), [
       "init",
       "jump_to",
@@ -255,8 +255,8 @@ describe("what an operator reads", () => {
       "served_ipxe_over_tftp",
     ]);
     const other = new Told();
-    other.daemon.transferring(mac, EUI, init);
-    other.daemon.transferring(mac, EUI, {
+    other.daemon.onTransfer(mac, EUI, init);
+    other.daemon.onTransfer(mac, EUI, {
       ...init,
       file_name: "autoexec.ipxe",
     });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Alarm } from "../../../lib/tftp/deadline_timer.ts";
+import { DeadlineTimer } from "../../../lib/tftp/deadline_timer.ts";
 import { pause } from "../../support/lab.ts";
 
 /** Milliseconds; timers here may be late by much. */
@@ -11,47 +11,47 @@ const LONG = 60_000;
 function setUp(fromNow: number) {
   const rings: number[] = [];
   const state = { deadline: performance.now() + fromNow };
-  const alarm = new Alarm(
+  const timer = new DeadlineTimer(
     () => state.deadline,
     () => rings.push(performance.now()),
   );
-  return { rings, state, alarm };
+  return { rings, state, alarm: timer };
 }
 
 describe("Alarm", () => {
   it("rings once when the deadline has passed", async () => {
-    const { rings, state, alarm } = setUp(WHILE);
-    alarm.reschedule();
+    const { rings, state, alarm: timer } = setUp(WHILE);
+    timer.reschedule();
     await pause(10 * WHILE);
     assertEquals(rings.length, 1);
     assert(rings[0]! >= state.deadline);
   });
 
   it("does not ring before a deadline that has moved away", async () => {
-    const { rings, state, alarm } = setUp(WHILE);
-    alarm.reschedule();
+    const { rings, state, alarm: timer } = setUp(WHILE);
+    timer.reschedule();
     state.deadline += LONG;
     await pause(5 * WHILE);
     assertEquals(rings, []);
-    alarm.stop();
+    timer.stop();
   });
 
   it("follows a deadline that has come nearer", async () => {
-    const { rings, state, alarm } = setUp(LONG);
-    alarm.reschedule();
+    const { rings, state, alarm: timer } = setUp(LONG);
+    timer.reschedule();
     state.deadline = performance.now() + WHILE;
-    alarm.reschedule();
+    timer.reschedule();
     await pause(10 * WHILE);
     assertEquals(rings.length, 1);
   });
 
   it("rings no more when it was stopped, and again when it follows", async () => {
-    const { rings, alarm } = setUp(WHILE);
-    alarm.reschedule();
-    alarm.stop();
+    const { rings, alarm: timer } = setUp(WHILE);
+    timer.reschedule();
+    timer.stop();
     await pause(5 * WHILE);
     assertEquals(rings, []);
-    alarm.reschedule();
+    timer.reschedule();
     await pause(5 * WHILE);
     assertEquals(rings.length, 1);
   });

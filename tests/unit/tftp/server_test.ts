@@ -39,7 +39,7 @@ describe("TftpServer", () => {
       interfaceName: "lo",
       open: () => Promise.resolve(FILE),
       allows: () => isAllowed,
-      observer: { tftpRefused() {}, transferring() {} },
+      observer: { onTftpRefused() {}, onTransfer() {} },
     });
     server.bind(["::1"]);
     client = Deno.listenDatagram({

@@ -7,7 +7,7 @@ import {
   opcodeOf,
   type Request,
 } from "../../../lib/tftp/packet.ts";
-import { agree, Transfer } from "../../../lib/tftp/transfer.ts";
+import { negotiate, Transfer } from "../../../lib/tftp/transfer.ts";
 import { fc } from "../../support/fast_check.ts";
 
 function request(options: Record<string, string> = {}): Request {
@@ -28,7 +28,7 @@ function ack(block: number): Uint8Array {
 }
 
 function transferOf(octets: Uint8Array, options: Record<string, string> = {}) {
-  return new Transfer(octets, agree(request(options), octets.length), 0);
+  return new Transfer(octets, negotiate(request(options), octets.length), 0);
 }
 
 /** What a transfer sends now: `OACK`, or the number of a block. */
@@ -48,7 +48,7 @@ function sent(transfer: Transfer, now: number): (number | "OACK")[] {
 
 describe("TFTP options", () => {
   const agreed = (options: Record<string, string>, size = 1000) =>
-    Object.fromEntries(agree(request(options), size).acknowledged);
+    Object.fromEntries(negotiate(request(options), size).acknowledged);
 
   for (
     const [asked, answered] of [
@@ -91,10 +91,10 @@ describe("TFTP transfer", () => {
     assertEquals(sent(transfer, 1), [2]);
     transfer.receive(ack(2), 2);
     assertEquals(sent(transfer, 2), [3]);
-    assertEquals(transfer.sentOctets, 1024);
+    assertEquals(transfer.sentBytes, 1024);
     transfer.receive(ack(3), 3);
     assertEquals(transfer.state, "complete");
-    assertEquals(transfer.sentOctets, 1200);
+    assertEquals(transfer.sentBytes, 1200);
     assertEquals(sent(transfer, 4), []);
   });
 
@@ -168,7 +168,7 @@ describe("TFTP transfer", () => {
     transfer.receive(ack(0), 0);
     sent(transfer, 0);
     for (const block of [5, 6, 40, 0xffff]) transfer.receive(ack(block), 1);
-    assertEquals(transfer.sentOctets, 0);
+    assertEquals(transfer.sentBytes, 0);
     assertEquals(sent(transfer, 1), []);
   });
 
@@ -274,7 +274,7 @@ describe("TFTP transfer", () => {
       assert(
         transfer.isOver ===
             (opcodeOf(bytes) === Opcode.Error && bytes.length >= 4) ||
-          transfer.sentOctets === 512,
+          transfer.sentBytes === 512,
       );
     }));
   });
@@ -288,7 +288,7 @@ function download(
   loss: number,
 ): { received: Uint8Array; packets: number; error: string | undefined } {
   const transfer = transferOf(octets, options);
-  const { blockSize, windowSize, acknowledged } = agree(
+  const { blockSize, windowSize, acknowledged } = negotiate(
     request(options),
     octets.length,
   );
