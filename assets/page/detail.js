@@ -18,11 +18,11 @@ import {
 import { noteOf } from "./list.js";
 import {
   bootDuration,
+  escapeControls,
   formatBytes,
   formatDuration,
   LAST_STAGE,
   noteText,
-  shown,
   stageNamed,
   transferText,
 } from "./timeline.js";
@@ -262,7 +262,7 @@ export class Detail {
       "td",
       "event",
       element("span", "what", noteText(event) ?? stageNamed(event).words),
-      element("code", "", ...breakable(shown(event))),
+      element("code", "", ...breakable(escapeControls(event))),
     );
     if (skipped) {
       cell.append(
@@ -274,8 +274,8 @@ export class Detail {
       cell.append(element(
         "span",
         state === "error" ? "file failed" : "file",
-        element("bdi", "", shown(file_name)),
-        ` over ${shown(protocol).toUpperCase()}: ${
+        element("bdi", "", escapeControls(file_name)),
+        ` over ${escapeControls(protocol).toUpperCase()}: ${
           state === "complete"
             ? `${formatBytes(total_bytes)}, complete`
             : transferText(detail)

@@ -5,9 +5,9 @@
  */
 
 import {
+  escapeControls,
   formatDuration,
   LAST_STAGE,
-  shown,
   stageNamed,
   stagesAhead,
   stagesOf,
@@ -278,7 +278,7 @@ export class NowView {
       this.#bar.value = detail.sent_bytes;
       this.#bar.setAttribute(
         "aria-label",
-        `${words}: ${shown(detail.file_name)}`,
+        `${words}: ${escapeControls(detail.file_name)}`,
       );
     }
     const isTold = isGoing || detail?.state === "error";

@@ -127,7 +127,7 @@ export function isStage(event) {
  * @returns {StageNames}
  */
 export function stageNamed(event) {
-  const text = shown(event);
+  const text = escapeControls(event);
   return STAGES.get(event) ?? { short: text, words: text, hue: "ipxe" };
 }
 
@@ -272,7 +272,7 @@ export function transferText({ state, sent_bytes, total_bytes, error }) {
   if (state === "complete") return sent;
   const text = `${sent} of ${formatBytes(total_bytes)}`;
   return state === "error"
-    ? `${shown(error ?? "failed")}, after ${text}`
+    ? `${escapeControls(error ?? "failed")}, after ${text}`
     : text;
 }
 
@@ -334,7 +334,7 @@ const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  *
  * @param {string} text
  */
-export function shown(text) {
+export function escapeControls(text) {
   let result = "";
   for (const character of text) {
     const next = UNSHOWABLE.test(character)

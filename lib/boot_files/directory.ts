@@ -6,7 +6,7 @@
  */
 
 import { eTag } from "@std/http/etag";
-import { fingerprint } from "./file_version.ts";
+import { fileVersion } from "./file_version.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import type { Validators } from "../http/conditional_request.ts";
 
@@ -16,7 +16,7 @@ export interface NetbootFile extends Validators {
   readonly path: string;
   readonly size: number;
   /** What tells whether it is still the same. */
-  readonly fingerprint: string;
+  readonly version: string;
   /** What firmware and browsers take it for. */
   readonly type: string;
 }
@@ -95,12 +95,12 @@ export class NetbootFiles {
       const info = await Deno.stat(path);
       // Opening a pipe would wait for its other end.
       if (!info.isFile) return undefined;
-      const print = fingerprint(info);
+      const version = fileVersion(info);
       return {
         path,
         size: info.size,
-        fingerprint: print,
-        etag: await eTag(print),
+        version,
+        etag: await eTag(version),
         modified: info.mtime ?? new Date(0),
         type: typeOf(relative),
       };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fingerprint } from "./file_version.ts";
+import { fileVersion } from "./file_version.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { delay } from "../overload/timeout.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
@@ -20,7 +20,7 @@ export interface GivenIpxeFiles {
 
 /** A file as it was when it was read; whoever asks meanwhile waits for it. */
 interface Loaded {
-  readonly fingerprint: string;
+  readonly version: string;
   /** `undefined` if it became another one while it was read. */
   readonly content: Promise<Uint8Array | undefined>;
 }
@@ -83,7 +83,7 @@ export class IpxeFiles {
           await delay(QUIET);
           continue;
         }
-        const content = await this.#load(key, path, fingerprint(info));
+        const content = await this.#load(key, path, fileVersion(info));
         if (content !== undefined) return content;
       }
     } catch {
@@ -96,11 +96,11 @@ export class IpxeFiles {
   #load(
     key: IpxeBuild | "script",
     path: string | URL,
-    print: string,
+    version: string,
   ): Promise<Uint8Array | undefined> {
     let loaded = this.#loaded.get(key);
-    if (loaded?.fingerprint !== print) {
-      loaded = { fingerprint: print, content: contentAt(path, print) };
+    if (loaded?.version !== version) {
+      loaded = { version, content: contentAt(path, version) };
       this.#loaded.set(key, loaded);
     }
     return loaded.content;
@@ -115,22 +115,22 @@ function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
 /** Looked at after reading as well: what is served was never half another. */
 async function contentAt(
   path: string | URL,
-  print: string,
+  version: string,
 ): Promise<Uint8Array | undefined> {
   const content = await contentOf(path);
-  return fingerprint(await Deno.stat(path)) === print ? content : undefined;
+  return fileVersion(await Deno.stat(path)) === version ? content : undefined;
 }
 
 async function contentOf(path: string | URL): Promise<Uint8Array> {
-  const octets = await Deno.readFile(path);
+  const packed = await Deno.readFile(path);
   return path instanceof URL && path.pathname.endsWith(".gz")
-    ? await unpacked(octets)
-    : octets;
+    ? await unpacked(packed)
+    : packed;
 }
 
-async function unpacked(octets: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function unpacked(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const unpacking = new DecompressionStream("gzip");
-  return await new Response(new Blob([octets]).stream().pipeThrough(unpacking))
+  return await new Response(new Blob([packed]).stream().pipeThrough(unpacking))
     .bytes();
 }
 

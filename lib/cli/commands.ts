@@ -7,7 +7,7 @@
 import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { DaemonSettings } from "../daemon/config.ts";
-import { Log, shown } from "../telemetry/log.ts";
+import { escapeControls, Log } from "../telemetry/log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { FULL_VERSION } from "../telemetry/version.ts";
@@ -67,13 +67,13 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
   if (word !== undefined && word !== "check") {
     throw new UsageError(
       `unknown word "${
-        shown(word)
+        escapeControls(word)
       }"; the words are check, address and watch, and --help shows the options`,
     );
   }
   if (rest.length > 0) {
     throw new UsageError(
-      `"${shown(rest[0]!)}" is too much: check takes options only`,
+      `"${escapeControls(rest[0]!)}" is too much: check takes options only`,
     );
   }
   const settings = settingsOf(options);
@@ -99,7 +99,9 @@ function printAddresses(
     const mac = parseMac(text);
     if (mac === undefined || !isUnicastMac(mac)) {
       throw new UsageError(
-        `"${shown(text)}" is not a machine's MAC such as 02:00:5e:00:53:01`,
+        `"${
+          escapeControls(text)
+        }" is not a machine's MAC such as 02:00:5e:00:53:01`,
       );
     }
     return mac;

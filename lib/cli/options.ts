@@ -18,12 +18,12 @@ import {
   TemplateError,
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
-import { LOG_FORMATS, LOG_LEVELS, shown } from "../telemetry/log.ts";
+import { escapeControls, LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import {
-  type GivenAddress,
   isLinkLocal,
   isMulticast,
   isUnspecified,
+  type ParsedAddress,
   parseIpv6,
 } from "../net/ipv6.ts";
 import { type MacPattern, parseMacPattern } from "../net/mac.ts";
@@ -61,7 +61,7 @@ export interface OptionSpec<Value> {
 class Rejection extends Error {}
 
 function reject(text: string, accepted: string): never {
-  throw new Rejection(`"${shown(text)}" is not ${accepted}`);
+  throw new Rejection(`"${escapeControls(text)}" is not ${accepted}`);
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {
@@ -88,11 +88,11 @@ function unicastAddress(text: string): Uint8Array {
     : address;
 }
 
-function globalAddress(text: string): GivenAddress {
+function globalAddress(text: string): ParsedAddress {
   const bytes = parseIpv6(text);
   if (
     bytes === undefined || isMulticast(bytes) || isLinkLocal(bytes) ||
-    bytes.subarray(0, 8).every((octet) => octet === 0)
+    bytes.subarray(0, 8).every((byte) => byte === 0)
   ) {
     return reject(
       text,
@@ -128,7 +128,7 @@ function template(text: string): UrlTemplate {
     return parseTemplate(text);
   } catch (error) {
     if (error instanceof TemplateError) {
-      throw new Rejection(`"${shown(text)}", ${error.message}`);
+      throw new Rejection(`"${escapeControls(text)}", ${error.message}`);
     }
     throw error;
   }
@@ -563,14 +563,14 @@ function withTwoDashes(args: readonly string[]): string[] {
     const name = NAMES.find((name) => name === match[1]);
     if (name === undefined) {
       throw new UsageError(
-        `unknown option ${shown(arg)}; --help lists all of them`,
+        `unknown option ${escapeControls(arg)}; --help lists all of them`,
       );
     }
     const value = match[2];
     if (isSwitch(name)) {
       if (value !== undefined && !["", "true", "false"].includes(value)) {
         throw new UsageError(
-          `--${name} takes no value, "${shown(value)}" was given`,
+          `--${name} takes no value, "${escapeControls(value)}" was given`,
         );
       }
       if (value === undefined || value === "true") normal.push(`--${name}`);

@@ -23,12 +23,16 @@ import type { KeyPairFiles } from "../http/tls_reload.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
-import { type LogFormat, type LogLevel, shown } from "../telemetry/log.ts";
+import {
+  escapeControls,
+  type LogFormat,
+  type LogLevel,
+} from "../telemetry/log.ts";
 import { listInterfaces } from "../net/interface.ts";
 import {
   BASE_BYTES,
+  equalBytes,
   parseIpv6,
-  sameOctets,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
@@ -57,14 +61,14 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   const notices: string[] = [];
   for (const [index, { text, bytes }] of bases.entries()) {
     const twin = bases.slice(0, index).find((other) =>
-      sameOctets(other.bytes, 0, bytes, 0, SUBNET_BYTES)
+      equalBytes(other.bytes, 0, bytes, 0, SUBNET_BYTES)
     );
     if (twin !== undefined) {
       throw new UsageError(
         `--base-address: ${twin.text} and ${text} are in the same /64, but a relay's link-address can only tell links of different /64s apart`,
       );
     }
-    if (bytes.subarray(BASE_BYTES).some((octet) => octet !== 0)) {
+    if (bytes.subarray(BASE_BYTES).some((byte) => byte !== 0)) {
       notices.push(
         `the last 48 bits of --base-address ${text} do not count: each machine's MAC takes their place`,
       );
@@ -116,13 +120,15 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   if (netbootDirectory !== undefined && !isDirectory(netbootDirectory)) {
     notices.push(
       `--netboot-dir ${
-        shown(netbootDirectory)
+        escapeControls(netbootDirectory)
       } is not there: its files are served as soon as it is`,
     );
   }
   if (given.names !== undefined && fileSize(given.names) === undefined) {
     notices.push(
-      `--names ${shown(given.names)} is not there: it is read as soon as it is`,
+      `--names ${
+        escapeControls(given.names)
+      } is not there: it is read as soon as it is`,
     );
   }
   const tls = keyPairFiles(given);
@@ -161,7 +167,7 @@ function mustMakeUrls(template: UrlTemplate, given: GivenOptions): void {
     if (isBootUrl(url)) continue;
     throw new UsageError(
       `--http-boot-url-template: for machines of ${text} it makes "${
-        shown(url)
+        escapeControls(url)
       }", which is no URL; an address in brackets must be whole`,
     );
   }
@@ -238,11 +244,11 @@ function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
 function mustBeFile(name: OptionName, path: string): void {
   const size = fileSize(path);
   if (size === undefined) {
-    throw new UsageError(`--${name}: there is no file ${shown(path)}`);
+    throw new UsageError(`--${name}: there is no file ${escapeControls(path)}`);
   }
   if (size > MAX_TFTP_FILE) {
     throw new UsageError(
-      `--${name}: ${shown(path)} is larger than the ${
+      `--${name}: ${escapeControls(path)} is larger than the ${
         MAX_TFTP_FILE / 1024 / 1024
       } MiB that TFTP serves`,
     );
@@ -292,7 +298,7 @@ function soleInterface(given: GivenOptions): string {
   const base = given["base-address"][0]!;
   const names = listInterfaces().filter(({ addresses }) =>
     addresses.some((address) =>
-      sameOctets(parseIpv6(address)!, 0, base.bytes, 0, SUBNET_BYTES)
+      equalBytes(parseIpv6(address)!, 0, base.bytes, 0, SUBNET_BYTES)
     )
   ).map(({ name }) => name);
   if (names.length === 1) return names[0]!;

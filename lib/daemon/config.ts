@@ -14,7 +14,7 @@ import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
-import type { GivenAddress } from "../net/ipv6.ts";
+import type { ParsedAddress } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
 
 /** What a daemon is set up with. */
@@ -26,7 +26,7 @@ export interface DaemonSettings {
   /** Where machines boot from; `undefined`: they get no instructions. */
   readonly template: UrlTemplate | undefined;
   /** This daemon's address in URLs, where it is not to be found out. */
-  readonly bootAddress: GivenAddress | undefined;
+  readonly bootAddress: ParsedAddress | undefined;
   /** `listed`: instructions for machines with a netboot directory only. */
   readonly bootPolicy: "always" | "listed";
   readonly netbootDirectory: string | undefined;

@@ -50,7 +50,7 @@ import {
   NEW_MACHINE_BURST,
   NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../overload/limits.ts";
-import { type Log, shown } from "../telemetry/log.ts";
+import { escapeControls, type Log } from "../telemetry/log.ts";
 import { MachineLog } from "./machine_log.ts";
 import { EventStream } from "../http/event_stream.ts";
 import { MachineWriter } from "../machines/json.ts";
@@ -72,12 +72,12 @@ import { AccessList } from "../net/access.ts";
 import { InterfaceMonitor, type NetworkInterface } from "../net/interface.ts";
 import {
   addressOf,
-  type GivenAddress,
+  equalBytes,
   IPV6_LENGTH,
   isLinkLocal,
   macOfEui64,
+  type ParsedAddress,
   parseIpv6,
-  sameOctets,
 } from "../net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import { OnceAMinute } from "../telemetry/once_a_minute.ts";
@@ -544,7 +544,7 @@ export class Daemon
     // Who only asks for information has no address from here.
     if (packet.type === MessageType.InformationRequest) return;
     const { subnets } = this.#settings.answers;
-    const at = subnets.indexOf(subnet as GivenAddress);
+    const at = subnets.indexOf(subnet as ParsedAddress);
     const known = this.#machines.see(clientMac.mac);
     if (known === undefined) {
       const bound = packet.type === MessageType.Solicit
@@ -589,7 +589,7 @@ export class Daemon
     this.#log.warning(
       "names_malformed",
       `${problems.length} lines of ${namesFile} are no MAC and name; the first is line ${first.line}: ${
-        shown(first.text)
+        escapeControls(first.text)
       }`,
     );
   }
@@ -655,7 +655,7 @@ export class Daemon
     const subnetIndex = isLinkLocal(address)
       ? macOfEui64(address) === mac ? 0 : -1
       : subnets.findIndex(({ bytes }) =>
-        sameOctets(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
+        equalBytes(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
       );
     return subnetIndex === -1 ||
         !this.#otherMessageBucket.tryTake(performance.now())

@@ -7,7 +7,7 @@
 
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
-import { type Log, type LogFields, shown } from "../telemetry/log.ts";
+import { escapeControls, type Log, type LogFields } from "../telemetry/log.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";
@@ -111,7 +111,7 @@ export class MachineLog {
     const server = mac === NO_MAC ? undefined : formatMac(mac);
     const named = `${interfaceName}, ${
       server === undefined ? "" : `with MAC ${server} and `
-    }DUID ${shown(duid)}`;
+    }DUID ${escapeControls(duid)}`;
     const fields = { server_duid: duid, server_mac: server };
     if (misaddressedClient === undefined) {
       return this.#log.info(
@@ -152,9 +152,10 @@ export class MachineLog {
   #about(mac: Mac): { who: string; fields: LogFields } {
     const text = formatMac(mac);
     const name = this.#names.of(mac);
-    return name === undefined
-      ? { who: text, fields: { mac: text } }
-      : { who: `${text} (${shown(name)})`, fields: { mac: text, name } };
+    return name === undefined ? { who: text, fields: { mac: text } } : {
+      who: `${text} (${escapeControls(name)})`,
+      fields: { mac: text, name },
+    };
   }
 
   #addressOf({ mac, subnetIndex }: Machine): string {
@@ -173,7 +174,7 @@ export function transferText(
   { file_name, state, sent_bytes, total_bytes, error }: TransferDetail,
 ): string {
   return `${
-    shown(file_name)
+    escapeControls(file_name)
   }, ${state}, ${sent_bytes} of ${total_bytes} octets` +
-    (error === undefined ? "" : `: ${shown(error)}`);
+    (error === undefined ? "" : `: ${escapeControls(error)}`);
 }

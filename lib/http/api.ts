@@ -13,7 +13,7 @@ import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
-import { decoded, sentence, type Target } from "./responses.ts";
+import { decoded, type Target, textResponse } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
 /** What the API tells of. */
@@ -68,8 +68,8 @@ export class Api {
   health(): Response {
     const problem = this.#parts.problem();
     return problem === undefined
-      ? sentence(200, "ok", NOW)
-      : sentence(503, problem, NOW);
+      ? textResponse(200, "ok", NOW)
+      : textResponse(503, problem, NOW);
   }
 
   /** Answers GET of what happens, to `client`. */
@@ -86,7 +86,7 @@ export class Api {
         : undefined,
     });
     if (body === undefined) {
-      return sentence(503, "too many read the events already", {
+      return textResponse(503, "too many read the events already", {
         "retry-after": "60",
       });
     }
@@ -119,5 +119,5 @@ export class Api {
 }
 
 function badMac(where: string): Response {
-  return sentence(400, `${where} takes a MAC such as 02:00:5e:00:53:01`);
+  return textResponse(400, `${where} takes a MAC such as 02:00:5e:00:53:01`);
 }

@@ -13,7 +13,7 @@ import { evaluateConditions, evaluateRange } from "./conditional_request.ts";
 import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
 import type { NetbootFile, NetbootFiles } from "../boot_files/directory.ts";
-import { decoded, sentence } from "./responses.ts";
+import { decoded, textResponse } from "./responses.ts";
 
 /** The file whose download is a stage of a boot. */
 const BOOT_FILE = "boot.efi";
@@ -54,13 +54,13 @@ export class Netboot {
     const [, macText, escaped] = /^\/mac\/([^/]*)(?:\/(.*))?$/s.exec(path)!;
     const mac = parseMac(decoded(macText!));
     if (mac === undefined) {
-      return sentence(
+      return textResponse(
         400,
         "the path is /mac/MAC/FILE, MAC as 02:00:5e:00:53:01",
       );
     }
     const file = await this.#files?.find(mac, escaped ?? "");
-    if (file === undefined) return sentence(404, "not found");
+    if (file === undefined) return textResponse(404, "not found");
     return await this.#send(request, file, {
       mac,
       client,
@@ -93,7 +93,7 @@ export class Netboot {
       case "not_modified":
         return new Response(null, { status: 304, headers });
       case "precondition_failed":
-        return sentence(412, "the file is another one by now");
+        return textResponse(412, "the file is another one by now");
     }
     if (request.method === "HEAD") {
       headers.set("content-length", String(file.size));
@@ -101,7 +101,7 @@ export class Netboot {
     }
     const range = evaluateRange(request.headers, file.size, file);
     if (range === "unsatisfiable") {
-      return sentence(416, "the file is shorter", {
+      return textResponse(416, "the file is shorter", {
         "content-range": `bytes */${file.size}`,
       });
     }
@@ -126,10 +126,10 @@ export class Netboot {
         report,
       );
     } catch {
-      return sentence(404, "not found");
+      return textResponse(404, "not found");
     }
     if (body === undefined) {
-      return sentence(503, "too many downloads at once", {
+      return textResponse(503, "too many downloads at once", {
         "retry-after": "10",
       });
     }

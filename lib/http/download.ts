@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fingerprint } from "../boot_files/file_version.ts";
+import { fileVersion } from "../boot_files/file_version.ts";
 import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
@@ -91,7 +91,7 @@ export class Downloads {
     let handedOn: ArrayBuffer | undefined;
     return new ReadableStream({
       pull: async (controller) => {
-        giveUp(handedOn);
+        detachBuffer(handedOn);
         handedOn = undefined;
         const length = Math.min(this.chunkSize, size - sentBytes);
         await this.#byteBudget.acquire(length);
@@ -137,7 +137,7 @@ export class Downloads {
  * of them takes more time than the downloads themselves. Whoever has not taken
  * them finds none: a response is broken then, never mixed.
  */
-function giveUp(memory: ArrayBuffer | undefined): void {
+function detachBuffer(memory: ArrayBuffer | undefined): void {
   memory?.transfer(0);
 }
 
@@ -160,5 +160,5 @@ async function isUnchanged(
   handle: Deno.FsFile,
   file: NetbootFile,
 ): Promise<boolean> {
-  return fingerprint(await handle.stat()) === file.fingerprint;
+  return fileVersion(await handle.stat()) === file.version;
 }

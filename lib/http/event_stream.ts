@@ -358,9 +358,9 @@ export class EventStream {
       if (text.length >= MAX_BATCH) break;
       if (number % CLOCK_CHECK_INTERVAL === 0 && performance.now() > end) break;
     }
-    const octets = this.#encoder.encode(text);
-    this.#recent.push({ first, last: this.#position, bytes: octets });
-    this.#recentBytes += octets.length;
+    const bytes = this.#encoder.encode(text);
+    this.#recent.push({ first, last: this.#position, bytes });
+    this.#recentBytes += bytes.length;
     if (this.#recentBytes > MAX_RECENT_EVENT_BYTES) this.#evictBatches();
     return concerned;
   }

@@ -5,7 +5,7 @@
  */
 
 /** A status and a sentence that tells why. */
-export function sentence(
+export function textResponse(
   status: number,
   text: string,
   headers: Record<string, string> = {},

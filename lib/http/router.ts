@@ -18,7 +18,7 @@ import {
 } from "./host_check.ts";
 import type { Netboot } from "./boot_files.ts";
 import type { PageAnswers } from "./web_ui/responses.ts";
-import { sentence, type Target, targetOf } from "./responses.ts";
+import { type Target, targetOf, textResponse } from "./responses.ts";
 
 /** What a handler works with. */
 export interface HandlerOptions {
@@ -78,14 +78,14 @@ export class Handler {
   ): Promise<Response> {
     const { allows, netboot } = this.#options;
     const { client, protocol } = circumstances;
-    if (!allows(client)) return sentence(403, "this address is not served");
+    if (!allows(client)) return textResponse(403, "this address is not served");
     if (!isOneHost(request.headers.get("host") ?? "")) {
-      return sentence(400, "the Host header is no host");
+      return textResponse(400, "the Host header is no host");
     }
     const target = targetOf(request.url);
-    if (target === undefined) return sentence(400, "no path");
+    if (target === undefined) return textResponse(400, "no path");
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return sentence(405, "only GET and HEAD", { allow: "GET, HEAD" });
+      return textResponse(405, "only GET and HEAD", { allow: "GET, HEAD" });
     }
     if (target.path.startsWith("/mac/")) {
       return await netboot.handle(request, target.path, client, protocol);
@@ -105,24 +105,25 @@ export class Handler {
     if (target.path === "/healthz") return api.health();
     const host = headers.get("host") ?? target.authority;
     if (!hosts.has(host) || !hosts.has(target.authority)) {
-      return sentence(
+      return textResponse(
         421,
         "this host name is not served; --http-host takes further ones",
       );
     }
     const origin = headers.get("origin");
     if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
-      return sentence(403, "pages from elsewhere are not served");
+      return textResponse(403, "pages from elsewhere are not served");
     }
     if (target.path === "/events") return api.events(target, headers, client);
     const release = this.quota.acquire(client);
     if (release === undefined) {
-      return sentence(503, "too many are being answered already", {
+      return textResponse(503, "too many are being answered already", {
         "retry-after": "10",
       });
     }
     completed.then(release, release);
     return api.respond(target) ??
-      await page.respond(target.path, headers) ?? sentence(404, "not found");
+      await page.respond(target.path, headers) ??
+      textResponse(404, "not found");
   }
 }

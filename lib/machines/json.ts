@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addressOf, formatIpv6, type GivenAddress } from "../net/ipv6.ts";
+import { addressOf, formatIpv6, type ParsedAddress } from "../net/ipv6.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import type { MachineEvent } from "./event_history.ts";
 import type { Machine, MachineRegistry } from "./registry.ts";
@@ -39,10 +39,10 @@ export interface MachineEventJson {
 /** Writes what a registry knows. */
 export class MachineWriter {
   readonly #registry: MachineRegistry;
-  readonly #subnets: readonly GivenAddress[];
+  readonly #subnets: readonly ParsedAddress[];
 
   /** @param subnets The base addresses that machines' links are indices of. */
-  constructor(registry: MachineRegistry, subnets: readonly GivenAddress[]) {
+  constructor(registry: MachineRegistry, subnets: readonly ParsedAddress[]) {
     this.#registry = registry;
     this.#subnets = subnets;
   }

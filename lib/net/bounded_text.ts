@@ -10,7 +10,7 @@
  *
  * @throws what reading throws.
  */
-export async function readText(
+export async function readBoundedText(
   { body }: Response,
   limit: number,
 ): Promise<string | undefined> {

@@ -7,7 +7,7 @@
 import { type Mac, NO_MAC, readMac, writeMac } from "./mac.ts";
 
 /** An address as somebody wrote it, and its 16 octets. */
-export interface GivenAddress {
+export interface ParsedAddress {
   readonly text: string;
   readonly bytes: Uint8Array;
 }
@@ -25,7 +25,7 @@ export function parseIpv6Into(
   out: Uint8Array,
   at: number,
 ): boolean {
-  let octets = 0;
+  let byteCount = 0;
   let gap = -1;
   let index = 0;
   const end = text.length;
@@ -35,7 +35,7 @@ export function parseIpv6Into(
     index = 2;
   }
   while (index < end) {
-    if (octets === IPV6_LENGTH) return false;
+    if (byteCount === IPV6_LENGTH) return false;
     const groupStart = index;
     let value = 0;
     let digits = 0;
@@ -52,28 +52,32 @@ export function parseIpv6Into(
     }
     if (digits === 0) return false;
     if (index < end && code === 0x2e) {
-      if (octets > IPV6_LENGTH - 4) return false;
-      if (!parseIpv4Into(text, groupStart, out, at + octets)) return false;
-      octets += 4;
+      if (byteCount > IPV6_LENGTH - 4) return false;
+      if (!parseIpv4Into(text, groupStart, out, at + byteCount)) return false;
+      byteCount += 4;
       break;
     }
-    out[at + octets] = value >> 8;
-    out[at + octets + 1] = value;
-    octets += 2;
+    out[at + byteCount] = value >> 8;
+    out[at + byteCount + 1] = value;
+    byteCount += 2;
     if (index === end) break;
     if (code !== 0x3a) return false;
     index++;
     if (index === end) return false;
     if (text.charCodeAt(index) === 0x3a) {
       if (gap !== -1) return false;
-      gap = octets;
+      gap = byteCount;
       index++;
     }
   }
-  if (gap === -1) return octets === IPV6_LENGTH;
-  if (octets > IPV6_LENGTH - 2) return false;
-  out.copyWithin(at + IPV6_LENGTH - (octets - gap), at + gap, at + octets);
-  out.fill(0, at + gap, at + IPV6_LENGTH - (octets - gap));
+  if (gap === -1) return byteCount === IPV6_LENGTH;
+  if (byteCount > IPV6_LENGTH - 2) return false;
+  out.copyWithin(
+    at + IPV6_LENGTH - (byteCount - gap),
+    at + gap,
+    at + byteCount,
+  );
+  out.fill(0, at + gap, at + IPV6_LENGTH - (byteCount - gap));
   return true;
 }
 
@@ -149,14 +153,14 @@ export function isMulticast(bytes: Uint8Array, at = 0): boolean {
 }
 
 /** Whether the first `octets` octets at the two places are the same. */
-export function sameOctets(
+export function equalBytes(
   a: Uint8Array,
   aAt: number,
   b: Uint8Array,
   bAt: number,
-  octets: number,
+  byteCount: number,
 ): boolean {
-  for (let index = 0; index < octets; index++) {
+  for (let index = 0; index < byteCount; index++) {
     if (a[aAt + index] !== b[bAt + index]) return false;
   }
   return true;

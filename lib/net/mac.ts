@@ -45,9 +45,9 @@ const HEX = "0123456789abcdef";
 export function formatMac(mac: Mac): string {
   let text = "";
   for (let divisor = 0x100_0000_0000; divisor >= 1; divisor /= 256) {
-    const octet = Math.floor(mac / divisor) & 0xff;
+    const byte = Math.floor(mac / divisor) & 0xff;
     if (text !== "") text += ":";
-    text += HEX[octet >> 4]! + HEX[octet & 15]!;
+    text += HEX[byte >> 4]! + HEX[byte & 15]!;
   }
   return text;
 }

@@ -31,10 +31,10 @@ function convert(bytes: Uint8Array): Uint8Array {
   const converted = new Uint8Array(bytes.length + extra);
   let at = 0;
   for (let index = 0; index < bytes.length; index++) {
-    const octet = bytes[index]!;
-    if (octet === LF) converted[at++] = CR;
-    converted[at++] = octet;
-    if (octet === CR) converted[at++] = 0;
+    const byte = bytes[index]!;
+    if (byte === LF) converted[at++] = CR;
+    converted[at++] = byte;
+    if (byte === CR) converted[at++] = 0;
   }
   return converted;
 }

@@ -437,7 +437,7 @@ function isRetransmittedRequest(
 ): boolean {
   return transfer.isActive(performance.now()) &&
     bytes.length === asked.length &&
-    bytes.every((octet, index) => octet === asked[index]);
+    bytes.every((byte, index) => byte === asked[index]);
 }
 
 /** Tells how far a transfer is; who never confirmed anything is nobody. */

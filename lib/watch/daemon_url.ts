@@ -4,7 +4,7 @@
  * @module
  */
 
-import { shown } from "../telemetry/log.ts";
+import { escapeControls } from "../telemetry/log.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseAddress } from "../net/prefix.ts";
@@ -43,21 +43,23 @@ export function parseDaemonUrl(text: string): DaemonUrl {
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new DaemonUrlError(
       `"${
-        shown(text)
+        escapeControls(text)
       }" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address`,
     );
   }
   if (url.username !== "" || url.password !== "") {
     throw new DaemonUrlError(
       `"${
-        shown(text)
+        escapeControls(text)
       }" has a user name or a password in it, which a daemon never asks for: leave it out`,
     );
   }
   const mac = url.searchParams.get("mac");
   if (mac !== null && parseMac(mac) === undefined) {
     throw new DaemonUrlError(
-      `"${shown(mac)}" is not a machine's MAC such as 02:00:5e:00:53:01`,
+      `"${
+        escapeControls(mac)
+      }" is not a machine's MAC such as 02:00:5e:00:53:01`,
     );
   }
   url.hash = "";
@@ -100,7 +102,7 @@ function mustHaveNoZone(text: string, authority: string): void {
   if (!authority.includes("%")) return;
   throw new DaemonUrlError(
     `"${
-      shown(text)
+      escapeControls(text)
     }" names a link-local address with its interface, which a URL cannot: give another address of that daemon`,
   );
 }

@@ -5,7 +5,7 @@
  */
 
 import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
-import { shown } from "../telemetry/log.ts";
+import { escapeControls } from "../telemetry/log.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";
@@ -148,7 +148,7 @@ export class Follower {
       if (body !== null && /^text\/event-stream\s*(;|$)/i.test(type)) return;
       throw new Refusal(
         `${events.pathname} answers with ${
-          shown(type)
+          escapeControls(type)
         } instead of events: is there a dhcpv6macd?`,
       );
     }
@@ -220,13 +220,13 @@ function refusalText(status: number, host: string, path: string): string {
       return "it refuses this host (status 403): give that daemon --http-allow with this host's address, or a prefix that holds it";
     case 404:
       return `it has no ${
-        shown(path)
+        escapeControls(path)
       } (status 404): leave the path out, and see whether there is a dhcpv6macd that has events`;
     case 421:
       return `it does not answer to the name ${
-        shown(host)
+        escapeControls(host)
       } (status 421): give that daemon --http-host ${
-        shown(host)
+        escapeControls(host)
       }, or use its address`;
     default:
       return `it answers with status ${status}: is there a dhcpv6macd, with nothing between?`;
@@ -263,7 +263,7 @@ async function within<T>(
 /** What went wrong, without all that `fetch` puts before it. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return shown(
+  return escapeControls(
     message.replace(/^error sending request[^)]*\)[^:]*: /, "")
       .replace(/^client error \([A-Za-z]+\): /, ""),
   );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readText } from "../net/bounded_text.ts";
+import { readBoundedText } from "../net/bounded_text.ts";
 import { MAX_NAMES_BYTES } from "../overload/limits.ts";
 
 /** Milliseconds that an answer gets, names being no reason to wait. */
@@ -19,7 +19,7 @@ export async function fetchNames(
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER)]),
     });
-    const text = await readText(response, MAX_NAMES_BYTES);
+    const text = await readBoundedText(response, MAX_NAMES_BYTES);
     return response.ok && text !== undefined ? namesOf(text) : undefined;
   } catch {
     // Lines are as true without a name, and the stream says what is wrong.

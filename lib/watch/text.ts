@@ -4,7 +4,7 @@
  * @module
  */
 
-import { shown } from "../telemetry/log.ts";
+import { escapeControls } from "../telemetry/log.ts";
 import { type EventName, isNote } from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { FIRST, JUMP, type MachineEvent, transferOf } from "./message.ts";
@@ -70,8 +70,8 @@ export class Columns {
 
   /** Makes room for a name and an address before the line that has them. */
   expect(name: string | undefined, address: string): void {
-    this.fit("name", shown(name ?? ""), MAX_NAME_WIDTH);
-    this.fit("address", shown(address));
+    this.fit("name", escapeControls(name ?? ""), MAX_NAME_WIDTH);
+    this.fit("address", escapeControls(address));
   }
 
   /** `text` with blanks behind it. */
@@ -113,11 +113,11 @@ export function line(
   const cells = [
     paint("faint", timeText(at, now)),
     labelled
-      ? paint("label", columns.fit("label", shown(labels.join(","))))
+      ? paint("label", columns.fit("label", escapeControls(labels.join(","))))
       : "",
-    paint("mac", columns.fit("mac", shown(mac))),
-    columns.fit("name", shown(name ?? ""), MAX_NAME_WIDTH),
-    columns.fit("address", shown(address)),
+    paint("mac", columns.fit("mac", escapeControls(mac))),
+    columns.fit("name", escapeControls(name ?? ""), MAX_NAME_WIDTH),
+    columns.fit("address", escapeControls(address)),
     words,
   ];
   return cells.filter((cell) => cell !== "").join(GAP);
@@ -170,7 +170,7 @@ export function timelineWords(
 function eventWords(event: MachineEvent, elapsed: number, paint: Paint) {
   const transfer = transferOf(event);
   if (transfer !== undefined) return transferWords(transfer, elapsed, paint);
-  const words = STAGES.get(event.event)?.[0] ?? shown(event.event);
+  const words = STAGES.get(event.event)?.[0] ?? escapeControls(event.event);
   return paint(
     isNote(event.event) ? "bad" : event.event === "os_init" ? "good" : "busy",
     words,
@@ -178,7 +178,7 @@ function eventWords(event: MachineEvent, elapsed: number, paint: Paint) {
 }
 
 function stageName(stage: string): string {
-  return STAGES.get(stage)?.[1] ?? shown(stage);
+  return STAGES.get(stage)?.[1] ?? escapeControls(stage);
 }
 
 function transferWords(
@@ -187,7 +187,7 @@ function transferWords(
   elapsed: number,
   paint: Paint,
 ): string {
-  const what = `${shown(file_name)} over ${shown(protocol)}`;
+  const what = `${escapeControls(file_name)} over ${escapeControls(protocol)}`;
   const part = `${percentText(sent_bytes, total_bytes)}${GAP}${
     bytesText(sent_bytes, total_bytes)
   }`;
@@ -195,7 +195,7 @@ function transferWords(
     return paint(
       "bad",
       `failed to load ${what}${GAP}${part}: ${
-        shown(error ?? "no reason given")
+        escapeControls(error ?? "no reason given")
       }`,
     );
   }

@@ -21,9 +21,9 @@ import {
 } from "../../lib/dhcpv6/wire/packet.ts";
 import {
   addressOf,
+  equalBytes,
   formatIpv6,
   parseIpv6,
-  sameOctets,
 } from "../../lib/net/ipv6.ts";
 
 /** Milliseconds that the last answers get. */
@@ -77,7 +77,7 @@ function isRight(message: Message): boolean {
   const duid = linkLayerDuid(mac);
   return message.type === MessageType.Advertise && clientId !== undefined &&
     iaNa !== undefined && clientId.length === duid.length &&
-    sameOctets(clientId, 0, duid, 0, duid.length) &&
+    equalBytes(clientId, 0, duid, 0, duid.length) &&
     new DataView(iaNa.buffer).getUint32(0) === message.transactionId &&
     formatIpv6(iaNa, 16) === formatIpv6(addressOf(base, mac));
 }

@@ -5,9 +5,9 @@
  */
 
 import {
+  equalBytes,
   IPV6_LENGTH,
   parseIpv6,
-  sameOctets,
   SUBNET_BYTES,
 } from "../../net/ipv6.ts";
 import type { Subnet } from "./responder.ts";
@@ -34,12 +34,12 @@ export function bootAddressesOf(
   addresses: readonly string[],
 ): BootAddresses {
   const inSubnet = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
-    .filter(({ bytes }) => sameOctets(bytes, 0, subnet.bytes, 0, SUBNET_BYTES));
+    .filter(({ bytes }) => equalBytes(bytes, 0, subnet.bytes, 0, SUBNET_BYTES));
   const base = inSubnet.find(({ bytes }) =>
-    sameOctets(bytes, 0, subnet.bytes, 0, IPV6_LENGTH)
+    equalBytes(bytes, 0, subnet.bytes, 0, IPV6_LENGTH)
   );
   const host = inSubnet.find(({ bytes }) =>
-    bytes.subarray(SUBNET_BYTES).some((octet) => octet !== 0)
+    bytes.subarray(SUBNET_BYTES).some((byte) => byte !== 0)
   );
   const tftp = base === undefined
     ? inSubnet[0]?.text ?? subnet.text

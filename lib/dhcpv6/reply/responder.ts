@@ -13,13 +13,13 @@ import {
 } from "../../overload/limits.ts";
 import {
   BASE_BYTES,
+  equalBytes,
   formatIpv6,
-  type GivenAddress,
   IPV6_LENGTH,
   isLinkLocal,
   isUnspecified,
   macOfAddress,
-  sameOctets,
+  type ParsedAddress,
   SUBNET_BYTES,
 } from "../../net/ipv6.ts";
 import {
@@ -70,7 +70,7 @@ import {
 import { Writer } from "../wire/writer.ts";
 
 /** A link whose clients get addresses: the base address that they begin with. */
-export type Subnet = GivenAddress;
+export type Subnet = ParsedAddress;
 
 /** What boot instructions are made of. */
 export interface BootSettings {
@@ -276,7 +276,7 @@ export class Responder {
     const start = options.starts[serverId]!;
     const length = options.ends[serverId]! - start;
     return length === this.#serverDuid.length &&
-        sameOctets(packet.bytes, start, this.#serverDuid, 0, length)
+        equalBytes(packet.bytes, start, this.#serverDuid, 0, length)
       ? undefined
       : "server_id_foreign";
   }
@@ -674,7 +674,7 @@ function listsCode(
 
 /** Whether the address at `at` is in the link's /64. */
 function isInSubnet(bytes: Uint8Array, at: number, subnet: Subnet): boolean {
-  return sameOctets(bytes, at, subnet.bytes, 0, SUBNET_BYTES);
+  return equalBytes(bytes, at, subnet.bytes, 0, SUBNET_BYTES);
 }
 
 /** Whether the address at `at` is the one that the link gives to `mac`. */
@@ -684,7 +684,7 @@ function isOwn(
   subnet: Subnet,
   mac: Mac,
 ): boolean {
-  return sameOctets(bytes, at, subnet.bytes, 0, BASE_BYTES) &&
+  return equalBytes(bytes, at, subnet.bytes, 0, BASE_BYTES) &&
     macOfAddress(bytes, at) === mac;
 }
 

@@ -6,7 +6,7 @@
 
 import { encodeBase64 } from "@std/encoding/base64";
 import { MAX_ARCHITECTURES } from "../../overload/limits.ts";
-import { shown } from "../../telemetry/log.ts";
+import { escapeControls } from "../../telemetry/log.ts";
 import { architectureName } from "./architectures.ts";
 
 /** What can stand in braces. */
@@ -92,7 +92,7 @@ function parseAction(action: string, column: number): Substitution {
   if (field === undefined) {
     throw new TemplateError(
       column,
-      `{{${shown(action)}}} is none of ${
+      `{{${escapeControls(action)}}} is none of ${
         TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
       }`,
     );

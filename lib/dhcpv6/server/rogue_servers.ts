@@ -10,9 +10,9 @@ import { encodeHex } from "@std/encoding/hex";
 import { MAX_ROGUE_SERVERS } from "../../overload/limits.ts";
 import {
   addressOf,
+  equalBytes,
   formatIpv6,
   IPV6_LENGTH,
-  sameOctets,
 } from "../../net/ipv6.ts";
 import { type Mac, NO_MAC } from "../../net/mac.ts";
 import { IA_HEADER, OptionCode } from "../wire/constants.ts";
@@ -119,7 +119,7 @@ export class RogueServerDetector {
     const address = firstAddress(packet.bytes, packet.options);
     if (mac === NO_MAC || address === undefined) return undefined;
     const own = this.#subnets.map(({ bytes }) => addressOf(bytes, mac));
-    if (own.some((right) => sameOctets(right, 0, address, 0, IPV6_LENGTH))) {
+    if (own.some((right) => equalBytes(right, 0, address, 0, IPV6_LENGTH))) {
       return undefined;
     }
     return {

@@ -46,14 +46,14 @@ export async function readPageFiles(): Promise<Map<string, PageFile>> {
   for (const [name, type] of TYPES) {
     const source = await Deno.readTextFile(new URL(name, DIRECTORY));
     const content = withoutComments(source);
-    const octets = new TextEncoder().encode(content);
-    const hash = await crypto.subtle.digest("SHA-256", octets);
+    const bytes = new TextEncoder().encode(content);
+    const hash = await crypto.subtle.digest("SHA-256", bytes);
     const etag = `"${encodeHex(new Uint8Array(hash, 0, 12))}"`;
     files.set(`/page/${name}`, {
       type,
       etag,
       content,
-      size: octets.length,
+      size: bytes.length,
     });
   }
   return files;

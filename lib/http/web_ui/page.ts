@@ -12,10 +12,10 @@
 import {
   bootDuration,
   bootsOf,
+  escapeControls,
   formatDuration,
   LAST_STAGE,
   noteText,
-  shown,
   stageNamed,
   stagesOf,
   transferText,
@@ -70,8 +70,8 @@ function filter(value: string, text: string): string {
 export function pageHead(
   { interfaceName, baseAddress, machineCount }: PageOptions,
 ): string {
-  const interfaceHtml = escapeHtml(shown(interfaceName));
-  const base = escapeHtml(shown(baseAddress));
+  const interfaceHtml = escapeHtml(escapeControls(interfaceName));
+  const base = escapeHtml(escapeControls(baseAddress));
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -148,7 +148,7 @@ export function machineRow(
   const mac = escapeHtml(Mac);
   const who = name === undefined
     ? `<b>${mac}</b>`
-    : `<b>${escapeHtml(shown(name))}</b><br>${mac}`;
+    : `<b>${escapeHtml(escapeControls(name))}</b><br>${mac}`;
   const since = last?.timestamp.slice(0, 19).replace("T", " ") ?? "";
   return `<tr role="row"><th scope="row" role="rowheader">${who}<br>${
     escapeHtml(IPv6Address)

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Log, shown } from "../log.ts";
+import { escapeControls, type Log } from "../log.ts";
 
 /** What is told to a collector. */
 export type Signal = "metrics" | "logs";
@@ -42,9 +42,9 @@ export class CollectorLog {
     this.#log.warning(
       "collector_away",
       `the collector at ${this.#endpoint} does not take ${WORDS[signal]}: ${
-        shown(reason)
+        escapeControls(reason)
       }; trying again, events wait while max-events lasts`,
-      { endpoint: this.#endpoint, signal, reason: shown(reason) },
+      { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
     );
   }
 
@@ -65,9 +65,9 @@ export class CollectorLog {
     this.#log.error(
       "collector_refuses",
       `the collector at ${this.#endpoint} refuses ${WORDS[signal]}: ${
-        shown(reason)
+        escapeControls(reason)
       }; what it refuses is dropped`,
-      { endpoint: this.#endpoint, signal, reason: shown(reason) },
+      { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
     );
   }
 
@@ -80,11 +80,16 @@ export class CollectorLog {
       rejected > 0
         ? `the collector at ${this.#endpoint} drops some of the ${
           WORDS[signal]
-        }, ${rejected} of the last request: ${shown(message)}`
+        }, ${rejected} of the last request: ${escapeControls(message)}`
         : `the collector at ${this.#endpoint} says of ${WORDS[signal]}: ${
-          shown(message)
+          escapeControls(message)
         }`,
-      { endpoint: this.#endpoint, signal, rejected, reason: shown(message) },
+      {
+        endpoint: this.#endpoint,
+        signal,
+        rejected,
+        reason: escapeControls(message),
+      },
     );
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readText } from "../../net/bounded_text.ts";
+import { readBoundedText } from "../../net/bounded_text.ts";
 import { MAX_OTLP_RESPONSE, MAX_RETRY_AFTER } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
 
@@ -113,7 +113,7 @@ export function parseRetryAfter(
 /** The answer as text; nothing if it is longer than any that has a meaning. */
 async function answerOf(response: Response): Promise<string> {
   try {
-    return await readText(response, MAX_OTLP_RESPONSE) ?? "";
+    return await readBoundedText(response, MAX_OTLP_RESPONSE) ?? "";
   } catch {
     // The status has said what counts: who has taken a request need not get it
     // again because the rest of the answer is missing.

@@ -26,7 +26,7 @@ import {
   MAX_DHCPV6_PACKET,
   MAX_DHCPV6_REPLY,
 } from "../../../lib/overload/limits.ts";
-import { sameOctets } from "../../../lib/net/ipv6.ts";
+import { equalBytes } from "../../../lib/net/ipv6.ts";
 import { matchesMac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 import { effortOf } from "../cpu_time.ts";
@@ -168,7 +168,7 @@ export class Dhcpv6Target implements Target {
     this.#buffer.set(packet.subarray(0, length));
     this.#answer.fill(UNWRITTEN);
     const { responder, outcome } = this.#respond(arrival, length);
-    inputStays.holds(sameOctets(this.#buffer, 0, packet, 0, length));
+    inputStays.holds(equalBytes(this.#buffer, 0, packet, 0, length));
     const answer = this.#answer.slice(0, outcome.length);
     if (this.#isCompared(input)) compare(arrival, outcome, answer);
     checkCodec(packet);
@@ -241,7 +241,7 @@ function compare(
   const { mac, otherMac } = expected.clientMac;
   leaksNothing.holds(
     outcome.drop === expected.drop && outcome.length === expected.length &&
-      sameOctets(answer, 0, fresh, 0, expected.length) &&
+      equalBytes(answer, 0, fresh, 0, expected.length) &&
       outcome.subnet === expected.subnet && outcome.event === expected.event &&
       outcome.note === expected.note && outcome.clientMac.mac === mac &&
       outcome.clientMac.otherMac === otherMac,
@@ -255,7 +255,7 @@ function checkCodec(packet: Uint8Array): void {
   const written = encode(message);
   codec.holds(
     written.length === packet.length &&
-      sameOctets(written, 0, packet, 0, packet.length),
+      equalBytes(written, 0, packet, 0, packet.length),
     () => written.toHex(),
   );
   for (const { code, data } of message.options) {
@@ -562,7 +562,7 @@ function checkRefused(ia: Option, answer: Option, status: number): void {
   const head = ia.code === 4 ? 4 : 12;
   answersIas.holds(
     answer.code === ia.code &&
-      sameOctets(answer.data, 0, ia.data, 0, 4) &&
+      equalBytes(answer.data, 0, ia.data, 0, 4) &&
       answer.data.subarray(4, head).every((octet) => octet === 0) &&
       inside.length === 1 && inside[0]!.code === 13 &&
       codesIn(inside[0]!.data)[0] === status,
@@ -583,7 +583,7 @@ function checkGiven(
       ? preferredLifetime
       : Math.floor(preferredLifetime * factor);
   answersIas.holds(
-    answer.code === 3 && sameOctets(answer.data, 0, ia.data, 0, 4) &&
+    answer.code === 3 && equalBytes(answer.data, 0, ia.data, 0, 4) &&
       numbers.getUint32(4) === part(0.5) &&
       numbers.getUint32(8) === part(0.875),
     () => ({ ia, answer }),

@@ -1,9 +1,9 @@
 /** Strings of clients, as people see them: in the log and on the page alike. */
 
-import { shown as shownOnPage } from "../../../assets/page/timeline.js";
+import { escapeControls as shownOnPage } from "../../../assets/page/timeline.js";
 import { escapeHtml } from "../../../lib/http/web_ui/page.ts";
 import { MAX_LOGGED_CHARACTERS } from "../../../lib/overload/limits.ts";
-import { shown } from "../../../lib/telemetry/log.ts";
+import { escapeControls } from "../../../lib/telemetry/log.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import { isShowable } from "./text.ts";
@@ -65,7 +65,7 @@ export class ShownTarget implements Target {
       units.push(input[at]! << 8 | input[at + 1]!);
     }
     const text = String.fromCharCode(...units);
-    const line = shown(text);
+    const line = escapeControls(text);
     acts.holds(isShowable(line) && line.isWellFormed(), () => line);
     isShort.holds(line.length <= MAX_LOGGED_CHARACTERS + 1, () => line);
     const isPlain = isShowable(text);

@@ -4,7 +4,7 @@ import {
   MAX_TFTP_WINDOW,
   MAX_TFTP_WINDOW_BYTES,
 } from "../../../lib/overload/limits.ts";
-import { shown } from "../../../lib/telemetry/log.ts";
+import { escapeControls } from "../../../lib/telemetry/log.ts";
 import {
   decodeError,
   decodeRequest,
@@ -76,7 +76,7 @@ export class TftpPacketTarget implements Target {
     const opcode = opcodeOf(input);
     const { code, message } = decodeError(input);
     hasError.holds(
-      code >= 0 && code <= 0xffff && isShowable(shown(message)),
+      code >= 0 && code <= 0xffff && isShowable(escapeControls(message)),
       () => message,
     );
     hasError.holds(

@@ -10,7 +10,7 @@ import {
   type NegotiatedOptions,
   Transfer,
 } from "../../../lib/tftp/transfer.ts";
-import { sameOctets } from "../../../lib/net/ipv6.ts";
+import { equalBytes } from "../../../lib/net/ipv6.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 
@@ -365,7 +365,7 @@ class Session {
     isPacket.holds(
       packet[0] === 0 && packet[1] === Opcode.Data && block >= 1 &&
         octets >= 0 && length === 4 + octets &&
-        sameOctets(packet, 4, this.#content, start, octets),
+        equalBytes(packet, 4, this.#content, start, octets),
       () => ({ block, length, octets }),
     );
     this.#highest = Math.max(this.#highest, block);

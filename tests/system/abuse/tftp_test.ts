@@ -12,7 +12,7 @@ import {
   Opcode,
 } from "../../../lib/tftp/packet.ts";
 import { BASE } from "../../support/expect.ts";
-import { sameOctets } from "../../../lib/net/ipv6.ts";
+import { equalBytes } from "../../../lib/net/ipv6.ts";
 import { compiledIn } from "../../support/ipxe.ts";
 import { startDaemon } from "../../support/daemon.ts";
 import { eventually, Lab, missing, pause } from "../../support/lab.ts";
@@ -185,7 +185,7 @@ describe("TFTP abuse", () => {
       const file = await compiledIn("x86-64");
       const received = await Deno.readFile(to);
       assertEquals(received.length, file.length);
-      assert(sameOctets(received, 0, file, 0, file.length));
+      assert(equalBytes(received, 0, file, 0, file.length));
     },
   );
 

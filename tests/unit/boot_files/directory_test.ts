@@ -7,7 +7,7 @@ import {
   IPXE_BUILDS,
   type IpxeBuild,
 } from "../../../lib/boot_files/ipxe_builds.ts";
-import { fingerprint } from "../../../lib/boot_files/file_version.ts";
+import { fileVersion } from "../../../lib/boot_files/file_version.ts";
 import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { delay } from "../../../lib/overload/timeout.ts";
@@ -274,7 +274,7 @@ describe("netboot files", () => {
     const seen = new Set<string>();
     const look = async (what: string) => {
       const file = (await files.find(MAC, "changing.efi"))!;
-      assertEquals(file.fingerprint, fingerprint(await Deno.stat(path)));
+      assertEquals(file.version, fileVersion(await Deno.stat(path)));
       assertEquals(file.size, (await Deno.stat(path)).size);
       assert(/^"[^"\\]+"$/.test(file.etag), file.etag);
       const again = (await files.find(MAC, "changing.efi"))!;

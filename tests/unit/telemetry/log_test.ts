@@ -7,7 +7,11 @@ import {
   MAX_LOG_RESERVE,
   MAX_WARNINGS_PER_MINUTE,
 } from "../../../lib/overload/limits.ts";
-import { Log, type LogSink, shown } from "../../../lib/telemetry/log.ts";
+import {
+  escapeControls,
+  Log,
+  type LogSink,
+} from "../../../lib/telemetry/log.ts";
 
 /** A reader that takes what is written when it is let. */
 class Reader implements LogSink {
@@ -137,13 +141,13 @@ describe("log", () => {
   });
 
   it("shows what clients send without letting it act", () => {
-    assertEquals(shown("mac-1 ü"), "mac-1 ü");
+    assertEquals(escapeControls("mac-1 ü"), "mac-1 ü");
     assertEquals(
-      shown("a\x1b[2J\n\x7f\u202e\u2066b"),
+      escapeControls("a\x1b[2J\n\x7f\u202e\u2066b"),
       "a\\u{1b}[2J\\u{a}\\u{7f}\\u{202e}\\u{2066}b",
     );
-    assertEquals(shown("\ud83d\ude00\ud83d"), "\ud83d\ude00\\u{d83d}");
-    assertEquals(shown("x".repeat(200)), "x".repeat(128) + "…");
-    assertEquals(shown("\n".repeat(200)).length, 125 + 1);
+    assertEquals(escapeControls("\ud83d\ude00\ud83d"), "\ud83d\ude00\\u{d83d}");
+    assertEquals(escapeControls("x".repeat(200)), "x".repeat(128) + "…");
+    assertEquals(escapeControls("\n".repeat(200)).length, 125 + 1);
   });
 });

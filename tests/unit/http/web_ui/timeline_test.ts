@@ -4,15 +4,15 @@ import { canonicalMac, Machines } from "../../../../assets/page/machines.js";
 import {
   bootDuration,
   bootsOf,
+  escapeControls as shownByPage,
   formatBytes,
   formatDuration,
   progressOf,
-  shown as shownByPage,
   stageNamed,
   STAGES as PAGE_STAGES,
   stagesAhead,
 } from "../../../../assets/page/timeline.js";
-import { shown } from "../../../../lib/telemetry/log.ts";
+import { escapeControls } from "../../../../lib/telemetry/log.ts";
 import { STAGES } from "../../../../lib/machines/boot_stages.ts";
 import { fc } from "../../../support/fast_check.ts";
 
@@ -323,7 +323,7 @@ describe("words of the page", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 200 }),
-        (text) => assertEquals(shownByPage(text), shown(text)),
+        (text) => assertEquals(shownByPage(text), escapeControls(text)),
       ),
     );
   });
