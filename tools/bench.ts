@@ -12,7 +12,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { missing } from "../tests/support/lab.ts";
 import type { Manner } from "./bench/dhcpv6.ts";
 import { GROUPS } from "./bench/groups.ts";
-import { Place } from "./bench/testbed.ts";
+import { Testbed } from "./bench/testbed.ts";
 import { Results } from "./bench/results.ts";
 import { BINARY } from "./bench/servers.ts";
 import { json, table } from "./bench/table.ts";
@@ -98,12 +98,12 @@ async function measure(
     });
   }
   let isComplete = true;
-  await using place = await Place.make();
+  await using testbed = await Testbed.make();
   for (const group of groups) {
     if (isInterrupted) break;
     say(`measuring ${group}, load ${Deno.loadavg()[0]!.toFixed(1)}`);
     const measured = (async () => {
-      await GROUPS[group]!(place, results, manner);
+      await GROUPS[group]!(testbed, results, manner);
     })();
     // What it does after an interruption fails, for its hosts are gone.
     measured.catch(() => {});
@@ -112,7 +112,7 @@ async function measure(
     } catch (error) {
       isComplete = false;
       say(`${group} is not complete: ${Deno.inspect(error)}`);
-      await place.clear();
+      await testbed.clear();
     }
   }
   return isComplete;

@@ -11,7 +11,7 @@ import { formatMac, type Mac } from "../net/mac.ts";
 import type { Validators } from "../http/conditional_request.ts";
 
 /** A file that was found. */
-export interface NetbootFile extends Validators {
+export interface BootFile extends Validators {
   /** Where it really is. */
   readonly path: string;
   readonly size: number;
@@ -64,7 +64,7 @@ export function pathNames(escaped: string): string[] | undefined {
 }
 
 /** A directory of netboot files. */
-export class NetbootFiles {
+export class BootDirectory {
   constructor(readonly directory: string) {}
 
   /** Whether there is a directory for this machine now. */
@@ -77,7 +77,7 @@ export class NetbootFiles {
   }
 
   /** The file that a machine gets for a path of a URL, if there is one. */
-  async find(mac: Mac, escaped: string): Promise<NetbootFile | undefined> {
+  async find(mac: Mac, escaped: string): Promise<BootFile | undefined> {
     const names = pathNames(escaped);
     if (names === undefined) return undefined;
     for (const folder of [formatMac(mac), "default"]) {
@@ -87,7 +87,7 @@ export class NetbootFiles {
     return undefined;
   }
 
-  async #stat(relative: string): Promise<NetbootFile | undefined> {
+  async #stat(relative: string): Promise<BootFile | undefined> {
     try {
       const root = await Deno.realPath(this.directory);
       const path = await Deno.realPath(`${root}/${relative}`);

@@ -10,7 +10,7 @@ import {
   portTakenText,
 } from "../daemon/diagnostics.ts";
 import {
-  type DaemonSettings,
+  type DaemonConfig,
   tftpAddressesFor,
   tftpPortOf,
 } from "../daemon/config.ts";
@@ -39,11 +39,11 @@ export interface CheckReport {
 }
 
 /** Looks at everything that serving would need, and leaves it as it was. */
-export async function check(settings: DaemonSettings): Promise<CheckReport> {
-  const { interfaceName, answers, port, notices, https } = settings;
+export async function check(config: DaemonConfig): Promise<CheckReport> {
+  const { interfaceName, responder, port, notices, https } = config;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
-  for (const { text, bytes } of answers.subnets) {
+  for (const { text, bytes } of responder.subnets) {
     lines.push(
       `addresses: ${text} gives ${formatMac(SAMPLE_MAC)} the address ${
         formatIpv6(addressOf(bytes, SAMPLE_MAC))
@@ -66,11 +66,11 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
     const ports = describePorts(iface, port);
     lines.push(...ports.lines);
     problems += ports.problems;
-    lines.push(...describeBoot(settings, iface));
-    const unreachable = await ownAddressProblem(settings, iface);
+    lines.push(...describeBoot(config, iface));
+    const unreachable = await ownAddressProblem(config, iface);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
   }
-  lines.push(...describeHttp(settings));
+  lines.push(...describeHttp(config));
   if (https !== undefined) {
     try {
       await readKeyPair(https.files);
@@ -83,13 +83,13 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
       );
     }
   }
-  const tcp = [settings.http, https].filter((address) => address !== undefined);
+  const tcp = [config.http, https].filter((address) => address !== undefined);
   lines.push(
     `firewall: let UDP port ${port}${
-      settings.tftp === undefined
+      config.tftp === undefined
         ? ""
         : `, UDP port ${
-          tftpPortOf(settings)
+          tftpPortOf(config)
         } and the UDP ports above 1023 of its transfers`
     } and TCP port ${
       tcp.map((address) => address.port).join(" and ")
@@ -99,10 +99,10 @@ export async function check(settings: DaemonSettings): Promise<CheckReport> {
 }
 
 function describeBoot(
-  settings: DaemonSettings,
+  config: DaemonConfig,
   iface: NetworkInterface,
 ): string[] {
-  const { template, bootPolicy, ipxe, netbootDirectory } = settings;
+  const { template, bootPolicy, ipxe, netbootDirectory } = config;
   const lines = [
     template === undefined
       ? "boot instructions: none, for no --http-boot-url-template is given"
@@ -112,12 +112,12 @@ function describeBoot(
           : `machines with a directory in ${netbootDirectory}`
       }`,
   ];
-  const notice = bootAddressNotice(settings, iface);
+  const notice = bootAddressNotice(config, iface);
   if (notice !== undefined) lines.push(`warning: ${notice}`);
   const builds = [...new IpxeFiles(ipxe).builds];
-  for (const hostname of tftpAddressesFor(settings, iface)) {
+  for (const hostname of tftpAddressesFor(config, iface)) {
     lines.push(
-      `TFTP: [${hostname}]:${tftpPortOf(settings)}, iPXE for ${
+      `TFTP: [${hostname}]:${tftpPortOf(config)}, iPXE for ${
         builds.join(", ") ||
         "no architecture: machines that boot by PXE get nothing"
       }`,
@@ -128,7 +128,7 @@ function describeBoot(
 
 /** Where HTTP and HTTPS are served, or why they are not. */
 function describeHttp(
-  { http, https, netbootDirectory }: DaemonSettings,
+  { http, https, netbootDirectory }: DaemonConfig,
 ): string[] {
   const lines: string[] = [];
   for (const [name, address] of [["HTTP", http], ["HTTPS", https]] as const) {

@@ -6,7 +6,7 @@
 
 import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
-import type { DaemonSettings } from "../daemon/config.ts";
+import type { DaemonConfig } from "../daemon/config.ts";
 import { escapeControls, Log } from "../telemetry/log.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
@@ -25,7 +25,7 @@ import {
   type GivenOptions,
   parseCommandLine,
 } from "./options.ts";
-import { logSettingsOf, settingsOf } from "./settings.ts";
+import { configOf, logOptionsOf } from "./settings.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a shell is told. */
@@ -76,13 +76,13 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
       `"${escapeControls(rest[0]!)}" is too much: check takes options only`,
     );
   }
-  const settings = settingsOf(options);
+  const config = configOf(options);
   if (word === "check" || options.check) {
-    const { lines, problems } = await check(settings);
+    const { lines, problems } = await check(config);
     for (const line of lines) console.log(line);
     return problems === 0 ? EXIT_OK : EXIT_FAILURE;
   }
-  return await serve(settings, options);
+  return await serve(config, options);
 }
 
 function printAddresses(
@@ -170,11 +170,11 @@ function terminated(): Promise<void> {
 
 /** Serves until SIGTERM or SIGINT. */
 async function serve(
-  settings: DaemonSettings,
+  config: DaemonConfig,
   options: GivenOptions,
 ): Promise<number> {
-  const { format, level } = logSettingsOf(options, Deno.stderr.isTerminal());
-  const daemon = new Daemon(settings, new Log(format, level, Deno.stderr));
+  const { format, level } = logOptionsOf(options, Deno.stderr.isTerminal());
+  const daemon = new Daemon(config, new Log(format, level, Deno.stderr));
   const ended = terminated();
   await daemon.start();
   await ended;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DaemonSettings } from "../daemon/config.ts";
+import type { DaemonConfig } from "../daemon/config.ts";
 import type { Option } from "../dhcpv6/wire/packet.ts";
 import {
   dnsServersOption,
@@ -51,7 +51,7 @@ const LEAST_VALID_LIFETIME = 1200;
  *
  * @throws {UsageError} if an option is missing or two contradict.
  */
-export function settingsOf(given: GivenOptions): DaemonSettings {
+export function configOf(given: GivenOptions): DaemonConfig {
   const bases = given["base-address"];
   if (bases.length === 0) {
     throw new UsageError(
@@ -136,7 +136,7 @@ export function settingsOf(given: GivenOptions): DaemonSettings {
   return {
     interfaceName: given.interface ?? soleInterface(given),
     port: given["dhcpv6-listen-port"],
-    answers,
+    responder: answers,
     template,
     bootAddress: given["boot-address"],
     bootPolicy: given["boot-policy"],
@@ -266,7 +266,7 @@ function fileSize(path: string): number | undefined {
 }
 
 /** How the log is written when nothing else was asked for. */
-export function logSettingsOf(
+export function logOptionsOf(
   given: GivenOptions,
   isTerminal: boolean,
 ): { format: LogFormat; level: LogLevel } {

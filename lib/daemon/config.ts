@@ -8,7 +8,7 @@ import {
   type BootAddresses,
   bootAddressesOf,
 } from "../dhcpv6/reply/boot_address.ts";
-import type { ResponderSettings } from "../dhcpv6/reply/responder.ts";
+import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
@@ -18,11 +18,11 @@ import type { ParsedAddress } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
 
 /** What a daemon is set up with. */
-export interface DaemonSettings {
+export interface DaemonConfig {
   readonly interfaceName: string;
   /** The UDP port of DHCPv6. */
   readonly port: number;
-  readonly answers: Omit<ResponderSettings, "boot">;
+  readonly responder: Omit<ResponderOptions, "boot">;
   /** Where machines boot from; `undefined`: they get no instructions. */
   readonly template: UrlTemplate | undefined;
   /** This daemon's address in URLs, where it is not to be found out. */
@@ -57,26 +57,26 @@ const TFTP_PORT = 69;
 
 /** The addresses under which machines are sent to this daemon. */
 export function bootAddressesFor(
-  { answers, bootAddress }: DaemonSettings,
+  { responder, bootAddress }: DaemonConfig,
   iface: NetworkInterface,
 ): BootAddresses {
   return bootAddress === undefined
-    ? bootAddressesOf(answers.subnets[0]!, iface.addresses)
+    ? bootAddressesOf(responder.subnets[0]!, iface.addresses)
     : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
 }
 
 /** Where TFTP is served while the interface is as it is, and on which port. */
 export function tftpAddressesFor(
-  settings: DaemonSettings,
+  config: DaemonConfig,
   iface: NetworkInterface,
 ): string[] {
-  const { tftp } = settings;
+  const { tftp } = config;
   if (tftp === undefined) return [];
-  if (tftp === "boot address") return [bootAddressesFor(settings, iface).tftp];
+  if (tftp === "boot address") return [bootAddressesFor(config, iface).tftp];
   return tftp.hostname === undefined ? hostnamesOf(iface) : [tftp.hostname];
 }
 
 /** The port of TFTP, whether it is served or not. */
-export function tftpPortOf({ tftp }: DaemonSettings): number {
+export function tftpPortOf({ tftp }: DaemonConfig): number {
   return typeof tftp === "object" ? tftp.port : TFTP_PORT;
 }

@@ -13,7 +13,7 @@ import {
 } from "./diagnostics.ts";
 import {
   bootAddressesFor,
-  type DaemonSettings,
+  type DaemonConfig,
   tftpAddressesFor,
   tftpPortOf,
 } from "./config.ts";
@@ -21,7 +21,7 @@ import { metricsOf } from "./metrics.ts";
 import { messageName, MessageType } from "../dhcpv6/wire/constants.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
-import type { Outcome, ResponderSettings } from "../dhcpv6/reply/responder.ts";
+import type { Outcome, ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
 import { Api } from "../http/api.ts";
@@ -33,11 +33,11 @@ import {
   fdSharesOf,
 } from "../overload/fd_budget.ts";
 import { Downloads } from "../http/download.ts";
-import { Handler } from "../http/router.ts";
+import { Router } from "../http/router.ts";
 import { HostNames } from "../http/host_check.ts";
-import { Netboot } from "../http/boot_files.ts";
-import { NetbootFiles } from "../boot_files/directory.ts";
-import { PageAnswers } from "../http/web_ui/responses.ts";
+import { BootFileHandler } from "../http/boot_files.ts";
+import { BootDirectory } from "../boot_files/directory.ts";
+import { WebUi } from "../http/web_ui/responses.ts";
 import {
   authorityOf,
   type HttpObserver,
@@ -120,7 +120,7 @@ export class Daemon
     RegistryObserver,
     NamesObserver,
     ConnectionGuardObserver {
-  readonly #settings: DaemonSettings;
+  readonly #config: DaemonConfig;
   readonly #log: Log;
   readonly #machines: MachineRegistry;
   readonly #solicitBucket = new TokenBucket(NEW_MACHINE_BURST);
@@ -135,11 +135,11 @@ export class Daemon
   readonly #otlp: OtlpExporter | undefined;
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
-  readonly #files: NetbootFiles | undefined;
-  readonly #netboot: Netboot;
+  readonly #files: BootDirectory | undefined;
+  readonly #bootFiles: BootFileHandler;
   readonly #connections = new ActiveConnections();
   readonly #fdShares = fdSharesOf(fdLimit());
-  readonly #handler: Handler;
+  readonly #router: Router;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
   readonly #http: HttpServer;
@@ -161,16 +161,16 @@ export class Daemon
   #isBlind = false;
   #silence: number | undefined;
 
-  constructor(settings: DaemonSettings, log: Log) {
-    this.#settings = settings;
+  constructor(config: DaemonConfig, log: Log) {
+    this.#config = config;
     this.#log = log;
-    this.#finder = new InterfaceMonitor(settings.interfaceName);
-    const { maxMachines, maxEvents, answers, namesFile } = settings;
+    this.#finder = new InterfaceMonitor(config.interfaceName);
+    const { maxMachines, maxEvents, responder, namesFile } = config;
     this.#machines = new MachineRegistry({
       machines: maxMachines,
       events: maxEvents,
     }, this);
-    const writer = new MachineWriter(this.#machines, answers.subnets);
+    const writer = new MachineWriter(this.#machines, responder.subnets);
     const scheduler = new CooperativeScheduler();
     const hasCapacity = () => this.#answersInUse < this.#fdShares.answers;
     this.#names = new Names(namesFile, this);
@@ -179,11 +179,11 @@ export class Daemon
       perClient: this.#fdShares.eventReadersOfOne,
       hasCapacity,
     });
-    this.#otlp = settings.otlpEndpoint && new OtlpExporter({
-      endpoint: settings.otlpEndpoint,
+    this.#otlp = config.otlpEndpoint && new OtlpExporter({
+      endpoint: config.otlpEndpoint,
       run: this.#eventStream.run,
-      interfaceName: settings.interfaceName,
-      baseAddress: answers.subnets[0]!.text,
+      interfaceName: config.interfaceName,
+      baseAddress: responder.subnets[0]!.text,
       events: this.#machines.history,
       writer,
       names: this.#names,
@@ -192,37 +192,41 @@ export class Daemon
       log,
     });
     this.#machineLog = new MachineLog(log, this.#names, writer);
-    this.#access = new AccessList(settings.allowed);
-    this.#ipxe = new IpxeFiles(settings.ipxe);
-    this.#files = settings.netbootDirectory === undefined
+    this.#access = new AccessList(config.allowed);
+    this.#ipxe = new IpxeFiles(config.ipxe);
+    this.#files = config.netbootDirectory === undefined
       ? undefined
-      : new NetbootFiles(settings.netbootDirectory);
+      : new BootDirectory(config.netbootDirectory);
     this.#rogueServers = new RogueServerDetector(
-      answers.subnets,
-      answers.macSources,
+      responder.subnets,
+      responder.macSources,
     );
     this.#dhcpv6 = new Dhcpv6Server({
-      interfaceName: settings.interfaceName,
-      port: settings.port,
-      settingsFor: (iface) => this.#responderSettings(iface),
+      interfaceName: config.interfaceName,
+      port: config.port,
+      responderOptionsFor: (iface) => this.#responderSettings(iface),
       observer: this,
     });
     const allows = (hostname: string) => this.#access.allows(hostname);
     this.#tftp = new TftpServer({
-      port: tftpPortOf(settings),
-      interfaceName: settings.interfaceName,
+      port: tftpPortOf(config),
+      interfaceName: config.interfaceName,
       maxTransfers: this.#fdShares.tftpTransfers,
       open: ({ name }: RequestedFile) => this.#ipxe.open(name),
       allows,
       observer: this,
     });
-    this.#netboot = new Netboot(this.#files, (mac, client, detail) => {
-      const machine = this.#machineOf(mac, client);
-      if (machine === undefined) return;
-      this.#machines.reach(machine, "http_fetch_uki", detail);
-    }, new Downloads(hasCapacity));
-    this.#handler = new Handler({
-      netboot: this.#netboot,
+    this.#bootFiles = new BootFileHandler(
+      this.#files,
+      (mac, client, detail) => {
+        const machine = this.#machineOf(mac, client);
+        if (machine === undefined) return;
+        this.#machines.reach(machine, "http_fetch_uki", detail);
+      },
+      new Downloads(hasCapacity),
+    );
+    this.#router = new Router({
+      bootFiles: this.#bootFiles,
       api: new Api({
         registry: this.#machines,
         writer,
@@ -232,21 +236,21 @@ export class Daemon
         metrics: () => this.#metrics(),
         problem: () => this.#dhcpv6.problem,
       }),
-      page: new PageAnswers({
+      page: new WebUi({
         registry: this.#machines,
         writer,
         names: this.#names,
         scheduler,
-        interfaceName: settings.interfaceName,
-        baseAddress: answers.subnets[0]!.text,
+        interfaceName: config.interfaceName,
+        baseAddress: responder.subnets[0]!.text,
       }),
       allows,
-      hosts: new HostNames(settings.hosts),
+      hosts: new HostNames(config.hosts),
       hasCapacity,
     });
     this.#http = new HttpServer({
-      address: settings.http,
-      handler: this.#handler,
+      address: config.http,
+      router: this.#router,
       connections: this.#connections,
       observer: this,
     });
@@ -258,7 +262,7 @@ export class Daemon
    * @throws {StartError} if a port cannot be had, or the certificate be used.
    */
   async start(): Promise<void> {
-    const { interfaceName, port, notices, template, http } = this.#settings;
+    const { interfaceName, port, notices, template, http } = this.#config;
     this.#log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
     for (const notice of notices) this.#log.warning("notice", notice);
     if (template !== undefined && this.#ipxe.builds.size === 0) {
@@ -356,7 +360,7 @@ export class Daemon
 
   /** Descriptors of connections that are being answered, and of files. */
   get #answersInUse(): number {
-    return this.#connections.answering + this.#netboot.downloads.active;
+    return this.#connections.answering + this.#bootFiles.downloads.active;
   }
 
   onIdle(connections: number): void {
@@ -386,24 +390,22 @@ export class Daemon
       this.#access.update(iface);
       this.#tftpAddresses = iface === undefined
         ? []
-        : tftpAddressesFor(this.#settings, iface);
+        : tftpAddressesFor(this.#config, iface);
     }
     this.#tftp.bind(this.#tftpAddresses);
   }
 
-  #responderSettings(iface: NetworkInterface): ResponderSettings {
-    const { answers, template, bootPolicy } = this.#settings;
-    if (template === undefined) return { ...answers, boot: undefined };
-    const addresses = bootAddressesFor(this.#settings, iface);
+  #responderSettings(iface: NetworkInterface): ResponderOptions {
+    const { responder, template, bootPolicy } = this.#config;
+    if (template === undefined) return { ...responder, boot: undefined };
+    const addresses = bootAddressesFor(this.#config, iface);
     return {
-      ...answers,
+      ...responder,
       boot: {
         template,
         tftpAddress: addresses.tftp,
         bootAddress: addresses.http,
-        builds: this.#settings.tftp === undefined
-          ? undefined
-          : this.#ipxe.builds,
+        builds: this.#config.tftp === undefined ? undefined : this.#ipxe.builds,
         isBootAllowed: (mac) =>
           bootPolicy === "always" || this.#files!.lists(mac),
       },
@@ -411,7 +413,7 @@ export class Daemon
   }
 
   async #startHttps(): Promise<void> {
-    const { https } = this.#settings;
+    const { https } = this.#config;
     if (https === undefined) return;
     let keyPair: KeyPair;
     try {
@@ -425,7 +427,7 @@ export class Daemon
     }
     const server = new HttpServer({
       address: https,
-      handler: this.#handler,
+      router: this.#router,
       connections: this.#connections,
       observer: this,
       keyPair,
@@ -460,13 +462,13 @@ export class Daemon
    */
   async #tryOwnAddress(): Promise<void> {
     const iface = this.#dhcpv6.serving;
-    const problem = iface && await ownAddressProblem(this.#settings, iface);
+    const problem = iface && await ownAddressProblem(this.#config, iface);
     if (problem !== undefined) this.#log.warning("unreachable", problem);
   }
 
   onServing(iface: NetworkInterface): void {
-    const { answers, port } = this.#settings;
-    const base = answers.subnets[0]!.text;
+    const { responder, port } = this.#config;
+    const base = responder.subnets[0]!.text;
     this.#log.info(
       "serving",
       `serving ${iface.name}: every machine gets the first 80 bits of ${base} and its MAC`,
@@ -479,12 +481,12 @@ export class Daemon
       },
     );
     this.#silence ??= setTimeout(() => this.#sayIfSilent(), SILENCE);
-    const notice = bootAddressNotice(this.#settings, iface);
+    const notice = bootAddressNotice(this.#config, iface);
     if (notice !== undefined) this.#log.warning("notice", notice);
   }
 
   onWaiting(): void {
-    const { interfaceName } = this.#settings;
+    const { interfaceName } = this.#config;
     this.#log.warning(
       "waiting",
       `${interfaceName} is absent, down or has no usable link-local address yet; waiting for it`,
@@ -493,7 +495,7 @@ export class Daemon
   }
 
   onServeError(error: Error): void {
-    const { interfaceName, port } = this.#settings;
+    const { interfaceName, port } = this.#config;
     const { message } = startError(error, port, "UDP", interfaceName);
     this.#log.error("cannot_serve", `${message}; trying again`, {
       interface: interfaceName,
@@ -502,7 +504,7 @@ export class Daemon
   }
 
   onSendError(error: Error): void {
-    const { port } = this.#settings;
+    const { port } = this.#config;
     const why = error instanceof Deno.errors.PermissionDenied
       ? `, by a firewall perhaps that lets no UDP from port ${port} out`
       : "";
@@ -523,7 +525,7 @@ export class Daemon
   }
 
   onAddressRefused(hostname: string, error: Error): void {
-    const { port } = this.#settings;
+    const { port } = this.#config;
     const { message } = startError(error, port, "UDP", hostname);
     this.#log.warning(
       "address_refused",
@@ -543,7 +545,7 @@ export class Daemon
     if (drop !== undefined) return;
     // Who only asks for information has no address from here.
     if (packet.type === MessageType.InformationRequest) return;
-    const { subnets } = this.#settings.answers;
+    const { subnets } = this.#config.responder;
     const at = subnets.indexOf(subnet as ParsedAddress);
     const known = this.#machines.see(clientMac.mac);
     if (known === undefined) {
@@ -580,7 +582,7 @@ export class Daemon
   }
 
   namesRead(count: number, problems: readonly NamesProblem[]): void {
-    const { namesFile } = this.#settings;
+    const { namesFile } = this.#config;
     this.#log.info("names_read", `${count} names read from ${namesFile}`, {
       names: count,
     });
@@ -597,12 +599,12 @@ export class Daemon
   namesUnreadable(error: Error): void {
     this.#log.error(
       "names_unreadable",
-      `${this.#settings.namesFile} cannot be read, the names known before stay: ${error.message}`,
+      `${this.#config.namesFile} cannot be read, the names known before stay: ${error.message}`,
     );
   }
 
   onTftpRefused(hostname: string, error: Error): void {
-    const port = tftpPortOf(this.#settings);
+    const port = tftpPortOf(this.#config);
     this.#log.error(
       "tftp_refused",
       error instanceof Deno.errors.AddrInUse
@@ -651,7 +653,7 @@ export class Daemon
     if (known !== undefined) return known;
     const address = parseIpv6(client);
     if (address === undefined) return undefined;
-    const { subnets } = this.#settings.answers;
+    const { subnets } = this.#config.responder;
     const subnetIndex = isLinkLocal(address)
       ? macOfEui64(address) === mac ? 0 : -1
       : subnets.findIndex(({ bytes }) =>
@@ -668,10 +670,10 @@ export class Daemon
       dhcpv6: this.#dhcpv6.counters,
       isServing: this.#dhcpv6.serving !== undefined,
       tftp: this.#tftp,
-      downloads: this.#netboot.downloads,
+      downloads: this.#bootFiles.downloads,
       answering: this.#connections.answering,
       closedConnections: this.#connectionGuard?.closed ?? 0,
-      handler: this.#handler,
+      router: this.#router,
       registry: this.#machines,
       notRemembered: this.#solicitBucket.refused +
         this.#otherMessageBucket.refused,
@@ -687,7 +689,7 @@ export class Daemon
     const other = sender &&
       this.#rogueServers.observe(packet, sender, performance.now());
     if (other !== undefined) {
-      this.#machineLog.rogueServer(other, this.#settings.interfaceName);
+      this.#machineLog.rogueServer(other, this.#config.interfaceName);
     }
   }
 
@@ -719,7 +721,7 @@ export class Daemon
 
   #sayIfSilent(): void {
     if (this.#dhcpv6.counters.totalReceived > 0) return;
-    const { interfaceName, port } = this.#settings;
+    const { interfaceName, port } = this.#config;
     this.#log.warning(
       "silence",
       `no DHCPv6 message in 5 minutes: machines ask only if router advertisements on ${interfaceName} have the M flag, and a firewall must let UDP port ${port} in`,

@@ -6,7 +6,7 @@
  */
 
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
-import { bootAddressesFor, type DaemonSettings } from "./config.ts";
+import { bootAddressesFor, type DaemonConfig } from "./config.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 
@@ -47,12 +47,12 @@ export function startError(
 
 /** What to say of the address that machines are sent to, if it is no good one. */
 export function bootAddressNotice(
-  settings: DaemonSettings,
+  config: DaemonConfig,
   iface: NetworkInterface,
 ): string | undefined {
-  const { template, bootAddress, answers } = settings;
+  const { template, bootAddress, responder } = config;
   if (template === undefined) return undefined;
-  const { tftp, isBase } = bootAddressesFor(settings, iface);
+  const { tftp, isBase } = bootAddressesFor(config, iface);
   const isOwn = iface.addresses.some((address) =>
     formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
   );
@@ -62,7 +62,7 @@ export function bootAddressNotice(
   return isBase || bootAddress !== undefined
     ? undefined
     : `${iface.name} does not have the base address ${
-      answers.subnets[0]!.text
+      responder.subnets[0]!.text
     }; machines are sent to ${tftp} instead`;
 }
 
@@ -74,15 +74,15 @@ const OWN_ADDRESS_PATIENCE = 2000;
  * is one of its own addresses and nothing answers there.
  */
 export async function ownAddressProblem(
-  settings: DaemonSettings,
+  config: DaemonConfig,
   iface: NetworkInterface,
 ): Promise<string | undefined> {
-  const { template, answers, http, https } = settings;
+  const { template, responder, http, https } = config;
   if (template === undefined) return undefined;
   const url = new URL(renderTemplate(template, {
     ...SAMPLE_VALUES,
-    BaseAddress: answers.subnets[0]!.text,
-    BootAddress: bootAddressesFor(settings, iface).http,
+    BaseAddress: responder.subnets[0]!.text,
+    BootAddress: bootAddressesFor(config, iface).http,
   }));
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);

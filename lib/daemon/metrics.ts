@@ -6,7 +6,7 @@
 
 import { isMessageType, messageName } from "../dhcpv6/wire/constants.ts";
 import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
-import type { Handler } from "../http/router.ts";
+import type { Router } from "../http/router.ts";
 import { countOpenFds } from "../overload/fd_budget.ts";
 import type { Downloads } from "../http/download.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -19,7 +19,7 @@ import type { TftpServer } from "../tftp/server.ts";
 import { VERSION } from "../telemetry/version.ts";
 
 /** The parts that count. */
-export interface CountingParts {
+export interface MetricSources {
   readonly dhcpv6: Dhcpv6Counters;
   /** Whether DHCPv6 is served now. */
   readonly isServing: boolean;
@@ -29,7 +29,7 @@ export interface CountingParts {
   readonly answering: number;
   /** HTTP connections that were closed for doing nothing. */
   readonly closedConnections: number;
-  readonly handler: Handler;
+  readonly router: Router;
   readonly registry: MachineRegistry;
   /** Machines that were new and too many. */
   readonly notRemembered: number;
@@ -43,18 +43,18 @@ export interface CountingParts {
 const STARTED = (Date.now() - performance.now()) / 1000;
 
 /** What the parts say now. */
-export function metricsOf(parts: CountingParts): Metric[] {
+export function metricsOf(sources: MetricSources): Metric[] {
   return [
-    ...processMetrics(parts),
-    ...dhcpv6Metrics(parts.dhcpv6),
-    ...tftpMetrics(parts.tftp),
-    ...httpMetrics(parts),
-    ...machineMetrics(parts),
-    ...parts.otlp === undefined ? [] : otlpMetrics(parts.otlp),
+    ...processMetrics(sources),
+    ...dhcpv6Metrics(sources.dhcpv6),
+    ...tftpMetrics(sources.tftp),
+    ...httpMetrics(sources),
+    ...machineMetrics(sources),
+    ...sources.otlp === undefined ? [] : otlpMetrics(sources.otlp),
   ];
 }
 
-function processMetrics({ isServing, log }: CountingParts): Metric[] {
+function processMetrics({ isServing, log }: MetricSources): Metric[] {
   return [
     labelled(
       "gauge",
@@ -186,8 +186,8 @@ function tftpMetrics(tftp: TftpServer): Metric[] {
 }
 
 function httpMetrics(
-  { handler, downloads, eventStream, answering, closedConnections }:
-    CountingParts,
+  { router, downloads, eventStream, answering, closedConnections }:
+    MetricSources,
 ): Metric[] {
   return [
     labelled(
@@ -195,7 +195,7 @@ function httpMetrics(
       "dhcpv6macd_http_responses_total",
       "HTTP responses, by status.",
       "status",
-      [...handler.answered].map(([status, count]) => [String(status), count]),
+      [...router.answered].map(([status, count]) => [String(status), count]),
     ),
     labelled(
       "counter",
@@ -205,7 +205,7 @@ function httpMetrics(
       [
         ["download", downloads.quota.refused],
         ["events", eventStream.quota.refused],
-        ["answer", handler.quota.refused],
+        ["answer", router.quota.refused],
       ],
     ),
     single(
@@ -237,7 +237,7 @@ function httpMetrics(
 }
 
 function machineMetrics(
-  { registry, notRemembered, eventStream }: CountingParts,
+  { registry, notRemembered, eventStream }: MetricSources,
 ): Metric[] {
   return [
     labelled(

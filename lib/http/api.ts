@@ -17,7 +17,7 @@ import { decoded, type Target, textResponse } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
 /** What the API tells of. */
-export interface ApiParts {
+export interface ApiOptions {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
   readonly eventStream: EventStream;
@@ -39,15 +39,15 @@ const NOW = {
 
 /** Answers for the API. */
 export class Api {
-  readonly #parts: ApiParts;
+  readonly #options: ApiOptions;
 
-  constructor(parts: ApiParts) {
-    this.#parts = parts;
+  constructor(options: ApiOptions) {
+    this.#options = options;
   }
 
   /** Answers GET of what there is now; `undefined` if it is not there. */
   respond({ path }: Target): Response | undefined {
-    const { registry, writer, names, metrics } = this.#parts;
+    const { registry, writer, names, metrics } = this.#options;
     switch (path) {
       case "/machines":
         return this.#written(writer.machines(registry.history.next - 1));
@@ -66,7 +66,7 @@ export class Api {
 
   /** Whether machines are answered, for whoever watches over the daemon. */
   health(): Response {
-    const problem = this.#parts.problem();
+    const problem = this.#options.problem();
     return problem === undefined
       ? textResponse(200, "ok", NOW)
       : textResponse(503, problem, NOW);
@@ -78,7 +78,7 @@ export class Api {
     const macText = query.get("mac");
     const mac = macText === null ? undefined : parseMac(macText);
     if (macText !== null && mac === undefined) return badMac("?mac=");
-    const body = this.#parts.eventStream.open({
+    const body = this.#options.eventStream.open({
       client,
       mac,
       resumeAfter: query.get("resume") === "1"
@@ -103,16 +103,16 @@ export class Api {
   #machine(macText: string): Response {
     const mac = parseMac(decoded(macText));
     if (mac === undefined) return badMac("/machines/");
-    const machine = this.#parts.registry.get(mac);
+    const machine = this.#options.registry.get(mac);
     if (machine === undefined) {
       return Response.json(null, { status: 404, headers: NOW });
     }
-    const text = JSON.stringify(this.#parts.writer.machine(machine));
+    const text = JSON.stringify(this.#options.writer.machine(machine));
     return this.#written([text].values());
   }
 
   #written(pieces: Iterator<string>, type = "application/json"): Response {
-    return new Response(slicedBody(pieces, this.#parts.scheduler), {
+    return new Response(slicedBody(pieces, this.#options.scheduler), {
       headers: { ...NOW, "content-type": type },
     });
   }

@@ -12,7 +12,7 @@ import { type Mac, parseMac } from "../net/mac.ts";
 import { evaluateConditions, evaluateRange } from "./conditional_request.ts";
 import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
-import type { NetbootFile, NetbootFiles } from "../boot_files/directory.ts";
+import type { BootDirectory, BootFile } from "../boot_files/directory.ts";
 import { decoded, textResponse } from "./responses.ts";
 
 /** The file whose download is a stage of a boot. */
@@ -26,16 +26,16 @@ export type OnBootFile = (
 ) => void;
 
 /** Serves `/mac/MAC/FILE`. */
-export class Netboot {
+export class BootFileHandler {
   /** The downloads that go on. */
   readonly downloads: Downloads;
 
-  readonly #files: NetbootFiles | undefined;
+  readonly #files: BootDirectory | undefined;
   readonly #onBootFile: OnBootFile;
 
   /** @param files `undefined`: there are no files to serve. */
   constructor(
-    files: NetbootFiles | undefined,
+    files: BootDirectory | undefined,
     onBootFile: OnBootFile,
     downloads: Downloads = new Downloads(),
   ) {
@@ -71,7 +71,7 @@ export class Netboot {
 
   async #send(
     request: Request,
-    file: NetbootFile,
+    file: BootFile,
     { mac, client, protocol, isBootFile }: {
       mac: Mac;
       client: string;

@@ -18,7 +18,7 @@ import type { TransferReport } from "../machines/transfer_progress.ts";
 import { ClientQuota } from "../overload/quota.ts";
 import { ByteBudget } from "../overload/scheduler.ts";
 import type { ByteRange } from "./conditional_request.ts";
-import type { NetbootFile } from "../boot_files/directory.ts";
+import type { BootFile } from "../boot_files/directory.ts";
 
 /** Octets after which a download looks whether its file has changed. */
 const FILE_CHECK_INTERVAL_BYTES = 1024 * 1024;
@@ -61,7 +61,7 @@ export class Downloads {
    * @throws {Deno.errors.NotFound} if it is gone, or is another file by now.
    */
   async open(
-    file: NetbootFile,
+    file: BootFile,
     range: ByteRange,
     client: string,
     report: TransferReport | undefined,
@@ -142,7 +142,7 @@ function detachBuffer(memory: ArrayBuffer | undefined): void {
 }
 
 /** Opens a file at an offset, if it is still the same. */
-async function openAt(file: NetbootFile, start: number): Promise<Deno.FsFile> {
+async function openAt(file: BootFile, start: number): Promise<Deno.FsFile> {
   const handle = await Deno.open(file.path);
   try {
     if (!await isUnchanged(handle, file)) {
@@ -158,7 +158,7 @@ async function openAt(file: NetbootFile, start: number): Promise<Deno.FsFile> {
 
 async function isUnchanged(
   handle: Deno.FsFile,
-  file: NetbootFile,
+  file: BootFile,
 ): Promise<boolean> {
   return fileVersion(await handle.stat()) === file.version;
 }

@@ -7,7 +7,7 @@
 
 import { delay } from "../overload/timeout.ts";
 import type { ActiveConnections } from "./active_connections.ts";
-import type { Handler } from "./router.ts";
+import type { Router } from "./router.ts";
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -60,7 +60,7 @@ export function authorityOf({ hostname, port }: ListenAddress): string {
 /** What a server works with. */
 export interface HttpServerOptions {
   readonly address: ListenAddress;
-  readonly handler: Handler;
+  readonly router: Router;
   /** Where its connections are counted. */
   readonly connections: ActiveConnections;
   readonly observer: HttpObserver;
@@ -202,7 +202,7 @@ export class HttpServer {
   }
 
   #listen(keyPair: KeyPair | undefined): Listening {
-    const { address, handler, connections } = this.#options;
+    const { address, router, connections } = this.#options;
     const protocol = keyPair === undefined ? "http" : "https";
     const abort = new AbortController();
     const traffic = { responses: 0, lastRequest: 0, isDraining: false };
@@ -219,7 +219,7 @@ export class HttpServer {
       async (request, info) => {
         connections.track(address.port, info);
         track(traffic, info.completed);
-        const response = await handler.handle(request, {
+        const response = await router.handle(request, {
           client: info.remoteAddr.hostname,
           protocol,
           completed: info.completed,

@@ -16,15 +16,15 @@ import {
   isOwnOrigin,
   type Protocol,
 } from "./host_check.ts";
-import type { Netboot } from "./boot_files.ts";
-import type { PageAnswers } from "./web_ui/responses.ts";
+import type { BootFileHandler } from "./boot_files.ts";
+import type { WebUi } from "./web_ui/responses.ts";
 import { type Target, targetOf, textResponse } from "./responses.ts";
 
 /** What a handler works with. */
-export interface HandlerOptions {
-  readonly netboot: Netboot;
+export interface RouterOptions {
+  readonly bootFiles: BootFileHandler;
   readonly api: Api;
-  readonly page: PageAnswers;
+  readonly page: WebUi;
   /** Whether an address is answered at all. */
   readonly allows: (hostname: string) => boolean;
   /** The names under which the API answers. */
@@ -34,7 +34,7 @@ export interface HandlerOptions {
 }
 
 /** What is known of a request besides what it says. */
-export interface Circumstances {
+export interface RequestContext {
   /** The client's address. */
   readonly client: string;
   readonly protocol: Protocol;
@@ -43,16 +43,16 @@ export interface Circumstances {
 }
 
 /** Answers HTTP requests. */
-export class Handler {
+export class Router {
   /** How many answers had each status. */
   readonly answered: Map<number, number> = new Map();
 
   /** Of those to whom the API or the page is being written. */
   readonly quota: ClientQuota;
 
-  readonly #options: HandlerOptions;
+  readonly #options: RouterOptions;
 
-  constructor(options: HandlerOptions) {
+  constructor(options: RouterOptions) {
     this.#options = options;
     this.quota = new ClientQuota({
       total: MAX_API_RESPONSES,
@@ -64,9 +64,9 @@ export class Handler {
   /** Answers one request. */
   async handle(
     request: Request,
-    circumstances: Circumstances,
+    context: RequestContext,
   ): Promise<Response> {
-    const response = await this.#respond(request, circumstances);
+    const response = await this.#respond(request, context);
     const { status } = response;
     this.answered.set(status, (this.answered.get(status) ?? 0) + 1);
     return response;
@@ -74,10 +74,10 @@ export class Handler {
 
   async #respond(
     request: Request,
-    circumstances: Circumstances,
+    context: RequestContext,
   ): Promise<Response> {
-    const { allows, netboot } = this.#options;
-    const { client, protocol } = circumstances;
+    const { allows, bootFiles } = this.#options;
+    const { client, protocol } = context;
     if (!allows(client)) return textResponse(403, "this address is not served");
     if (!isOneHost(request.headers.get("host") ?? "")) {
       return textResponse(400, "the Host header is no host");
@@ -88,9 +88,9 @@ export class Handler {
       return textResponse(405, "only GET and HEAD", { allow: "GET, HEAD" });
     }
     if (target.path.startsWith("/mac/")) {
-      return await netboot.handle(request, target.path, client, protocol);
+      return await bootFiles.handle(request, target.path, client, protocol);
     }
-    const response = await this.#api(request.headers, target, circumstances);
+    const response = await this.#api(request.headers, target, context);
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return new Response(null, response);
@@ -99,7 +99,7 @@ export class Handler {
   async #api(
     headers: Headers,
     target: Target,
-    { client, protocol, completed }: Circumstances,
+    { client, protocol, completed }: RequestContext,
   ): Promise<Response> {
     const { api, hosts, page } = this.#options;
     if (target.path === "/healthz") return api.health();

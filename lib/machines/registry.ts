@@ -113,7 +113,7 @@ export class Machine {
 }
 
 /** What a registry is bound by. */
-export interface RegistryLimits {
+export interface RegistryOptions {
   /** Machines that are remembered; at least 1. */
   readonly machines: number;
   /** Events that are remembered, of all machines together; at least 1. */
@@ -156,7 +156,7 @@ export class MachineRegistry {
   #oldest = NONE;
 
   constructor(
-    { machines, events }: RegistryLimits,
+    { machines, events }: RegistryOptions,
     observer: RegistryObserver,
     clock: { now(): Timestamp } = new EventClock(),
   ) {

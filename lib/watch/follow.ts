@@ -11,7 +11,7 @@ import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";
 
 /** Milliseconds that things get or take. */
-export interface Patience {
+export interface SubscriptionTimingOptions {
   /** Until a daemon has begun to answer. */
   readonly answer: number;
   /** Without an octet; a daemon writes a comment every 15 s. */
@@ -25,7 +25,7 @@ export interface Patience {
 }
 
 /** What is so in the program. */
-export const PATIENCE: Patience = {
+export const PATIENCE: SubscriptionTimingOptions = {
   answer: 10_000,
   silence: 45_000,
   firstWait: 1000,
@@ -61,7 +61,7 @@ const CLOCK_TOLERANCE = 2000;
 export class Follower {
   readonly #daemon: DaemonUrl;
   readonly #observer: FollowObserver;
-  readonly #patience: Patience;
+  readonly #timing: SubscriptionTimingOptions;
   /** The last event that was handled. */
   #lastEventId = "";
   #wait: number;
@@ -70,12 +70,12 @@ export class Follower {
   constructor(
     daemon: DaemonUrl,
     observer: FollowObserver,
-    patience = PATIENCE,
+    timing = PATIENCE,
   ) {
     this.#daemon = daemon;
     this.#observer = observer;
-    this.#patience = patience;
-    this.#firstWait = this.#wait = patience.firstWait;
+    this.#timing = timing;
+    this.#firstWait = this.#wait = timing.firstWait;
   }
 
   /** Follows it until `signal` is given; what the observer throws ends it. */
@@ -94,12 +94,12 @@ export class Follower {
   #waitAfter(error: unknown): number {
     if (error instanceof Refusal) {
       this.#observer.refused(error.message);
-      return this.#patience.refusedWait;
+      return this.#timing.refusedWait;
     }
     if (error instanceof Away) {
       this.#observer.away(error.message);
       const wait = this.#wait;
-      this.#wait = Math.min(2 * wait, this.#patience.longestWait);
+      this.#wait = Math.min(2 * wait, this.#timing.longestWait);
       return wait;
     }
     throw error;
@@ -133,7 +133,7 @@ export class Follower {
       headers.set("last-event-id", this.#lastEventId);
     }
     return await within(
-      this.#patience.answer,
+      this.#timing.answer,
       "it does not answer",
       connection,
       fetch(this.#daemon.events, { headers, signal }),
@@ -164,7 +164,7 @@ export class Follower {
     greet: () => Promise<void>,
   ): Promise<void> {
     const parser = new EventStreamParser(MAX_EVENT_CHARACTERS);
-    const { silence } = this.#patience;
+    const { silence } = this.#timing;
     while (true) {
       const { done, value } = await within(
         silence,
@@ -186,7 +186,7 @@ export class Follower {
   }
 
   #firstWaitOf({ retry = this.#firstWait }: EventStreamParser): number {
-    const { firstWait, longestWait } = this.#patience;
+    const { firstWait, longestWait } = this.#timing;
     return Math.min(Math.max(retry, firstWait), longestWait);
   }
 }

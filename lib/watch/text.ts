@@ -86,7 +86,7 @@ export class Columns {
 }
 
 /** How lines look. */
-export interface Look {
+export interface ViewOptions {
   readonly paint: Paint;
   readonly columns: Columns;
   /** Whether several daemons are watched, so that each line names its own. */
@@ -108,7 +108,7 @@ export function line(
   { at, labels, mac, name, address }: Subject,
   words: string,
   now: number,
-  { paint, columns, labelled }: Look,
+  { paint, columns, labelled }: ViewOptions,
 ): string {
   const cells = [
     paint("faint", timeText(at, now)),

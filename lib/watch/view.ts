@@ -13,9 +13,9 @@ import {
   Columns,
   happeningWords,
   line,
-  type Look,
   plain,
   timelineWords,
+  type ViewOptions,
 } from "./text.ts";
 import type { Happening, News } from "./timelines.ts";
 
@@ -111,7 +111,7 @@ export interface TextSettings {
 export class TextView implements View {
   readonly #output: Output;
   readonly #merge: Merge;
-  readonly #look: Look;
+  readonly #options: ViewOptions;
   readonly #isTerminal: boolean;
 
   constructor(
@@ -121,7 +121,7 @@ export class TextView implements View {
     this.#output = output;
     this.#merge = new Merge((lines) => output.write(lines));
     this.#isTerminal = isTerminal;
-    this.#look = {
+    this.#options = {
       paint: isColoured ? coloured : plain,
       columns: new Columns(),
       labelled,
@@ -131,7 +131,7 @@ export class TextView implements View {
   async begin(source: Source, news: readonly News[]): Promise<void> {
     const shownNews = this.#isTerminal ? news.slice(-MAX_STATE_LINES) : news;
     const left = news.length - shownNews.length;
-    const { paint, columns } = this.#look;
+    const { paint, columns } = this.#options;
     for (const { timeline: { mac, address } } of shownNews) {
       columns.expect(source.nameOf(mac), address);
     }
@@ -165,7 +165,7 @@ export class TextView implements View {
   async happen(source: Source, happening: Happening): Promise<void> {
     const text = this.#eventLine(source, happening, [source.label]);
     if (text === undefined) return;
-    if (!this.#look.labelled) return await this.#output.write([text]);
+    if (!this.#options.labelled) return await this.#output.write([text]);
     const { mac, event } = happening;
     // Only one daemon sends a file, so its progress has nothing to be joined to.
     const own = transferOf(event) === undefined ? "" : source.label;
@@ -186,9 +186,9 @@ export class TextView implements View {
     const labels = [source.label];
     return line(
       { at: since, labels, mac, name: source.nameOf(mac), address },
-      timelineWords(timeline, now, this.#look.paint),
+      timelineWords(timeline, now, this.#options.paint),
       now,
-      this.#look,
+      this.#options,
     );
   }
 
@@ -197,14 +197,14 @@ export class TextView implements View {
     happening: Happening,
     labels: readonly string[],
   ): string | undefined {
-    const words = happeningWords(happening, this.#look.paint);
+    const words = happeningWords(happening, this.#options.paint);
     if (words === undefined) return undefined;
     const { at, mac, address } = happening;
     return line(
       { at, labels, mac, name: source.nameOf(mac), address },
       words,
       Date.now() + source.clock,
-      this.#look,
+      this.#options,
     );
   }
 }

@@ -16,7 +16,7 @@ import { Timelines } from "./timelines.ts";
 import { JsonView, type Source, TextView, type View } from "./view.ts";
 
 /** What is watched, and how it is shown. */
-export interface WatchSettings {
+export interface WatchOptions {
   readonly daemons: readonly DaemonUrl[];
   /** For programs instead of people. */
   readonly json: boolean;
@@ -42,10 +42,10 @@ const LAST_LINES = 500;
  * @throws {OutputError} if lines cannot be written though somebody wants them.
  */
 export async function watch(
-  settings: WatchSettings,
+  options: WatchOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { daemons, json, sink, isTerminal, isColoured, say } = settings;
+  const { daemons, json, sink, isTerminal, isColoured, say } = options;
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,

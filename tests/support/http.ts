@@ -1,10 +1,10 @@
 /** What the suites of HTTP ask with, and ask for. */
 
 import { Api } from "../../lib/http/api.ts";
-import { Handler } from "../../lib/http/router.ts";
+import { Router } from "../../lib/http/router.ts";
 import { HostNames } from "../../lib/http/host_check.ts";
-import { PageAnswers } from "../../lib/http/web_ui/responses.ts";
-import { Netboot } from "../../lib/http/boot_files.ts";
+import { WebUi } from "../../lib/http/web_ui/responses.ts";
+import { BootFileHandler } from "../../lib/http/boot_files.ts";
 import { EventStream } from "../../lib/http/event_stream.ts";
 import { MachineWriter } from "../../lib/machines/json.ts";
 import { Names } from "../../lib/machines/names_file.ts";
@@ -34,7 +34,7 @@ export interface Asked {
  * segments, and refuse some hosts.
  */
 export async function ask(
-  handler: Handler,
+  router: Router,
   path: string,
   {
     method = "GET",
@@ -50,7 +50,7 @@ export async function ask(
     headers: new Headers(headers),
   };
   const { promise: completed, resolve } = Promise.withResolvers<void>();
-  const response = await handler.handle(request as Request, {
+  const response = await router.handle(request as Request, {
     client,
     protocol,
     completed,
@@ -115,18 +115,18 @@ export class Known {
 
   /** What answers requests about it. */
   handler(
-    netboot: Netboot = new Netboot(undefined, () => {}),
+    bootFiles: BootFileHandler = new BootFileHandler(undefined, () => {}),
     allows: (hostname: string) => boolean = () => true,
     hosts: readonly string[] = [],
-  ): Handler {
-    return new Handler({
-      netboot,
+  ): Router {
+    return new Router({
+      bootFiles,
       api: new Api({
         ...this,
         problem: () => this.problem,
         metrics: () => this.metrics,
       }),
-      page: new PageAnswers({
+      page: new WebUi({
         ...this,
         interfaceName: "lan",
         baseAddress: BASE,

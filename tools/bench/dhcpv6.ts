@@ -7,9 +7,9 @@
 import {
   CLIENT,
   LINK_LOCAL_CLIENT,
-  type Place,
   type Report,
   SERVER,
+  type Testbed,
 } from "./testbed.ts";
 import {
   median,
@@ -133,10 +133,10 @@ function modeFor({ name }: Server, mode: Mode): string {
 }
 
 /** Starts a server and waits until it answers. */
-export async function startDhcpv6(place: Place, server: Server) {
-  const program = await server.start(place);
+export async function startDhcpv6(testbed: Testbed, server: Server) {
+  const program = await server.start(testbed);
   try {
-    await place.ask("dhcpv6_load", { mode: "first", seconds: 20 });
+    await testbed.ask("dhcpv6_load", { mode: "first", seconds: 20 });
   } catch (error) {
     throw new Error(`${server.name} does not answer: ${program.output}`, {
       cause: error,
@@ -149,7 +149,7 @@ export async function startDhcpv6(place: Place, server: Server) {
 const RELAY = { from: CLIENT, server: SERVER, "link-address": CLIENT };
 
 async function measureLoad(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   server: Server,
   { mode, outstanding, rate, p50, p99, cpu }: Load,
@@ -162,10 +162,10 @@ async function measureLoad(
     from: LINK_LOCAL_CLIENT,
     ...mode === "relayed" && RELAY,
   };
-  await place.ask("dhcpv6_load", { ...options, ...WARM_UP });
-  const before = await place.cpuSeconds();
-  const report = await place.ask("dhcpv6_load", { ...options, seconds });
-  const used = await place.cpuSeconds() - before;
+  await testbed.ask("dhcpv6_load", { ...options, ...WARM_UP });
+  const before = await testbed.cpuSeconds();
+  const report = await testbed.ask("dhcpv6_load", { ...options, seconds });
+  const used = await testbed.cpuSeconds() - before;
   check(server, report);
   results.add(rate, server.name, report.perSecond!);
   results.add(p50, server.name, report.p50!);
@@ -184,14 +184,14 @@ function check(server: Server, report: Report): void {
 }
 
 async function measureRate(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   server: Server,
 ): Promise<void> {
   const reports: Report[] = [];
   for (let time = 0; time < RATE_TIMES; time++) {
     reports.push(
-      await place.ask("dhcpv6_load", {
+      await testbed.ask("dhcpv6_load", {
         mode: modeFor(server, "solicit"),
         rate: RATE,
         from: LINK_LOCAL_CLIENT,
@@ -206,7 +206,7 @@ async function measureRate(
 
 /** Measures one server after the other, and all of them again. */
 export async function measureDhcpv6(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs, seconds, isShort }: Manner,
 ): Promise<void> {
@@ -218,15 +218,15 @@ export async function measureDhcpv6(
   const loads = isShort ? LOADS.slice(0, SHORT_LOADS) : LOADS;
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
-      const program = await startDhcpv6(place, server);
+      const program = await startDhcpv6(testbed, server);
       for (const load of loads) {
         const isBare = server === DENO_ECHO || server === C_ECHO;
         // The bare loop hears what comes by multicast only.
         if (isBare && load.mode === "relayed") continue;
-        await measureLoad(place, results, server, load, seconds);
+        await measureLoad(testbed, results, server, load, seconds);
       }
-      await measureRate(place, results, server);
-      await place.stop(program);
+      await measureRate(testbed, results, server);
+      await testbed.stop(program);
     }
   }
 }
@@ -255,31 +255,34 @@ const GROWTH: Quantity = {
 
 /** Measures what servers hold, and the daemon after very many exchanges. */
 export async function measureMemory(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { isShort }: Manner,
 ): Promise<void> {
   for (const server of present([DAEMON, DENO_ECHO, ...DHCPV6_PEERS])) {
-    const program = await startDhcpv6(place, server);
-    await place.rest();
-    results.add(IDLE, server.name, await place.residentMegabytes());
-    if (server.name === OWN && !isShort) await measureGrowth(place, results);
-    await place.stop(program);
+    const program = await startDhcpv6(testbed, server);
+    await testbed.rest();
+    results.add(IDLE, server.name, await testbed.residentMegabytes());
+    if (server.name === OWN && !isShort) await measureGrowth(testbed, results);
+    await testbed.stop(program);
   }
 }
 
-async function measureGrowth(place: Place, results: Results): Promise<void> {
+async function measureGrowth(
+  testbed: Testbed,
+  results: Results,
+): Promise<void> {
   let first = 0;
   let last = 0;
   for (let done = 0; done < EXCHANGES; done += FIRST_EXCHANGES) {
-    await place.ask("dhcpv6_load", {
+    await testbed.ask("dhcpv6_load", {
       mode: "exchange",
       from: LINK_LOCAL_CLIENT,
       macs: MANY_MACHINES,
       count: 2 * FIRST_EXCHANGES,
       seconds: 100,
     });
-    last = await place.residentMegabytes();
+    last = await testbed.residentMegabytes();
     if (first === 0) first = last;
   }
   results.add(AFTER_FIRST, OWN, first);
@@ -297,23 +300,23 @@ const START: Quantity = {
 
 /** Measures how soon somebody is answered after a server was started. */
 export async function measureStart(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs }: Manner,
 ): Promise<void> {
   const servers = present([DAEMON, ...DHCPV6_PEERS]);
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
-      const asking = place.startAsking("dhcpv6_load", {
+      const asking = testbed.startAsking("dhcpv6_load", {
         mode: "first",
         seconds: 20,
       });
       const begun = Date.now();
-      const program = await server.start(place);
+      const program = await server.start(testbed);
       await asking.ended();
       const { answeredAt } = JSON.parse(asking.output);
       results.add(START, server.name, (answeredAt - begun) / 1000);
-      await place.stop(program);
+      await testbed.stop(program);
     }
   }
 }

@@ -11,13 +11,13 @@ import {
   measureStart,
 } from "./dhcpv6.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
-import type { Place } from "./testbed.ts";
+import type { Testbed } from "./testbed.ts";
 import type { Results } from "./results.ts";
 import { measureTftp } from "./tftp.ts";
 
 /** Measures a group at a place. */
 export type Measure = (
-  place: Place,
+  testbed: Testbed,
   results: Results,
   manner: Manner,
 ) => Promise<void>;

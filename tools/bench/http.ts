@@ -9,9 +9,9 @@ import { type Manner, startDhcpv6 } from "./dhcpv6.ts";
 import {
   LINK_LOCAL_CLIENT,
   MAC,
-  type Place,
   type Report,
   SERVER,
+  type Testbed,
 } from "./testbed.ts";
 import { OWN, type Quantity, type Results, type Target } from "./results.ts";
 import {
@@ -60,10 +60,10 @@ const LOADS = [
 ] as const;
 
 /** Waits until a server listens. */
-async function listens(place: Place): Promise<void> {
+async function listens(testbed: Testbed): Promise<void> {
   for (let time = 0; time < 100; time++) {
     try {
-      await place.ask("http_load", { ...OPTIONS, seconds: 0.1 });
+      await testbed.ask("http_load", { ...OPTIONS, seconds: 0.1 });
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -74,24 +74,24 @@ async function listens(place: Place): Promise<void> {
 
 /** Measures one server after the other, and all of them again. */
 export async function measureHttp(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs, seconds }: Manner,
 ): Promise<void> {
-  await provide(place, HTTP_FILE, HTTP_SIZE);
+  await provide(testbed, HTTP_FILE, HTTP_SIZE);
   const servers = present([DAEMON, DENO_HTTP, ...HTTP_PEERS]);
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
-      const program = await server.start(place);
-      await listens(place);
+      const program = await server.start(testbed);
+      await listens(testbed);
       for (const { connections, rate, cpu } of LOADS) {
-        const before = await place.cpuSeconds();
-        const report = await place.ask("http_load", {
+        const before = await testbed.cpuSeconds();
+        const report = await testbed.ask("http_load", {
           ...OPTIONS,
           connections,
           seconds,
         });
-        const used = await place.cpuSeconds() - before;
+        const used = await testbed.cpuSeconds() - before;
         if (report.broken! > 0) {
           throw new Error(`${server.name}: ${JSON.stringify(report)}`);
         }
@@ -99,7 +99,7 @@ export async function measureHttp(
         results.add(rate, server.name, gigabytes / report.seconds!);
         results.add(cpu, server.name, used / gigabytes);
       }
-      await place.stop(program);
+      await testbed.stop(program);
     }
   }
 }
@@ -128,20 +128,20 @@ function unanswered({ lost, sent }: Report): number {
 
 /** Measures DHCPv6 next to downloads. */
 export async function measureDownloads(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs, seconds }: Manner,
 ): Promise<void> {
-  await provide(place, HTTP_FILE, HTTP_SIZE);
+  await provide(testbed, HTTP_FILE, HTTP_SIZE);
   for (let run = 0; run < runs; run++) {
-    const program = await startDhcpv6(place, DAEMON);
-    const readers = place.startAsking("http_load", {
+    const program = await startDhcpv6(testbed, DAEMON);
+    const readers = testbed.startAsking("http_load", {
       ...OPTIONS,
       connections: DOWNLOADS,
       seconds: seconds + 3,
     });
-    await place.rest();
-    const report = await place.askFirst("dhcpv6_load", {
+    await testbed.rest();
+    const report = await testbed.askFirst("dhcpv6_load", {
       from: LINK_LOCAL_CLIENT,
       rate: RATE,
       seconds,
@@ -149,7 +149,7 @@ export async function measureDownloads(
     await readers.ended();
     results.add(DOWNLOADS_P99, OWN, report.p99! / 1000);
     results.add(DOWNLOADS_LOST, OWN, unanswered(report));
-    await place.stop(program);
+    await testbed.stop(program);
   }
 }
 
@@ -180,15 +180,15 @@ const EVENTS_DHCPV6 = events("DHCPv6 meanwhile: p99", "ms", "less", 5);
 
 /** Measures the event stream while machines are heard of. */
 export async function measureEvents(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs, seconds }: Manner,
 ): Promise<void> {
   for (let run = 0; run < runs; run++) {
-    const program = await startDhcpv6(place, DAEMON);
+    const program = await startDhcpv6(testbed, DAEMON);
     const machines = { from: LINK_LOCAL_CLIENT, macs: MACHINES };
-    await place.ask("dhcpv6_load", { ...machines, count: MACHINES });
-    const readers = place.startAsking("http_load", {
+    await testbed.ask("dhcpv6_load", { ...machines, count: MACHINES });
+    const readers = testbed.startAsking("http_load", {
       server: SERVER,
       port: HTTP_PORT,
       path: "/events",
@@ -197,12 +197,12 @@ export async function measureEvents(
       parsing: 2,
     });
     await readers.says(/reading/);
-    const report = await place.askFirst("dhcpv6_load", {
+    const report = await testbed.askFirst("dhcpv6_load", {
       ...machines,
       rate: EVENTS_A_SECOND,
       seconds: 2 * seconds,
     });
-    await place.rest();
+    await testbed.rest();
     await readers.stop();
     const seen: Report = JSON.parse(readers.output.trim().split("\n").at(-1)!);
     if (seen.broken! > 0) {
@@ -211,6 +211,6 @@ export async function measureEvents(
     results.add(DELIVERIES, OWN, seen.deliveries! / seen.seconds!);
     results.add(EVENTS_P99, OWN, seen.p99!);
     results.add(EVENTS_DHCPV6, OWN, report.p99! / 1000);
-    await place.stop(program);
+    await testbed.stop(program);
   }
 }

@@ -6,7 +6,7 @@
 
 import type { Program } from "../../tests/support/lab.ts";
 import { type ArchivedPackage, unpackFromArchive } from "../debian.ts";
-import { BASE, CLIENTS, type Place, SERVER } from "./testbed.ts";
+import { BASE, CLIENTS, SERVER, type Testbed } from "./testbed.ts";
 import { BARE, OWN } from "./results.ts";
 
 /** A server. */
@@ -15,7 +15,7 @@ export interface Server {
   /** The program that it needs, and Debian's package of that. */
   readonly needs?: { readonly program: string; readonly package: string };
   /** Starts it; it answers some time later. */
-  start(place: Place): Promise<Program> | Program;
+  start(testbed: Testbed): Promise<Program> | Program;
 }
 
 const ROOT = `${import.meta.dirname}/../..`;
@@ -36,17 +36,17 @@ export const HTTP_SIZE = 500 * 1000 * 1000;
 /** The port that HTTP is served on. */
 export const HTTP_PORT = 6315;
 
-function servedFile(place: Place, name: string): string {
-  return `${place.path(FILES)}/${name}`;
+function servedFile(testbed: Testbed, name: string): string {
+  return `${testbed.path(FILES)}/${name}`;
 }
 
 /** Makes a file to be served, if it is not there yet. */
 export async function provide(
-  place: Place,
+  testbed: Testbed,
   name: string,
   size: number,
 ): Promise<string> {
-  const path = servedFile(place, name);
+  const path = servedFile(testbed, name);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   using file = await Deno.open(path, { create: true, write: true });
   let written = (await file.stat()).size;
@@ -63,15 +63,15 @@ export const BINARY = `${ROOT}/dist/dhcpv6macd`;
 /** The daemon, serving everything. */
 export const DAEMON: Server = {
   name: OWN,
-  start: async (place) =>
-    place.serve([
+  start: async (testbed) =>
+    testbed.serve([
       BINARY,
       "--interface=lan",
       `--base-address=${BASE}`,
       `--http-allow=${CLIENTS}/64`,
-      `--netboot-dir=${place.path(FILES)}`,
+      `--netboot-dir=${testbed.path(FILES)}`,
       `--http-boot-url-template=http://[${SERVER}]:${HTTP_PORT}/mac/{{.MAC}}/disk.img`,
-      `--ipxe-x86-64-efi=${await provide(place, TFTP_PATH, TFTP_SIZE)}`,
+      `--ipxe-x86-64-efi=${await provide(testbed, TFTP_PATH, TFTP_SIZE)}`,
     ]),
 };
 
@@ -92,16 +92,16 @@ function denoArguments(): string[] {
 function bareDeno(
   name: string,
   program: string,
-  argumentsFor: (place: Place) => string[],
+  argumentsFor: (testbed: Testbed) => string[],
 ): Server {
   return {
     name,
-    start: (place) =>
-      place.serve([
+    start: (testbed) =>
+      testbed.serve([
         Deno.execPath(),
         ...denoArguments(),
         `${import.meta.dirname}/${program}`,
-        ...argumentsFor(place),
+        ...argumentsFor(testbed),
       ]),
   };
 }
@@ -112,25 +112,25 @@ export const DENO_ECHO: Server = bareDeno("Deno echo", "echo.ts", () => [
 export const DENO_TFTP: Server = bareDeno(
   BARE,
   "bare_tftp.ts",
-  (place) => [SERVER, servedFile(place, TFTP_PATH)],
+  (testbed) => [SERVER, servedFile(testbed, TFTP_PATH)],
 );
 export const DENO_HTTP: Server = bareDeno(
   BARE,
   "bare_http.ts",
-  (place) => [String(HTTP_PORT), servedFile(place, HTTP_FILE)],
+  (testbed) => [String(HTTP_PORT), servedFile(testbed, HTTP_FILE)],
 );
 
 /** The bare loop in C: how far the program that asks gets. */
 export const C_ECHO: Server = {
   name: "C echo",
-  start: (place) => place.serve(place.bareLoop),
+  start: (testbed) => testbed.serve(testbed.bareLoop),
 };
 
 const KEA: Server = {
   name: "Kea",
   needs: { program: "kea-dhcp6", package: "kea-dhcp6-server" },
-  start: async (place) => {
-    const file = await place.lab.file(
+  start: async (testbed) => {
+    const file = await testbed.lab.file(
       "kea.json",
       JSON.stringify({
         Dhcp6: {
@@ -151,7 +151,10 @@ const KEA: Server = {
         },
       }),
     );
-    return place.serve(["kea-dhcp6", "-c", file], ["/run/kea", "/var/lib/kea"]);
+    return testbed.serve(["kea-dhcp6", "-c", file], [
+      "/run/kea",
+      "/var/lib/kea",
+    ]);
   },
 };
 
@@ -169,8 +172,8 @@ const DNSMASQ = [
 const DNSMASQ_DHCPV6: Server = {
   name: "dnsmasq",
   needs: DNSMASQ_NEEDS,
-  start: (place) =>
-    place.serve([
+  start: (testbed) =>
+    testbed.serve([
       ...DNSMASQ,
       `--dhcp-range=${BASE}1:0:0,${BASE}1:ffff:ffff,64,20m`,
       "--dhcp-lease-max=1000000",
@@ -183,8 +186,8 @@ const DNSMASQ_DHCPV6: Server = {
 const DHCPD: Server = {
   name: "ISC dhcpd",
   needs: { program: "dhcpd", package: "isc-dhcp-server" },
-  start: async (place) => {
-    const file = await place.lab.file(
+  start: async (testbed) => {
+    const file = await testbed.lab.file(
       "dhcpd.conf",
       `default-lease-time 1200;
 preferred-lifetime 1200;
@@ -193,7 +196,7 @@ subnet6 ${BASE}/64 { range6 ${BASE}1:0:0 ${BASE}1:ffff:ffff; }
 `,
     );
     // It writes each lease and waits for the disk: it gets one in memory.
-    return place.serve([
+    return testbed.serve([
       "sh",
       "-c",
       'touch /var/lib/dhcp/leases && exec "$@"',
@@ -211,11 +214,11 @@ export const DHCPV6_PEERS: readonly Server[] = [KEA, DNSMASQ_DHCPV6, DHCPD];
 const DNSMASQ_TFTP: Server = {
   name: "dnsmasq",
   needs: DNSMASQ_NEEDS,
-  start: (place) =>
-    place.serve([
+  start: (testbed) =>
+    testbed.serve([
       ...DNSMASQ,
       "--enable-tftp",
-      `--tftp-root=${place.path(FILES)}`,
+      `--tftp-root=${testbed.path(FILES)}`,
       "--tftp-max=1000",
     ]),
 };
@@ -223,11 +226,11 @@ const DNSMASQ_TFTP: Server = {
 const TFTPD_HPA: Server = {
   name: "tftpd-hpa",
   needs: { program: "in.tftpd", package: "tftpd-hpa" },
-  start: (place) =>
-    place.serve([
+  start: (testbed) =>
+    testbed.serve([
       ..."in.tftpd --foreground --user root --secure --address".split(" "),
       "[::]:69",
-      place.path(FILES),
+      testbed.path(FILES),
     ]),
 };
 
@@ -239,22 +242,22 @@ const ATFTPD_PACKAGE: ArchivedPackage = {
 
 const ATFTPD: Server = {
   name: "atftpd",
-  start: async (place) => {
-    const directory = place.path("atftpd");
+  start: async (testbed) => {
+    const directory = testbed.path("atftpd");
     try {
       await Deno.stat(directory);
     } catch {
       await unpackFromArchive(ATFTPD_PACKAGE, directory);
     }
     // By itself it has IPv4 only.
-    return place.serve([
-      place.path("inetd"),
+    return testbed.serve([
+      testbed.path("inetd"),
       SERVER,
       "69",
       `${directory}/usr/sbin/atftpd`,
       ..."--user root.root --group root --maxthread 1000".split(" "),
       ..."--verbose=0 --no-multicast --logfile /dev/null".split(" "),
-      place.path(FILES),
+      testbed.path(FILES),
     ]);
   },
 };
@@ -265,13 +268,13 @@ export const TFTP_PEERS: readonly Server[] = [DNSMASQ_TFTP, TFTPD_HPA, ATFTPD];
 const NGINX: Server = {
   name: "nginx",
   needs: { program: "nginx", package: "nginx-light" },
-  start: async (place) => {
-    const file = await place.lab.file(
+  start: async (testbed) => {
+    const file = await testbed.lab.file(
       "nginx.conf",
       `user root;
 daemon off;
 worker_processes 1;
-pid ${place.path("nginx.pid")};
+pid ${testbed.path("nginx.pid")};
 error_log stderr;
 events { worker_connections 4096; }
 http {
@@ -280,12 +283,12 @@ http {
   tcp_nopush on;
   server {
     listen [::]:${HTTP_PORT};
-    location /mac/ { alias ${place.path(FILES)}/; }
+    location /mac/ { alias ${testbed.path(FILES)}/; }
   }
 }
 `,
     );
-    return place.serve(["nginx", "-c", file], ["/var/lib/nginx"]);
+    return testbed.serve(["nginx", "-c", file], ["/var/lib/nginx"]);
   },
 };
 

@@ -33,7 +33,7 @@ const REST = 1500;
 export type Report = Readonly<Record<string, number>>;
 
 /** Two hosts, and the programs that ask. */
-export class Place implements AsyncDisposable {
+export class Testbed implements AsyncDisposable {
   private constructor(
     readonly lab: Lab,
     readonly router: Host,
@@ -41,7 +41,7 @@ export class Place implements AsyncDisposable {
   ) {}
 
   /** Makes the hosts and compiles the programs. */
-  static async make(): Promise<Place> {
+  static async make(): Promise<Testbed> {
     const lab = new Lab();
     try {
       const { router, client } = await lab.pair();
@@ -55,9 +55,9 @@ export class Place implements AsyncDisposable {
       await client.ip(`-6 route add local ${CLIENTS}/64 dev lo`);
       await router.ip(`-6 route add ${CLIENTS}/64 via ${CLIENT}`);
       await router.linkLocal("lan");
-      const place = new Place(lab, router, client);
-      for (const name of PROGRAMS) await compile(place, name);
-      return place;
+      const testbed = new Testbed(lab, router, client);
+      for (const name of PROGRAMS) await compile(testbed, name);
+      return testbed;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
       throw error;
@@ -195,7 +195,7 @@ async function nameOf(pid: string): Promise<string> {
   }
 }
 
-async function compile({ lab, client }: Place, name: string): Promise<void> {
+async function compile({ lab, client }: Testbed, name: string): Promise<void> {
   await client.run([
     "gcc",
     "-O2",

@@ -5,7 +5,7 @@
  */
 
 import type { Manner } from "./dhcpv6.ts";
-import { CLIENTS, type Place, SERVER } from "./testbed.ts";
+import { CLIENTS, SERVER, type Testbed } from "./testbed.ts";
 import {
   BEST,
   median,
@@ -94,12 +94,12 @@ const WINDOWS: Quantity = {
 };
 
 async function milliseconds(
-  place: Place,
+  testbed: Testbed,
   { blksize, window, delay, clients }: Fetch,
 ): Promise<number> {
   const times: number[] = [];
   for (let time = 0; time < (clients === 1 ? FETCHES : 1); time++) {
-    const report = await place.ask("tftp_load", {
+    const report = await testbed.ask("tftp_load", {
       server: SERVER,
       from: CLIENTS,
       path: TFTP_PATH,
@@ -119,11 +119,11 @@ async function milliseconds(
 
 /** Measures one server after the other, and all of them again. */
 export async function measureTftp(
-  place: Place,
+  testbed: Testbed,
   results: Results,
   { runs, isShort }: Manner,
 ): Promise<void> {
-  await provide(place, TFTP_PATH, TFTP_SIZE);
+  await provide(testbed, TFTP_PATH, TFTP_SIZE);
   const fetched = isShort ? FETCHED.slice(0, SHORT_FETCHED) : FETCHED;
   const servers = present([
     DAEMON,
@@ -132,15 +132,15 @@ export async function measureTftp(
   ]);
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
-      const program = await server.start(place);
+      const program = await server.start(testbed);
       try {
         // Until it listens, requests are repeated.
-        await milliseconds(place, { ...TOGETHER, clients: WARM_UP });
+        await milliseconds(testbed, { ...TOGETHER, clients: WARM_UP });
         for (const one of fetched) {
           results.add(
             one.quantity,
             server.name,
-            await milliseconds(place, one),
+            await milliseconds(testbed, one),
           );
         }
       } catch (error) {
@@ -149,7 +149,7 @@ export async function measureTftp(
         if (server === DAEMON) throw new Error(`${server.name}: ${failure}`);
         leaveOut(server.name, failure);
       }
-      await place.stop(program);
+      await testbed.stop(program);
     }
     const of = (one: Fetch) => results.valuesOf(one.quantity, OWN).at(-1)!;
     results.add(WINDOWS, OWN, of(WINDOW_16) / of(WINDOW_4));

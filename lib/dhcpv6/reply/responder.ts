@@ -73,7 +73,7 @@ import { Writer } from "../wire/writer.ts";
 export type Subnet = ParsedAddress;
 
 /** What boot instructions are made of. */
-export interface BootSettings {
+export interface BootOptions {
   readonly template: UrlTemplate;
   /** The address in URLs that name this daemon over TFTP. */
   readonly tftpAddress: string;
@@ -86,7 +86,7 @@ export interface BootSettings {
 }
 
 /** What a responder answers with. */
-export interface ResponderSettings {
+export interface ResponderOptions {
   /** The direct link first, then those behind relays; at least one. */
   readonly subnets: readonly Subnet[];
   /** Seconds, 1 to 2^32 - 1; the highest means for ever (RFC 8415 §7.7). */
@@ -102,7 +102,7 @@ export interface ResponderSettings {
   readonly deny: readonly MacPattern[];
   /** Options that clients get when they ask for their codes. */
   readonly onRequest: readonly Option[];
-  readonly boot: BootSettings | undefined;
+  readonly boot: BootOptions | undefined;
 }
 
 /** What became of one message. One object serves every message in turn. */
@@ -148,7 +148,7 @@ export class Responder {
     note: undefined,
   };
 
-  readonly #settings: ResponderSettings;
+  readonly #options: ResponderOptions;
   readonly #serverDuid: Uint8Array;
   readonly #t1: number;
   readonly #t2: number;
@@ -158,15 +158,15 @@ export class Responder {
   readonly #relayMessages = new Uint16Array(MAX_RELAY_DEPTH);
 
   /**
-   * @param settings What it answers with.
+   * @param options What it answers with.
    * @param serverDuid What it calls itself: 3 to 130 octets.
    */
-  constructor(settings: ResponderSettings, serverDuid: Uint8Array) {
-    this.#settings = settings;
+  constructor(options: ResponderOptions, serverDuid: Uint8Array) {
+    this.#options = options;
     this.#serverDuid = serverDuid;
-    this.#t1 = fractionOf(settings.preferredLifetime, 0.5);
-    this.#t2 = fractionOf(settings.preferredLifetime, 0.875);
-    this.#onRequest = settings.onRequest.map((option) => ({
+    this.#t1 = fractionOf(options.preferredLifetime, 0.5);
+    this.#t2 = fractionOf(options.preferredLifetime, 0.875);
+    this.#onRequest = options.onRequest.map((option) => ({
       code: option.code,
       bytes: encodeOptions([option]),
     }));
@@ -221,7 +221,7 @@ export class Responder {
     const subnet = this.#subnetOf(packet, isLinkScoped);
     if (subnet === undefined) return "link_unknown";
     outcome.subnet = subnet;
-    const { macSources, allow, deny } = this.#settings;
+    const { macSources, allow, deny } = this.#options;
     findClientMac(packet, sender, macSources, outcome.clientMac);
     const { mac } = outcome.clientMac;
     if (mac === NO_MAC) {
@@ -283,7 +283,7 @@ export class Responder {
 
   /** The link that a message belongs to. */
   #subnetOf(packet: Packet, isLinkScoped: boolean): Subnet | undefined {
-    const { subnets } = this.#settings;
+    const { subnets } = this.#options;
     for (let level = packet.depth - 1; level >= 0; level--) {
       const at = packet.relays[level]!.linkAddressAt;
       if (isUnspecified(packet.bytes, at) || isLinkLocal(packet.bytes, at)) {
@@ -363,9 +363,9 @@ export class Responder {
         const assigned = this.#assign(packet, subnet, mac);
         if (commits) {
           writer.end(writer.begin(OptionCode.RapidCommit));
-        } else if (assigned && this.#settings.preference > 0) {
+        } else if (assigned && this.#options.preference > 0) {
           const start = writer.begin(OptionCode.Preference);
-          writer.uint8(this.#settings.preference);
+          writer.uint8(this.#options.preference);
           writer.end(start);
         }
         break;
@@ -460,7 +460,7 @@ export class Responder {
     start: number,
   ): void {
     const writer = this.#writer;
-    const { preferredLifetime, validLifetime } = this.#settings;
+    const { preferredLifetime, validLifetime } = this.#options;
     writer.at = start + 4;
     writer.uint32(this.#t1);
     writer.uint32(this.#t2);
@@ -609,7 +609,7 @@ export class Responder {
 
   #writeBoot(packet: Packet, subnet: Subnet, mac: Mac): void {
     if (mac === NO_MAC) return;
-    const { boot } = this.#settings;
+    const { boot } = this.#options;
     const facts = bootFactsOf(packet);
     const decision = decideBoot(
       facts,
@@ -690,17 +690,17 @@ function isOwn(
 
 /** Why every client could not be answered with these settings, if so. */
 export function longestAnswerProblem(
-  settings: Omit<ResponderSettings, "boot">,
+  options: Omit<ResponderOptions, "boot">,
   template: UrlTemplate | undefined,
 ): string | undefined {
   const iaNa = OPTION_HEADER + IA_HEADER + OPTION_HEADER + IA_ADDRESS_HEADER;
   let length = MESSAGE_HEADER + 2 * (OPTION_HEADER + MAX_DUID) + iaNa +
     OPTION_HEADER + 1;
-  length += encodeOptions(settings.onRequest).length;
+  length += encodeOptions(options.onRequest).length;
   if (template !== undefined) {
     const url = renderTemplate(template, {
       ...SAMPLE_VALUES,
-      BaseAddress: longest(settings.subnets.map((subnet) => subnet.text)),
+      BaseAddress: longest(options.subnets.map((subnet) => subnet.text)),
       BootAddress: formatIpv6(new Uint8Array(IPV6_LENGTH).fill(0xff)),
       Payload: LONGEST_PAYLOAD,
     });

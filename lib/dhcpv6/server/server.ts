@@ -33,7 +33,7 @@ import type { Packet } from "../wire/packet.ts";
 import {
   type Outcome,
   Responder,
-  type ResponderSettings,
+  type ResponderOptions,
 } from "../reply/responder.ts";
 import { ReplyClassifier, type SourceClass } from "./reply_classifier.ts";
 
@@ -61,7 +61,7 @@ export interface Dhcpv6ServerOptions {
   /** UDP port, 547 but for tests. */
   readonly port: number;
   /** What is answered while the interface is as it is now. */
-  readonly settingsFor: (iface: NetworkInterface) => ResponderSettings;
+  readonly responderOptionsFor: (iface: NetworkInterface) => ResponderOptions;
   readonly observer: Dhcpv6Observer;
 }
 
@@ -220,7 +220,7 @@ export class Dhcpv6Server {
 
   #responderFor(iface: NetworkInterface): Responder {
     return new Responder(
-      this.#options.settingsFor(iface),
+      this.#options.responderOptionsFor(iface),
       linkLayerDuid(iface.mac),
     );
   }

@@ -19,7 +19,7 @@ import { type PageFile, readPageFiles } from "./files.ts";
 import { slicedBody } from "../sliced_body.ts";
 
 /** What the page tells of. */
-export interface PageParts {
+export interface WebUiOptions {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
   readonly names: Names;
@@ -35,12 +35,12 @@ const HEADERS = {
 };
 
 /** Answers for the page. */
-export class PageAnswers {
-  readonly #parts: PageParts;
+export class WebUi {
+  readonly #options: WebUiOptions;
   #files: Promise<Map<string, PageFile>> | undefined;
 
-  constructor(parts: PageParts) {
-    this.#parts = parts;
+  constructor(options: WebUiOptions) {
+    this.#options = options;
   }
 
   /** Answers GET; `undefined` if there is nothing at this path. */
@@ -68,7 +68,7 @@ export class PageAnswers {
     if (known !== null && hasAlready(known, etag)) {
       return new Response(null, { status: 304, headers: about });
     }
-    const body = slicedBody([content].values(), this.#parts.scheduler);
+    const body = slicedBody([content].values(), this.#options.scheduler);
     return new Response(body, {
       headers: {
         ...about,
@@ -79,7 +79,7 @@ export class PageAnswers {
   }
 
   #page(): Response {
-    return new Response(slicedBody(this.#pieces(), this.#parts.scheduler), {
+    return new Response(slicedBody(this.#pieces(), this.#options.scheduler), {
       headers: {
         ...HEADERS,
         "content-type": "text/html; charset=utf-8",
@@ -90,7 +90,8 @@ export class PageAnswers {
   }
 
   *#pieces(): Generator<string> {
-    const { registry, writer, names, interfaceName, baseAddress } = this.#parts;
+    const { registry, writer, names, interfaceName, baseAddress } =
+      this.#options;
     // Machines come and go, and change places, while they are written.
     const macs = Array.from(registry, ({ mac }) => mac);
     yield pageHead({ interfaceName, baseAddress, machineCount: macs.length });

@@ -32,7 +32,7 @@ import { type Outcome, post } from "./post.ts";
 import { Backoff, Pause } from "./waiting.ts";
 
 /** What is pushed, and where to. */
-export interface ExporterSettings {
+export interface ExporterOptions {
   /** Where the collector is; `v1/metrics` and `v1/logs` come behind it. */
   readonly endpoint: URL;
   /** What the ids of this run's events begin with. */
@@ -50,7 +50,7 @@ export interface ExporterSettings {
 }
 
 /** All in milliseconds. */
-export interface ExporterTiming {
+export interface ExporterTimingOptions {
   /** Between two pushes of metrics. */
   readonly metricsInterval: number;
   /** For which events are gathered, unless a batch is full before. */
@@ -65,7 +65,7 @@ export interface ExporterTiming {
 }
 
 /** What is so unless a test is in a hurry. */
-export const TIMING: ExporterTiming = {
+export const TIMING: ExporterTimingOptions = {
   metricsInterval: 10_000,
   gathering: 1000,
   patience: 10_000,
@@ -95,8 +95,8 @@ export class OtlpExporter {
   /** Events that the collector does not want. */
   refusedEvents = 0;
 
-  readonly #settings: ExporterSettings;
-  readonly #timing: ExporterTiming;
+  readonly #options: ExporterOptions;
+  readonly #timing: ExporterTimingOptions;
   readonly #resource: Resource;
   readonly #collectorLog: CollectorLog;
   readonly #backoffs: Readonly<Record<Signal, Backoff>>;
@@ -122,22 +122,25 @@ export class OtlpExporter {
   #deadline = Infinity;
   #running: Promise<unknown> | undefined;
 
-  constructor(settings: ExporterSettings, timing: ExporterTiming = TIMING) {
-    this.#settings = settings;
+  constructor(
+    options: ExporterOptions,
+    timing: ExporterTimingOptions = TIMING,
+  ) {
+    this.#options = options;
     this.#timing = timing;
-    this.#resource = resourceOf(settings);
-    this.#collectorLog = new CollectorLog(settings.log, settings.endpoint);
+    this.#resource = resourceOf(options);
+    this.#collectorLog = new CollectorLog(options.log, options.endpoint);
     const { firstPause, longestPause } = timing;
     this.#backoffs = {
       metrics: new Backoff(firstPause, longestPause),
       logs: new Backoff(firstPause, longestPause),
     };
-    this.#read = settings.events.next - 1;
+    this.#read = options.events.next - 1;
   }
 
   /** Events that the collector has not answered for yet. */
   get waitingEvents(): number {
-    const { first, next } = this.#settings.events;
+    const { first, next } = this.#options.events;
     return next - 1 - Math.max(this.#read, first - 1) + this.#unanswered;
   }
 
@@ -176,12 +179,12 @@ export class OtlpExporter {
   }
 
   get #unread(): number {
-    return this.#settings.events.next - 1 - this.#read;
+    return this.#options.events.next - 1 - this.#read;
   }
 
   /** How many of those not read yet the log has forgotten. */
   get #forgotten(): number {
-    return Math.max(0, this.#settings.events.first - 1 - this.#read);
+    return Math.max(0, this.#options.events.first - 1 - this.#read);
   }
 
   async #pushMetrics(): Promise<void> {
@@ -207,7 +210,7 @@ export class OtlpExporter {
 
   *#metrics(): Generator<OtlpMetric> {
     const now = Date.now() * 1000;
-    for (const metric of this.#settings.metrics()) {
+    for (const metric of this.#options.metrics()) {
       const written = otlpMetric(metric, this.#began, now);
       if (written !== undefined) yield written;
     }
@@ -237,7 +240,7 @@ export class OtlpExporter {
   }
 
   *#records(): Generator<LogRecord> {
-    const { events, writer, names, run } = this.#settings;
+    const { events, writer, names, run } = this.#options;
     while (this.#unanswered < MAX_OTLP_BATCH) {
       // Some may be forgotten between any two slices of this.
       const forgotten = this.#forgotten;
@@ -285,7 +288,7 @@ export class OtlpExporter {
   async #write(pieces: Iterator<string>): Promise<string> {
     let body = "";
     while (true) {
-      const { text, isLast } = await this.#settings.scheduler.run(() =>
+      const { text, isLast } = await this.#options.scheduler.run(() =>
         takeSlice(pieces)
       );
       body += text;
@@ -301,7 +304,7 @@ export class OtlpExporter {
     );
     this.#open.add(controller);
     const outcome = await post(
-      urlOf(this.#settings.endpoint, signal),
+      urlOf(this.#options.endpoint, signal),
       body,
       controller.signal,
     );

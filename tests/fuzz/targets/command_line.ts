@@ -6,9 +6,9 @@ import {
   OPTIONS,
   parseCommandLine,
 } from "../../../lib/cli/options.ts";
-import { settingsOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/settings.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../../lib/daemon/config.ts";
+import type { DaemonConfig } from "../../../lib/daemon/config.ts";
 import {
   renderTemplate,
   SAMPLE_VALUES,
@@ -128,14 +128,14 @@ export class CommandLineTarget implements Target {
       () => ({ outcome, other }),
     );
     if (typeof outcome === "string") return refusal(outcome);
-    const settings = settled(outcome);
-    if (typeof settings === "string") return refusal(settings);
-    for (const notice of settings.notices) {
+    const config = settled(outcome);
+    if (typeof config === "string") return refusal(config);
+    for (const notice of config.notices) {
       isOneLine.holds(isShowable(notice), () => notice);
     }
-    checkBounds(settings);
-    checkUrls(settings);
-    return `accepted ${settings.notices.map(kind).sort()} ${
+    checkBounds(config);
+    checkUrls(config);
+    return `accepted ${config.notices.map(kind).sort()} ${
       NAMES.filter((name) => {
         const value: unknown = outcome.options[name];
         return Array.isArray(value) ? value.length > 0 : value !== undefined;
@@ -153,10 +153,10 @@ function parsed(args: readonly string[]): CommandLine | string {
   }
 }
 
-function settled({ options }: CommandLine): DaemonSettings | string {
+function settled({ options }: CommandLine): DaemonConfig | string {
   try {
     // Without a name the machine's own interfaces would be looked at.
-    return settingsOf({ ...options, interface: options.interface ?? "eth1" });
+    return configOf({ ...options, interface: options.interface ?? "eth1" });
   } catch (error) {
     if (error instanceof UsageError) return error.message;
     throw error;
@@ -193,27 +193,27 @@ function kind(message: string): string {
     .replace(/[0-9a-f]*:[0-9a-f:]*|[0-9]+/g, "");
 }
 
-function checkBounds(settings: DaemonSettings): void {
-  const { answers, port, http, allowed, maxMachines } = settings;
+function checkBounds(config: DaemonConfig): void {
+  const { responder: answers, port, http, allowed, maxMachines } = config;
   const { preferredLifetime, validLifetime, preference, subnets } = answers;
   inBounds.holds(
     preferredLifetime >= 1 && validLifetime >= preferredLifetime &&
       validLifetime <= 0xffff_ffff && preference >= 0 && preference <= 255 &&
       port >= 1 && port <= 65535 && http.port >= 1 && http.port <= 65535 &&
       maxMachines >= 1 && answers.macSources.length >= 1,
-    () => settings,
+    () => config,
   );
   for (const { bytes } of subnets) {
     inBounds.holds(
       allowed === "any" ||
         allowed.some((prefix) => isInPrefix(bytes, prefix)),
-      () => settings,
+      () => config,
     );
   }
 }
 
 function checkUrls(
-  { template, answers, bootAddress }: DaemonSettings,
+  { template, responder: answers, bootAddress }: DaemonConfig,
 ): void {
   if (template === undefined) return;
   for (const { text } of answers.subnets) {

@@ -19,7 +19,7 @@ import {
 import {
   type Outcome,
   Responder,
-  type ResponderSettings,
+  type ResponderOptions,
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { ipxeFileName } from "../../../lib/boot_files/ipxe_builds.ts";
 import {
@@ -118,7 +118,7 @@ const PATIENCE = 1;
 /** What an answer must be made of. */
 interface Expected {
   readonly arrival: Arrival;
-  readonly settings: ResponderSettings;
+  readonly options: ResponderOptions;
   readonly request: Request;
   /** The first 80 bits of the client's link, as digits. */
   readonly base: string;
@@ -136,8 +136,8 @@ export class Dhcpv6Target implements Target {
   readonly words = WORDS;
   readonly change = changedInput;
 
-  readonly #responders = SETTINGS.map((settings) =>
-    new Responder(settings, SERVER_DUID)
+  readonly #responders = SETTINGS.map((options) =>
+    new Responder(options, SERVER_DUID)
   );
   readonly #buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
   readonly #answer = new Uint8Array(MAX_DHCPV6_REPLY);
@@ -172,11 +172,11 @@ export class Dhcpv6Target implements Target {
     const answer = this.#answer.slice(0, outcome.length);
     if (this.#isCompared(input)) compare(arrival, outcome, answer);
     checkCodec(packet);
-    const settings = SETTINGS[arrival.settings]!;
+    const options = SETTINGS[arrival.settings]!;
     const request = length > MAX_DHCPV6_PACKET
       ? undefined
       : readRequest(packet);
-    const expected = request && expectedOf(request, arrival, settings);
+    const expected = request && expectedOf(request, arrival, options);
     if (outcome.drop !== undefined) {
       dropsForAReason.holds(
         outcome.length === 0 && DROP_REASONS.includes(outcome.drop),
@@ -292,7 +292,7 @@ function isTiled(code: number, data: Uint8Array): boolean {
 function expectedOf(
   request: Request,
   arrival: Arrival,
-  settings: ResponderSettings,
+  options: ResponderOptions,
 ): Expected | undefined {
   const { relays, client } = request;
   if (relays.length === 0) {
@@ -300,21 +300,21 @@ function expectedOf(
     if (!arrival.isLinkScoped || !/^fe[89ab]/.test(sender)) return undefined;
   }
   if (!idsAreRight(client, SERVER_DUID)) return undefined;
-  const base = baseOf(request, arrival, settings);
+  const base = baseOf(request, arrival, options);
   if (base === undefined) return undefined;
-  const { mac } = macOf(request, arrival, settings);
+  const { mac } = macOf(request, arrival, options);
   if (mac === undefined) {
     if (client.type !== 11) return undefined;
   } else {
     const number = parseInt(mac, 16);
-    const { allow, deny } = settings;
+    const { allow, deny } = options;
     if (matchesMac(deny, number)) return undefined;
     if (allow.length > 0 && !matchesMac(allow, number)) return undefined;
   }
   if (client.type === 4 && ownersIn(client, base, mac!).length === 0) {
     return undefined;
   }
-  return { arrival, settings, request, base, mac };
+  return { arrival, options, request, base, mac };
 }
 
 function checkDrop(outcome: Outcome, expected: Expected | undefined): void {
@@ -378,7 +378,7 @@ function checkAnswer(
   if (mustFit(request)) fitsAlways.checked++;
   const reply = checkFrame(request, answer);
   checkPort(request, arrival, outcome);
-  const { isDisputed } = macOf(request, arrival, expected.settings);
+  const { isDisputed } = macOf(request, arrival, expected.options);
   knowsMac.holds(
     outcome.clientMac.mac === (mac === undefined ? -1 : parseInt(mac, 16)) &&
       (outcome.clientMac.otherMac !== -1) === isDisputed,
@@ -572,11 +572,11 @@ function checkRefused(ia: Option, answer: Option, status: number): void {
 
 /** An IA_NA with the client's address, and others only to end them. */
 function checkGiven(
-  { settings, base, mac, request }: Expected,
+  { options, base, mac, request }: Expected,
   ia: Option,
   answer: Option,
 ): void {
-  const { preferredLifetime, validLifetime } = settings;
+  const { preferredLifetime, validLifetime } = options;
   const numbers = new DataView(answer.data.buffer, answer.data.byteOffset);
   const part = (factor: number) =>
     preferredLifetime === 0xffff_ffff
@@ -628,18 +628,18 @@ function checkStatus(
 const STRUCTURE = [1, 2, 3, 4, 13, 14, 16, 25, 59];
 
 function checkTold(
-  { settings, request: { client } }: Expected,
+  { options, request: { client } }: Expected,
   reply: ClientServerMessage,
   assigned: boolean,
 ): void {
   const told = reply.options.filter(({ code }) => !STRUCTURE.includes(code));
   const expected: Option[] = [];
-  if (reply.type === 2 && assigned && settings.preference > 0) {
-    expected.push({ code: 7, data: Uint8Array.of(settings.preference) });
+  if (reply.type === 2 && assigned && options.preference > 0) {
+    expected.push({ code: 7, data: Uint8Array.of(options.preference) });
   }
   if (![4, 8, 9].includes(client.type)) {
     const asked = codesIn(first(client.options, 6));
-    for (const option of settings.onRequest) {
+    for (const option of options.onRequest) {
       if (asked.includes(option.code)) expected.push(option);
     }
     const name = asked.includes(39) ? first(client.options, 39) : undefined;
@@ -680,9 +680,9 @@ const HTTP_CLIENT = `00000157000a${
 
 /** Where a client is sent. */
 function bootUrlOf(
-  { settings, request: { client }, mac, base }: Expected,
+  { options, request: { client }, mac, base }: Expected,
 ): string | undefined {
-  const { boot, subnets } = settings;
+  const { boot, subnets } = options;
   const vendor = vendorOf(client);
   if (
     boot === undefined || mac === undefined || vendor === undefined ||

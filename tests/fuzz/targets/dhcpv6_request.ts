@@ -11,7 +11,7 @@ import {
   type Option,
   type RelayMessage,
 } from "../../../lib/dhcpv6/wire/packet.ts";
-import type { ResponderSettings } from "../../../lib/dhcpv6/reply/responder.ts";
+import type { ResponderOptions } from "../../../lib/dhcpv6/reply/responder.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import type { Arrival } from "./dhcpv6_messages.ts";
 
@@ -118,7 +118,7 @@ function macOfLinkLocal(address: string): string | undefined {
 export function macOf(
   { relays, client }: Request,
   { sender }: Arrival,
-  { macSources }: ResponderSettings,
+  { macSources }: ResponderOptions,
 ): { mac: string | undefined; isDisputed: boolean } {
   const nearest = relays.at(-1);
   const found = {
@@ -139,7 +139,7 @@ export function macOf(
 export function baseOf(
   { relays }: Request,
   { isLinkScoped }: Arrival,
-  { subnets }: ResponderSettings,
+  { subnets }: ResponderOptions,
 ): string | undefined {
   const bases = subnets.map(({ bytes }) => bytes.toHex().slice(0, 20));
   for (const { linkAddress } of relays.toReversed()) {

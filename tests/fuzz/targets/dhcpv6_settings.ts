@@ -1,19 +1,19 @@
 /** What the responders that are fuzzed answer with. */
 
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { settingsOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/settings.ts";
 import type {
-  BootSettings,
-  ResponderSettings,
+  BootOptions,
+  ResponderOptions,
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { IPXE_BUILDS } from "../../../lib/boot_files/ipxe_builds.ts";
 
 /** What a command line makes of itself, with the parts of booting as given. */
 function settings(
   args: readonly string[],
-  boot: Partial<BootSettings> = {},
-): ResponderSettings {
-  const { answers, template } = settingsOf(
+  boot: Partial<BootOptions> = {},
+): ResponderOptions {
+  const { responder: answers, template } = configOf(
     parseCommandLine([
       "--interface=eth1",
       "--base-address=2001:db8:1:2::",
@@ -56,7 +56,7 @@ const MUCH = [
 ];
 
 /** All of them; an input says which one. */
-export const SETTINGS: readonly ResponderSettings[] = [
+export const SETTINGS: readonly ResponderOptions[] = [
   settings([]),
   settings([TEMPLATE, ...TOLD]),
   settings([TEMPLATE, "--preference=0"], { builds: undefined }),

@@ -1,8 +1,8 @@
 /** The whole handler of HTTP, over a directory with traps in it. */
 
-import type { Handler } from "../../../lib/http/router.ts";
-import { Netboot } from "../../../lib/http/boot_files.ts";
-import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
+import type { Router } from "../../../lib/http/router.ts";
+import { BootFileHandler } from "../../../lib/http/boot_files.ts";
+import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import {
   ask,
   Known,
@@ -121,14 +121,14 @@ export class HttpFilesTarget implements Target {
   ];
   readonly words = WORDS;
 
-  #place: Promise<{ root: string; handler: Handler }> | undefined;
+  #place: Promise<{ root: string; router: Router }> | undefined;
 
   make(random: Random): Uint8Array {
     return anyText(random, WORDS);
   }
 
   async run(input: Uint8Array): Promise<string> {
-    const { handler } = await (this.#place ??= makePlace());
+    const { router } = await (this.#place ??= makePlace());
     const [path, ...lines] = textOf(input).split("\n");
     // No request has other characters in its target.
     const target = `/${path!.replace(/[^\x21-\x7e]/g, "").replace(/^\//, "")}`;
@@ -139,7 +139,7 @@ export class HttpFilesTarget implements Target {
     }
     const { method = "GET", client = "fe80::5eff:fe00:5301", ...headers } =
       asked;
-    const response = await ask(handler, target, {
+    const response = await ask(router, target, {
       method,
       client,
       headers,
@@ -226,7 +226,7 @@ function checkOctets(
 }
 
 /** A directory of netboot files, and what surrounds it. */
-async function makePlace(): Promise<{ root: string; handler: Handler }> {
+async function makePlace(): Promise<{ root: string; router: Router }> {
   const root = await Deno.realPath(await Deno.makeTempDir());
   const netboot = `${root}/netboot`;
   const own = `${netboot}/${MAC_TEXT}`;
@@ -268,9 +268,9 @@ async function makePlace(): Promise<{ root: string; handler: Handler }> {
   known.registry.add(MAC, 0);
   // The kernel lets interfaces be called nearly anything.
   known.problem = "größe0 is absent";
-  const handler = known.handler(
-    new Netboot(new NetbootFiles(netboot), () => {}),
+  const router = known.handler(
+    new BootFileHandler(new BootDirectory(netboot), () => {}),
     (client) => client !== FOREIGN,
   );
-  return { root, handler };
+  return { root, router };
 }

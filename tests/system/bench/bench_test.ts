@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import type { Manner } from "../../../tools/bench/dhcpv6.ts";
 import { GROUPS } from "../../../tools/bench/groups.ts";
-import { Place } from "../../../tools/bench/testbed.ts";
+import { Testbed } from "../../../tools/bench/testbed.ts";
 import {
   BARE,
   meets,
@@ -66,14 +66,14 @@ function failures(results: Results): string[] {
 }
 
 describe("speed", () => {
-  let place: Place;
+  let testbed: Testbed;
 
   beforeAll(async () => {
-    if (lacks.length === 0) place = await Place.make();
+    if (lacks.length === 0) testbed = await Testbed.make();
   });
 
   afterAll(async () => {
-    await place?.[Symbol.asyncDispose]();
+    await testbed?.[Symbol.asyncDispose]();
   });
 
   for (const [name, measure] of Object.entries(GROUPS)) {
@@ -82,9 +82,9 @@ describe("speed", () => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const results = new Results();
         try {
-          await measure(place, results, MANNER);
+          await measure(testbed, results, MANNER);
         } finally {
-          await place.clear();
+          await testbed.clear();
         }
         console.log(table(results));
         failed = failures(results);

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
-import type { Handler } from "../../../lib/http/router.ts";
-import { Netboot } from "../../../lib/http/boot_files.ts";
-import { NetbootFiles, pathNames } from "../../../lib/boot_files/directory.ts";
+import type { Router } from "../../../lib/http/router.ts";
+import { BootFileHandler } from "../../../lib/http/boot_files.ts";
+import { BootDirectory, pathNames } from "../../../lib/boot_files/directory.ts";
 import {
   IPXE_BUILDS,
   type IpxeBuild,
@@ -186,13 +186,13 @@ describe("paths of URLs", () => {
 
 describe("netboot files", () => {
   let place: Place;
-  let files: NetbootFiles;
-  let handler: Handler;
+  let files: BootDirectory;
+  let router: Router;
 
   beforeAll(async () => {
     place = await makePlace();
-    files = new NetbootFiles(place.netboot);
-    handler = new Known().handler(new Netboot(files, () => {}));
+    files = new BootDirectory(place.netboot);
+    router = new Known().handler(new BootFileHandler(files, () => {}));
   });
 
   afterAll(async () => {
@@ -310,7 +310,7 @@ describe("netboot files", () => {
   });
 
   it("are there or not, as the directory is", async () => {
-    const late = new NetbootFiles(`${place.root}/late`);
+    const late = new BootDirectory(`${place.root}/late`);
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
     assertEquals(late.lists(MAC), false);
     await Deno.symlink(place.netboot, `${place.root}/late`);
@@ -351,7 +351,7 @@ describe("netboot files", () => {
         "02%3a00%3A5e%3a00%3a53%3a01",
       ]
     ) {
-      const response = await ask(handler, `/mac/${text}/boot.efi`);
+      const response = await ask(router, `/mac/${text}/boot.efi`);
       assertEquals(response.status, 200, text);
       assertEquals(await response.text(), OWN, text);
     }
@@ -487,11 +487,11 @@ describe("netboot files", () => {
         : path;
       it(JSON.stringify(name), async () => {
         assertEquals(await files.find(MAC, path), undefined);
-        const response = await ask(handler, `/mac/${MAC_TEXT}/${path}`);
+        const response = await ask(router, `/mac/${MAC_TEXT}/${path}`);
         const text = await response.text();
         assertEquals(response.status, 404);
         assertEquals(text, "not found\n");
-        const head = await ask(handler, `/mac/${MAC_TEXT}/${path}`, {
+        const head = await ask(router, `/mac/${MAC_TEXT}/${path}`, {
           method: "HEAD",
         });
         assertEquals(head.status, 404);
@@ -555,7 +555,7 @@ describe("netboot files", () => {
     ) {
       const name = target.length > 60 ? `${target.slice(0, 20)}...` : target;
       it(`${JSON.stringify(name)}: ${status}`, async () => {
-        const response = await ask(handler, target);
+        const response = await ask(router, target);
         const text = await response.text();
         assertEquals(response.status, status, text);
         if (body === undefined) assert(!text.includes("SECRET"));
@@ -592,7 +592,7 @@ describe("netboot files", () => {
           fc.boolean(),
           async (pieces, behindMac) => {
             const start = behindMac ? `/mac/${MAC_TEXT}/` : "/mac/";
-            const response = await ask(handler, start + pieces.join(""));
+            const response = await ask(router, start + pieces.join(""));
             const text = await response.text();
             assert(
               [200, 400, 404].includes(response.status) &&

@@ -7,15 +7,15 @@ import {
   OPTIONS,
   parseCommandLine,
 } from "../../../lib/cli/options.ts";
-import { logSettingsOf, settingsOf } from "../../../lib/cli/settings.ts";
+import { configOf, logOptionsOf } from "../../../lib/cli/settings.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
-import type { DaemonSettings } from "../../../lib/daemon/config.ts";
+import type { DaemonConfig } from "../../../lib/daemon/config.ts";
 import { formatIpv6 } from "../../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
 
 function settings(...args: string[]) {
-  return settingsOf(parseCommandLine([...NEEDED, ...args]).options);
+  return configOf(parseCommandLine([...NEEDED, ...args]).options);
 }
 
 describe("command line", () => {
@@ -155,71 +155,71 @@ const NEEDS: Partial<Record<OptionName, string[]>> = {
 };
 
 /** An option, a value, where it arrives, and as what. */
-const EFFECTS: [OptionName, string, (s: DaemonSettings) => unknown, unknown][] =
+const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
+  ["mac-sources", "eui64,duid", (s) => s.responder.macSources, [
+    "eui64",
+    "duid",
+  ]],
+  ["allow-mac", "02:*", (s) => s.responder.allow, [{
+    prefix: 2,
+    divisor: 2 ** 40,
+  }]],
+  ["deny-mac", "02:*", (s) => s.responder.deny, [{
+    prefix: 2,
+    divisor: 2 ** 40,
+  }]],
+  ["preferred-lifetime", "600", (s) => s.responder.preferredLifetime, 600],
+  ["valid-lifetime", "7200", (s) => s.responder.validLifetime, 7200],
+  ["preference", "7", (s) => s.responder.preference, 7],
+  ["dns", "2001:db8::1", (s) => s.responder.onRequest.length, 1],
+  ["domain-search", "lab.example", (s) => s.responder.onRequest.length, 1],
+  ["ntp", "2001:db8::1", (s) => s.responder.onRequest.length, 2],
   [
-    ["mac-sources", "eui64,duid", (s) => s.answers.macSources, [
-      "eui64",
-      "duid",
-    ]],
-    ["allow-mac", "02:*", (s) => s.answers.allow, [{
-      prefix: 2,
-      divisor: 2 ** 40,
-    }]],
-    ["deny-mac", "02:*", (s) => s.answers.deny, [{
-      prefix: 2,
-      divisor: 2 ** 40,
-    }]],
-    ["preferred-lifetime", "600", (s) => s.answers.preferredLifetime, 600],
-    ["valid-lifetime", "7200", (s) => s.answers.validLifetime, 7200],
-    ["preference", "7", (s) => s.answers.preference, 7],
-    ["dns", "2001:db8::1", (s) => s.answers.onRequest.length, 1],
-    ["domain-search", "lab.example", (s) => s.answers.onRequest.length, 1],
-    ["ntp", "2001:db8::1", (s) => s.answers.onRequest.length, 2],
-    [
-      "http-boot-url-template",
-      "http://[::1]/",
-      (s) => s.template?.text,
-      "http://[::1]/",
-    ],
-    ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
-    ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
-    ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
-    ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
-    ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, {
-      hostname: "2001:db8::1",
-      port: 80,
-    }],
-    ["https-listen-addr", ":8443", (s) => s.https?.port, 8443],
-    ["tls-cert-file", "c", (s) => s.https?.files, {
-      certFile: "c",
-      keyFile: "k",
-    }],
-    ["tls-key-file", "k", (s) => s.https?.files, {
-      certFile: "c",
-      keyFile: "k",
-    }],
-    ["http-allow", "any", (s) => s.allowed, "any"],
-    ["ipxe-x86-64-efi", FILE, (s) => [...s.ipxe.builds], [["x86-64", FILE]]],
-    ["ipxe-arm64-efi", FILE, (s) => [...s.ipxe.builds], [["arm64", FILE]]],
-    ["ipxe-riscv64-efi", FILE, (s) => [...s.ipxe.builds], [["riscv64", FILE]]],
-    ["ipxe-loong64-efi", FILE, (s) => [...s.ipxe.builds], [["loong64", FILE]]],
-    ["ipxe-script", FILE, (s) => s.ipxe.script, FILE],
-    ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
-    ["max-machines", "5", (s) => s.maxMachines, 5],
-    ["max-events", "6", (s) => s.maxEvents, 6],
-    ["http-host", "boot.lab.example", (s) => s.hosts, ["boot.lab.example"]],
-    ["names", "/etc/machines", (s) => s.namesFile, "/etc/machines"],
-    [
-      "otlp-endpoint",
-      "http://[2001:db8::5]:4318",
-      (s) => s.otlpEndpoint?.href,
-      "http://[2001:db8::5]:4318/",
-    ],
-  ];
+    "http-boot-url-template",
+    "http://[::1]/",
+    (s) => s.template?.text,
+    "http://[::1]/",
+  ],
+  ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
+  ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
+  ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
+  ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
+  ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, {
+    hostname: "2001:db8::1",
+    port: 80,
+  }],
+  ["https-listen-addr", ":8443", (s) => s.https?.port, 8443],
+  ["tls-cert-file", "c", (s) => s.https?.files, {
+    certFile: "c",
+    keyFile: "k",
+  }],
+  ["tls-key-file", "k", (s) => s.https?.files, {
+    certFile: "c",
+    keyFile: "k",
+  }],
+  ["http-allow", "any", (s) => s.allowed, "any"],
+  ["ipxe-x86-64-efi", FILE, (s) => [...s.ipxe.builds], [["x86-64", FILE]]],
+  ["ipxe-arm64-efi", FILE, (s) => [...s.ipxe.builds], [["arm64", FILE]]],
+  ["ipxe-riscv64-efi", FILE, (s) => [...s.ipxe.builds], [["riscv64", FILE]]],
+  ["ipxe-loong64-efi", FILE, (s) => [...s.ipxe.builds], [["loong64", FILE]]],
+  ["ipxe-script", FILE, (s) => s.ipxe.script, FILE],
+  ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
+  ["max-machines", "5", (s) => s.maxMachines, 5],
+  ["max-events", "6", (s) => s.maxEvents, 6],
+  ["http-host", "boot.lab.example", (s) => s.hosts, ["boot.lab.example"]],
+  ["names", "/etc/machines", (s) => s.namesFile, "/etc/machines"],
+  [
+    "otlp-endpoint",
+    "http://[2001:db8::5]:4318",
+    (s) => s.otlpEndpoint?.href,
+    "http://[2001:db8::5]:4318/",
+  ],
+];
 
 describe("settings", () => {
   it("have the documented defaults", () => {
-    const { port, answers, maxMachines, template, notices } = settings();
+    const { port, responder: answers, maxMachines, template, notices } =
+      settings();
     assertEquals(port, 547);
     assertEquals(maxMachines, 65536);
     assertEquals(template, undefined);
@@ -290,22 +290,22 @@ describe("settings", () => {
 
   it("of the log", () => {
     const given = parseCommandLine(["--log-format=text", "--log-level=debug"]);
-    assertEquals(logSettingsOf(given.options, false), {
+    assertEquals(logOptionsOf(given.options, false), {
       format: "text",
       level: "debug",
     });
     const none = parseCommandLine([]).options;
-    assertEquals(logSettingsOf(none, false), { format: "json", level: "info" });
-    assertEquals(logSettingsOf(none, true), { format: "text", level: "info" });
+    assertEquals(logOptionsOf(none, false), { format: "json", level: "info" });
+    assertEquals(logOptionsOf(none, true), { format: "text", level: "info" });
   });
 
   it("lengthen the valid lifetime to a longer preferred one", () => {
-    const { answers } = settings("--preferred-lifetime=7200");
+    const { responder: answers } = settings("--preferred-lifetime=7200");
     assertEquals(answers.validLifetime, 7200);
   });
 
   it("have DNS, domains and time servers as options", () => {
-    const { answers } = settings(
+    const { responder: answers } = settings(
       "--dns=2001:db8::1",
       "--domain-search=lab.example",
       "--ntp=2001:db8::2",
@@ -321,7 +321,7 @@ describe("settings", () => {
   });
 
   it("notice what does not count", () => {
-    const { notices } = settingsOf(
+    const { notices } = configOf(
       parseCommandLine(["--interface=x", "--base-address=2001:db8::1"]).options,
     );
     assertEquals(notices.length, 1);
@@ -408,7 +408,7 @@ describe("settings", () => {
 
   it("need a base address", () => {
     assertThrows(
-      () => settingsOf(parseCommandLine(["--interface=x"]).options),
+      () => configOf(parseCommandLine(["--interface=x"]).options),
       UsageError,
       "--base-address is required",
     );
@@ -452,7 +452,7 @@ describe("documentation", () => {
       );
       const { options, words } = parseCommandLine(args);
       if (words.length === 0 && !options.help) {
-        settingsOf({ ...options, interface: "lo" });
+        configOf({ ...options, interface: "lo" });
       }
     }
   });

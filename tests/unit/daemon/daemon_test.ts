@@ -1,7 +1,7 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { settingsOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/settings.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
@@ -28,7 +28,7 @@ const DETAIL = {
 /** A daemon that is told of packets, and its log. */
 class Told {
   readonly daemon: Daemon;
-  readonly #settings = settingsOf(
+  readonly #config = configOf(
     parseCommandLine([
       "--interface=x",
       "--base-address=2001:db8:1:2::",
@@ -40,7 +40,7 @@ class Told {
   #text = "";
 
   get answers() {
-    return this.#settings.answers;
+    return this.#config.responder;
   }
 
   constructor() {
@@ -50,9 +50,9 @@ class Told {
         return Promise.resolve(bytes.length);
       },
     };
-    this.daemon = new Daemon(this.#settings, new Log("json", "info", sink));
+    this.daemon = new Daemon(this.#config, new Log("json", "info", sink));
     this.#responder = new Responder(
-      { ...this.#settings.answers, boot: undefined },
+      { ...this.#config.responder, boot: undefined },
       hex(DUID),
     );
   }

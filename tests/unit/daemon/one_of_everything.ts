@@ -9,7 +9,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { settingsOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/settings.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
 import {
   type DropReason,
@@ -343,7 +343,7 @@ class Scenario implements AsyncDisposable {
       `--max-events=${MAX_EVENTS}`,
     ]);
     this.#daemon = new Daemon(
-      settingsOf(options),
+      configOf(options),
       new Log("json", "info", this.#pipe),
     );
     // TFTP cannot find this file any more.

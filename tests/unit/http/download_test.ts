@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { Downloads } from "../../../lib/http/download.ts";
 import { MAX_FILE_CHUNK } from "../../../lib/overload/limits.ts";
-import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
+import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import { MAC } from "../../support/http.ts";
 
 /** Longer than what sockets hold, and no multiple of a chunk. */
@@ -29,7 +29,7 @@ describe("a download through the runtime's own server", () => {
     await Deno.mkdir(`${directory}/default`);
     await Deno.writeFile(`${directory}/default/boot.efi`, content());
     const downloads = new Downloads();
-    const files = new NetbootFiles(directory);
+    const files = new BootDirectory(directory);
     server = Deno.serve(
       { hostname: "::1", port: 0, onListen() {} },
       async () =>

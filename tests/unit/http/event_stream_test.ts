@@ -306,11 +306,11 @@ describe("event stream", () => {
   });
 
   it("refuses a MAC that is none, and more readers than there may be", async () => {
-    const handler = known.handler();
-    assertEquals((await ask(handler, "/events?mac=x")).status, 400);
+    const router = known.handler();
+    assertEquals((await ask(router, "/events?mac=x")).status, 400);
     const bodies = [];
     const asking = (client: number) =>
-      ask(handler, "/events", { client: `fe80::${client}` });
+      ask(router, "/events", { client: `fe80::${client}` });
     const isRefused = async (client: number) => {
       const refused = await asking(client);
       assertEquals(refused.status, 503);

@@ -15,9 +15,9 @@ import {
   it,
 } from "@std/testing/bdd";
 import { Downloads } from "../../../lib/http/download.ts";
-import type { Handler } from "../../../lib/http/router.ts";
-import { Netboot } from "../../../lib/http/boot_files.ts";
-import { NetbootFiles } from "../../../lib/boot_files/directory.ts";
+import type { Router } from "../../../lib/http/router.ts";
+import { BootFileHandler } from "../../../lib/http/boot_files.ts";
+import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import {
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_CHUNK,
@@ -51,8 +51,8 @@ interface Told {
 describe("HTTP handler", () => {
   let root: string;
   let own: string;
-  let netboot: Netboot;
-  let handler: Handler;
+  let bootFiles: BootFileHandler;
+  let router: Router;
   let told: Told[];
 
   beforeAll(async () => {
@@ -63,15 +63,15 @@ describe("HTTP handler", () => {
 
   beforeEach(() => {
     told = [];
-    netboot = new Netboot(
-      new NetbootFiles(root),
+    bootFiles = new BootFileHandler(
+      new BootDirectory(root),
       (mac, client, detail) => told.push({ mac, client, detail }),
     );
-    handler = new Known().handler(netboot, (hostname) => hostname === CLIENT);
+    router = new Known().handler(bootFiles, (hostname) => hostname === CLIENT);
   });
 
   afterEach(() => {
-    assertEquals(netboot.downloads.active, 0, "every download has ended");
+    assertEquals(bootFiles.downloads.active, 0, "every download has ended");
   });
 
   afterAll(async () => {
@@ -80,7 +80,7 @@ describe("HTTP handler", () => {
 
   /** Asks for a file of the machine. */
   function askFor(name: string, asked: Asked = {}): Promise<Response> {
-    return ask(handler, `/mac/${MAC_TEXT}/${name}`, {
+    return ask(router, `/mac/${MAC_TEXT}/${name}`, {
       client: CLIENT,
       ...asked,
     });
@@ -126,7 +126,7 @@ describe("HTTP handler", () => {
     beforeAll(async () => {
       await write("f.efi", CONTENT);
       await write("empty.efi", "");
-      const file = await new NetbootFiles(root).find(MAC, "f.efi");
+      const file = await new BootDirectory(root).find(MAC, "f.efi");
       etag = file!.etag;
       modified = file!.modified.toUTCString();
     });
@@ -319,7 +319,7 @@ describe("HTTP handler", () => {
           ["/mac/x/y", "GET"],
         ] as const
       ) {
-        const response = await ask(handler, path, {
+        const response = await ask(router, path, {
           method,
           client: "2001:db8:9::1",
         });
@@ -344,14 +344,14 @@ describe("HTTP handler", () => {
 
     it("400 with a sentence for what is no MAC", async () => {
       for (const path of ["/mac/x/f.efi", "/mac/", "/mac//f.efi"]) {
-        const response = await ask(handler, path, { client: CLIENT });
+        const response = await ask(router, path, { client: CLIENT });
         assertStringIncludes(await isRefusal(response, 400), "02:00:5e:00:53");
       }
     });
 
     it("400 without a path", async () => {
       for (const path of ["", "*", "?x", "#"]) {
-        const response = await ask(handler, path, { client: CLIENT });
+        const response = await ask(router, path, { client: CLIENT });
         await isRefusal(response, 400);
       }
     });
@@ -367,23 +367,23 @@ describe("HTTP handler", () => {
           "/mac.efi",
         ]
       ) {
-        const response = await ask(handler, path, { client: CLIENT });
+        const response = await ask(router, path, { client: CLIENT });
         await isRefusal(response, 404);
       }
       await isRefusal(await askFor("nothing.efi"), 404);
     });
 
     it("404 without a netboot directory", async () => {
-      handler = new Known().handler();
+      router = new Known().handler();
       await isRefusal(await askFor("f.efi"), 404);
-      const mac = await ask(handler, "/mac/x/f.efi");
+      const mac = await ask(router, "/mac/x/f.efi");
       await isRefusal(mac, 400);
     });
 
     it("nothing that was sent comes back", async () => {
       const mark = "<script>marked</script>";
       for (const path of [`/mac/${mark}/x`, `/mac/${MAC_TEXT}/${mark}`, mark]) {
-        const response = await ask(handler, path, { client: CLIENT });
+        const response = await ask(router, path, { client: CLIENT });
         assert(!(await response.text()).includes("marked"));
         for (const [, value] of response.headers) {
           assert(!value.includes("marked"));
@@ -435,7 +435,7 @@ describe("HTTP handler", () => {
       ]
     ) {
       for (const path of ["/", "/machines", "/healthz", "/mac/", "/x"]) {
-        const response = await ask(handler, path, {
+        const response = await ask(router, path, {
           client: CLIENT,
           host,
           headers: { host },
@@ -474,7 +474,7 @@ describe("HTTP handler", () => {
           total_bytes: SIZE,
         });
       }
-      assertEquals(netboot.downloads.sentBytes, SIZE);
+      assertEquals(bootFiles.downloads.sentBytes, SIZE);
     });
 
     it("by which protocol", async () => {
@@ -498,7 +498,7 @@ describe("HTTP handler", () => {
       await Deno.mkdir(`${root}/default`);
       await Deno.writeTextFile(`${root}/default/boot.efi`, "all");
       const path = "/mac/02-00-5E-00-53-09/boot.efi";
-      const response = await ask(handler, path, { client: CLIENT });
+      const response = await ask(router, path, { client: CLIENT });
       assertEquals(await response.text(), "all");
       assertEquals(states(), ["init 0", "complete 3"]);
       assertEquals(told[0]!.mac, 0x0200_5e00_5309);
@@ -702,7 +702,7 @@ describe("HTTP handler", () => {
 
     it("is another one when it is opened: 404, and nothing told", async () => {
       await write("boot.efi", "old");
-      const files = new NetbootFiles(root);
+      const files = new BootDirectory(root);
       const file = (await files.find(MAC, "boot.efi"))!;
       await Deno.writeTextFile(`${own}/boot.efi`, "new content");
       await assertRejects(
@@ -716,13 +716,13 @@ describe("HTTP handler", () => {
           new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
         Deno.errors.NotFound,
       );
-      class Stale extends NetbootFiles {
+      class Stale extends BootDirectory {
         override find() {
           return Promise.resolve(file);
         }
       }
-      handler = new Known().handler(
-        new Netboot(
+      router = new Known().handler(
+        new BootFileHandler(
           new Stale(root),
           (mac, client, detail) => told.push({ mac, client, detail }),
         ),
@@ -738,7 +738,7 @@ describe("HTTP handler", () => {
     beforeAll(() => write("many.img", octets(SIZE)));
 
     it("each reads less at once the more there are", async () => {
-      const { downloads } = netboot;
+      const { downloads } = bootFiles;
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
       const bodies: ReadableStream<Uint8Array>[] = [];
       let last = downloads.chunkSize;
@@ -773,11 +773,11 @@ describe("HTTP handler", () => {
         }),
       );
       assert(all.every((isRight) => isRight));
-      assertEquals(netboot.downloads.sentBytes, 30 * SIZE);
+      assertEquals(bootFiles.downloads.sentBytes, 30 * SIZE);
     });
 
     it("above what one client may have are refused, and others served", async () => {
-      handler = new Known().handler(netboot, () => true);
+      router = new Known().handler(bootFiles, () => true);
       const bodies: ReadableStream<Uint8Array>[] = [];
       for (let count = 0; count < MAX_DOWNLOADS_PER_CLIENT; count++) {
         bodies.push((await askFor("many.img")).body!);
@@ -792,12 +792,12 @@ describe("HTTP handler", () => {
       const again = await askFor("many.img");
       assertEquals(again.status, 200);
       for (const body of [again.body!, ...bodies]) await body.cancel();
-      assertEquals(netboot.downloads.active, 0);
+      assertEquals(bootFiles.downloads.active, 0);
     });
 
     it("a chunk is given up when the next one is asked for", async () => {
-      const { downloads } = netboot;
-      const file = (await new NetbootFiles(root).find(MAC, "many.img"))!;
+      const { downloads } = bootFiles;
+      const file = (await new BootDirectory(root).find(MAC, "many.img"))!;
       const body = await downloads.open(
         file,
         { start: 0, end: SIZE },
@@ -815,11 +815,11 @@ describe("HTTP handler", () => {
     it("nothing is read that nobody takes", async () => {
       const response = await askFor("many.img");
       await nextTick();
-      assertEquals(netboot.downloads.sentBytes, 0);
+      assertEquals(bootFiles.downloads.sentBytes, 0);
       const reader = response.body!.getReader();
       await reader.read();
       await nextTick();
-      assertEquals(netboot.downloads.sentBytes, MAX_FILE_CHUNK);
+      assertEquals(bootFiles.downloads.sentBytes, MAX_FILE_CHUNK);
       await reader.cancel();
     });
   });

@@ -14,50 +14,50 @@ describe("answers that are being written", () => {
     const known = new Known();
     // Longer than what is written at once.
     for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
-    const handler = known.handler();
+    const router = known.handler();
     const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
     for (let count = 0; count < MAX_API_RESPONSES; count++) {
       const path = count % 2 === 0 ? "/machines" : "/";
       const client = `fe80::${
         Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
       }`;
-      const response = await ask(handler, path, { client });
+      const response = await ask(router, path, { client });
       assertEquals(response.status, 200);
       readers.push(response.body!.getReader());
       assert(!(await readers.at(-1)!.read()).done);
     }
-    assertEquals(handler.quota.used, MAX_API_RESPONSES);
+    assertEquals(router.quota.used, MAX_API_RESPONSES);
     const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
     for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
-      const refused = await ask(handler, path);
+      const refused = await ask(router, path);
       assertEquals(refused.status, 503);
       assertEquals(refused.headers.get("retry-after"), "10");
       await refused.body!.cancel();
     }
-    assertEquals(handler.quota.refused, 6);
+    assertEquals(router.quota.refused, 6);
     // What is written at once is not concerned.
-    const health = await ask(handler, "/healthz");
+    const health = await ask(router, "/healthz");
     assertEquals(health.status, 200);
     await health.body!.cancel();
     const first = readers.shift()!;
     while (!(await first.read()).done);
     await settled();
-    assertEquals(handler.quota.used, MAX_API_RESPONSES - 1);
+    assertEquals(router.quota.used, MAX_API_RESPONSES - 1);
     for (const reader of readers) await reader.cancel();
     await settled();
-    assertEquals(handler.quota.used, 0);
+    assertEquals(router.quota.used, 0);
   });
 
   it("to one client are not all that there may be", async () => {
     const known = new Known();
-    const handler = known.handler();
+    const router = known.handler();
     const bodies = [];
     for (let count = 0; count < MAX_API_RESPONSES_PER_CLIENT; count++) {
-      bodies.push((await ask(handler, "/page/page.css")).body!);
+      bodies.push((await ask(router, "/page/page.css")).body!);
     }
-    const refused = await ask(handler, "/page/page.css");
+    const refused = await ask(router, "/page/page.css");
     assertEquals(refused.status, 503);
-    const other = await ask(handler, "/page/page.css", { client: "fe80::1" });
+    const other = await ask(router, "/page/page.css", { client: "fe80::1" });
     assertEquals(other.status, 200);
     for (const body of [...bodies, refused.body!, other.body!]) {
       await body.cancel();
@@ -66,11 +66,11 @@ describe("answers that are being written", () => {
 
   it("count for nothing when nobody reads them", async () => {
     const known = new Known();
-    const handler = known.handler();
+    const router = known.handler();
     for (let count = 0; count < 2 * MAX_API_RESPONSES; count++) {
-      const response = await ask(handler, "/machines", { method: "HEAD" });
+      const response = await ask(router, "/machines", { method: "HEAD" });
       assertEquals(response.status, 200);
     }
-    assertEquals(handler.quota.used, 0);
+    assertEquals(router.quota.used, 0);
   });
 });

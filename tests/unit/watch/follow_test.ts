@@ -4,14 +4,14 @@ import { parseDaemonUrl } from "../../../lib/watch/daemon_url.ts";
 import {
   Follower,
   type FollowObserver,
-  type Patience,
+  type SubscriptionTimingOptions,
 } from "../../../lib/watch/follow.ts";
 import type { Message } from "../../../lib/watch/message.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { FixtureDaemon } from "./fixture.ts";
 import { ADDRESS, event, MAC } from "./samples.ts";
 
-const SHORT: Patience = {
+const SHORT: SubscriptionTimingOptions = {
   answer: 400,
   silence: 400,
   firstWait: 50,
@@ -29,10 +29,10 @@ class Recorder implements FollowObserver, AsyncDisposable {
   readonly #ending = new AbortController();
   readonly running: Promise<void>;
 
-  constructor(url: string, patience: Partial<Patience> = {}) {
+  constructor(url: string, timing: Partial<SubscriptionTimingOptions> = {}) {
     const follower = new Follower(parseDaemonUrl(url), this, {
       ...SHORT,
-      ...patience,
+      ...timing,
     });
     this.running = follower.run(this.#ending.signal);
   }

@@ -8,10 +8,10 @@ import {
   durationText,
   happeningWords,
   line,
-  type Look,
   plain,
   timelineWords,
   timeText,
+  type ViewOptions,
 } from "../../../lib/watch/text.ts";
 import { Timelines } from "../../../lib/watch/timelines.ts";
 import { ADDRESS, again, event, MAC, transfer } from "./samples.ts";
@@ -142,13 +142,13 @@ describe("lines", () => {
   const at = new Date(2026, 2, 4, 5, 6, 7, 89).getTime();
   const subject = { at, labels: ["r1"], mac: MAC, address: ADDRESS };
 
-  function look(more: Partial<Look> = {}): Look {
+  function options(more: Partial<ViewOptions> = {}): ViewOptions {
     return { paint: plain, columns: new Columns(), labelled: false, ...more };
   }
 
   it("are when, which machine, what", () => {
     assertEquals(
-      line({ ...subject, name: undefined }, "words", now, look()),
+      line({ ...subject, name: undefined }, "words", now, options()),
       `05:06:07.089  ${MAC}  ${ADDRESS}  words`,
     );
   });
@@ -159,14 +159,14 @@ describe("lines", () => {
         { ...subject, labels: ["r1", "r2"], name: "alpha\x07" },
         "words",
         now,
-        look({ labelled: true }),
+        options({ labelled: true }),
       ),
       `05:06:07.089  r1,r2  ${MAC}  alpha\\u{7}  ${ADDRESS}  words`,
     );
   });
 
   it("keep their columns", () => {
-    const one = look({ labelled: true });
+    const one = options({ labelled: true });
     line({ ...subject, labels: ["r1", "r2"], name: "alpha" }, "", now, one);
     assertEquals(
       line({ ...subject, name: undefined, address: "::1" }, "words", now, one),
@@ -179,7 +179,7 @@ describe("lines", () => {
       { ...subject, name: "alpha" },
       coloured("good", "words"),
       now,
-      look({ paint: coloured, labelled: true }),
+      options({ paint: coloured, labelled: true }),
     );
     assert(text.endsWith("\x1b[32mwords\x1b[0m"), text);
     assertEquals(
@@ -188,7 +188,7 @@ describe("lines", () => {
         { ...subject, name: "alpha" },
         "words",
         now,
-        look({ labelled: true }),
+        options({ labelled: true }),
       ),
     );
   });

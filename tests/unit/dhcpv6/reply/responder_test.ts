@@ -13,7 +13,7 @@ import {
 import {
   longestAnswerProblem,
   Responder,
-  type ResponderSettings,
+  type ResponderOptions,
 } from "../../../../lib/dhcpv6/reply/responder.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
 import {
@@ -46,7 +46,7 @@ const UUID = opt(1, "0004 00112233445566778899aabbccddeeff");
 const OURS = opt(2, SERVER_DUID);
 const OTHERS = opt(2, "000300010200000000bb");
 
-const SETTINGS: ResponderSettings = {
+const SETTINGS: ResponderOptions = {
   subnets: [
     { text: "2001:db8:1:2::", bytes: parseIpv6("2001:db8:1:2::")! },
     { text: "2001:db8:7:8::", bytes: parseIpv6("2001:db8:7:8::")! },
@@ -61,7 +61,7 @@ const SETTINGS: ResponderSettings = {
   boot: undefined,
 };
 
-const BOOT: ResponderSettings = {
+const BOOT: ResponderOptions = {
   ...SETTINGS,
   boot: {
     template: parseTemplate("http://[{{.BootAddress}}]/{{.MAC}}?{{.Payload}}"),
@@ -73,7 +73,7 @@ const BOOT: ResponderSettings = {
 };
 
 interface Arrival {
-  settings?: ResponderSettings;
+  options?: ResponderOptions;
   from?: string;
   port?: number;
   isLinkScoped?: boolean;
@@ -81,7 +81,7 @@ interface Arrival {
 
 function respond(bytes: Uint8Array, arrival: Arrival = {}) {
   const responder = new Responder(
-    arrival.settings ?? SETTINGS,
+    arrival.options ?? SETTINGS,
     hex(SERVER_DUID),
   );
   const answer = new Uint8Array(MAX_DHCPV6_REPLY);
@@ -176,7 +176,7 @@ const DIRECT: Row[] = [
     "Solicit to a server of preference 0: the option would say nothing",
     message(SOLICIT, UUID, iaNa(7)),
     [ADVERTISE, ...GIVEN(7)],
-    { settings: { ...SETTINGS, preference: 0 } },
+    { options: { ...SETTINGS, preference: 0 } },
   ],
   [
     "Solicit, infinite lifetimes",
@@ -188,7 +188,7 @@ const DIRECT: Row[] = [
       "14",
     ],
     {
-      settings: {
+      options: {
         ...SETTINGS,
         preferredLifetime: 0xffff_ffff,
         validLifetime: 0xffff_ffff,
@@ -527,26 +527,26 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "a machine that is denied",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
-    { settings: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
+    { options: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
   ],
   [
     "a machine that is denied, asking for information",
     message(INFORMATION_REQUEST, UUID),
     "mac_not_allowed",
-    { settings: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
+    { options: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
   ],
   [
     "a machine that is not among those allowed",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
-    { settings: { ...SETTINGS, allow: [parseMacPattern("02:*")!] } },
+    { options: { ...SETTINGS, allow: [parseMacPattern("02:*")!] } },
   ],
   [
     "a machine allowed and denied",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
     {
-      settings: {
+      options: {
         ...SETTINGS,
         allow: [parseMacPattern("52:*")!],
         deny: [parseMacPattern("52:54:00:12:34:56")!],
@@ -590,7 +590,7 @@ describe("responder, direct", () => {
   it("answers an Information-request of nobody, without boot options", () => {
     const { outcome, answer } = respond(
       message(INFORMATION_REQUEST, oro(59), pxe("PXEClient")),
-      { from: "fe80::1", settings: BOOT },
+      { from: "fe80::1", options: BOOT },
     );
     assertEquals(outcome.drop, undefined);
     assertEquals(outcome.clientMac.mac, NO_MAC);
@@ -655,7 +655,7 @@ describe("responder, dropped", () => {
 });
 
 describe("responder, options on request", () => {
-  const settings: ResponderSettings = {
+  const options: ResponderOptions = {
     ...SETTINGS,
     onRequest: [
       dnsServersOption([
@@ -672,7 +672,7 @@ describe("responder, options on request", () => {
   it("are sent when asked for", () => {
     assertEquals(
       lines(message(INFORMATION_REQUEST, UUID, oro(23, 24, 56, 23)), {
-        settings,
+        options,
       }),
       [
         REPLY,
@@ -682,22 +682,22 @@ describe("responder, options on request", () => {
       ],
     );
     assertEquals(
-      lines(message(REQUEST, UUID, OURS, oro(23)), { settings }),
+      lines(message(REQUEST, UUID, OURS, oro(23)), { options }),
       [REPLY, dns],
     );
     assertEquals(
-      lines(message(SOLICIT, UUID, oro(23)), { settings }),
+      lines(message(SOLICIT, UUID, oro(23)), { options }),
       [ADVERTISE, "7 ff", dns],
     );
   });
 
   it("are not sent otherwise", () => {
-    assertEquals(lines(message(SOLICIT, UUID), { settings }), [
+    assertEquals(lines(message(SOLICIT, UUID), { options }), [
       ADVERTISE,
       "7 ff",
     ]);
     assertEquals(
-      lines(message(RELEASE, UUID, OURS, oro(23)), { settings }),
+      lines(message(RELEASE, UUID, OURS, oro(23)), { options }),
       [REPLY, "13 0 noted"],
     );
   });
@@ -731,7 +731,7 @@ function pxe(text: string) {
 
 describe("responder, boot options", () => {
   const arch = (...numbersOf: number[]) => opt(61, numbers(2, ...numbersOf));
-  const settings = BOOT;
+  const options = BOOT;
   const url = (text: string) => `59 ${text}`;
   const payload = (text: string) => btoa(`{"architectures":["${text}"]}`);
 
@@ -739,22 +739,22 @@ describe("responder, boot options", () => {
     const firmware = [UUID, iaNa(7), pxe("PXEClient:Arch:00007"), arch(7)];
     const expected = url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi");
     assertEquals(
-      lines(message(SOLICIT, ...firmware), { settings }).at(-1),
+      lines(message(SOLICIT, ...firmware), { options }).at(-1),
       expected,
     );
     assertEquals(
-      lines(message(REQUEST, OURS, ...firmware), { settings }).at(-1),
+      lines(message(REQUEST, OURS, ...firmware), { options }).at(-1),
       expected,
     );
     assertEquals(
-      respond(message(SOLICIT, ...firmware), { settings }).outcome.event,
+      respond(message(SOLICIT, ...firmware), { options }).outcome.event,
       "point_pxe_to_ipxe_over_tftp",
     );
   });
 
   it("PXE firmware of arm64 is sent to its own iPXE", () => {
     assertEquals(
-      lines(message(SOLICIT, UUID, pxe("PXEClient:"), arch(11)), { settings })
+      lines(message(SOLICIT, UUID, pxe("PXEClient:"), arch(11)), { options })
         .at(-1),
       url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe-arm64.efi"),
     );
@@ -763,7 +763,7 @@ describe("responder, boot options", () => {
   it("PXE firmware never gets options 16 or 60", () => {
     const answer = lines(
       message(SOLICIT, UUID, pxe("PXEClient"), arch(7), oro(16, 59, 60)),
-      { settings },
+      { options },
     );
     assertEquals(answer.some((line) => /^(16|60)/.test(line)), false);
   });
@@ -771,7 +771,7 @@ describe("responder, boot options", () => {
   it("HTTP firmware gets its vendor class, then the URL last", () => {
     const answer = lines(
       message(SOLICIT, UUID, iaNa(7), pxe("HTTPClient:Arch:00016"), arch(16)),
-      { settings },
+      { options },
     );
     assertEquals(answer.slice(-2), [
       "16 00000157000a48545450436c69656e74",
@@ -792,7 +792,7 @@ describe("responder, boot options", () => {
         opt(15, "0004" + ascii("iPXE")),
         arch(7),
       ),
-      { settings },
+      { options },
     );
     assertEquals(outcome.event, "point_ipxe_to_http_boot");
     assertEquals(
@@ -806,7 +806,7 @@ describe("responder, boot options", () => {
   it("an Information-request gets them too, but marks no stage", () => {
     const { outcome, answer } = respond(
       message(INFORMATION_REQUEST, UUID, pxe("PXEClient"), arch(7)),
-      { settings },
+      { options },
     );
     assertEquals(outcome.event, undefined);
     assertEquals(
@@ -823,7 +823,7 @@ describe("responder, boot options", () => {
         message(CONFIRM, UUID, iaNa(7, OWN), pxe("PXEClient")),
       ]
     ) {
-      const { outcome, answer } = respond(packet, { settings });
+      const { outcome, answer } = respond(packet, { options });
       assertEquals(outcome.event, undefined);
       assertEquals(pretty(answer).some((line) => /^(16|59)/.test(line)), false);
     }
@@ -831,7 +831,7 @@ describe("responder, boot options", () => {
 
   it("the base address in a URL is that of the client's link", () => {
     const boot = {
-      ...settings.boot!,
+      ...options.boot!,
       template: parseTemplate("http://boot.example/{{.BaseAddress}}"),
     };
     const { answer } = respond(
@@ -839,7 +839,7 @@ describe("responder, boot options", () => {
         link: "2001:db8:7:8::1",
         peer: CLIENT,
       }),
-      { settings: { ...settings, boot } },
+      { options: { ...options, boot } },
     );
     assertEquals(
       pretty(answer).at(-1),
@@ -865,10 +865,10 @@ describe("responder, boot options", () => {
       length++;
     }
     const { outcome } = respond(message(SOLICIT, ...firmware), {
-      settings: {
-        ...settings,
+      options: {
+        ...options,
         boot: {
-          ...settings.boot!,
+          ...options.boot!,
           template: room(length),
           bootAddress: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
         },

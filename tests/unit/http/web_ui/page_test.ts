@@ -246,13 +246,13 @@ describe("answers for the page", () => {
   });
 
   it("are its files, and only what is new of them", async () => {
-    const handler = new Known().handler();
-    const first = await ask(handler, "/page/page.css");
+    const router = new Known().handler();
+    const first = await ask(router, "/page/page.css");
     assertEquals(first.headers.get("content-type"), "text/css; charset=utf-8");
     assertStringIncludes(await first.text(), ":root");
     const etag = first.headers.get("etag")!;
     for (const [tags, status] of [[etag, 304], ['"other"', 200]] as const) {
-      const again = await ask(handler, "/page/page.css", {
+      const again = await ask(router, "/page/page.css", {
         headers: { "if-none-match": tags },
       });
       assertEquals(again.status, status);

@@ -6,7 +6,7 @@ import { MachineWriter } from "../../../../lib/machines/json.ts";
 import { MachineRegistry } from "../../../../lib/machines/registry.ts";
 import { single } from "../../../../lib/telemetry/metrics.ts";
 import {
-  type ExporterTiming,
+  type ExporterTimingOptions,
   OtlpExporter,
 } from "../../../../lib/telemetry/otlp/exporter.ts";
 import { formatMac } from "../../../../lib/net/mac.ts";
@@ -20,7 +20,7 @@ const BASE = "2001:db8:1:2::";
 const RUN = "0123456789abcdef";
 
 /** As in life, but a hundred times as fast. */
-const TIMING: ExporterTiming = {
+const TIMING: ExporterTimingOptions = {
   metricsInterval: 100,
   gathering: 20,
   patience: 400,
@@ -30,7 +30,7 @@ const TIMING: ExporterTiming = {
 };
 
 interface Options {
-  readonly timing?: Partial<ExporterTiming>;
+  readonly timing?: Partial<ExporterTimingOptions>;
   readonly maxEvents?: number;
   readonly scheduler?: CooperativeScheduler;
   /** Behind the collector's own address. */
