@@ -5,7 +5,6 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -204,13 +203,16 @@ function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return [];
 }
 
-describe("Architecture", () => {
-  it("has a rule for every folder, and a folder for every rule", async () => {
-    const folders = new Set((await sources()).map(({ folder }) => folder));
-    assertEquals([...folders].toSorted(), Object.keys(RULES).toSorted());
-  });
+Deno.test("Architecture", async (t) => {
+  await t.step(
+    "has a rule for every folder, and a folder for every rule",
+    async () => {
+      const folders = new Set((await sources()).map(({ folder }) => folder));
+      assertEquals([...folders].toSorted(), Object.keys(RULES).toSorted());
+    },
+  );
 
-  it("imports only what the folder's rule names", async () => {
+  await t.step("imports only what the folder's rule names", async () => {
     const violations: string[] = [];
     const used = new Set<string>();
     for (const { path, folder, specifiers } of await sources()) {
@@ -229,14 +231,17 @@ describe("Architecture", () => {
     assertEquals(unused, [], "permissions that nothing uses");
   });
 
-  it("names Deno only where the folder's rule allows it", async () => {
-    const violations = (await sources()).filter(({ folder, usesDeno }) =>
-      usesDeno && !RULES[folder]?.deno
-    ).map(({ path }) => path);
-    assertEquals(violations, []);
-  });
+  await t.step(
+    "names Deno only where the folder's rule allows it",
+    async () => {
+      const violations = (await sources()).filter(({ folder, usesDeno }) =>
+        usesDeno && !RULES[folder]?.deno
+      ).map(({ path }) => path);
+      assertEquals(violations, []);
+    },
+  );
 
-  it("has no import cycle", async () => {
+  await t.step("has no import cycle", async () => {
     const graph = new Map(
       (await sources()).map(({ path, specifiers }) => [
         `lib/${path}`,

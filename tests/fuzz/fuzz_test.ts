@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { fc } from "../support/fast_check.ts";
 import { readCorpus } from "./corpus.ts";
 import { Fuzzer } from "./fuzzer.ts";
@@ -31,8 +30,8 @@ class Planted implements Target {
   }
 }
 
-describe("fuzzer", () => {
-  it("finds what is wrong, and makes it short", async () => {
+Deno.test("fuzzer", async (t) => {
+  await t.step("finds what is wrong, and makes it short", async () => {
     const target = new Planted();
     const fuzzer = new Fuzzer(target, new Random(1));
     await fuzzer.seed(target.seeds);
@@ -46,19 +45,22 @@ describe("fuzzer", () => {
     assertEquals(target.isNever.checked, 0);
   });
 
-  it("does the same again with the same seed, and else something else", async () => {
-    const run = async (seed: number) => {
-      const target = new Planted();
-      const fuzzer = new Fuzzer(target, new Random(seed));
-      await fuzzer.seed(target.seeds);
-      await fuzzer.step(500);
-      return fuzzer.corpus.map((input) => input.toHex()).join();
-    };
-    assertEquals(await run(5), await run(5));
-    assert(await run(5) !== await run(6));
-  });
+  await t.step(
+    "does the same again with the same seed, and else something else",
+    async () => {
+      const run = async (seed: number) => {
+        const target = new Planted();
+        const fuzzer = new Fuzzer(target, new Random(seed));
+        await fuzzer.seed(target.seeds);
+        await fuzzer.step(500);
+        return fuzzer.corpus.map((input) => input.toHex()).join();
+      };
+      assertEquals(await run(5), await run(5));
+      assert(await run(5) !== await run(6));
+    },
+  );
 
-  it("has random numbers that are even, for any seed", () => {
+  await t.step("has random numbers that are even, for any seed", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const random = new Random(seed);
@@ -70,7 +72,7 @@ describe("fuzzer", () => {
     );
   });
 
-  it("is told what to do in words, or says so", async () => {
+  await t.step("is told what to do in words, or says so", async () => {
     const [program, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
     const run = async (...given: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(program!, {
@@ -91,20 +93,26 @@ describe("fuzzer", () => {
   });
 });
 
-describe("corpus", () => {
+Deno.test("corpus", async (t) => {
   for (const make of TARGETS) {
-    it(`of ${make().name} holds, and reaches all there is to look at`, async () => {
-      const target = make();
-      const fuzzer = new Fuzzer(target, new Random(0));
-      try {
-        await fuzzer.seed([...target.seeds, ...await readCorpus(target.name)]);
-      } finally {
-        await target.close?.();
-      }
-      for (const { error } of fuzzer.failures.values()) throw error;
-      for (const { name, checked } of fuzzer.invariants) {
-        assert(checked > 0, `never looked at: ${name}`);
-      }
-    });
+    await t.step(
+      `of ${make().name} holds, and reaches all there is to look at`,
+      async () => {
+        const target = make();
+        const fuzzer = new Fuzzer(target, new Random(0));
+        try {
+          await fuzzer.seed([
+            ...target.seeds,
+            ...await readCorpus(target.name),
+          ]);
+        } finally {
+          await target.close?.();
+        }
+        for (const { error } of fuzzer.failures.values()) throw error;
+        for (const { name, checked } of fuzzer.invariants) {
+          assert(checked > 0, `never looked at: ${name}`);
+        }
+      },
+    );
   }
 });

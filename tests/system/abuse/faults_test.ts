@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { encodeHex } from "@std/encoding/hex";
 import { dhclient } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
@@ -29,7 +28,7 @@ const lacks = missing(
   ...["dhclient", "curl", "cmp", "nft", "nsenter", "perfdhcp", "openssl"],
   ...["faketime", "strace", "kea-dhcp6"],
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const PORT = 6315;
 const MAC = "02:00:5e:00:53:01";
@@ -47,7 +46,7 @@ const LONG = 64 * MIB;
 /** Octets of a memory that a small router can spare. */
 const SMALL_MEMORY = 256 * MIB;
 
-const limited = lacks.length === 0 && await limitsMemory() ? it : it.skip;
+const ignoreLimited = !(lacks.length === 0 && await limitsMemory());
 
 const OPTIONS = [
   "--interface=lan",
@@ -122,66 +121,75 @@ async function processOf(host: Host): Promise<string> {
   return /\bpid=(\d+)/.exec(stdout)![1]!;
 }
 
-describe("faults", () => {
-  suite(`${FLAPS} s of an interface that flaps, under load`, async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    const daemon = await startDaemon(router, ...OPTIONS);
-    const machines = await startMachines(attacker, 10_000, 1000);
-    await eventually(
-      "it is under load",
-      async () => await requestsAnswered(router) > 1000,
-    );
-    const end = performance.now() + 1000 * FLAPS;
-    while (performance.now() < end) {
+Deno.test("faults", async (t) => {
+  await t.step({
+    name: `${FLAPS} s of an interface that flaps, under load`,
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      const machines = await startMachines(attacker, 10_000, 1000);
+      await eventually(
+        "it is under load",
+        async () => await requestsAnswered(router) > 1000,
+      );
+      const end = performance.now() + 1000 * FLAPS;
+      while (performance.now() < end) {
+        await router.ip("link set lan down");
+        await pause(1200 * Math.random());
+        await router.ip("link set lan up");
+        await pause(3000 * Math.random());
+      }
       await router.ip("link set lan down");
-      await pause(1200 * Math.random());
-      await router.ip("link set lan up");
-      await pause(3000 * Math.random());
-    }
-    await router.ip("link set lan down");
-    await isHealthy(router, 503, RECOVERY);
-    await router.ip("link set lan up");
-    await router.linkLocal("lan");
-    await isHealthy(router, 200, RECOVERY);
-    await isAnswered(visitor);
-    const before = await requestsAnswered(router);
-    await eventually(
-      "load goes on",
-      async () => await requestsAnswered(router) > before,
-      5,
-    );
-    machines.kill();
-    assertEquals(await daemon.stop(), 0);
-  });
-
-  suite("addresses that are removed and come back", async () => {
-    await using lab = new Lab();
-    const { router, visitor } = await plugIn(lab, 0);
-    await startDaemon(router, ...OPTIONS);
-    const own = await router.linkLocal("lan");
-    const fetches = async () =>
-      (await visitor.run([
-        ...["curl", "-sS", "-g", "--max-time", "2", "-o", "/dev/null"],
-        `tftp://[${SERVER}]/${MAC}/autoexec.ipxe`,
-      ], { mayFail: true })).code === 0;
-    for (let round = 0; round < 3; round++) {
-      await router.ip(`addr del ${SERVER}/64 dev lan`);
-      await pause(400);
-      await isAnswered(visitor);
-      await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-      await eventually("TFTP is back", fetches, RECOVERY + 2);
-      await router.ip(`addr del ${own}/64 dev lan`);
       await isHealthy(router, 503, RECOVERY);
-      await router.ip(`addr add ${own}/64 dev lan nodad`);
+      await router.ip("link set lan up");
+      await router.linkLocal("lan");
       await isHealthy(router, 200, RECOVERY);
       await isAnswered(visitor);
-    }
+      const before = await requestsAnswered(router);
+      await eventually(
+        "load goes on",
+        async () => await requestsAnswered(router) > before,
+        5,
+      );
+      machines.kill();
+      assertEquals(await daemon.stop(), 0);
+    },
   });
 
-  suite(
-    "a netboot directory that is taken away and another one put there",
-    async () => {
+  await t.step({
+    name: "addresses that are removed and come back",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      await startDaemon(router, ...OPTIONS);
+      const own = await router.linkLocal("lan");
+      const fetches = async () =>
+        (await visitor.run([
+          ...["curl", "-sS", "-g", "--max-time", "2", "-o", "/dev/null"],
+          `tftp://[${SERVER}]/${MAC}/autoexec.ipxe`,
+        ], { mayFail: true })).code === 0;
+      for (let round = 0; round < 3; round++) {
+        await router.ip(`addr del ${SERVER}/64 dev lan`);
+        await pause(400);
+        await isAnswered(visitor);
+        await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+        await eventually("TFTP is back", fetches, RECOVERY + 2);
+        await router.ip(`addr del ${own}/64 dev lan`);
+        await isHealthy(router, 503, RECOVERY);
+        await router.ip(`addr add ${own}/64 dev lan nodad`);
+        await isHealthy(router, 200, RECOVERY);
+        await isAnswered(visitor);
+      }
+    },
+  });
+
+  await t.step({
+    name: "a netboot directory that is taken away and another one put there",
+    ignore,
+    fn: async () => {
       await using lab = new Lab();
       const { router, visitor } = await plugIn(lab, 0);
       const directory = `${lab.directory}/netboot`;
@@ -229,7 +237,7 @@ describe("faults", () => {
       assertEquals((await Deno.stat(anew)).size, LONG);
       assertEquals(await health(router), 200);
     },
-  );
+  });
 
   for (
     const [what, change] of [
@@ -245,53 +253,58 @@ describe("faults", () => {
       }],
     ] as const
   ) {
-    suite(`a file that is ${what}: no download is mixed`, async () => {
-      await using lab = new Lab();
-      const { router, visitor } = await plugIn(lab, 0);
-      const own = `${lab.directory}/netboot/${MAC}`;
-      await Deno.mkdir(own, { recursive: true });
-      await writeFilled(`${own}/boot.efi`, LONG, 1);
-      const iso = `${lab.directory}/ipxe.efi`;
-      await writeFilled(iso, 4 * MIB, 1);
-      await startDaemon(
-        router,
-        ...OPTIONS,
-        `--netboot-dir=${lab.directory}/netboot`,
-        `--ipxe-x86-64-efi=${iso}`,
-      );
-      const to = `${lab.directory}/got`;
-      const download = get(
-        visitor,
-        urlOf("boot.efi"),
-        to,
-        "--limit-rate",
-        "8M",
-      );
-      await begins(to);
-      const tftpTo = `${lab.directory}/got-tftp`;
-      const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
-      await begins(tftpTo);
-      await change(`${own}/boot.efi`);
-      await writeFilled(iso, 4 * MIB, 2);
-      const code = await download.ended(40);
-      // One that is no longer in its directory may still be whole.
-      assert(code === 18 || what === "swapped" && code === 0, `${code}`);
-      await assertPure(to, 1, code === 18 ? LONG - 1 : LONG);
-      if (code === 0) assertEquals((await Deno.stat(to)).size, LONG);
-      if (await transfer.ended(40) === 0) {
-        assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
-      }
-      await assertPure(tftpTo, 1, 4 * MIB);
-      const again = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
-      assertEquals(await again.ended(40), 0, again.output);
-      await assertPure(tftpTo, 2, 4 * MIB);
-      assertEquals(await health(router), 200);
+    await t.step({
+      name: `a file that is ${what}: no download is mixed`,
+      ignore,
+      fn: async () => {
+        await using lab = new Lab();
+        const { router, visitor } = await plugIn(lab, 0);
+        const own = `${lab.directory}/netboot/${MAC}`;
+        await Deno.mkdir(own, { recursive: true });
+        await writeFilled(`${own}/boot.efi`, LONG, 1);
+        const iso = `${lab.directory}/ipxe.efi`;
+        await writeFilled(iso, 4 * MIB, 1);
+        await startDaemon(
+          router,
+          ...OPTIONS,
+          `--netboot-dir=${lab.directory}/netboot`,
+          `--ipxe-x86-64-efi=${iso}`,
+        );
+        const to = `${lab.directory}/got`;
+        const download = get(
+          visitor,
+          urlOf("boot.efi"),
+          to,
+          "--limit-rate",
+          "8M",
+        );
+        await begins(to);
+        const tftpTo = `${lab.directory}/got-tftp`;
+        const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
+        await begins(tftpTo);
+        await change(`${own}/boot.efi`);
+        await writeFilled(iso, 4 * MIB, 2);
+        const code = await download.ended(40);
+        // One that is no longer in its directory may still be whole.
+        assert(code === 18 || what === "swapped" && code === 0, `${code}`);
+        await assertPure(to, 1, code === 18 ? LONG - 1 : LONG);
+        if (code === 0) assertEquals((await Deno.stat(to)).size, LONG);
+        if (await transfer.ended(40) === 0) {
+          assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
+        }
+        await assertPure(tftpTo, 1, 4 * MIB);
+        const again = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
+        assertEquals(await again.ended(40), 0, again.output);
+        await assertPure(tftpTo, 2, 4 * MIB);
+        assertEquals(await health(router), 200);
+      },
     });
   }
 
-  suite(
-    "answers that may not leave: told, and over when they may",
-    async () => {
+  await t.step({
+    name: "answers that may not leave: told, and over when they may",
+    ignore,
+    fn: async () => {
       await using lab = new Lab();
       const { router, visitor } = await plugIn(lab, 0);
       const daemon = await startDaemon(router, ...OPTIONS);
@@ -313,63 +326,73 @@ describe("faults", () => {
       );
       assertEquals(daemon.count("cannot_send"), 1);
     },
-  );
-
-  suite("a file whose packets may not leave meanwhile: whole", async () => {
-    await using lab = new Lab();
-    const { router, visitor } = await plugIn(lab, 0);
-    const iso = `${lab.directory}/ipxe.efi`;
-    await writeFilled(iso, LONG, 1);
-    const daemon = await startDaemon(
-      router,
-      ...OPTIONS,
-      `--ipxe-x86-64-efi=${iso}`,
-    );
-    const to = `${lab.directory}/got`;
-    const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, to);
-    await begins(to);
-    await dropsOutput(router, "udp sport != 547");
-    await pause(500);
-    const { size } = await Deno.stat(to);
-    await pause(RECOVERY * 1000);
-    assertEquals((await Deno.stat(to)).size, size, "it stands still");
-    assertLess(size, LONG);
-    assertEquals(await health(router), 200);
-    await router.run(["nft", "delete table inet faults"]);
-    assertEquals(await transfer.ended(40), 0, transfer.output);
-    assertEquals((await Deno.stat(to)).size, LONG);
-    await assertPure(to, 1, LONG);
-    assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
   });
 
-  suite("relays whom nobody can reach: no fault of the daemon", async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    const daemon = await startDaemon(router, ...OPTIONS);
-    await isAnswered(visitor);
-    const solicit = message(1, opt(1, "000300010200005e5399"), iaNa(1));
-    for (const ports of ["1", "100"]) {
-      const spoof = attacker.start(labProgram(
-        "spoof.ts",
-        ...["eth0", await router.mac("lan"), "2001:db8:dead::/64", ports],
-        ...[SERVER, "547", encodeHex(relayed(solicit, { link: BASE }))],
-        ...["100", "1000"],
-      ));
-      await spoof.says(/done/, 20);
-    }
-    const failed = 'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}';
-    await eventually(
-      "answers have failed",
-      async () => (await metrics(router)).get(failed)! >= 100,
-    );
-    assertEquals(await health(router), 200);
-    assertEquals(daemon.count("cannot_send"), 0);
-    await isAnswered(visitor);
+  await t.step({
+    name: "a file whose packets may not leave meanwhile: whole",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const iso = `${lab.directory}/ipxe.efi`;
+      await writeFilled(iso, LONG, 1);
+      const daemon = await startDaemon(
+        router,
+        ...OPTIONS,
+        `--ipxe-x86-64-efi=${iso}`,
+      );
+      const to = `${lab.directory}/got`;
+      const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, to);
+      await begins(to);
+      await dropsOutput(router, "udp sport != 547");
+      await pause(500);
+      const { size } = await Deno.stat(to);
+      await pause(RECOVERY * 1000);
+      assertEquals((await Deno.stat(to)).size, size, "it stands still");
+      assertLess(size, LONG);
+      assertEquals(await health(router), 200);
+      await router.run(["nft", "delete table inet faults"]);
+      assertEquals(await transfer.ended(40), 0, transfer.output);
+      assertEquals((await Deno.stat(to)).size, LONG);
+      await assertPure(to, 1, LONG);
+      assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
+    },
   });
 
-  suite(
-    "answers that the kernel has no memory for: told, and over when it has",
-    async () => {
+  await t.step({
+    name: "relays whom nobody can reach: no fault of the daemon",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      await isAnswered(visitor);
+      const solicit = message(1, opt(1, "000300010200005e5399"), iaNa(1));
+      for (const ports of ["1", "100"]) {
+        const spoof = attacker.start(labProgram(
+          "spoof.ts",
+          ...["eth0", await router.mac("lan"), "2001:db8:dead::/64", ports],
+          ...[SERVER, "547", encodeHex(relayed(solicit, { link: BASE }))],
+          ...["100", "1000"],
+        ));
+        await spoof.says(/done/, 20);
+      }
+      const failed = 'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}';
+      await eventually(
+        "answers have failed",
+        async () => (await metrics(router)).get(failed)! >= 100,
+      );
+      assertEquals(await health(router), 200);
+      assertEquals(daemon.count("cannot_send"), 0);
+      await isAnswered(visitor);
+    },
+  });
+
+  await t.step({
+    name:
+      "answers that the kernel has no memory for: told, and over when it has",
+    ignore,
+    fn: async () => {
       await using lab = new Lab();
       const { router, visitor } = await plugIn(lab, 0);
       const daemon = await startDaemon(router, ...OPTIONS);
@@ -394,270 +417,294 @@ describe("faults", () => {
       assertEquals(await health(router), 200);
       assertEquals(daemon.count("cannot_send"), 1);
     },
-  );
-
-  suite("a certificate that is written in two halves", async () => {
-    await using lab = new Lab();
-    const { router, visitor } = await plugIn(lab, 0);
-    const file = (name: string) => `${lab.directory}/${name}`;
-    for (const name of ["first", "second"]) await certify(lab, name);
-    await Deno.copyFile(file("first.pem"), file("used.pem"));
-    await Deno.copyFile(file("first.key"), file("used.key"));
-    const daemon = await startDaemon(
-      router,
-      ...OPTIONS,
-      `--tls-cert-file=${file("used.pem")}`,
-      `--tls-key-file=${file("used.key")}`,
-      "--https-listen-addr=:8443",
-    );
-    const name = async () =>
-      /subject: CN ?= ?(\S+)/.exec(
-        (await visitor.run([
-          ...["curl", "-skv", "-g", "--max-time", "1"],
-          `https://[${SERVER}]:8443/healthz`,
-        ], { mayFail: true })).stderr,
-      )?.[1];
-    assertEquals(await name(), "first");
-    for (const kind of ["pem", "key"]) {
-      const whole = await Deno.readTextFile(file(`second.${kind}`));
-      for (const part of [0, 0.3, 0.7, 1]) {
-        assertEquals(await name(), "first", `before ${part} of the ${kind}`);
-        await Deno.writeTextFile(
-          file(`used.${kind}`),
-          whole.slice(0, part * whole.length),
-        );
-        await pause(part < 1 ? 1300 : 0);
-      }
-    }
-    await eventually(
-      "the second is used",
-      async () => await name() === "second",
-      RECOVERY + 2,
-    );
-    assert(daemon.count("certificate_refused") >= 1);
-    assertEquals(await health(router), 200);
   });
 
-  suite("a reader of the log that has stalled", async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    router.start([
-      ...["sh", "-c", '"$@" 2>&1 | sleep 120', "sh"],
-      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-      ...OPTIONS.slice(0, -1),
-      ...["--log-level=debug", "--log-format=json"],
-    ]);
-    await isHealthy(router, 200, 20);
-    const flood = attacker.start(
-      labProgram(
-        "flood.ts",
-        ...["eth0", await attacker.linkLocal("eth0"), "8000", "4000"],
-      ),
-    );
-    await flood.says(/flooding/);
-    flood.kill();
-    await flood.ended();
-    const lost = (await metrics(router)).get(
-      'dhcpv6macd_log_lines_dropped_total{reason="stalled"}',
-    )!;
-    assertLess(0, lost);
-    await isAnswered(visitor);
-    assertEquals(await health(router), 200);
-  });
-
-  suite("names that act when they are shown", async () => {
-    await using lab = new Lab();
-    const { router, visitor } = await plugIn(lab, 0);
-    const own = await derived(visitor, "eth0");
-    await visitor.ip(`addr add ${own}/64 dev eth0 nodad`);
-    const mac = await visitor.mac("eth0");
-    const daemon = router.start([
-      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-      ...[...OPTIONS, "--log-format=text"],
-    ]);
-    await daemon.says(/serving lan/);
-    const evil = "\x1b[2J\x07\u202e\u2066\u0085<b>\"'&\r\n{\u007f}";
-    await visitor.start(labProgram(
-      "ask.ts",
-      ...[own, "40000", SERVER, "69"],
-      encodeHex(encodeRequest({
-        opcode: Opcode.ReadRequest,
-        fileName: `${mac}/${evil}`,
-        mode: "octet",
-        options: new Map([["tsize", "0"]]),
-      })),
-    )).ended();
-    // Confirmed by nobody, it is no transfer; one that is confirmed is shown.
-    const got = await visitor.run([
-      ...["curl", "-sS", "-g", "--max-time", "10", "-o", "/dev/null"],
-      ...["--interface", own],
-      `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}`,
-    ], { mayFail: true });
-    assertEquals(got.code, 0, got.stderr);
-    await daemon.says(/serve_ipxe_over_tftp/, 5);
-    // deno-lint-ignore no-control-regex
-    const acting = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
-    const page = async (path: string) =>
-      (await visitor.run([
-        ...["curl", "-sS", "-g", "--max-time", "5"],
-        `http://[${SERVER}]:${PORT}${path}`,
-      ])).stdout;
-    const html = await page("/");
-    assertMatch(html, new RegExp(mac));
-    assert(!acting.test(html), "the page");
-    assert(!html.includes('<b>"'), "the page");
-    const { Events } = JSON.parse(await page(`/machines/${mac}`));
-    assertEquals(
-      (Events as { detail: { file_name: string } | null }[]).map(({ detail }) =>
-        detail?.file_name
-      ).filter((name) => name !== undefined),
-      // TFTP knows octets, and no encoding.
-      [new TextDecoder("latin1").decode(new TextEncoder().encode(evil))],
-    );
-    for (const line of daemon.output.split("\n")) {
-      assert(!acting.test(line), JSON.stringify(line));
-    }
-  });
-
-  limited("256 MB of memory, with everything at once", async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    const group = (await memoryGroup(SMALL_MEMORY))!;
-    try {
-      const own = `${lab.directory}/netboot/${MAC}`;
-      await Deno.mkdir(own, { recursive: true });
-      await writeFilled(`${own}/boot.efi`, 32 * MIB, 1);
-      await certify(lab, "own");
-      // Inside of a namespace the groups are out of sight.
-      const program = new Program([
-        ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
-        ...["ip", "netns", "exec", router.namespace],
-        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-        ...[...OPTIONS, "--log-format=json"],
-        `--netboot-dir=${lab.directory}/netboot`,
-        `--tls-cert-file=${lab.directory}/own.pem`,
-        `--tls-key-file=${lab.directory}/own.key`,
+  await t.step({
+    name: "a certificate that is written in two halves",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const file = (name: string) => `${lab.directory}/${name}`;
+      for (const name of ["first", "second"]) await certify(lab, name);
+      await Deno.copyFile(file("first.pem"), file("used.pem"));
+      await Deno.copyFile(file("first.key"), file("used.key"));
+      const daemon = await startDaemon(
+        router,
+        ...OPTIONS,
+        `--tls-cert-file=${file("used.pem")}`,
+        `--tls-key-file=${file("used.key")}`,
         "--https-listen-addr=:8443",
+      );
+      const name = async () =>
+        /subject: CN ?= ?(\S+)/.exec(
+          (await visitor.run([
+            ...["curl", "-skv", "-g", "--max-time", "1"],
+            `https://[${SERVER}]:8443/healthz`,
+          ], { mayFail: true })).stderr,
+        )?.[1];
+      assertEquals(await name(), "first");
+      for (const kind of ["pem", "key"]) {
+        const whole = await Deno.readTextFile(file(`second.${kind}`));
+        for (const part of [0, 0.3, 0.7, 1]) {
+          assertEquals(await name(), "first", `before ${part} of the ${kind}`);
+          await Deno.writeTextFile(
+            file(`used.${kind}`),
+            whole.slice(0, part * whole.length),
+          );
+          await pause(part < 1 ? 1300 : 0);
+        }
+      }
+      await eventually(
+        "the second is used",
+        async () => await name() === "second",
+        RECOVERY + 2,
+      );
+      assert(daemon.count("certificate_refused") >= 1);
+      assertEquals(await health(router), 200);
+    },
+  });
+
+  await t.step({
+    name: "a reader of the log that has stalled",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      router.start([
+        ...["sh", "-c", '"$@" 2>&1 | sleep 120', "sh"],
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...OPTIONS.slice(0, -1),
+        ...["--log-level=debug", "--log-format=json"],
       ]);
-      lab.programs.push(program);
-      const daemon = new RunningDaemon(program);
-      await daemon.logs("serving");
-      visitor.start(eventReaders(200));
-      const slow = attacker.start(labProgram(
-        "connections.ts",
-        ...[SERVER, String(PORT), "128", "reading", `/mac/${MAC}/boot.efi`],
-      ));
-      await slow.says(/held/, 60);
-      const steady = [
-        `http://[${SERVER}]:${PORT}/machines`,
-        `http://[${SERVER}]:${PORT}/metrics`,
-        `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
-        `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
-        ...Array.from(
-          { length: 6 },
-          () => `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
-        ),
-      ].map((url) => keepFetching(visitor, url));
+      await isHealthy(router, 200, 20);
       const flood = attacker.start(
-        labProgram("flood.ts", "eth0", "spoofed", "60000", "15000"),
+        labProgram(
+          "flood.ts",
+          ...["eth0", await attacker.linkLocal("eth0"), "8000", "4000"],
+        ),
       );
       await flood.says(/flooding/);
-      const downloads = Array.from(
-        { length: 20 },
-        () => get(visitor, urlOf("boot.efi"), "/dev/null"),
-      );
-      const memory = await Deno.makeTempDir({ dir: lab.directory });
-      await dhclient.start(visitor, "eth0", memory);
-      await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 40);
-      for (const download of downloads) {
-        assertEquals(
-          await download.ended(60),
-          0,
-          download.output + await peak(group) + program.output.slice(-2000),
-        );
-      }
       flood.kill();
       await flood.ended();
-      assertEquals(await health(router), 200);
-      for (const program of steady) {
-        assertEquals(program.output, "", "nothing fails that goes on");
-        program.kill();
-      }
-      assertEquals(
-        (await metrics(router)).get("dhcpv6macd_http_downloads")! >= 128,
-        true,
-      );
-      // Those who read slowly get some seconds.
-      assertEquals(await program.stop(10), 0, "it was never killed");
-    } finally {
-      await Deno.remove(group).catch(() => {});
-    }
-  });
-
-  suite("a clock that jumps by a day, forth and back", async () => {
-    await using lab = new Lab();
-    const { router, visitor } = await plugIn(lab, 0);
-    const library = await eventually(
-      "libfaketime",
-      async () =>
-        (await command(["dpkg", "-L", "libfaketime"])).stdout.split("\n")
-          .find((path) => path.endsWith("/libfaketime.so.1")),
-    );
-    const clock = await lab.file("clock", "+0\n");
-    const daemon = new RunningDaemon(router.start([
-      ...["env", `LD_PRELOAD=${library}`, `FAKETIME_TIMESTAMP_FILE=${clock}`],
-      ...["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"],
-      ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-      ...[...OPTIONS, "--log-format=json"],
-    ]));
-    await daemon.logs("serving");
-    for (const shift of [1, -1, 0]) {
-      await Deno.writeTextFile(clock, `${shift < 0 ? "" : "+"}${shift}d\n`);
+      const lost = (await metrics(router)).get(
+        'dhcpv6macd_log_lines_dropped_total{reason="stalled"}',
+      )!;
+      assertLess(0, lost);
       await isAnswered(visitor);
       assertEquals(await health(router), 200);
-      const jumped = Date.now() + 86_400_000 * shift;
-      await isAnsweredAnew(visitor, shift + 2);
-      await daemon.logs(
-        "init",
-        ({ time }) => Math.abs(Date.parse(String(time)) - jumped) < 60_000,
-        RECOVERY + 3,
-      );
-    }
-    assertEquals(await daemon.stop(), 0);
+    },
   });
 
-  suite("SIGTERM in the middle of everything", async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    const own = `${lab.directory}/netboot/${MAC}`;
-    await Deno.mkdir(own, { recursive: true });
-    await writeFilled(`${own}/boot.efi`, 64 * MIB, 1);
-    const daemon = await startDaemon(
-      router,
-      ...OPTIONS,
-      `--netboot-dir=${lab.directory}/netboot`,
-    );
-    const programs = [
-      attacker.start(labProgram("flood.ts", "eth0", "spoofed", "0", "20000")),
-      attacker.start(
-        labProgram("connections.ts", SERVER, String(PORT), "200", "idle"),
-      ),
-      visitor.start(eventReaders(20)),
-    ];
-    await programs[0]!.says(/flooding/);
-    await programs[1]!.says(/held/);
-    const to = `${lab.directory}/got`;
-    programs.push(
-      get(visitor, urlOf("boot.efi"), to, "--limit-rate", "1M"),
-      get(visitor, `tftp://[${SERVER}]/${MAC}/x`, `${to}-tftp`),
-    );
-    await begins(to);
-    const began = performance.now();
-    daemon.program.kill();
-    assertEquals(await daemon.program.ended(15), 0, daemon.program.output);
-    assertLess(performance.now() - began, 8000);
-    assertEquals(daemon.log.at(-1)!.event, "stopped");
-    for (const program of programs) program.kill();
+  await t.step({
+    name: "names that act when they are shown",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const own = await derived(visitor, "eth0");
+      await visitor.ip(`addr add ${own}/64 dev eth0 nodad`);
+      const mac = await visitor.mac("eth0");
+      const daemon = router.start([
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...[...OPTIONS, "--log-format=text"],
+      ]);
+      await daemon.says(/serving lan/);
+      const evil = "\x1b[2J\x07\u202e\u2066\u0085<b>\"'&\r\n{\u007f}";
+      await visitor.start(labProgram(
+        "ask.ts",
+        ...[own, "40000", SERVER, "69"],
+        encodeHex(encodeRequest({
+          opcode: Opcode.ReadRequest,
+          fileName: `${mac}/${evil}`,
+          mode: "octet",
+          options: new Map([["tsize", "0"]]),
+        })),
+      )).ended();
+      // Confirmed by nobody, it is no transfer; one that is confirmed is shown.
+      const got = await visitor.run([
+        ...["curl", "-sS", "-g", "--max-time", "10", "-o", "/dev/null"],
+        ...["--interface", own],
+        `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}`,
+      ], { mayFail: true });
+      assertEquals(got.code, 0, got.stderr);
+      await daemon.says(/serve_ipxe_over_tftp/, 5);
+      // deno-lint-ignore no-control-regex
+      const acting = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+      const page = async (path: string) =>
+        (await visitor.run([
+          ...["curl", "-sS", "-g", "--max-time", "5"],
+          `http://[${SERVER}]:${PORT}${path}`,
+        ])).stdout;
+      const html = await page("/");
+      assertMatch(html, new RegExp(mac));
+      assert(!acting.test(html), "the page");
+      assert(!html.includes('<b>"'), "the page");
+      const { Events } = JSON.parse(await page(`/machines/${mac}`));
+      assertEquals(
+        (Events as { detail: { file_name: string } | null }[]).map((
+          { detail },
+        ) => detail?.file_name).filter((name) => name !== undefined),
+        // TFTP knows octets, and no encoding.
+        [new TextDecoder("latin1").decode(new TextEncoder().encode(evil))],
+      );
+      for (const line of daemon.output.split("\n")) {
+        assert(!acting.test(line), JSON.stringify(line));
+      }
+    },
+  });
+
+  await t.step({
+    name: "256 MB of memory, with everything at once",
+    ignore: ignoreLimited,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      const group = (await memoryGroup(SMALL_MEMORY))!;
+      try {
+        const own = `${lab.directory}/netboot/${MAC}`;
+        await Deno.mkdir(own, { recursive: true });
+        await writeFilled(`${own}/boot.efi`, 32 * MIB, 1);
+        await certify(lab, "own");
+        // Inside of a namespace the groups are out of sight.
+        const program = new Program([
+          ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
+          ...["ip", "netns", "exec", router.namespace],
+          ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+          ...[...OPTIONS, "--log-format=json"],
+          `--netboot-dir=${lab.directory}/netboot`,
+          `--tls-cert-file=${lab.directory}/own.pem`,
+          `--tls-key-file=${lab.directory}/own.key`,
+          "--https-listen-addr=:8443",
+        ]);
+        lab.programs.push(program);
+        const daemon = new RunningDaemon(program);
+        await daemon.logs("serving");
+        visitor.start(eventReaders(200));
+        const slow = attacker.start(labProgram(
+          "connections.ts",
+          ...[SERVER, String(PORT), "128", "reading", `/mac/${MAC}/boot.efi`],
+        ));
+        await slow.says(/held/, 60);
+        const steady = [
+          `http://[${SERVER}]:${PORT}/machines`,
+          `http://[${SERVER}]:${PORT}/metrics`,
+          `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
+          `https://[${SERVER}]:8443/mac/${MAC}/boot.efi`,
+          ...Array.from(
+            { length: 6 },
+            () => `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
+          ),
+        ].map((url) => keepFetching(visitor, url));
+        const flood = attacker.start(
+          labProgram("flood.ts", "eth0", "spoofed", "60000", "15000"),
+        );
+        await flood.says(/flooding/);
+        const downloads = Array.from(
+          { length: 20 },
+          () => get(visitor, urlOf("boot.efi"), "/dev/null"),
+        );
+        const memory = await Deno.makeTempDir({ dir: lab.directory });
+        await dhclient.start(visitor, "eth0", memory);
+        await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 40);
+        for (const download of downloads) {
+          assertEquals(
+            await download.ended(60),
+            0,
+            download.output + await peak(group) + program.output.slice(-2000),
+          );
+        }
+        flood.kill();
+        await flood.ended();
+        assertEquals(await health(router), 200);
+        for (const program of steady) {
+          assertEquals(program.output, "", "nothing fails that goes on");
+          program.kill();
+        }
+        assertEquals(
+          (await metrics(router)).get("dhcpv6macd_http_downloads")! >= 128,
+          true,
+        );
+        // Those who read slowly get some seconds.
+        assertEquals(await program.stop(10), 0, "it was never killed");
+      } finally {
+        await Deno.remove(group).catch(() => {});
+      }
+    },
+  });
+
+  await t.step({
+    name: "a clock that jumps by a day, forth and back",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, visitor } = await plugIn(lab, 0);
+      const library = await eventually(
+        "libfaketime",
+        async () =>
+          (await command(["dpkg", "-L", "libfaketime"])).stdout.split("\n")
+            .find((path) => path.endsWith("/libfaketime.so.1")),
+      );
+      const clock = await lab.file("clock", "+0\n");
+      const daemon = new RunningDaemon(router.start([
+        ...["env", `LD_PRELOAD=${library}`, `FAKETIME_TIMESTAMP_FILE=${clock}`],
+        ...["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"],
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...[...OPTIONS, "--log-format=json"],
+      ]));
+      await daemon.logs("serving");
+      for (const shift of [1, -1, 0]) {
+        await Deno.writeTextFile(clock, `${shift < 0 ? "" : "+"}${shift}d\n`);
+        await isAnswered(visitor);
+        assertEquals(await health(router), 200);
+        const jumped = Date.now() + 86_400_000 * shift;
+        await isAnsweredAnew(visitor, shift + 2);
+        await daemon.logs(
+          "init",
+          ({ time }) => Math.abs(Date.parse(String(time)) - jumped) < 60_000,
+          RECOVERY + 3,
+        );
+      }
+      assertEquals(await daemon.stop(), 0);
+    },
+  });
+
+  await t.step({
+    name: "SIGTERM in the middle of everything",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, attacker, visitor } = await plugIn(lab, 0);
+      const own = `${lab.directory}/netboot/${MAC}`;
+      await Deno.mkdir(own, { recursive: true });
+      await writeFilled(`${own}/boot.efi`, 64 * MIB, 1);
+      const daemon = await startDaemon(
+        router,
+        ...OPTIONS,
+        `--netboot-dir=${lab.directory}/netboot`,
+      );
+      const programs = [
+        attacker.start(labProgram("flood.ts", "eth0", "spoofed", "0", "20000")),
+        attacker.start(
+          labProgram("connections.ts", SERVER, String(PORT), "200", "idle"),
+        ),
+        visitor.start(eventReaders(20)),
+      ];
+      await programs[0]!.says(/flooding/);
+      await programs[1]!.says(/held/);
+      const to = `${lab.directory}/got`;
+      programs.push(
+        get(visitor, urlOf("boot.efi"), to, "--limit-rate", "1M"),
+        get(visitor, `tftp://[${SERVER}]/${MAC}/x`, `${to}-tftp`),
+      );
+      await begins(to);
+      const began = performance.now();
+      daemon.program.kill();
+      assertEquals(await daemon.program.ended(15), 0, daemon.program.output);
+      assertLess(performance.now() - began, 8000);
+      assertEquals(daemon.log.at(-1)!.event, "stopped");
+      for (const program of programs) program.kill();
+    },
   });
 
   for (
@@ -666,88 +713,99 @@ describe("faults", () => {
       ["the same base address: none", BASE, "info"],
     ] as const
   ) {
-    suite(`a second daemon with ${what}`, async () => {
+    await t.step({
+      name: `a second daemon with ${what}`,
+      ignore,
+      fn: async () => {
+        await using lab = new Lab();
+        const testLink: Switched = await plugIn(lab, 1);
+        const second = await lab.host("second");
+        const network = testLink.network;
+        await lab.plug(network, 90, second, "lan");
+        await second.linkLocal("lan");
+        const daemon = await startDaemon(
+          testLink.router,
+          ...OPTIONS,
+          "--preference=1",
+        );
+        await startDaemon(second, "--interface=lan", `--base-address=${base}`);
+        const [machine] = testLink.machines;
+        const memory = await Deno.makeTempDir({ dir: lab.directory });
+        await dhclient.start(machine!, "eth0", memory);
+        const address = await derived(machine!, "eth0", base);
+        await getsAddress(machine!, "eth0", address);
+        const line = await daemon.logs("other_server");
+        assertEquals(line.level, expected);
+        assertEquals(line.server_mac, await second.mac("lan"));
+        if (expected === "warning") assertEquals(line.other_address, address);
+        assertEquals(daemon.count("other_server"), 1);
+      },
+    });
+  }
+
+  await t.step({
+    name: "Kea on the link, and preferred by a machine: a warning",
+    ignore,
+    fn: async () => {
       await using lab = new Lab();
-      const testLink: Switched = await plugIn(lab, 1);
-      const second = await lab.host("second");
-      const network = testLink.network;
-      await lab.plug(network, 90, second, "lan");
-      await second.linkLocal("lan");
+      const testLink = await plugIn(lab, 1);
+      const other = await lab.host("other");
+      await lab.plug(testLink.network, 90, other, "lan");
+      await other.linkLocal("lan");
+      await other.ip("addr add 2001:db8:1:2::5/64 dev lan nodad");
+      const config = await lab.file(
+        "kea.json",
+        JSON.stringify({
+          Dhcp6: {
+            "interfaces-config": { interfaces: ["lan"] },
+            "lease-database": { type: "memfile", persist: false },
+            "option-data": [
+              { name: "preference", data: "255", "always-send": true },
+            ],
+            subnet6: [{
+              subnet: "2001:db8:1:2::/64",
+              interface: "lan",
+              pools: [{ pool: "2001:db8:1:2::1000-2001:db8:1:2::1fff" }],
+            }],
+          },
+        }),
+      );
       const daemon = await startDaemon(
         testLink.router,
         ...OPTIONS,
         "--preference=1",
       );
-      await startDaemon(second, "--interface=lan", `--base-address=${base}`);
+      const kea = other.start(
+        ["kea-dhcp6", "-c", config],
+        ["/run/kea", "/var/lib/kea"],
+      );
+      await kea.says(/DHCP6_STARTED/);
       const [machine] = testLink.machines;
       const memory = await Deno.makeTempDir({ dir: lab.directory });
       await dhclient.start(machine!, "eth0", memory);
-      const address = await derived(machine!, "eth0", base);
-      await getsAddress(machine!, "eth0", address);
-      const line = await daemon.logs("other_server");
-      assertEquals(line.level, expected);
-      assertEquals(line.server_mac, await second.mac("lan"));
-      if (expected === "warning") assertEquals(line.other_address, address);
-      assertEquals(daemon.count("other_server"), 1);
-    });
-  }
-
-  suite("Kea on the link, and preferred by a machine: a warning", async () => {
-    await using lab = new Lab();
-    const testLink = await plugIn(lab, 1);
-    const other = await lab.host("other");
-    await lab.plug(testLink.network, 90, other, "lan");
-    await other.linkLocal("lan");
-    await other.ip("addr add 2001:db8:1:2::5/64 dev lan nodad");
-    const config = await lab.file(
-      "kea.json",
-      JSON.stringify({
-        Dhcp6: {
-          "interfaces-config": { interfaces: ["lan"] },
-          "lease-database": { type: "memfile", persist: false },
-          "option-data": [
-            { name: "preference", data: "255", "always-send": true },
-          ],
-          subnet6: [{
-            subnet: "2001:db8:1:2::/64",
-            interface: "lan",
-            pools: [{ pool: "2001:db8:1:2::1000-2001:db8:1:2::1fff" }],
-          }],
-        },
-      }),
-    );
-    const daemon = await startDaemon(
-      testLink.router,
-      ...OPTIONS,
-      "--preference=1",
-    );
-    const kea = other.start(
-      ["kea-dhcp6", "-c", config],
-      ["/run/kea", "/var/lib/kea"],
-    );
-    await kea.says(/DHCP6_STARTED/);
-    const [machine] = testLink.machines;
-    const memory = await Deno.makeTempDir({ dir: lab.directory });
-    await dhclient.start(machine!, "eth0", memory);
-    const line = await daemon.logs(
-      "other_server",
-      ({ level }) => level === "warning",
-    );
-    assertMatch(String(line.other_address), /^2001:db8:1:2::1[0-9a-f]{3}$/);
-    assertEquals(line.address, await derived(machine!, "eth0"));
-    await getsAddress(machine!, "eth0", String(line.other_address));
+      const line = await daemon.logs(
+        "other_server",
+        ({ level }) => level === "warning",
+      );
+      assertMatch(String(line.other_address), /^2001:db8:1:2::1[0-9a-f]{3}$/);
+      assertEquals(line.address, await derived(machine!, "eth0"));
+      await getsAddress(machine!, "eth0", String(line.other_address));
+    },
   });
 
-  suite("an address that somebody has already: a warning", async () => {
-    await using lab = new Lab();
-    const { router, machines: [machine] } = await plugIn(lab, 1);
-    const address = await derived(machine!, "eth0");
-    await router.ip(`addr add ${address}/64 dev lan nodad`);
-    const daemon = await startDaemon(router, ...OPTIONS);
-    // As Debian's script does: 3 says that somebody has the address.
-    const script = await lab.file(
-      "find-duplicate",
-      `#!/bin/sh
+  await t.step({
+    name: "an address that somebody has already: a warning",
+    ignore,
+    fn: async () => {
+      await using lab = new Lab();
+      const { router, machines: [machine] } = await plugIn(lab, 1);
+      const address = await derived(machine!, "eth0");
+      await router.ip(`addr add ${address}/64 dev lan nodad`);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      // As Debian's script does: 3 says that somebody has the address.
+      const script = await lab.file(
+        "find-duplicate",
+        `#!/bin/sh
 [ "$reason" = BOUND6 ] || exit 0
 ip -6 addr add "$new_ip6_address/64" dev "$interface"
 for try in $(seq 50); do
@@ -758,15 +816,16 @@ for try in $(seq 50); do
   esac
 done
 `,
-      0o755,
-    );
-    machine!.start([
-      ..."dhclient -6 -d -cf /dev/null -lf".split(" "),
-      ...[`${lab.directory}/leases`, "-pf", `${lab.directory}/pid`],
-      ...["-sf", script, "eth0"],
-    ]);
-    const line = await daemon.logs("address_declined");
-    assertEquals([line.level, line.address], ["warning", address]);
+        0o755,
+      );
+      machine!.start([
+        ..."dhclient -6 -d -cf /dev/null -lf".split(" "),
+        ...[`${lab.directory}/leases`, "-pf", `${lab.directory}/pid`],
+        ...["-sf", script, "eth0"],
+      ]);
+      const line = await daemon.logs("address_declined");
+      assertEquals([line.level, line.address], ["warning", address]);
+    },
   });
 });
 

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   MAX_LOG_LINES_PER_MINUTE,
   MAX_WARNINGS_PER_MINUTE,
@@ -39,7 +38,7 @@ const lacks = missing(
   ...["dhclient", "dhcpcd", "dibbler-client", "dhcp6c", "curl"],
   ...["tcpdump", "tshark", "tc"],
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** Solicits of one flood; `FLOOD=1000000` for all that the project promises. */
 const FLOOD = Number(Deno.env.get("FLOOD") ?? 150_000);
@@ -99,194 +98,215 @@ function assertReadable(daemon: RunningDaemon): void {
   ) assertLess(length, 2 * MAX_WARNINGS_PER_MINUTE + 2, event);
 }
 
-describe("flood of Solicits", () => {
-  for (
-    const [what, sources] of [
-      ["from addresses that nobody has", "spoofed"],
-      ["from one machine", "own"],
-    ] as const
-  ) {
-    suite(`${what}, while ${MACHINES} machines boot`, async () => {
-      await using lab = new Lab();
-      const { router, attacker, visitor, machines } = await plugIn(
-        lab,
-        MACHINES,
-      );
-      await attacker.run([
-        ..."tc qdisc add dev eth0 root tbf burst 16kb limit 100kb rate"
-          .split(" "),
-        LINK_SPEED,
-      ]);
-      // In a lab, machines have processors of their own: here, they and what
-      // records their packets must not take the daemon's.
-      const daemon = await launchAs(
-        [..."nice -n -20".split(" "), ...daemonCommand()],
-        router,
-        ...OPTIONS,
-        `--boot-address=${SERVER}`,
-      );
-      await daemon.logs("serving");
-      const captures = await Promise.all(
-        machines.map(async (machine) =>
-          await lab.capture(
-            machine,
-            "eth0",
-            `ether src ${await machine.mac("eth0")} and udp dst port 547`,
-          )
-        ),
-      );
-      const source = sources === "own"
-        ? await attacker.linkLocal("eth0")
-        : sources;
-      const flood = attacker.start(
-        labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
-      );
-      await flood.says(/flooding/);
-      let most = 0;
-      let isOver = false;
-      const watching = (async () => {
-        while (!isOver) {
-          most = Math.max(most, await residentMib(router));
-          await pause(200);
-        }
-      })();
-      // Seen where it is awaited: until then other things may fail.
-      watching.catch(() => {});
-      await Promise.all([
-        reachable(visitor),
-        ...machines.map(async (machine, index) => {
-          const client = CLIENTS[index % CLIENTS.length]!;
-          const memory = await Deno.makeTempDir({ dir: lab.directory });
-          await client.start(machine, "eth0", memory);
-          const address = await derived(machine, "eth0");
-          await getsAddress(machine, "eth0", address, 60);
-        }),
-      ]);
-      flood.kill();
-      assertEquals(await flood.ended(60), 0, flood.output);
-      isOver = true;
-      await watching;
-      const needed = await Promise.all(captures.map(mostTransmissions));
-      const counts = await metrics(router);
-      console.log(
-        `${flood.output.trim()}, read ${
-          counts.get('dhcpv6macd_dhcpv6_received_total{type="solicit"}')
-        }, transmissions ${needed}, ${
-          most.toFixed(0)
-        } MiB, ${daemon.log.length} log lines`,
-      );
-      const { sent } = JSON.parse(flood.output.trim().split("\n").at(-1)!);
-      assert(sent >= FLOOD, `${sent} sent`);
-      const slow = needed.filter((times) => times > TRANSMISSIONS);
-      assert(slow.length <= UNLUCKY, `${needed}`);
-      assert(needed.every((times) => times >= 1), `${needed}`);
-      assertLess(most, MEMORY, "MiB");
-      assertReadable(daemon);
-    });
-  }
+Deno.test({
+  name: "flood of Solicits",
+  ignore,
+  fn: async (t) => {
+    for (
+      const [what, sources] of [
+        ["from addresses that nobody has", "spoofed"],
+        ["from one machine", "own"],
+      ] as const
+    ) {
+      await t.step(`${what}, while ${MACHINES} machines boot`, async () => {
+        await using lab = new Lab();
+        const { router, attacker, visitor, machines } = await plugIn(
+          lab,
+          MACHINES,
+        );
+        await attacker.run([
+          ..."tc qdisc add dev eth0 root tbf burst 16kb limit 100kb rate"
+            .split(" "),
+          LINK_SPEED,
+        ]);
+        // In a lab, machines have processors of their own: here, they and what
+        // records their packets must not take the daemon's.
+        const daemon = await launchAs(
+          [..."nice -n -20".split(" "), ...daemonCommand()],
+          router,
+          ...OPTIONS,
+          `--boot-address=${SERVER}`,
+        );
+        await daemon.logs("serving");
+        const captures = await Promise.all(
+          machines.map(async (machine) =>
+            await lab.capture(
+              machine,
+              "eth0",
+              `ether src ${await machine.mac("eth0")} and udp dst port 547`,
+            )
+          ),
+        );
+        const source = sources === "own"
+          ? await attacker.linkLocal("eth0")
+          : sources;
+        const flood = attacker.start(
+          labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
+        );
+        await flood.says(/flooding/);
+        let most = 0;
+        let isOver = false;
+        const watching = (async () => {
+          while (!isOver) {
+            most = Math.max(most, await residentMib(router));
+            await pause(200);
+          }
+        })();
+        // Seen where it is awaited: until then other things may fail.
+        watching.catch(() => {});
+        await Promise.all([
+          reachable(visitor),
+          ...machines.map(async (machine, index) => {
+            const client = CLIENTS[index % CLIENTS.length]!;
+            const memory = await Deno.makeTempDir({ dir: lab.directory });
+            await client.start(machine, "eth0", memory);
+            const address = await derived(machine, "eth0");
+            await getsAddress(machine, "eth0", address, 60);
+          }),
+        ]);
+        flood.kill();
+        assertEquals(await flood.ended(60), 0, flood.output);
+        isOver = true;
+        await watching;
+        const needed = await Promise.all(captures.map(mostTransmissions));
+        const counts = await metrics(router);
+        console.log(
+          `${flood.output.trim()}, read ${
+            counts.get('dhcpv6macd_dhcpv6_received_total{type="solicit"}')
+          }, transmissions ${needed}, ${
+            most.toFixed(0)
+          } MiB, ${daemon.log.length} log lines`,
+        );
+        const { sent } = JSON.parse(flood.output.trim().split("\n").at(-1)!);
+        assert(sent >= FLOOD, `${sent} sent`);
+        const slow = needed.filter((times) => times > TRANSMISSIONS);
+        assert(slow.length <= UNLUCKY, `${needed}`);
+        assert(needed.every((times) => times >= 1), `${needed}`);
+        assertLess(most, MEMORY, "MiB");
+        assertReadable(daemon);
+      });
+    }
+  },
 });
 
-describe("a loud sender", () => {
-  suite("is limited when a machine has to repeat its Solicit", async () => {
-    await using lab = new Lab();
-    const { router, attacker, visitor } = await plugIn(lab, 0);
-    const daemon = await startDaemon(router, ...OPTIONS);
-    const loud = await attacker.linkLocal("eth0");
-    const flood = attacker.start(
-      labProgram("flood.ts", "eth0", loud, "100000", "30000"),
-    );
-    await flood.says(/flooding/);
-    await pause(1000);
-    const refused = async () =>
-      (await metrics(router)).get(
-        'dhcpv6macd_dhcpv6_dropped_total{reason="source_too_loud"}',
-      )!;
-    assertEquals(await refused(), 0);
-    const solicit = encodeHex(encode({
-      type: MessageType.Solicit,
-      transactionId: 1,
-      options: [
-        { code: OptionCode.ClientId, data: linkLayerDuid(0x0200_0000_0001) },
-        { code: OptionCode.IaNa, data: new Uint8Array(12) },
-        { code: OptionCode.ElapsedTime, data: Uint8Array.of(0, 100) },
-      ],
-    }));
-    const from = `${await visitor.linkLocal("eth0")}%eth0`;
-    await eventually("the loud one is limited", async () => {
-      await visitor.run(
-        labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit),
-      );
-      return await refused() > 0;
-    });
-    const line = await daemon.logs("source_too_loud", undefined, 5);
-    assertEquals([line.level, line.source], ["warning", loud]);
-    flood.kill();
-    await flood.ended();
-  });
-});
-
-describe("answers that nobody takes", () => {
-  for (
-    const [what, from, isRelayed] of [
-      ["of one machine that is not there", "fe80::dead", false],
-      ["of relays that are not there", "2001:db8:1:2::/64", true],
-    ] as const
-  ) {
-    suite(`${what}: a machine that has its address is answered`, async () => {
-      await using lab = new Lab();
-      const testLink = await plugIn(lab, 0);
-      const { router, attacker, visitor } = testLink;
-      await startDaemon(router, ...OPTIONS);
-      await getToKnow(testLink);
-      const ask = (type: number) => {
-        const message = encode({
-          type,
+Deno.test({
+  name: "a loud sender",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "is limited when a machine has to repeat its Solicit",
+      async () => {
+        await using lab = new Lab();
+        const { router, attacker, visitor } = await plugIn(lab, 0);
+        const daemon = await startDaemon(router, ...OPTIONS);
+        const loud = await attacker.linkLocal("eth0");
+        const flood = attacker.start(
+          labProgram("flood.ts", "eth0", loud, "100000", "30000"),
+        );
+        await flood.says(/flooding/);
+        await pause(1000);
+        const refused = async () =>
+          (await metrics(router)).get(
+            'dhcpv6macd_dhcpv6_dropped_total{reason="source_too_loud"}',
+          )!;
+        assertEquals(await refused(), 0);
+        const solicit = encodeHex(encode({
+          type: MessageType.Solicit,
           transactionId: 1,
           options: [
             {
               code: OptionCode.ClientId,
               data: linkLayerDuid(0x0200_0000_0001),
             },
-            ...type === MessageType.Solicit ? [] : [serverId],
             { code: OptionCode.IaNa, data: new Uint8Array(12) },
+            { code: OptionCode.ElapsedTime, data: Uint8Array.of(0, 100) },
           ],
+        }));
+        const from = `${await visitor.linkLocal("eth0")}%eth0`;
+        await eventually("the loud one is limited", async () => {
+          await visitor.run(
+            labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit),
+          );
+          return await refused() > 0;
         });
-        return encodeHex(
-          isRelayed
-            ? encode({
-              type: MessageType.RelayForward,
-              hopCount: 0,
-              linkAddress: "::",
-              peerAddress: "fe80::1",
-              options: [{ code: OptionCode.RelayMessage, data: message }],
-            })
-            : message,
-        );
-      };
-      const serverId = {
-        code: OptionCode.ServerId,
-        data: linkLayerDuid(parseMac(await router.mac("lan"))!),
-      };
-      const spoof = (type: number, count: number, rate: number) =>
-        attacker.start(labProgram(
-          "spoof.ts",
-          ...["eth0", "33:33:00:01:00:02", from, "1", "ff02::1:2", "547"],
-          ...[ask(type), String(count), String(rate)],
-        ));
-      await spoof(MessageType.Solicit, 1, 1).says(/done/);
-      const flood = spoof(MessageType.Request, 3000, 300);
-      await pause(1500);
-      const probe = visitor.start(
-        labProgram("probe.ts", "eth0", BASE, "40", "100"),
+        const line = await daemon.logs("source_too_loud", undefined, 5);
+        assertEquals([line.level, line.source], ["warning", loud]);
+        flood.kill();
+        await flood.ended();
+      },
+    );
+  },
+});
+
+Deno.test({
+  name: "answers that nobody takes",
+  ignore,
+  fn: async (t) => {
+    for (
+      const [what, from, isRelayed] of [
+        ["of one machine that is not there", "fe80::dead", false],
+        ["of relays that are not there", "2001:db8:1:2::/64", true],
+      ] as const
+    ) {
+      await t.step(
+        `${what}: a machine that has its address is answered`,
+        async () => {
+          await using lab = new Lab();
+          const testLink = await plugIn(lab, 0);
+          const { router, attacker, visitor } = testLink;
+          await startDaemon(router, ...OPTIONS);
+          await getToKnow(testLink);
+          const ask = (type: number) => {
+            const message = encode({
+              type,
+              transactionId: 1,
+              options: [
+                {
+                  code: OptionCode.ClientId,
+                  data: linkLayerDuid(0x0200_0000_0001),
+                },
+                ...type === MessageType.Solicit ? [] : [serverId],
+                { code: OptionCode.IaNa, data: new Uint8Array(12) },
+              ],
+            });
+            return encodeHex(
+              isRelayed
+                ? encode({
+                  type: MessageType.RelayForward,
+                  hopCount: 0,
+                  linkAddress: "::",
+                  peerAddress: "fe80::1",
+                  options: [{ code: OptionCode.RelayMessage, data: message }],
+                })
+                : message,
+            );
+          };
+          const serverId = {
+            code: OptionCode.ServerId,
+            data: linkLayerDuid(parseMac(await router.mac("lan"))!),
+          };
+          const spoof = (type: number, count: number, rate: number) =>
+            attacker.start(labProgram(
+              "spoof.ts",
+              ...["eth0", "33:33:00:01:00:02", from, "1", "ff02::1:2", "547"],
+              ...[ask(type), String(count), String(rate)],
+            ));
+          await spoof(MessageType.Solicit, 1, 1).says(/done/);
+          const flood = spoof(MessageType.Request, 3000, 300);
+          await pause(1500);
+          const probe = visitor.start(
+            labProgram("probe.ts", "eth0", BASE, "40", "100"),
+          );
+          assertEquals(await probe.ended(20), 0, probe.output);
+          const { answered } = JSON.parse(
+            probe.output.trim().split("\n").at(-1)!,
+          );
+          assertLess(37, answered);
+          await flood.says(/done/);
+        },
       );
-      assertEquals(await probe.ended(20), 0, probe.output);
-      const { answered } = JSON.parse(
-        probe.output.trim().split("\n").at(-1)!,
-      );
-      assertLess(37, answered);
-      await flood.says(/done/);
-    });
-  }
+    }
+  },
 });
 
 /** TFTP and HTTP answer while the flood goes on. */

@@ -1,5 +1,4 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { BASE } from "../../support/expect.ts";
 import { daemonCommand, RunningDaemon } from "../../support/daemon.ts";
 import { type Host, Lab, missing } from "../../support/lab.ts";
@@ -13,7 +12,7 @@ import {
 } from "./switch.ts";
 
 const lacks = missing("the soak", "curl", "perfdhcp");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** Minutes that it takes; `SOAK=30` for the long run. */
 const SOAK = Number(Deno.env.get("SOAK") ?? 0.5);
@@ -102,77 +101,81 @@ async function pointAt(
   return { seconds, mebibytes, machines, answered, p50, p99 };
 }
 
-describe("soak", () => {
-  suite(`${SOAK} minutes of everything at once`, async () => {
-    await using lab = new Lab();
-    const testLink = await plugIn(lab, 0);
-    const { router, attacker, visitor } = testLink;
-    await Deno.mkdir(`${lab.directory}/netboot/${MAC}`, { recursive: true });
-    await Deno.writeFile(
-      `${lab.directory}/netboot/${MAC}/boot.efi`,
-      new Uint8Array(32 * 2 ** 20),
-    );
-    // Started here, for nothing records so many packets.
-    const daemon = new RunningDaemon(router.start([
-      ...daemonCommand(),
-      ...["--interface=lan", `--base-address=${BASE}`, "--log-format=json"],
-      ...[`--boot-address=${SERVER}`, "--log-level=warning"],
-      `--netboot-dir=${lab.directory}/netboot`,
-    ]));
-    await isHealthy(router, 200, 20);
-    // Whoever has had an address is answered at once in a flood, too.
-    await getToKnow(testLink);
-    await startMachines(attacker, MACHINES, EXCHANGES);
-    const url = `http://[${SERVER}]:6315`;
-    const loops = [
-      ...Array.from(
-        { length: 4 },
-        () =>
-          fetching(visitor, `${url}/mac/${MAC}/boot.efi`, "--limit-rate 30M"),
-      ),
-      ...Array.from(
-        { length: 2 },
-        () => fetching(visitor, `tftp://[${SERVER}]/${MAC}/ipxe.efi`),
-      ),
-      ...Array.from(
-        { length: READERS },
-        () => fetching(visitor, `${url}/events`, "-N"),
-      ),
-    ];
-    const points: Point[] = [];
-    const begun = performance.now();
-    const together = Math.ceil(60 * SOAK / WINDOW / SHOWN);
-    while (performance.now() - begun < 60_000 * SOAK) {
-      const flood = points.length % FLOOD_EACH === FLOOD_EACH - 1
-        ? attacker.start(labProgram(
-          "flood.ts",
-          ...["eth0", "spoofed", String(FLOOD * WINDOW / 2), String(FLOOD)],
-        ))
-        : undefined;
-      points.push(await pointAt(begun, visitor, router));
-      flood?.kill();
-      assertEquals(await flood?.ended() ?? 0, 0);
-      if (points.length % together === 0) {
-        console.log(shown(points.slice(-together)));
+Deno.test({
+  name: "soak",
+  ignore,
+  fn: async (t) => {
+    await t.step(`${SOAK} minutes of everything at once`, async () => {
+      await using lab = new Lab();
+      const testLink = await plugIn(lab, 0);
+      const { router, attacker, visitor } = testLink;
+      await Deno.mkdir(`${lab.directory}/netboot/${MAC}`, { recursive: true });
+      await Deno.writeFile(
+        `${lab.directory}/netboot/${MAC}/boot.efi`,
+        new Uint8Array(32 * 2 ** 20),
+      );
+      // Started here, for nothing records so many packets.
+      const daemon = new RunningDaemon(router.start([
+        ...daemonCommand(),
+        ...["--interface=lan", `--base-address=${BASE}`, "--log-format=json"],
+        ...[`--boot-address=${SERVER}`, "--log-level=warning"],
+        `--netboot-dir=${lab.directory}/netboot`,
+      ]));
+      await isHealthy(router, 200, 20);
+      // Whoever has had an address is answered at once in a flood, too.
+      await getToKnow(testLink);
+      await startMachines(attacker, MACHINES, EXCHANGES);
+      const url = `http://[${SERVER}]:6315`;
+      const loops = [
+        ...Array.from(
+          { length: 4 },
+          () =>
+            fetching(visitor, `${url}/mac/${MAC}/boot.efi`, "--limit-rate 30M"),
+        ),
+        ...Array.from(
+          { length: 2 },
+          () => fetching(visitor, `tftp://[${SERVER}]/${MAC}/ipxe.efi`),
+        ),
+        ...Array.from(
+          { length: READERS },
+          () => fetching(visitor, `${url}/events`, "-N"),
+        ),
+      ];
+      const points: Point[] = [];
+      const begun = performance.now();
+      const together = Math.ceil(60 * SOAK / WINDOW / SHOWN);
+      while (performance.now() - begun < 60_000 * SOAK) {
+        const flood = points.length % FLOOD_EACH === FLOOD_EACH - 1
+          ? attacker.start(labProgram(
+            "flood.ts",
+            ...["eth0", "spoofed", String(FLOOD * WINDOW / 2), String(FLOOD)],
+          ))
+          : undefined;
+        points.push(await pointAt(begun, visitor, router));
+        flood?.kill();
+        assertEquals(await flood?.ended() ?? 0, 0);
+        if (points.length % together === 0) {
+          console.log(shown(points.slice(-together)));
+        }
+        assertLess(points.at(-1)!.mebibytes, MEMORY, "MiB");
+        assertEquals(await health(router), 200);
+        for (const { output } of loops) assertEquals(output, "");
       }
-      assertLess(points.at(-1)!.mebibytes, MEMORY, "MiB");
-      assertEquals(await health(router), 200);
-      for (const { output } of loops) assertEquals(output, "");
-    }
-    const { length } = points;
-    if (length > WARM) {
-      const most = (from: number, to: number) =>
-        Math.max(
-          ...points.slice(from * length / 3, to * length / 3)
-            .map(({ mebibytes }) => mebibytes),
-        );
-      assertLess(most(2, 3), GROWTH * most(1, 2), "MiB");
-    }
-    const answered = points.reduce((sum, point) => sum + point.answered, 0);
-    // What else the machine does costs some: the curve tells how many.
-    assertLess(0.95 * PROBES * length, answered, "answers");
-    const errors = daemon.log.filter(({ level }) => level === "error");
-    assertEquals(errors, []);
-    assertEquals(await daemon.stop(), 0);
-  });
+      const { length } = points;
+      if (length > WARM) {
+        const most = (from: number, to: number) =>
+          Math.max(
+            ...points.slice(from * length / 3, to * length / 3)
+              .map(({ mebibytes }) => mebibytes),
+          );
+        assertLess(most(2, 3), GROWTH * most(1, 2), "MiB");
+      }
+      const answered = points.reduce((sum, point) => sum + point.answered, 0);
+      // What else the machine does costs some: the curve tells how many.
+      assertLess(0.95 * PROBES * length, answered, "answers");
+      const errors = daemon.log.filter(({ level }) => level === "error");
+      assertEquals(errors, []);
+      assertEquals(await daemon.stop(), 0);
+    });
+  },
 });

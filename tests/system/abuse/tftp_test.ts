@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import {
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   MAX_TFTP_UNACKNOWLEDGED,
@@ -17,10 +16,10 @@ import { compiledIn } from "../../support/ipxe.ts";
 import { startDaemon } from "../../support/daemon.ts";
 import { eventually, Lab, missing, pause } from "../../support/lab.ts";
 import { metrics } from "./metrics.ts";
-import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
+import { labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing("tests of TFTP abuse", "curl", "tcpdump", "tshark");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** Has an address, and has asked for nothing. */
 const VICTIM = "2001:db8:1:2::77";
@@ -38,16 +37,15 @@ function request(options: Record<string, string> = {}, fileName = PATH) {
   });
 }
 
-describe("TFTP abuse", () => {
-  let lab: Lab;
-  let testLink: Switched;
-  let mac: string;
-
-  beforeAll(async () => {
+Deno.test({
+  name: "TFTP abuse",
+  ignore,
+  fn: async (t) => {
+    await using cleanup = new AsyncDisposableStack();
     if (lacks.length > 0) return;
-    lab = new Lab();
-    testLink = await plugIn(lab, 0);
-    mac = await testLink.router.mac("lan");
+    const lab = new Lab();
+    const testLink = await plugIn(lab, 0);
+    const mac = await testLink.router.mac("lan");
     await startDaemon(
       testLink.router,
       "--interface=lan",
@@ -55,173 +53,185 @@ describe("TFTP abuse", () => {
       `--boot-address=${SERVER}`,
       "--log-level=info",
     );
-  });
 
-  afterAll(async () => {
-    await lab?.[Symbol.asyncDispose]();
-  });
+    cleanup.defer(async () => {
+      await lab?.[Symbol.asyncDispose]();
+    });
 
-  /** Sends datagrams to port 69 in somebody's name. */
-  async function spoof(
-    from: string,
-    payload: Uint8Array,
-    { count = 1, ports = 1, rate = 1000, toPort = 69 } = {},
-  ): Promise<void> {
-    const program = testLink.attacker.start(labProgram(
-      "spoof.ts",
-      ...["eth0", mac, from, String(ports), SERVER, String(toPort)],
-      ...[encodeHex(payload), String(count), String(rate)],
-    ));
-    await program.says(/done/, 60);
-  }
-
-  /** What the victim gets while something is done, in octets of UDP payload. */
-  async function received(act: () => Promise<void>): Promise<number[]> {
-    const capture = await lab.capture(
-      testLink.visitor,
-      "eth0",
-      `src host ${SERVER} and udp`,
-    );
-    await act();
-    const lengths = await capture.read("udp", "udp.length");
-    return lengths.map(([length]) => Number(length!.split(",")[0]) - 8);
-  }
-
-  suite("a victim gets three packets, however often it is named", async () => {
-    for (const options of [{}, { blksize: "65464", windowsize: "64" }]) {
-      const sizes = await received(async () => {
-        await spoof(VICTIM, request(options as Record<string, string>), {
-          count: 200,
-        });
-        await pause(UNCONFIRMED);
-      });
-      assert(sizes.length >= 1, "it gets what it seems to have asked for");
-      assert(sizes.length <= MAX_TFTP_UNACKNOWLEDGED, `${sizes}`);
-      for (const size of sizes) assertLess(size, 517);
+    /** Sends datagrams to port 69 in somebody's name. */
+    async function spoof(
+      from: string,
+      payload: Uint8Array,
+      { count = 1, ports = 1, rate = 1000, toPort = 69 } = {},
+    ): Promise<void> {
+      const program = testLink.attacker.start(labProgram(
+        "spoof.ts",
+        ...["eth0", mac, from, String(ports), SERVER, String(toPort)],
+        ...[encodeHex(payload), String(count), String(rate)],
+      ));
+      await program.says(/done/, 60);
     }
-  });
 
-  suite("from many ports: so many transfers, and no more", async () => {
-    const asked = request({ blksize: "1000" });
-    const count = 300;
-    const sizes = await received(async () => {
-      await spoof(VICTIM, asked, { count, ports: count });
-      await pause(UNCONFIRMED);
-    });
-    // Each is answered, as a rule by an error; only offers are repeated.
-    assert(
-      sizes.length <=
-        count + MAX_TFTP_TRANSFERS_PER_CLIENT * MAX_TFTP_UNACKNOWLEDGED,
-      `${sizes.length}`,
+    /** What the victim gets while something is done, in octets of UDP payload. */
+    async function received(act: () => Promise<void>): Promise<number[]> {
+      const capture = await lab.capture(
+        testLink.visitor,
+        "eth0",
+        `src host ${SERVER} and udp`,
+      );
+      await act();
+      const lengths = await capture.read("udp", "udp.length");
+      return lengths.map(([length]) => Number(length!.split(",")[0]) - 8);
+    }
+
+    await t.step(
+      "a victim gets three packets, however often it is named",
+      async () => {
+        for (const options of [{}, { blksize: "65464", windowsize: "64" }]) {
+          const sizes = await received(async () => {
+            await spoof(VICTIM, request(options as Record<string, string>), {
+              count: 200,
+            });
+            await pause(UNCONFIRMED);
+          });
+          assert(sizes.length >= 1, "it gets what it seems to have asked for");
+          assert(sizes.length <= MAX_TFTP_UNACKNOWLEDGED, `${sizes}`);
+          for (const size of sizes) assertLess(size, 517);
+        }
+      },
     );
-    const octets = sizes.reduce((sum, size) => sum + size, 0);
-    assertLess(octets, count * asked.length, "less than was sent to get it");
-    await eventually(
-      "all have ended",
-      async () =>
-        (await metrics(testLink.router)).get("dhcpv6macd_tftp_transfers") === 0,
-      20,
+
+    await t.step(
+      "from many ports: so many transfers, and no more",
+      async () => {
+        const asked = request({ blksize: "1000" });
+        const count = 300;
+        const sizes = await received(async () => {
+          await spoof(VICTIM, asked, { count, ports: count });
+          await pause(UNCONFIRMED);
+        });
+        // Each is answered, as a rule by an error; only offers are repeated.
+        assert(
+          sizes.length <=
+            count + MAX_TFTP_TRANSFERS_PER_CLIENT * MAX_TFTP_UNACKNOWLEDGED,
+          `${sizes.length}`,
+        );
+        const octets = sizes.reduce((sum, size) => sum + size, 0);
+        assertLess(
+          octets,
+          count * asked.length,
+          "less than was sent to get it",
+        );
+        await eventually(
+          "all have ended",
+          async () =>
+            (await metrics(testLink.router)).get(
+              "dhcpv6macd_tftp_transfers",
+            ) === 0,
+          20,
+        );
+      },
     );
-  });
 
-  suite("nothing but a request is answered at port 69", async () => {
-    const sizes = await received(async () => {
-      for (
-        const payload of [
-          encodeError(ErrorCode.NotDefined, "x"),
-          Uint8Array.of(0, Opcode.Acknowledgment, 0, 0),
-          Uint8Array.of(0, Opcode.Acknowledgment, 0, 1),
-          Uint8Array.of(0, Opcode.Data, 0, 1, 1, 2, 3),
-          Uint8Array.of(0, 6, 0x61, 0, 0x31, 0),
-          Uint8Array.of(0),
-          new Uint8Array(400).fill(0xff),
-        ]
-      ) await spoof(VICTIM, payload, { count: 20, ports: 20 });
-      await pause(500);
-    });
-    assertEquals(sizes, []);
-  });
-
-  suite(
-    "what comes from other ports or addresses ends no transfer",
-    async () => {
-      const { router, visitor } = testLink;
-      const to = `${lab.directory}/slow`;
-      const got = visitor.start([
-        ...["curl", "-sS", "-g", "--tftp-blksize", "8", "--max-time", "60"],
-        ...["-o", to, `tftp://[${SERVER}]/${PATH}`],
-      ]);
-      const port = await eventually("the transfer's port", async () => {
-        const { stdout } = await router.run(["ss", "-uanH"]);
-        return [...stdout.matchAll(/\[2001:db8:1:2::1\]:(\d+)/g)]
-          .map((match) => Number(match[1])).find((number) => number > 1023);
-      });
-      const own = await visitor.run(["ss", "-uanH"]);
-      const clientPort = Number(/:(\d+)\s/.exec(own.stdout)![1]);
-      const sizes = await attackerReceives(async () => {
+    await t.step("nothing but a request is answered at port 69", async () => {
+      const sizes = await received(async () => {
         for (
           const payload of [
-            encodeError(ErrorCode.NotDefined, "stop"),
-            Uint8Array.of(0, Opcode.Acknowledgment, 0xff, 0xff),
+            encodeError(ErrorCode.NotDefined, "x"),
+            Uint8Array.of(0, Opcode.Acknowledgment, 0, 0),
             Uint8Array.of(0, Opcode.Acknowledgment, 0, 1),
+            Uint8Array.of(0, Opcode.Data, 0, 1, 1, 2, 3),
+            Uint8Array.of(0, 6, 0x61, 0, 0x31, 0),
+            Uint8Array.of(0),
+            new Uint8Array(400).fill(0xff),
           ]
-        ) {
-          // Another address, with all ports; the client's, with another port.
-          await spoof("2001:db8:1:2::bad", payload, {
-            count: 300,
-            ports: 300,
-            toPort: port,
-          });
-          await spoof(VICTIM, payload, {
-            count: 300,
-            ports: 300,
-            toPort: port,
-          });
-        }
+        ) await spoof(VICTIM, payload, { count: 20, ports: 20 });
+        await pause(500);
       });
-      assert(clientPort < 10_000 || clientPort >= 10_300, `${clientPort}`);
       assertEquals(sizes, []);
-      assertEquals(await got.ended(60), 0, got.output);
-      const file = await compiledIn("x86-64");
-      const received = await Deno.readFile(to);
-      assertEquals(received.length, file.length);
-      assert(equalBytes(received, 0, file, 0, file.length));
-    },
-  );
-
-  async function attackerReceives(
-    act: () => Promise<void>,
-  ): Promise<string[][]> {
-    const capture = await lab.capture(
-      testLink.attacker,
-      "eth0",
-      `src host ${SERVER} and udp and dst host 2001:db8:1:2::bad`,
-    );
-    await act();
-    return await capture.read("udp", "udp.length");
-  }
-
-  for (
-    const [what, payload] of [
-      ["requests", request()],
-      ["requests that are refused", request({}, "no-mac")],
-    ] as const
-  ) {
-    suite(`${what} from nobody keep nobody out`, async () => {
-      const flood = spoof("2001:db8:1:2::/64", payload, {
-        count: 10_000,
-        rate: 500,
-      });
-      await pause(3000);
-      for (let round = 0; round < 2; round++) {
-        const { code, stderr } = await testLink.visitor.run([
-          ...["curl", "-sS", "-g", "--tftp-blksize", "1428"],
-          ...["--max-time", "8", "-o", "/dev/null"],
-          `tftp://[${SERVER}]/${PATH}`,
-        ], { mayFail: true });
-        assertEquals(code, 0, stderr);
-      }
-      await flood;
     });
-  }
+
+    await t.step(
+      "what comes from other ports or addresses ends no transfer",
+      async () => {
+        const { router, visitor } = testLink;
+        const to = `${lab.directory}/slow`;
+        const got = visitor.start([
+          ...["curl", "-sS", "-g", "--tftp-blksize", "8", "--max-time", "60"],
+          ...["-o", to, `tftp://[${SERVER}]/${PATH}`],
+        ]);
+        const port = await eventually("the transfer's port", async () => {
+          const { stdout } = await router.run(["ss", "-uanH"]);
+          return [...stdout.matchAll(/\[2001:db8:1:2::1\]:(\d+)/g)]
+            .map((match) => Number(match[1])).find((number) => number > 1023);
+        });
+        const own = await visitor.run(["ss", "-uanH"]);
+        const clientPort = Number(/:(\d+)\s/.exec(own.stdout)![1]);
+        const sizes = await attackerReceives(async () => {
+          for (
+            const payload of [
+              encodeError(ErrorCode.NotDefined, "stop"),
+              Uint8Array.of(0, Opcode.Acknowledgment, 0xff, 0xff),
+              Uint8Array.of(0, Opcode.Acknowledgment, 0, 1),
+            ]
+          ) {
+            // Another address, with all ports; the client's, with another port.
+            await spoof("2001:db8:1:2::bad", payload, {
+              count: 300,
+              ports: 300,
+              toPort: port,
+            });
+            await spoof(VICTIM, payload, {
+              count: 300,
+              ports: 300,
+              toPort: port,
+            });
+          }
+        });
+        assert(clientPort < 10_000 || clientPort >= 10_300, `${clientPort}`);
+        assertEquals(sizes, []);
+        assertEquals(await got.ended(60), 0, got.output);
+        const file = await compiledIn("x86-64");
+        const received = await Deno.readFile(to);
+        assertEquals(received.length, file.length);
+        assert(equalBytes(received, 0, file, 0, file.length));
+      },
+    );
+
+    async function attackerReceives(
+      act: () => Promise<void>,
+    ): Promise<string[][]> {
+      const capture = await lab.capture(
+        testLink.attacker,
+        "eth0",
+        `src host ${SERVER} and udp and dst host 2001:db8:1:2::bad`,
+      );
+      await act();
+      return await capture.read("udp", "udp.length");
+    }
+
+    for (
+      const [what, payload] of [
+        ["requests", request()],
+        ["requests that are refused", request({}, "no-mac")],
+      ] as const
+    ) {
+      await t.step(`${what} from nobody keep nobody out`, async () => {
+        const flood = spoof("2001:db8:1:2::/64", payload, {
+          count: 10_000,
+          rate: 500,
+        });
+        await pause(3000);
+        for (let round = 0; round < 2; round++) {
+          const { code, stderr } = await testLink.visitor.run([
+            ...["curl", "-sS", "-g", "--tftp-blksize", "1428"],
+            ...["--max-time", "8", "-o", "/dev/null"],
+            `tftp://[${SERVER}]/${PATH}`,
+          ], { mayFail: true });
+          assertEquals(code, 0, stderr);
+        }
+        await flood;
+      });
+    }
+  },
 });

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { addressOf, formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
 import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
 import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
@@ -39,7 +38,7 @@ if (firmware.length > 0) {
     `\n*** NOT RUN: boots of real firmware need ${firmware.join(", ")} ***\n`,
   );
 }
-const suite = lacks.length + firmware.length === 0 ? it : it.skip;
+const ignore = lacks.length + firmware.length > 0;
 
 /** An iPXE for x86-64 that carries this project's script. */
 const SCRIPTED_IPXE = Deno.env.get("IPXE_WITH_SCRIPT");
@@ -48,7 +47,7 @@ if (SCRIPTED_IPXE === undefined) {
     "\n*** NOT RUN: the boot of a machine that was on before the router needs IPXE_WITH_SCRIPT, the path of an iPXE built with this project's script ***\n",
   );
 }
-const scripted = SCRIPTED_IPXE === undefined ? it.skip : suite;
+const ignoreScripted = SCRIPTED_IPXE === undefined || ignore;
 
 /** Where ca.pem and ca.key are: whom alone that iPXE trusts. */
 const TRUST = Deno.env.get("IPXE_TRUST");
@@ -57,7 +56,7 @@ if (TRUST === undefined) {
     "\n*** NOT RUN: the boot by an iPXE that trusts one authority alone needs IPXE_TRUST, a directory with that authority's ca.pem and ca.key, and IPXE_WITH_SCRIPT, an iPXE built with its ca.pem ***\n",
   );
 }
-const trusting = TRUST === undefined ? it.skip : scripted;
+const ignoreTrusting = TRUST === undefined || ignoreScripted;
 
 /** What the script says before each round but the first. */
 const RETRY = "dhcpv6macd: trying all of them again";
@@ -261,211 +260,229 @@ async function fetchedByTls(
   }
 }
 
-describe("real firmware", () => {
-  let directory: string;
-  let uki: string;
+Deno.test("real firmware", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
   /** All DHCPv6 of the machine that booted by PXE. */
   let messages: Message[] = [];
 
-  beforeAll(async () => {
-    if (suite === it.skip) return;
-    directory = await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" });
-    uki = await buildUki(directory);
-  });
+  if (suite === it.skip) return;
+  const directory = await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" });
+  const uki = await buildUki(directory);
 
-  afterAll(async () => {
+  cleanup.defer(async () => {
     if (directory !== undefined) {
       await Deno.remove(directory, { recursive: true });
     }
   });
 
-  suite("x86-64: PXE, iPXE over TFTP, Linux over HTTP", async () => {
-    const mac = "52:54:00:12:34:0a";
-    await using network = await BootNetwork.create();
-    await network.serve(mac, uki);
-    await network.advertise();
-    const daemon = await network.daemon();
-    const recording = network.listen();
-    const machine = await Machine.start(network.router, {
-      architecture: "x86-64",
-      mac,
-      tap: await network.tap("tap0"),
-      megabytes: 1024,
-    });
-    const address = await osAddress(machine, daemon);
-    messages = await printTimeline(
-      "x86-64 by PXE",
-      network,
-      daemon,
-      machine,
-      `the system has ${address}`,
-    );
-    assertEquals(address, derived(mac));
-    assertStages(daemon, machine, [...PXE, OS]);
-    assertStream(recording, machine, [
-      "init",
-      "point_pxe_to_ipxe_over_tftp",
-      "serve_ipxe_over_tftp",
-      "served_ipxe_over_tftp",
-      "point_ipxe_to_http_boot",
-      "http_fetch_uki",
-      "os_init",
-    ]);
-    assertConsole(
-      machine,
-      ">>Start PXE over IPv6",
-      `NBP filename is ${mac}/ipxe.efi`,
-      "NBP file downloaded successfully",
-      "iPXE",
-      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
-      OS_STARTED,
-      OS_ADDRESS,
-    );
+  await t.step({
+    name: "x86-64: PXE, iPXE over TFTP, Linux over HTTP",
+    ignore,
+    fn: async () => {
+      const mac = "52:54:00:12:34:0a";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, uki);
+      await network.advertise();
+      const daemon = await network.daemon();
+      const recording = network.listen();
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 1024,
+      });
+      const address = await osAddress(machine, daemon);
+      messages = await printTimeline(
+        "x86-64 by PXE",
+        network,
+        daemon,
+        machine,
+        `the system has ${address}`,
+      );
+      assertEquals(address, derived(mac));
+      assertStages(daemon, machine, [...PXE, OS]);
+      assertStream(recording, machine, [
+        "init",
+        "point_pxe_to_ipxe_over_tftp",
+        "serve_ipxe_over_tftp",
+        "served_ipxe_over_tftp",
+        "point_ipxe_to_http_boot",
+        "http_fetch_uki",
+        "os_init",
+      ]);
+      assertConsole(
+        machine,
+        ">>Start PXE over IPv6",
+        `NBP filename is ${mac}/ipxe.efi`,
+        "NBP file downloaded successfully",
+        "iPXE",
+        `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+        OS_STARTED,
+        OS_ADDRESS,
+      );
+    },
   });
 
-  suite("that machine was given one address in all stages", () => {
-    const given = messages.filter(({ name, address }) =>
-      (name === "advertise" || name === "reply") && address !== ""
-    );
-    assertEquals(
-      [...new Set(given.map(({ address }) => address))],
-      [derived("52:54:00:12:34:0a")],
-    );
-    // The firmware, iPXE and Linux each name their own identity association.
-    assert(new Set(given.map(({ iaid }) => iaid)).size >= 3);
+  await t.step({
+    name: "that machine was given one address in all stages",
+    ignore,
+    fn: () => {
+      const given = messages.filter(({ name, address }) =>
+        (name === "advertise" || name === "reply") && address !== ""
+      );
+      assertEquals(
+        [...new Set(given.map(({ address }) => address))],
+        [derived("52:54:00:12:34:0a")],
+      );
+      // The firmware, iPXE and Linux each name their own identity association.
+      assert(new Set(given.map(({ iaid }) => iaid)).size >= 3);
+    },
   });
 
-  suite("x86-64: HTTP boot of the same file", async () => {
-    const mac = "52:54:00:12:34:0b";
-    await using network = await BootNetwork.create();
-    await network.serve(mac, uki);
-    const settings = {
-      architecture: "x86-64",
-      mac,
-      tap: await network.tap("tap0"),
-      megabytes: 1024,
-    } as const;
-    // From the factory it would try HTTP over IPv4 before, for a minute.
-    const fresh = await Machine.start(network.router, settings);
-    await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
-    await fresh.program.stop();
-    // HTTP boot does not come first: in firmware before May 2025 it asks for an
-    // address before it has a link-local one, and gives up at once.
-    await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
-    await network.advertise();
-    const daemon = await network.daemon("--tftp-listen-addr=off");
-    const recording = network.listen();
-    const machine = await Machine.start(network.router, {
-      ...settings,
-      variables: fresh.variables,
-    });
-    const address = await osAddress(machine, daemon);
-    await printTimeline(
-      "x86-64 by HTTP boot",
-      network,
-      daemon,
-      machine,
-      `the system has ${address}`,
-    );
-    assertEquals(address, derived(mac));
-    assertConsole(
-      machine,
-      ">>Start HTTP Boot over IPv6",
-      `URI: http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
-      // Firmware, unlike iPXE, leaves the file its own command line.
-      `${OS_STARTED} ${COMMAND_LINE}`,
-      OS_ADDRESS,
-    );
-    // It asked for PXE first, and there was no TFTP.
-    assertStages(daemon, machine, [...HTTP_BOOT, OS], [
-      "unsupported_architecture",
-    ]);
-    assertStream(recording, machine, [
-      "init",
-      // It asked for PXE first, which is off.
-      "firmware_init",
-      "http_boot",
-      "http_fetch_uki",
-      "os_init",
-    ]);
+  await t.step({
+    name: "x86-64: HTTP boot of the same file",
+    ignore,
+    fn: async () => {
+      const mac = "52:54:00:12:34:0b";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, uki);
+      const settings = {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 1024,
+      } as const;
+      // From the factory it would try HTTP over IPv4 before, for a minute.
+      const fresh = await Machine.start(network.router, settings);
+      await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
+      await fresh.program.stop();
+      // HTTP boot does not come first: in firmware before May 2025 it asks for an
+      // address before it has a link-local one, and gives up at once.
+      await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+      await network.advertise();
+      const daemon = await network.daemon("--tftp-listen-addr=off");
+      const recording = network.listen();
+      const machine = await Machine.start(network.router, {
+        ...settings,
+        variables: fresh.variables,
+      });
+      const address = await osAddress(machine, daemon);
+      await printTimeline(
+        "x86-64 by HTTP boot",
+        network,
+        daemon,
+        machine,
+        `the system has ${address}`,
+      );
+      assertEquals(address, derived(mac));
+      assertConsole(
+        machine,
+        ">>Start HTTP Boot over IPv6",
+        `URI: http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+        // Firmware, unlike iPXE, leaves the file its own command line.
+        `${OS_STARTED} ${COMMAND_LINE}`,
+        OS_ADDRESS,
+      );
+      // It asked for PXE first, and there was no TFTP.
+      assertStages(daemon, machine, [...HTTP_BOOT, OS], [
+        "unsupported_architecture",
+      ]);
+      assertStream(recording, machine, [
+        "init",
+        // It asked for PXE first, which is off.
+        "firmware_init",
+        "http_boot",
+        "http_fetch_uki",
+        "os_init",
+      ]);
+    },
   });
 
-  suite("arm64: PXE, its own iPXE over TFTP, a file over HTTP", async () => {
-    const mac = "52:54:00:12:34:0c";
-    await using network = await BootNetwork.create();
-    // Any EFI program for arm64 will do.
-    const ipxe = await compiledIn("arm64");
-    await network.serve(mac, ipxe);
-    await network.advertise();
-    const daemon = await network.daemon();
-    const machine = await Machine.start(network.router, {
-      architecture: "arm64",
-      mac,
-      tap: await network.tap("tap0"),
-      megabytes: 512,
-    });
-    await daemon.logs(
-      "http_fetch_uki",
-      (line) => line.mac === mac && line.state === "complete",
-      PATIENCE,
-    );
-    await printTimeline("arm64 by PXE", network, daemon, machine);
-    const served = await daemon.logs(
-      "serve_ipxe_over_tftp",
-      (line) => line.mac === mac && line.state === "complete",
-    );
-    assertEquals(
-      [served.file_name, served.total_bytes],
-      ["ipxe-arm64.efi", ipxe.length],
-    );
-    assertStages(daemon, machine, PXE);
-    assertConsole(
-      machine,
-      ">>Start PXE over IPv6",
-      `NBP filename is ${mac}/ipxe-arm64.efi`,
-      "iPXE",
-      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
-    );
+  await t.step({
+    name: "arm64: PXE, its own iPXE over TFTP, a file over HTTP",
+    ignore,
+    fn: async () => {
+      const mac = "52:54:00:12:34:0c";
+      await using network = await BootNetwork.create();
+      // Any EFI program for arm64 will do.
+      const ipxe = await compiledIn("arm64");
+      await network.serve(mac, ipxe);
+      await network.advertise();
+      const daemon = await network.daemon();
+      const machine = await Machine.start(network.router, {
+        architecture: "arm64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 512,
+      });
+      await daemon.logs(
+        "http_fetch_uki",
+        (line) => line.mac === mac && line.state === "complete",
+        PATIENCE,
+      );
+      await printTimeline("arm64 by PXE", network, daemon, machine);
+      const served = await daemon.logs(
+        "serve_ipxe_over_tftp",
+        (line) => line.mac === mac && line.state === "complete",
+      );
+      assertEquals(
+        [served.file_name, served.total_bytes],
+        ["ipxe-arm64.efi", ipxe.length],
+      );
+      assertStages(daemon, machine, PXE);
+      assertConsole(
+        machine,
+        ">>Start PXE over IPv6",
+        `NBP filename is ${mac}/ipxe-arm64.efi`,
+        "iPXE",
+        `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+      );
+    },
   });
 
-  scripted("x86-64: switched on before there is a router", async () => {
-    const mac = "52:54:00:12:34:0d";
-    await using network = await BootNetwork.create();
-    await network.serve(mac, uki);
-    // The firmware's own PXE gives up, so this iPXE comes from a disk.
-    const disk = await diskWith(network, SCRIPTED_IPXE!);
-    const machine = await Machine.start(network.router, {
-      architecture: "x86-64",
-      mac,
-      tap: await network.tap("tap0"),
-      megabytes: 1024,
-      disk,
-    });
-    await machine.shows(new RegExp(RETRY), PATIENCE);
-    await network.advertise();
-    const daemon = await network.daemon();
-    const address = await osAddress(machine, daemon);
-    await printTimeline(
-      "x86-64, on before the router",
-      network,
-      daemon,
-      machine,
-      `the system has ${address}`,
-    );
-    assertEquals(address, derived(mac));
-    assertStages(daemon, machine, [...IPXE, OS]);
-    assertConsole(
-      machine,
-      RETRY,
-      `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
-      OS_STARTED,
-      OS_ADDRESS,
-    );
+  await t.step({
+    name: "x86-64: switched on before there is a router",
+    ignore: ignoreScripted,
+    fn: async () => {
+      const mac = "52:54:00:12:34:0d";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, uki);
+      // The firmware's own PXE gives up, so this iPXE comes from a disk.
+      const disk = await diskWith(network, SCRIPTED_IPXE!);
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 1024,
+        disk,
+      });
+      await machine.shows(new RegExp(RETRY), PATIENCE);
+      await network.advertise();
+      const daemon = await network.daemon();
+      const address = await osAddress(machine, daemon);
+      await printTimeline(
+        "x86-64, on before the router",
+        network,
+        daemon,
+        machine,
+        `the system has ${address}`,
+      );
+      assertEquals(address, derived(mac));
+      assertStages(daemon, machine, [...IPXE, OS]);
+      assertConsole(
+        machine,
+        RETRY,
+        `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
+        OS_STARTED,
+        OS_ADDRESS,
+      );
+    },
   });
 
-  trusting(
-    "x86-64: iPXE takes no certificate but its authority's",
-    async () => {
+  await t.step({
+    name: "x86-64: iPXE takes no certificate but its authority's",
+    ignore: ignoreTrusting,
+    fn: async () => {
       const mac = "52:54:00:12:34:0f";
       await using network = await BootNetwork.create();
       await network.serve(mac, await compiledIn("x86-64"));
@@ -511,5 +528,5 @@ describe("real firmware", () => {
       );
       assertStages(daemon, machine, IPXE);
     },
-  );
+  });
 });

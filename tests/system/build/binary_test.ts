@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { commitOf } from "../../../tools/commit.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { launchAs } from "../../support/daemon.ts";
@@ -22,7 +21,7 @@ const lacks = [
   ),
   ...missingBinary("tests of the binary"),
 ];
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** Milliseconds from the command to its answer; on a quiet machine, 70. */
 const START = 1500;
@@ -49,170 +48,184 @@ async function filesBelow(directory: string): Promise<string[]> {
   return paths;
 }
 
-describe("the binary", () => {
-  suite("carries the program and its assets, nothing else", async () => {
-    const { files } = readCarried(BINARY);
-    const code = files.filter((path) => !path.startsWith("assets/"));
-    assertEquals(
-      code.filter((path) =>
-        !/^(main\.ts|deno\.json|lib\/[\w/]+\.ts)$/.test(path)
-      ),
-      [],
-    );
-    for (const path of ["main.ts", "deno.json", "lib/daemon/daemon.ts"]) {
-      assert(code.includes(path), path);
-    }
-    const assets = await filesBelow(`${ROOT}/assets`);
-    assertEquals(
-      files.filter((path) => path.startsWith("assets/")).toSorted(),
-      assets.map((path) => path.slice(ROOT.length + 1)).toSorted(),
-    );
-  });
-
-  suite("may use the network, read files, see interfaces, and no more", () => {
-    const { permissions, hasCodeCache } = readCarried(BINARY);
-    assertEquals(hasCodeCache, false);
-    const { allow_import: _, ...others } = permissions; // what it imports is inside
-    assertEquals(
-      Object.fromEntries(
-        Object.entries(others).filter(([, value]) => value !== null),
-      ),
-      {
-        allow_net: [],
-        allow_read: [],
-        allow_sys: ["networkInterfaces"],
-        prompt: false,
+Deno.test({
+  name: "the binary",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "carries the program and its assets, nothing else",
+      async () => {
+        const { files } = readCarried(BINARY);
+        const code = files.filter((path) => !path.startsWith("assets/"));
+        assertEquals(
+          code.filter((path) =>
+            !/^(main\.ts|deno\.json|lib\/[\w/]+\.ts)$/.test(path)
+          ),
+          [],
+        );
+        for (const path of ["main.ts", "deno.json", "lib/daemon/daemon.ts"]) {
+          assert(code.includes(path), path);
+        }
+        const assets = await filesBelow(`${ROOT}/assets`);
+        assertEquals(
+          files.filter((path) => path.startsWith("assets/")).toSorted(),
+          assets.map((path) => path.slice(ROOT.length + 1)).toSorted(),
+        );
       },
     );
-  });
 
-  suite("--version names the version and the commit", async () => {
-    const { stdout } = await command([BINARY, "--version"]);
-    const commit = commitOf(ROOT);
-    assertEquals(
-      stdout,
-      `dhcpv6macd ${manifest.version}${
-        commit === undefined ? "" : ` (${commit})`
-      }\n`,
-      "it is not of this tree: run deno task build again",
+    await t.step(
+      "may use the network, read files, see interfaces, and no more",
+      () => {
+        const { permissions, hasCodeCache } = readCarried(BINARY);
+        assertEquals(hasCodeCache, false);
+        const { allow_import: _, ...others } = permissions; // what it imports is inside
+        assertEquals(
+          Object.fromEntries(
+            Object.entries(others).filter(([, value]) => value !== null),
+          ),
+          {
+            allow_net: [],
+            allow_read: [],
+            allow_sys: ["networkInterfaces"],
+            prompt: false,
+          },
+        );
+      },
     );
-  });
 
-  suite("starts at once", async () => {
-    const times: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      const begin = performance.now();
-      await command([BINARY, "--version"]);
-      times.push(performance.now() - begin);
-    }
-    const median = times.toSorted((a, b) => a - b)[2]!;
-    console.log(`started in ${Math.round(median)} ms`);
-    assertLess(median, START);
-  });
-
-  suite("check finds nothing in the way", async () => {
-    await using lab = new Lab();
-    const { router } = await makeLink(lab);
-    const { code, stdout } = await router.run([BINARY, "check", ...OPTIONS]);
-    assertEquals(code, 0);
-    assertMatch(stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
-  });
-
-  suite(
-    "serves from an empty read-only root, as nobody with one capability",
-    async () => {
-      await using lab = new Lab();
-      const { router, client } = await makeLink(lab);
-      const root = await EmptyRoot.make(lab, BINARY);
-      await fillNetboot(`${root.directory}/netboot`);
-      const daemon = await launchAs(
-        root.command(),
-        router,
-        ...OPTIONS,
-        "--netboot-dir=/netboot",
+    await t.step("--version names the version and the commit", async () => {
+      const { stdout } = await command([BINARY, "--version"]);
+      const commit = commitOf(ROOT);
+      assertEquals(
+        stdout,
+        `dhcpv6macd ${manifest.version}${
+          commit === undefined ? "" : ` (${commit})`
+        }\n`,
+        "it is not of this tree: run deno task build again",
       );
-      await daemon.logs("serving");
-      const { stdout } = await router.run([
-        "ss",
-        "-tlnpH",
-        "sport = :6315",
-      ]);
-      const pid = /\bpid=(\d+)/.exec(stdout)?.[1];
-      const status = await Deno.readTextFile(`/proc/${pid}/status`);
-      const field = (name: string) =>
-        new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)![1];
-      assertEquals(field("Uid"), String(NOBODY));
-      assertEquals(field("Gid"), String(NOBODY));
-      for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
-        assertEquals(field(set), ONLY_BIND_SERVICE, set);
-      }
-      assertEquals(await Deno.readLink(`/proc/${pid}/root`), root.directory);
-      await boots(client);
-      assertEquals(await daemon.stop(), 0);
-      assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
-    },
-  );
-
-  suite("opens no file for writing and starts no process", async () => {
-    await using lab = new Lab();
-    const { router, client } = await makeLink(lab);
-    const netboot = await fillNetboot(`${lab.directory}/netboot`);
-    const trace = `${lab.directory}/trace`;
-    const daemon = await launchAs(
-      [
-        "strace",
-        "--daemonize", // signals are for the daemon, not for strace
-        "--follow-forks",
-        "--trace=file,process",
-        `--output=${trace}`,
-        BINARY,
-      ],
-      router,
-      ...OPTIONS,
-      `--netboot-dir=${netboot}`,
-    );
-    await daemon.logs("serving");
-    await boots(client);
-    assertEquals(await daemon.stop(), 0);
-    const lines = await eventually("the trace ends", async () => {
-      const text = await Deno.readTextFile(trace);
-      return /^\d+ +\+\+\+ exited with 0 \+\+\+\n$/m.test(text) &&
-        text.split("\n");
     });
-    const calls = lines.map((line) => CALL.exec(line)).filter((call) =>
-      call !== null
+
+    await t.step("starts at once", async () => {
+      const times: number[] = [];
+      for (let round = 0; round < 5; round++) {
+        const begin = performance.now();
+        await command([BINARY, "--version"]);
+        times.push(performance.now() - begin);
+      }
+      const median = times.toSorted((a, b) => a - b)[2]!;
+      console.log(`started in ${Math.round(median)} ms`);
+      assertLess(median, START);
+    });
+
+    await t.step("check finds nothing in the way", async () => {
+      await using lab = new Lab();
+      const { router } = await makeLink(lab);
+      const { code, stdout } = await router.run([BINARY, "check", ...OPTIONS]);
+      assertEquals(code, 0);
+      assertMatch(stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
+    });
+
+    await t.step(
+      "serves from an empty read-only root, as nobody with one capability",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await makeLink(lab);
+        const root = await EmptyRoot.make(lab, BINARY);
+        await fillNetboot(`${root.directory}/netboot`);
+        const daemon = await launchAs(
+          root.command(),
+          router,
+          ...OPTIONS,
+          "--netboot-dir=/netboot",
+        );
+        await daemon.logs("serving");
+        const { stdout } = await router.run([
+          "ss",
+          "-tlnpH",
+          "sport = :6315",
+        ]);
+        const pid = /\bpid=(\d+)/.exec(stdout)?.[1];
+        const status = await Deno.readTextFile(`/proc/${pid}/status`);
+        const field = (name: string) =>
+          new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)![1];
+        assertEquals(field("Uid"), String(NOBODY));
+        assertEquals(field("Gid"), String(NOBODY));
+        for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
+          assertEquals(field(set), ONLY_BIND_SERVICE, set);
+        }
+        assertEquals(await Deno.readLink(`/proc/${pid}/root`), root.directory);
+        await boots(client);
+        assertEquals(await daemon.stop(), 0);
+        assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
+      },
     );
-    const lineOf = (call: RegExpExecArray) => call[0];
-    const named = (name: string) => calls.filter((call) => call[1] === name);
-    assert(
-      named("openat").some((call) => call[2]!.includes("default/boot.efi")),
-      "the trace shows what was served",
+
+    await t.step(
+      "opens no file for writing and starts no process",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await makeLink(lab);
+        const netboot = await fillNetboot(`${lab.directory}/netboot`);
+        const trace = `${lab.directory}/trace`;
+        const daemon = await launchAs(
+          [
+            "strace",
+            "--daemonize", // signals are for the daemon, not for strace
+            "--follow-forks",
+            "--trace=file,process",
+            `--output=${trace}`,
+            BINARY,
+          ],
+          router,
+          ...OPTIONS,
+          `--netboot-dir=${netboot}`,
+        );
+        await daemon.logs("serving");
+        await boots(client);
+        assertEquals(await daemon.stop(), 0);
+        const lines = await eventually("the trace ends", async () => {
+          const text = await Deno.readTextFile(trace);
+          return /^\d+ +\+\+\+ exited with 0 \+\+\+\n$/m.test(text) &&
+            text.split("\n");
+        });
+        const calls = lines.map((line) => CALL.exec(line)).filter((call) =>
+          call !== null
+        );
+        const lineOf = (call: RegExpExecArray) => call[0];
+        const named = (name: string) =>
+          calls.filter((call) => call[1] === name);
+        assert(
+          named("openat").some((call) => call[2]!.includes("default/boot.efi")),
+          "the trace shows what was served",
+        );
+        assertEquals(
+          calls.filter((call) => !HARMLESS.includes(call[1]!)).map(lineOf),
+          [],
+        );
+        assertEquals(
+          calls.map(lineOf).filter((line) =>
+            /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)/.test(line)
+          ),
+          [],
+        );
+        // Anybody could have put something there for it.
+        assertEquals(
+          calls.map((call) => /"(\/[^"]*)"/.exec(call[2]!)?.[1] ?? "").filter(
+            (path) =>
+              /^\/(tmp|var|home|root)\//.test(path) &&
+              ![lab.directory, ROOT].some((own) => path.startsWith(own)),
+          ),
+          [],
+        );
+        assertEquals(named("execve").length, 1);
+        assertEquals(
+          [...named("clone"), ...named("clone3")].map(lineOf).filter((line) =>
+            !line.includes("CLONE_THREAD")
+          ),
+          [],
+        );
+      },
     );
-    assertEquals(
-      calls.filter((call) => !HARMLESS.includes(call[1]!)).map(lineOf),
-      [],
-    );
-    assertEquals(
-      calls.map(lineOf).filter((line) =>
-        /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)/.test(line)
-      ),
-      [],
-    );
-    // Anybody could have put something there for it.
-    assertEquals(
-      calls.map((call) => /"(\/[^"]*)"/.exec(call[2]!)?.[1] ?? "").filter(
-        (path) =>
-          /^\/(tmp|var|home|root)\//.test(path) &&
-          ![lab.directory, ROOT].some((own) => path.startsWith(own)),
-      ),
-      [],
-    );
-    assertEquals(named("execve").length, 1);
-    assertEquals(
-      [...named("clone"), ...named("clone3")].map(lineOf).filter((line) =>
-        !line.includes("CLONE_THREAD")
-      ),
-      [],
-    );
-  });
+  },
 });

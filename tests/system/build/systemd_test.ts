@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { Authority, makeKey } from "../../support/certificates.ts";
 import { derived, getsAddress } from "../../support/expect.ts";
 import { dhclient } from "../../support/dhcp_clients.ts";
@@ -30,7 +29,7 @@ const lacks = [
   ...missingBinary("services under systemd"),
   ...await missingForInit(),
 ];
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const UNITS = ["dhcpv6macd.service", "dhcpv6macd@.service"];
 
@@ -107,167 +106,188 @@ async function getsDerived(
   await program.stop();
 }
 
-describe("the systemd units", () => {
-  for (const name of UNITS) {
-    suite(`${name} has nothing that systemd does not know`, async () => {
-      const directory = await Deno.makeTempDir();
-      const path = `${directory}/${name}`;
-      // It is not installed on this machine.
-      const text = (await unit(name)).replaceAll(
-        "/usr/local/bin/dhcpv6macd",
-        BINARY,
+Deno.test({
+  name: "the systemd units",
+  ignore,
+  fn: async (t) => {
+    for (const name of UNITS) {
+      await t.step(
+        `${name} has nothing that systemd does not know`,
+        async () => {
+          const directory = await Deno.makeTempDir();
+          const path = `${directory}/${name}`;
+          // It is not installed on this machine.
+          const text = (await unit(name)).replaceAll(
+            "/usr/local/bin/dhcpv6macd",
+            BINARY,
+          );
+          await Deno.writeTextFile(path, text);
+          assertEquals(
+            await command(["systemd-analyze", "verify", "--man=no", path]),
+            { code: 0, stdout: "", stderr: "" },
+          );
+          await Deno.remove(directory, { recursive: true });
+        },
       );
-      await Deno.writeTextFile(path, text);
-      assertEquals(
-        await command(["systemd-analyze", "verify", "--man=no", path]),
-        { code: 0, stdout: "", stderr: "" },
+
+      await t.step(
+        `${name} exposes as little as ${THRESHOLD / 10}`,
+        async () => {
+          const { stdout } = await command([
+            "systemd-analyze",
+            "security",
+            "--no-pager",
+            "--offline=true",
+            `--threshold=${THRESHOLD}`,
+            `${ROOT}/tools/packaging/systemd/${name}`,
+          ]);
+          assertMatch(stdout, /Overall exposure level for \S+: [01]\.\d/);
+        },
       );
-      await Deno.remove(directory, { recursive: true });
+    }
+
+    await t.step("both confine the daemon alike", async () => {
+      const confinement = async (name: string) =>
+        (await unit(name)).split("\n").filter((line) =>
+          /^\w+=/.test(line) &&
+          !/^(Description|EnvironmentFile|ExecStart)=/.test(line)
+        );
+      assertEquals(await confinement(UNITS[0]!), await confinement(UNITS[1]!));
     });
 
-    suite(`${name} exposes as little as ${THRESHOLD / 10}`, async () => {
-      const { stdout } = await command([
-        "systemd-analyze",
-        "security",
-        "--no-pager",
-        "--offline=true",
-        `--threshold=${THRESHOLD}`,
-        `${ROOT}/tools/packaging/systemd/${name}`,
-      ]);
-      assertMatch(stdout, /Overall exposure level for \S+: [01]\.\d/);
+    await t.step("installed as README says, one link is served", async () => {
+      await using lab = new Lab();
+      const router = await lab.host("router");
+      await copyFiles(lab);
+      const link = await addLink(router, 1);
+      const init = await InitHost.start(router);
+      await does(init, INSTALL);
+      await init.says("dhcpv6macd", /serving eth1/);
+      await getsDerived(link);
+      await does(init, "systemctl stop dhcpv6macd");
+      await init.says("dhcpv6macd", /"event":"stopped"/);
     });
-  }
 
-  suite("both confine the daemon alike", async () => {
-    const confinement = async (name: string) =>
-      (await unit(name)).split("\n").filter((line) =>
-        /^\w+=/.test(line) &&
-        !/^(Description|EnvironmentFile|ExecStart)=/.test(line)
-      );
-    assertEquals(await confinement(UNITS[0]!), await confinement(UNITS[1]!));
-  });
+    await t.step(
+      "installed as README says, several links are served",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        await copyFiles(lab);
+        const links = [await addLink(router, 1), await addLink(router, 2)];
+        const init = await InitHost.start(router);
+        await does(init, INSTALL);
+        await does(init, INSTALL_LINKS);
+        for (const link of links) await getsDerived(link);
+      },
+    );
 
-  suite("installed as README says, one link is served", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    await copyFiles(lab);
-    const link = await addLink(router, 1);
-    const init = await InitHost.start(router);
-    await does(init, INSTALL);
-    await init.says("dhcpv6macd", /serving eth1/);
-    await getsDerived(link);
-    await does(init, "systemctl stop dhcpv6macd");
-    await init.says("dhcpv6macd", /"event":"stopped"/);
-  });
-
-  suite("installed as README says, several links are served", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    await copyFiles(lab);
-    const links = [await addLink(router, 1), await addLink(router, 2)];
-    const init = await InitHost.start(router);
-    await does(init, INSTALL);
-    await does(init, INSTALL_LINKS);
-    for (const link of links) await getsDerived(link);
-  });
-
-  suite("the daemon comes back, however and how often it ends", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    await copyFiles(lab);
-    await addLink(router, 1);
-    const init = await InitHost.start(router);
-    await does(
-      init,
-      // Faster than the unit restarts it, so that a start limit would count.
-      `mkdir -p /etc/systemd/system/dhcpv6macd.service.d
+    await t.step(
+      "the daemon comes back, however and how often it ends",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        await copyFiles(lab);
+        await addLink(router, 1);
+        const init = await InitHost.start(router);
+        await does(
+          init,
+          // Faster than the unit restarts it, so that a start limit would count.
+          `mkdir -p /etc/systemd/system/dhcpv6macd.service.d
 printf '[Service]\\nRestartSec=50ms\\n' > /etc/systemd/system/dhcpv6macd.service.d/fast.conf
 ${INSTALL}`,
+        );
+        const property = async (name: string) =>
+          (await does(
+            init,
+            `systemctl show --property=${name} --value dhcpv6macd`,
+          ))
+            .trim();
+        const isUpAfter = (restarts: number) =>
+          eventually(
+            `the daemon is up after ${restarts} restarts`,
+            async () =>
+              await property("NRestarts") === `${restarts}` &&
+              await property("SubState") === "running",
+          );
+        for (let restarts = 0; restarts < 8; restarts++) {
+          await isUpAfter(restarts);
+          // SIGTERM is a clean end to systemd, SIGKILL is a failure.
+          const signal = restarts % 2 === 0 ? "TERM" : "KILL";
+          await does(init, `systemctl kill --signal=${signal} dhcpv6macd`);
+        }
+        await isUpAfter(8);
+      },
     );
-    const property = async (name: string) =>
-      (await does(init, `systemctl show --property=${name} --value dhcpv6macd`))
-        .trim();
-    const isUpAfter = (restarts: number) =>
-      eventually(
-        `the daemon is up after ${restarts} restarts`,
-        async () =>
-          await property("NRestarts") === `${restarts}` &&
-          await property("SubState") === "running",
-      );
-    for (let restarts = 0; restarts < 8; restarts++) {
-      await isUpAfter(restarts);
-      // SIGTERM is a clean end to systemd, SIGKILL is a failure.
-      const signal = restarts % 2 === 0 ? "TERM" : "KILL";
-      await does(init, `systemctl kill --signal=${signal} dhcpv6macd`);
-    }
-    await isUpAfter(8);
-  });
 
-  suite("the daemon is not restarted with a wrong command line", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    await copyFiles(lab);
-    const init = await InitHost.start(router);
-    await does(
-      init,
-      `${INSTALL}
+    await t.step(
+      "the daemon is not restarted with a wrong command line",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        await copyFiles(lab);
+        const init = await InitHost.start(router);
+        await does(
+          init,
+          `${INSTALL}
 echo 'OPTIONS="--no-such-option"' > /etc/dhcpv6macd.conf
 systemctl restart dhcpv6macd || true`,
+        );
+        await eventually(
+          "the service has failed",
+          async () =>
+            (await init.run("systemctl is-failed dhcpv6macd")).stdout ===
+              "failed\n",
+        );
+        assertEquals(
+          await does(
+            init,
+            "systemctl show --property=ExecMainStatus,NRestarts dhcpv6macd",
+          ),
+          "NRestarts=0\nExecMainStatus=2\n",
+        );
+      },
     );
-    await eventually(
-      "the service has failed",
-      async () =>
-        (await init.run("systemctl is-failed dhcpv6macd")).stdout ===
-          "failed\n",
-    );
-    assertEquals(
-      await does(
-        init,
-        "systemctl show --property=ExecMainStatus,NRestarts dhcpv6macd",
-      ),
-      "NRestarts=0\nExecMainStatus=2\n",
-    );
-  });
 
-  suite("by hand as README says, it serves", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    await copyFiles(lab);
-    await addLink(router, 1);
-    const init = await InitHost.start(router);
-    const { stderr } = await init.run(
-      `timeout 5 sh -ec '${BY_HAND.trim()}'`,
-    );
-    assertMatch(stderr, /serving eth1/);
-  });
-
-  suite(
-    "a machine boots through all of its confinement, with TLS",
-    async () => {
+    await t.step("by hand as README says, it serves", async () => {
       await using lab = new Lab();
-      const { router, client } = await makeLink(lab);
-      const files = await copyFiles(lab);
-      await fillNetboot(`${files}/netboot`);
-      const keyFile = await makeKey(`${files}/tls.key`);
-      const authority = await Authority.create(lab.directory, "authority");
-      await authority.certify({
-        address: ROUTER,
-        name: "boot.example.net",
-        keyFile,
-        certFile: `${files}/tls.pem`,
-      });
-      await Deno.chmod(keyFile, 0o600);
-      const options = [
-        ...OPTIONS,
-        "--netboot-dir=/srv/netboot",
-        "--https-listen-addr=:443",
-        "--tls-cert-file=/etc/ssl/dhcpv6macd.pem",
-        "--tls-key-file=/run/credentials/dhcpv6macd.service/tls.key",
-      ].join(" \\\n  "); // as the unit shows it
+      const router = await lab.host("router");
+      await copyFiles(lab);
+      await addLink(router, 1);
       const init = await InitHost.start(router);
-      await does(
-        init,
-        `install dhcpv6macd /usr/local/bin/
+      const { stderr } = await init.run(
+        `timeout 5 sh -ec '${BY_HAND.trim()}'`,
+      );
+      assertMatch(stderr, /serving eth1/);
+    });
+
+    await t.step(
+      "a machine boots through all of its confinement, with TLS",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await makeLink(lab);
+        const files = await copyFiles(lab);
+        await fillNetboot(`${files}/netboot`);
+        const keyFile = await makeKey(`${files}/tls.key`);
+        const authority = await Authority.create(lab.directory, "authority");
+        await authority.certify({
+          address: ROUTER,
+          name: "boot.example.net",
+          keyFile,
+          certFile: `${files}/tls.pem`,
+        });
+        await Deno.chmod(keyFile, 0o600);
+        const options = [
+          ...OPTIONS,
+          "--netboot-dir=/srv/netboot",
+          "--https-listen-addr=:443",
+          "--tls-cert-file=/etc/ssl/dhcpv6macd.pem",
+          "--tls-key-file=/run/credentials/dhcpv6macd.service/tls.key",
+        ].join(" \\\n  "); // as the unit shows it
+        const init = await InitHost.start(router);
+        await does(
+          init,
+          `install dhcpv6macd /usr/local/bin/
 cp -r netboot /srv/
 install -D -m 600 tls.key /etc/ssl/private/dhcpv6macd.key
 install -m 644 tls.pem /etc/ssl/dhcpv6macd.pem
@@ -277,42 +297,43 @@ END
 sed 's/^#LoadCredential/LoadCredential/' dhcpv6macd.service > /etc/systemd/system/dhcpv6macd.service
 systemctl daemon-reload
 systemctl start dhcpv6macd`,
-      );
-      await init.says("dhcpv6macd", /serving lan/);
-      const status = await init.status("dhcpv6macd");
-      for (const set of ["CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
-        assertEquals(status(set), "0000000000000400", set);
-      }
-      assertEquals(status("NoNewPrivs"), "1");
-      assertEquals(status("Seccomp"), FILTERED);
-      assert(Number(status("Uid")) > 60000, "a user of its own");
-      assertEquals(
-        openFilesOf(
-          await does(init, "cat /proc/$(pgrep -x dhcpv6macd)/limits"),
-        ),
-        // A test may not give more than it has.
-        Math.min(
-          65536,
-          openFilesOf(await Deno.readTextFile("/proc/self/limits"), "hard"),
-        ),
-      );
-      await boots(client);
-      const { stdout } = await client.run([
-        ...["curl", "--fail", "--silent", "--show-error", "--globoff"],
-        ...["--max-time", "20", "--cacert", authority.certFile],
-        `https://[${ROUTER}]/mac/${await client.mac("eth0")}/boot.efi`,
-      ]);
-      assertEquals(stdout, "the system\n");
-      await does(init, "systemctl stop dhcpv6macd");
-      await init.says("dhcpv6macd", /"event":"stopped"/);
-      const journal = await does(
-        init,
-        "journalctl --no-pager --output=cat --unit=dhcpv6macd",
-      );
-      assertEquals(
-        journal.split("\n").filter((line) => /"level":"error"/.test(line)),
-        [],
-      );
-    },
-  );
+        );
+        await init.says("dhcpv6macd", /serving lan/);
+        const status = await init.status("dhcpv6macd");
+        for (const set of ["CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
+          assertEquals(status(set), "0000000000000400", set);
+        }
+        assertEquals(status("NoNewPrivs"), "1");
+        assertEquals(status("Seccomp"), FILTERED);
+        assert(Number(status("Uid")) > 60000, "a user of its own");
+        assertEquals(
+          openFilesOf(
+            await does(init, "cat /proc/$(pgrep -x dhcpv6macd)/limits"),
+          ),
+          // A test may not give more than it has.
+          Math.min(
+            65536,
+            openFilesOf(await Deno.readTextFile("/proc/self/limits"), "hard"),
+          ),
+        );
+        await boots(client);
+        const { stdout } = await client.run([
+          ...["curl", "--fail", "--silent", "--show-error", "--globoff"],
+          ...["--max-time", "20", "--cacert", authority.certFile],
+          `https://[${ROUTER}]/mac/${await client.mac("eth0")}/boot.efi`,
+        ]);
+        assertEquals(stdout, "the system\n");
+        await does(init, "systemctl stop dhcpv6macd");
+        await init.says("dhcpv6macd", /"event":"stopped"/);
+        const journal = await does(
+          init,
+          "journalctl --no-pager --output=cat --unit=dhcpv6macd",
+        );
+        assertEquals(
+          journal.split("\n").filter((line) => /"level":"error"/.test(line)),
+          [],
+        );
+      },
+    );
+  },
 });

@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import {
   ascii,
   hex,
@@ -12,8 +11,8 @@ import {
   pretty,
   relayed,
 } from "../../support/dhcpv6.ts";
-import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
-import { type Host, Lab, missing, pause } from "../../support/lab.ts";
+import { startDaemon } from "../../support/daemon.ts";
+import { Lab, missing, pause } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
 const FAR = "2001:db8:7:8::";
@@ -25,7 +24,7 @@ const UUID = opt(1, "000400112233445566778899aabbccddeeff");
 const FROM_FAR = /^ *5 2001:db8:7:8:0:5254:12:3456 1200 1200$/m;
 
 const lacks = missing("tests of the addresses that are listened at");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** A client's Solicit, as a relay of `link` passes it on. */
 function throughRelay(
@@ -39,24 +38,21 @@ function throughRelay(
   );
 }
 
-describe("addresses that are listened at", () => {
-  let lab: Lab;
-  let router: Host;
-  let relay: Host;
-  let linkLocal: string;
-  let daemon: RunningDaemon;
-
-  beforeAll(async () => {
+Deno.test({
+  name: "addresses that are listened at",
+  ignore,
+  fn: async (t) => {
+    await using cleanup = new AsyncDisposableStack();
     if (lacks.length > 0) return;
-    lab = new Lab();
-    router = await lab.host("router");
-    relay = await lab.host("relay");
+    const lab = new Lab();
+    const router = await lab.host("router");
+    const relay = await lab.host("relay");
     await lab.cable(router, "lan", relay, "up0");
     await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
     await relay.ip("addr add 2001:db8:1:2::2/64 dev up0 nodad");
     await relay.linkLocal("up0");
-    linkLocal = await router.linkLocal("lan");
-    daemon = await startDaemon(
+    const linkLocal = await router.linkLocal("lan");
+    const daemon = await startDaemon(
       router,
       "--interface=lan",
       `--base-address=${BASE}`,
@@ -67,196 +63,216 @@ describe("addresses that are listened at", () => {
       `--netboot-dir=${lab.directory}`,
       "--boot-policy=listed",
     );
-  });
 
-  afterAll(async () => {
-    await lab?.[Symbol.asyncDispose]();
-  });
+    cleanup.defer(async () => {
+      await lab?.[Symbol.asyncDispose]();
+    });
 
-  /** What comes back to a relay, and from where. */
-  async function ask(
-    bytes: Uint8Array,
-    to: string,
-    { fromPort = 547, waitPort }: { fromPort?: number; waitPort?: number } = {},
-  ): Promise<{ lines: string[]; from: string }> {
-    const { stdout } = await relay.run([
-      ...Deno.env.get("TEST_DENO")!.split("\n"),
-      `${import.meta.dirname}/../../support/ask.ts`,
-      "2001:db8:1:2::2",
-      String(fromPort),
-      to,
-      "547",
-      encodeHex(bytes),
-      ...(waitPort === undefined ? [] : [String(waitPort)]),
-    ]);
-    const [answer, server = ""] = stdout.trim().split(" ");
-    return {
-      lines: answer === "nothing" ? ["nothing"] : pretty(hex(answer!)),
-      from: server,
-    };
-  }
+    /** What comes back to a relay, and from where. */
+    async function ask(
+      bytes: Uint8Array,
+      to: string,
+      { fromPort = 547, waitPort }: { fromPort?: number; waitPort?: number } =
+        {},
+    ): Promise<{ lines: string[]; from: string }> {
+      const { stdout } = await relay.run([
+        ...Deno.env.get("TEST_DENO")!.split("\n"),
+        `${import.meta.dirname}/../../support/ask.ts`,
+        "2001:db8:1:2::2",
+        String(fromPort),
+        to,
+        "547",
+        encodeHex(bytes),
+        ...(waitPort === undefined ? [] : [String(waitPort)]),
+      ]);
+      const [answer, server = ""] = stdout.trim().split(" ");
+      return {
+        lines: answer === "nothing" ? ["nothing"] : pretty(hex(answer!)),
+        from: server,
+      };
+    }
 
-  suite(
-    "a relay reaches the interface's address, and is answered from it",
-    async () => {
-      const { lines, from } = await ask(
-        throughRelay("2001:db8:7:8::1", opt(18, "cafe")),
-        "2001:db8:1:2::1",
-      );
-      assertMatch(lines.join("\n"), FROM_FAR);
-      assertEquals(lines[1], "18 cafe");
-      assertEquals(from, "2001:db8:1:2::1");
-    },
-  );
-
-  suite("the base address is chosen by link-address", async () => {
-    const { lines } = await ask(
-      throughRelay("2001:db8:7:9::5"),
-      "2001:db8:1:2::1",
-    );
-    assertMatch(
-      lines.join("\n"),
-      /^ *5 2001:db8:7:9:0:5254:12:3456 1200 1200$/m,
-    );
-    const none = await ask(throughRelay("2001:db8:7:a::5"), "2001:db8:1:2::1");
-    assertEquals(none.lines, ["nothing"]);
-    await daemon.logs("packet", (line) => line.drop === "link_unknown");
-  });
-
-  suite("a relay reaches ff05::1:3", async () => {
-    await relay.ip("route add ff05::/16 dev up0 table local");
-    const { lines } = await ask(throughRelay("2001:db8:7:8::1"), "ff05::1:3");
-    assertMatch(lines.join("\n"), FROM_FAR);
-  });
-
-  suite(
-    "a relay reaches ff02::1:2, and without a link-address is of this link",
-    async () => {
-      const { lines } = await ask(throughRelay("::"), "ff02::1:2%up0");
-      assertMatch(
-        lines.join("\n"),
-        /^ *5 2001:db8:1:2:0:5254:12:3456 1200 1200$/m,
-      );
-      const elsewhere = await ask(throughRelay("::"), "2001:db8:1:2::1");
-      assertEquals(elsewhere.lines, ["nothing"]);
-    },
-  );
-
-  suite("echo request and a layer-2 relay behind a layer-3 one", async () => {
-    const layer2 = throughRelay("::", opt(18, "aa"), opt(37, "00000009ff"));
-    const { lines } = await ask(
-      relayed(
-        layer2,
-        { link: "2001:db8:7:8::1", peer: "fe80::9", hops: 1 },
-        opt(43, numbers(2, 37)),
-        opt(37, "00000009bb"),
-      ),
-      "2001:db8:1:2::1",
-    );
-    assertEquals(lines.slice(0, 4), [
-      "relay 13 hops 1 link 2001:db8:7:8::1 peer fe80::9",
-      "37 00000009bb",
-      `  relay 13 hops 0 link :: peer ${PEER}`,
-      "  18 aa",
-    ]);
-    assertMatch(lines.join("\n"), FROM_FAR);
-  });
-
-  suite("a relay is answered at port 547, or where it says so", async () => {
-    const plain = await ask(
-      throughRelay("2001:db8:7:8::1"),
-      "2001:db8:1:2::1",
-      {
-        fromPort: 40000,
-        waitPort: 547,
+    await t.step(
+      "a relay reaches the interface's address, and is answered from it",
+      async () => {
+        const { lines, from } = await ask(
+          throughRelay("2001:db8:7:8::1", opt(18, "cafe")),
+          "2001:db8:1:2::1",
+        );
+        assertMatch(lines.join("\n"), FROM_FAR);
+        assertEquals(lines[1], "18 cafe");
+        assertEquals(from, "2001:db8:1:2::1");
       },
     );
-    assertMatch(plain.lines[0]!, /^relay 13/);
-    const own = await ask(
-      throughRelay("2001:db8:7:8::1", opt(135, "0000")),
-      "2001:db8:1:2::1",
-      { fromPort: 40000 },
-    );
-    assertEquals(own.lines[1], "135 0000");
-  });
 
-  suite("a client's message by unicast is not answered", async () => {
-    const { lines } = await ask(message(11, UUID, oro(23)), "2001:db8:1:2::1", {
-      fromPort: 546,
-    });
-    assertEquals(lines, ["nothing"]);
-    await daemon.logs(
-      "packet",
-      (line) => line.drop === "client_message_not_multicast",
-    );
-  });
-
-  suite(
-    "boot instructions go to machines whose directory is there",
-    async () => {
-      const listed = `${lab.directory}/52:54:00:12:34:56`;
-      const firmware = message(
-        1,
-        UUID,
-        iaNa(7),
-        opt(16, `00000157 000a ${ascii("HTTPClient")}`),
-      );
-      const bootUrl = async () => {
-        const relay = relayed(firmware, {
-          link: "2001:db8:1:2::2",
-          peer: PEER,
-        });
-        const { lines } = await ask(relay, "2001:db8:1:2::1");
-        return lines.at(-1);
-      };
-      assertEquals(await bootUrl(), "  7 ff");
-      await Deno.mkdir(listed);
-      assertEquals(
-        await bootUrl(),
-        "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
-      );
-      await Deno.remove(listed);
-      assertEquals(await bootUrl(), "  7 ff");
-    },
-  );
-
-  suite(
-    "addresses that come later are listened at, every link-local one too",
-    async () => {
-      await router.ip("addr add 2001:db8:1:2::7/64 dev lan nodad");
-      await router.ip("addr add fe80::7/64 dev lan nodad");
-      await pause(1000);
-      for (
-        const to of [
-          "2001:db8:1:2::7",
-          "fe80::7%up0",
-          `${linkLocal}%up0`,
-          "2001:db8:1:2::1",
-        ]
-      ) {
-        const { lines } = await ask(throughRelay("2001:db8:7:8::1"), to);
-        assertMatch(lines[0]!, /^relay 13/, to);
-      }
-      assertEquals(daemon.count("waiting"), 0);
-      // One that fails duplicate address detection stops nothing.
-      await relay.ip("addr add fe80::8/64 dev up0 nodad");
-      await router.ip("addr add fe80::8/64 dev lan");
-      await pause(2500);
+    await t.step("the base address is chosen by link-address", async () => {
       const { lines } = await ask(
-        throughRelay("2001:db8:7:8::1"),
+        throughRelay("2001:db8:7:9::5"),
         "2001:db8:1:2::1",
       );
-      assertMatch(lines[0]!, /^relay 13/);
-      assertEquals(daemon.count("waiting"), 0);
-    },
-  );
+      assertMatch(
+        lines.join("\n"),
+        /^ *5 2001:db8:7:9:0:5254:12:3456 1200 1200$/m,
+      );
+      const none = await ask(
+        throughRelay("2001:db8:7:a::5"),
+        "2001:db8:1:2::1",
+      );
+      assertEquals(none.lines, ["nothing"]);
+      await daemon.logs("packet", (line) => line.drop === "link_unknown");
+    });
 
-  suite("another MAC makes another server, and no false alarm", async () => {
-    await router.ip("link set lan address 02:00:00:00:77:01");
-    await daemon.logs("serving", (line) => line.mac === "02:00:00:00:77:01");
-    assertEquals(
-      daemon.log.filter((line) => line.level === "error"),
-      [],
+    await t.step("a relay reaches ff05::1:3", async () => {
+      await relay.ip("route add ff05::/16 dev up0 table local");
+      const { lines } = await ask(throughRelay("2001:db8:7:8::1"), "ff05::1:3");
+      assertMatch(lines.join("\n"), FROM_FAR);
+    });
+
+    await t.step(
+      "a relay reaches ff02::1:2, and without a link-address is of this link",
+      async () => {
+        const { lines } = await ask(throughRelay("::"), "ff02::1:2%up0");
+        assertMatch(
+          lines.join("\n"),
+          /^ *5 2001:db8:1:2:0:5254:12:3456 1200 1200$/m,
+        );
+        const elsewhere = await ask(throughRelay("::"), "2001:db8:1:2::1");
+        assertEquals(elsewhere.lines, ["nothing"]);
+      },
     );
-  });
+
+    await t.step(
+      "echo request and a layer-2 relay behind a layer-3 one",
+      async () => {
+        const layer2 = throughRelay("::", opt(18, "aa"), opt(37, "00000009ff"));
+        const { lines } = await ask(
+          relayed(
+            layer2,
+            { link: "2001:db8:7:8::1", peer: "fe80::9", hops: 1 },
+            opt(43, numbers(2, 37)),
+            opt(37, "00000009bb"),
+          ),
+          "2001:db8:1:2::1",
+        );
+        assertEquals(lines.slice(0, 4), [
+          "relay 13 hops 1 link 2001:db8:7:8::1 peer fe80::9",
+          "37 00000009bb",
+          `  relay 13 hops 0 link :: peer ${PEER}`,
+          "  18 aa",
+        ]);
+        assertMatch(lines.join("\n"), FROM_FAR);
+      },
+    );
+
+    await t.step(
+      "a relay is answered at port 547, or where it says so",
+      async () => {
+        const plain = await ask(
+          throughRelay("2001:db8:7:8::1"),
+          "2001:db8:1:2::1",
+          {
+            fromPort: 40000,
+            waitPort: 547,
+          },
+        );
+        assertMatch(plain.lines[0]!, /^relay 13/);
+        const own = await ask(
+          throughRelay("2001:db8:7:8::1", opt(135, "0000")),
+          "2001:db8:1:2::1",
+          { fromPort: 40000 },
+        );
+        assertEquals(own.lines[1], "135 0000");
+      },
+    );
+
+    await t.step("a client's message by unicast is not answered", async () => {
+      const { lines } = await ask(
+        message(11, UUID, oro(23)),
+        "2001:db8:1:2::1",
+        {
+          fromPort: 546,
+        },
+      );
+      assertEquals(lines, ["nothing"]);
+      await daemon.logs(
+        "packet",
+        (line) => line.drop === "client_message_not_multicast",
+      );
+    });
+
+    await t.step(
+      "boot instructions go to machines whose directory is there",
+      async () => {
+        const listed = `${lab.directory}/52:54:00:12:34:56`;
+        const firmware = message(
+          1,
+          UUID,
+          iaNa(7),
+          opt(16, `00000157 000a ${ascii("HTTPClient")}`),
+        );
+        const bootUrl = async () => {
+          const relay = relayed(firmware, {
+            link: "2001:db8:1:2::2",
+            peer: PEER,
+          });
+          const { lines } = await ask(relay, "2001:db8:1:2::1");
+          return lines.at(-1);
+        };
+        assertEquals(await bootUrl(), "  7 ff");
+        await Deno.mkdir(listed);
+        assertEquals(
+          await bootUrl(),
+          "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
+        );
+        await Deno.remove(listed);
+        assertEquals(await bootUrl(), "  7 ff");
+      },
+    );
+
+    await t.step(
+      "addresses that come later are listened at, every link-local one too",
+      async () => {
+        await router.ip("addr add 2001:db8:1:2::7/64 dev lan nodad");
+        await router.ip("addr add fe80::7/64 dev lan nodad");
+        await pause(1000);
+        for (
+          const to of [
+            "2001:db8:1:2::7",
+            "fe80::7%up0",
+            `${linkLocal}%up0`,
+            "2001:db8:1:2::1",
+          ]
+        ) {
+          const { lines } = await ask(throughRelay("2001:db8:7:8::1"), to);
+          assertMatch(lines[0]!, /^relay 13/, to);
+        }
+        assertEquals(daemon.count("waiting"), 0);
+        // One that fails duplicate address detection stops nothing.
+        await relay.ip("addr add fe80::8/64 dev up0 nodad");
+        await router.ip("addr add fe80::8/64 dev lan");
+        await pause(2500);
+        const { lines } = await ask(
+          throughRelay("2001:db8:7:8::1"),
+          "2001:db8:1:2::1",
+        );
+        assertMatch(lines[0]!, /^relay 13/);
+        assertEquals(daemon.count("waiting"), 0);
+      },
+    );
+
+    await t.step(
+      "another MAC makes another server, and no false alarm",
+      async () => {
+        await router.ip("link set lan address 02:00:00:00:77:01");
+        await daemon.logs(
+          "serving",
+          (line) => line.mac === "02:00:00:00:77:01",
+        );
+        assertEquals(
+          daemon.log.filter((line) => line.level === "error"),
+          [],
+        );
+      },
+    );
+  },
 });

@@ -1,12 +1,11 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { launchDaemon, runDaemon, startDaemon } from "../../support/daemon.ts";
 import { type Host, Lab, missing, pause } from "../../support/lab.ts";
 import { dhclient } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
 
 const lacks = missing("tests of the daemon's life", "dhclient");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const OPTIONS = ["--interface=lan", `--base-address=${BASE}`];
 
@@ -19,172 +18,185 @@ async function clientGetsAddress(lab: Lab, client: Host): Promise<void> {
   await program.stop();
 }
 
-describe("life", () => {
-  suite(
-    "an interface may be absent at the start, go down and come back",
-    async () => {
-      await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      const daemon = await launchDaemon(router, ...OPTIONS);
-      await daemon.logs("waiting");
-      await lab.cable(router, "lan", client, "eth0");
-      await router.linkLocal("lan");
-      const usable = performance.now();
-      await daemon.logs("serving");
-      assertLess(performance.now() - usable, 1000);
-      await clientGetsAddress(lab, client);
+Deno.test({
+  name: "life",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "an interface may be absent at the start, go down and come back",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        const client = await lab.host("client");
+        const daemon = await launchDaemon(router, ...OPTIONS);
+        await daemon.logs("waiting");
+        await lab.cable(router, "lan", client, "eth0");
+        await router.linkLocal("lan");
+        const usable = performance.now();
+        await daemon.logs("serving");
+        assertLess(performance.now() - usable, 1000);
+        await clientGetsAddress(lab, client);
 
-      await router.ip("link set lan down");
-      await pause(600);
-      assertEquals(daemon.count("waiting"), 2);
-      await router.ip("link set lan up");
-      await router.linkLocal("lan");
-      await clientGetsAddress(lab, client);
-      assertEquals(daemon.count("serving"), 2);
-      assertEquals(await daemon.stop(), 0);
-    },
-  );
+        await router.ip("link set lan down");
+        await pause(600);
+        assertEquals(daemon.count("waiting"), 2);
+        await router.ip("link set lan up");
+        await router.linkLocal("lan");
+        await clientGetsAddress(lab, client);
+        assertEquals(daemon.count("serving"), 2);
+        assertEquals(await daemon.stop(), 0);
+      },
+    );
 
-  suite("an address that comes later is served to relays", async () => {
-    await using lab = new Lab();
-    const { router } = await lab.pair();
-    await startDaemon(router, ...OPTIONS);
-    const bound = async () => {
-      const { stdout } = await router.run(["ss", "-ulnH"]);
-      return stdout.includes("[2001:db8:1:2::1]:547");
-    };
-    assertEquals(await bound(), false);
-    await router.ip("addr add 2001:db8:1:2::1/64 dev lan");
-    await router.run(["sleep", "3"]); // duplicate address detection
-    assertEquals(await bound(), true);
-    await router.ip("addr del 2001:db8:1:2::1/64 dev lan");
-    await pause(600);
-    assertEquals(await bound(), false);
-  });
+    await t.step(
+      "an address that comes later is served to relays",
+      async () => {
+        await using lab = new Lab();
+        const { router } = await lab.pair();
+        await startDaemon(router, ...OPTIONS);
+        const bound = async () => {
+          const { stdout } = await router.run(["ss", "-ulnH"]);
+          return stdout.includes("[2001:db8:1:2::1]:547");
+        };
+        assertEquals(await bound(), false);
+        await router.ip("addr add 2001:db8:1:2::1/64 dev lan");
+        await router.run(["sleep", "3"]); // duplicate address detection
+        assertEquals(await bound(), true);
+        await router.ip("addr del 2001:db8:1:2::1/64 dev lan");
+        await pause(600);
+        assertEquals(await bound(), false);
+      },
+    );
 
-  suite(
-    "a port in use: one line that says what to do, and exit code 1",
-    async () => {
-      await using lab = new Lab();
-      const { router } = await lab.pair();
-      await router.linkLocal("lan");
-      const first = await startDaemon(router, ...OPTIONS);
-      const second = await runDaemon(router, ...OPTIONS);
-      assertEquals(second.code, 1);
-      const lines = second.stderr.trim().split("\n").filter((line) =>
-        !line.startsWith("{")
-      );
-      assertEquals(lines.length, 1, second.stderr);
-      assertMatch(lines[0]!, /UDP port 547 on lan is taken.*odhcpd.*dnsmasq/);
+    await t.step(
+      "a port in use: one line that says what to do, and exit code 1",
+      async () => {
+        await using lab = new Lab();
+        const { router } = await lab.pair();
+        await router.linkLocal("lan");
+        const first = await startDaemon(router, ...OPTIONS);
+        const second = await runDaemon(router, ...OPTIONS);
+        assertEquals(second.code, 1);
+        const lines = second.stderr.trim().split("\n").filter((line) =>
+          !line.startsWith("{")
+        );
+        assertEquals(lines.length, 1, second.stderr);
+        assertMatch(lines[0]!, /UDP port 547 on lan is taken.*odhcpd.*dnsmasq/);
 
-      const checked = await runDaemon(router, "check", ...OPTIONS);
-      assertEquals(checked.code, 0, checked.stdout);
-      assertMatch(checked.stdout, /^warning: UDP port 547 .*is taken/m);
-      await first.stop();
-      const free = await runDaemon(router, "-check", ...OPTIONS);
-      assertEquals(free.code, 0);
-      assertMatch(free.stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
-      assertMatch(
-        free.stdout,
-        /^firewall: let UDP port 547, .* TCP port 6315 in on lan$/m,
-      );
-      const absent = await runDaemon(
-        router,
-        "check",
-        "-interface",
-        "wan",
-        OPTIONS[1]!,
-      );
-      assertEquals(absent.code, 1);
-      assertMatch(absent.stdout, /^problem: wan is absent/m);
-    },
-  );
+        const checked = await runDaemon(router, "check", ...OPTIONS);
+        assertEquals(checked.code, 0, checked.stdout);
+        assertMatch(checked.stdout, /^warning: UDP port 547 .*is taken/m);
+        await first.stop();
+        const free = await runDaemon(router, "-check", ...OPTIONS);
+        assertEquals(free.code, 0);
+        assertMatch(free.stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
+        assertMatch(
+          free.stdout,
+          /^firewall: let UDP port 547, .* TCP port 6315 in on lan$/m,
+        );
+        const absent = await runDaemon(
+          router,
+          "check",
+          "-interface",
+          "wan",
+          OPTIONS[1]!,
+        );
+        assertEquals(absent.code, 1);
+        assertMatch(absent.stdout, /^problem: wan is absent/m);
+      },
+    );
 
-  suite(
-    "without --interface, the one with an address in the base prefix",
-    async () => {
-      await using lab = new Lab();
-      const { router, client } = await lab.pair();
-      await lab.cable(router, "other", client, "eth1");
-      await router.linkLocal("lan");
-      const none = await runDaemon(router, OPTIONS[1]!);
-      assertEquals(none.code, 2);
-      assertMatch(none.stderr, /--interface is required: no interface has/);
-      await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
-      const daemon = await startDaemon(router, OPTIONS[1]!);
-      assertEquals((await daemon.logs("serving")).interface, "lan");
-      await router.ip("addr add 2001:db8:1:2::2/64 dev other nodad");
-      const two = await runDaemon(router, "check", OPTIONS[1]!);
-      assertEquals(two.code, 2);
-      assertMatch(
-        two.stderr,
-        /--interface is required: lan and other all have/,
-      );
-    },
-  );
+    await t.step(
+      "without --interface, the one with an address in the base prefix",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await lab.pair();
+        await lab.cable(router, "other", client, "eth1");
+        await router.linkLocal("lan");
+        const none = await runDaemon(router, OPTIONS[1]!);
+        assertEquals(none.code, 2);
+        assertMatch(none.stderr, /--interface is required: no interface has/);
+        await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
+        const daemon = await startDaemon(router, OPTIONS[1]!);
+        assertEquals((await daemon.logs("serving")).interface, "lan");
+        await router.ip("addr add 2001:db8:1:2::2/64 dev other nodad");
+        const two = await runDaemon(router, "check", OPTIONS[1]!);
+        assertEquals(two.code, 2);
+        assertMatch(
+          two.stderr,
+          /--interface is required: lan and other all have/,
+        );
+      },
+    );
 
-  suite(
-    "an address of its own that drops TCP is told of, with the cure",
-    async () => {
-      await using lab = new Lab();
-      const { router } = await lab.pair();
-      await router.linkLocal("lan");
-      await router.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
-      await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
-      await router.ip("addr add 2001:db8:1:2::/64 dev lan nodad");
-      const template = (field: string) =>
-        `--http-boot-url-template=http://[{{.${field}}}]:6315/`;
-      const bad = await startDaemon(
-        router,
-        ...OPTIONS,
-        template("BaseAddress"),
-      );
-      const { message } = await bad.logs("unreachable");
-      assertMatch(message, /anycast address.*\{\{\.BootAddress\}\}/);
-      const checked = await runDaemon(
-        router,
-        "check",
-        ...OPTIONS,
-        template("BaseAddress"),
-      );
-      assertMatch(checked.stdout, /^warning: TCP to \[2001:db8:1:2::\]:6315/m);
-      const good = await runDaemon(
-        router,
-        "check",
-        ...OPTIONS,
-        template("BootAddress"),
-      );
-      assertEquals(/dropped by this host/.test(good.stdout), false);
-    },
-  );
+    await t.step(
+      "an address of its own that drops TCP is told of, with the cure",
+      async () => {
+        await using lab = new Lab();
+        const { router } = await lab.pair();
+        await router.linkLocal("lan");
+        await router.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
+        await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
+        await router.ip("addr add 2001:db8:1:2::/64 dev lan nodad");
+        const template = (field: string) =>
+          `--http-boot-url-template=http://[{{.${field}}}]:6315/`;
+        const bad = await startDaemon(
+          router,
+          ...OPTIONS,
+          template("BaseAddress"),
+        );
+        const { message } = await bad.logs("unreachable");
+        assertMatch(message, /anycast address.*\{\{\.BootAddress\}\}/);
+        const checked = await runDaemon(
+          router,
+          "check",
+          ...OPTIONS,
+          template("BaseAddress"),
+        );
+        assertMatch(
+          checked.stdout,
+          /^warning: TCP to \[2001:db8:1:2::\]:6315/m,
+        );
+        const good = await runDaemon(
+          router,
+          "check",
+          ...OPTIONS,
+          template("BootAddress"),
+        );
+        assertEquals(/dropped by this host/.test(good.stdout), false);
+      },
+    );
 
-  suite("SIGTERM and SIGINT: it says what it did and ends with 0", async () => {
-    await using lab = new Lab();
-    const { router, client } = await lab.pair();
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      const daemon = await startDaemon(router, ...OPTIONS);
-      await clientGetsAddress(lab, client);
-      daemon.program.kill(signal);
-      assertEquals(await daemon.program.ended(), 0);
-      assertEquals((await daemon.logs("stopped")).dropped, undefined);
-    }
-  });
+    await t.step(
+      "SIGTERM and SIGINT: it says what it did and ends with 0",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await lab.pair();
+        for (const signal of ["SIGTERM", "SIGINT"] as const) {
+          const daemon = await startDaemon(router, ...OPTIONS);
+          await clientGetsAddress(lab, client);
+          daemon.program.kill(signal);
+          assertEquals(await daemon.program.ended(), 0);
+          assertEquals((await daemon.logs("stopped")).dropped, undefined);
+        }
+      },
+    );
 
-  suite(
-    "an unprivileged user is told which capability is missing",
-    async () => {
-      await using lab = new Lab();
-      const { router } = await lab.pair();
-      await router.linkLocal("lan");
-      const program = router.start([
-        "setpriv",
-        "--bounding-set=-net_bind_service",
-        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-        ...OPTIONS,
-      ]);
-      assertEquals(await program.ended(), 1);
-      assertMatch(program.output, /CAP_NET_BIND_SERVICE/);
-    },
-  );
+    await t.step(
+      "an unprivileged user is told which capability is missing",
+      async () => {
+        await using lab = new Lab();
+        const { router } = await lab.pair();
+        await router.linkLocal("lan");
+        const program = router.start([
+          "setpriv",
+          "--bounding-set=-net_bind_service",
+          ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+          ...OPTIONS,
+        ]);
+        assertEquals(await program.ended(), 1);
+        assertMatch(program.output, /CAP_NET_BIND_SERVICE/);
+      },
+    );
+  },
 });

@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../../support/daemon.ts";
 import { eventually, Lab, missing, pause } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
 const lacks = missing("tests of load", "perfdhcp", "tc");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const OPTIONS = [
   "--interface=lan",
@@ -29,91 +28,98 @@ function probe(
   ];
 }
 
-describe("load", () => {
-  suite("10,000 clients of perfdhcp, and no drop", async () => {
-    await using lab = new Lab();
-    const { router, client } = await lab.pair();
-    await client.linkLocal("eth0");
-    await startDaemon(router, ...OPTIONS);
-    // What else the machine does may cost a datagram: once of three times there
-    // is none lost, or the daemon loses them.
-    let stdout = "";
-    const of = (name: string) =>
-      [...stdout.matchAll(new RegExp(`^${name}: (\\d+)`, "gm"))].map((match) =>
-        Number(match[1])
-      );
-    for (let round = 0; round < 3; round++) {
-      ({ stdout } = await client.run(
-        "perfdhcp -6 -l eth0 -R 10000 -r 2000 -n 10000 -W 1000000 -s 7 ff02::1:2"
-          .split(" "),
-        { mayFail: true, seconds: 60 },
-      ));
-      if (String(of("drops")) === "0,0") break;
-    }
-    assertEquals(of("drops"), [0, 0], stdout);
-    // It may begin another exchange or two before it sees that it is done.
-    const [solicits, requests] = of("sent packets");
-    assert(solicits! >= 10000 && requests! >= 10000, stdout);
-  });
-
-  suite("no answer carries another's octets through a slow link", async () => {
-    await using lab = new Lab();
-    const { router, client } = await lab.pair();
-    await client.linkLocal("eth0");
-    await router.run([
-      ..."tc qdisc add dev lan root tbf rate 4mbit burst 4kb limit 300kb"
-        .split(" "),
-    ]);
-    await startDaemon(router, ...OPTIONS);
-    const program = client.start(probe("eth0", 3000, 0));
-    await program.ended();
-    const summary = JSON.parse(program.output.trim().split("\n").at(-1)!);
-    assertEquals(summary.wrong, 0, program.output);
-    // The kernel's queues are short: some are lost, but none is another's.
-    assert(summary.answered > 500, program.output);
-    assertEquals(summary.distinct, summary.answered, program.output);
-  });
-
-  suite(
-    "an interface deleted and made anew under load is served within a second",
-    async () => {
+Deno.test({
+  name: "load",
+  ignore,
+  fn: async (t) => {
+    await t.step("10,000 clients of perfdhcp, and no drop", async () => {
       await using lab = new Lab();
-      const router = await lab.host("router");
-      const client = await lab.host("client");
-      const loader = await lab.host("loader");
-      const network = await lab.network(
-        "switch",
-        [router, "lan"],
-        [client, "eth0"],
-        [loader, "eth0"],
-      );
+      const { router, client } = await lab.pair();
       await client.linkLocal("eth0");
-      await loader.linkLocal("eth0");
-      const daemon = await startDaemon(router, ...OPTIONS);
-      loader.start([
-        ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 25 ff02::1:2".split(" "),
-      ]);
-      const answers = client.start(probe("eth0", 600, 20));
-      await answers.says(/"time"/);
-      for (let round = 0; round < 2; round++) {
-        await router.ip("link delete lan");
-        await daemon.logs("waiting");
-        await pause(300);
-        await lab.plug(network, 0, router, "lan");
-        await router.linkLocal("lan");
-        const usable = Date.now();
-        const delay = await eventually(
-          "an answer after the interface is back",
-          () => times(answers.output).find((time) => time >= usable),
-        ) - usable;
-        assertLess(delay, 1000);
+      await startDaemon(router, ...OPTIONS);
+      // What else the machine does may cost a datagram: once of three times there
+      // is none lost, or the daemon loses them.
+      let stdout = "";
+      const of = (name: string) =>
+        [...stdout.matchAll(new RegExp(`^${name}: (\\d+)`, "gm"))].map((
+          match,
+        ) => Number(match[1]));
+      for (let round = 0; round < 3; round++) {
+        ({ stdout } = await client.run(
+          "perfdhcp -6 -l eth0 -R 10000 -r 2000 -n 10000 -W 1000000 -s 7 ff02::1:2"
+            .split(" "),
+          { mayFail: true, seconds: 60 },
+        ));
+        if (String(of("drops")) === "0,0") break;
       }
-      assert(daemon.count("serving") >= 3);
-      const indexes = daemon.log.filter((line) => line.event === "serving")
-        .map((line) => line.index);
-      assertEquals(new Set(indexes).size, 3, "each is another interface");
-    },
-  );
+      assertEquals(of("drops"), [0, 0], stdout);
+      // It may begin another exchange or two before it sees that it is done.
+      const [solicits, requests] = of("sent packets");
+      assert(solicits! >= 10000 && requests! >= 10000, stdout);
+    });
+
+    await t.step(
+      "no answer carries another's octets through a slow link",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await lab.pair();
+        await client.linkLocal("eth0");
+        await router.run([
+          ..."tc qdisc add dev lan root tbf rate 4mbit burst 4kb limit 300kb"
+            .split(" "),
+        ]);
+        await startDaemon(router, ...OPTIONS);
+        const program = client.start(probe("eth0", 3000, 0));
+        await program.ended();
+        const summary = JSON.parse(program.output.trim().split("\n").at(-1)!);
+        assertEquals(summary.wrong, 0, program.output);
+        // The kernel's queues are short: some are lost, but none is another's.
+        assert(summary.answered > 500, program.output);
+        assertEquals(summary.distinct, summary.answered, program.output);
+      },
+    );
+
+    await t.step(
+      "an interface deleted and made anew under load is served within a second",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        const client = await lab.host("client");
+        const loader = await lab.host("loader");
+        const network = await lab.network(
+          "switch",
+          [router, "lan"],
+          [client, "eth0"],
+          [loader, "eth0"],
+        );
+        await client.linkLocal("eth0");
+        await loader.linkLocal("eth0");
+        const daemon = await startDaemon(router, ...OPTIONS);
+        loader.start([
+          ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 25 ff02::1:2".split(" "),
+        ]);
+        const answers = client.start(probe("eth0", 600, 20));
+        await answers.says(/"time"/);
+        for (let round = 0; round < 2; round++) {
+          await router.ip("link delete lan");
+          await daemon.logs("waiting");
+          await pause(300);
+          await lab.plug(network, 0, router, "lan");
+          await router.linkLocal("lan");
+          const usable = Date.now();
+          const delay = await eventually(
+            "an answer after the interface is back",
+            () => times(answers.output).find((time) => time >= usable),
+          ) - usable;
+          assertLess(delay, 1000);
+        }
+        assert(daemon.count("serving") >= 3);
+        const indexes = daemon.log.filter((line) => line.event === "serving")
+          .map((line) => line.index);
+        assertEquals(new Set(indexes).size, 3, "each is another interface");
+      },
+    );
+  },
 });
 
 function times(output: string): number[] {

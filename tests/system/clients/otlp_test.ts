@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../../support/daemon.ts";
 import {
   eventually,
@@ -16,7 +15,7 @@ import {
 import { BASE } from "../../support/expect.ts";
 
 const lacks = missing("tests of OTLP", "tcpdump", "tshark");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const PORT = 4318;
 const MACHINES = 200;
@@ -64,97 +63,107 @@ async function machinesAsk(client: Host): Promise<void> {
   assertEquals({ answered, wrong }, { answered: MACHINES, wrong: 0 });
 }
 
-describe("a collector", () => {
-  suite("has every event and the metrics, though it was away", async () => {
-    await using lab = new Lab();
-    const { router, client } = await lab.pair();
-    await client.linkLocal("eth0");
-    const first = await startCollector(router);
-    const daemon = await startDaemon(
-      router,
-      "--interface=lan",
-      `--base-address=${BASE}`,
-      `--otlp-endpoint=http://[::1]:${PORT}`,
-      "--log-level=info",
-    );
-    let count = MACHINES * EVENTS_OF_NEW.length;
-    await machinesAsk(client);
-    await eventually("first events", () => eventsOf(first).length === count);
+Deno.test({
+  name: "a collector",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "has every event and the metrics, though it was away",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await lab.pair();
+        await client.linkLocal("eth0");
+        const first = await startCollector(router);
+        const daemon = await startDaemon(
+          router,
+          "--interface=lan",
+          `--base-address=${BASE}`,
+          `--otlp-endpoint=http://[::1]:${PORT}`,
+          "--log-level=info",
+        );
+        let count = MACHINES * EVENTS_OF_NEW.length;
+        await machinesAsk(client);
+        await eventually(
+          "first events",
+          () => eventsOf(first).length === count,
+        );
 
-    first.kill("SIGKILL");
-    await first.ended();
-    count += MACHINES;
-    await machinesAsk(client);
-    await daemon.logs("collector_away");
-    const second = await startCollector(router);
-    await daemon.logs("collector_back", undefined, 60);
-    await eventually(
-      "the events of meanwhile",
-      () => eventsOf(first, second).length === count,
-      60,
-    );
+        first.kill("SIGKILL");
+        await first.ended();
+        count += MACHINES;
+        await machinesAsk(client);
+        await daemon.logs("collector_away");
+        const second = await startCollector(router);
+        await daemon.logs("collector_back", undefined, 60);
+        await eventually(
+          "the events of meanwhile",
+          () => eventsOf(first, second).length === count,
+          60,
+        );
 
-    count += MACHINES;
-    await machinesAsk(client);
-    assertEquals(await daemon.stop(), 0);
-    await eventually(
-      "the last events",
-      () => eventsOf(first, second).length === count,
-      5,
-    );
+        count += MACHINES;
+        await machinesAsk(client);
+        assertEquals(await daemon.stop(), 0);
+        await eventually(
+          "the last events",
+          () => eventsOf(first, second).length === count,
+          5,
+        );
 
-    const events = eventsOf(first, second);
-    const runs = new Set<string>();
-    events.forEach(({ attributes }, index) => {
-      const [run, number] = String(attributes["log.record.uid"]).split("-");
-      runs.add(run!);
-      assertEquals(Number(number), index + 1);
-    });
-    assertEquals(runs.size, 1);
-    const ofOne = events.filter(({ attributes }) =>
-      attributes.mac === "02:00:00:00:00:07"
-    );
-    assertEquals(
-      ofOne.map(({ eventName, attributes }) => [
-        eventName,
-        attributes.repeat_event,
-        attributes.ipv6_address,
-      ]),
-      [...EVENTS_OF_NEW, "os_init", "os_init"].map((event, index) => [
-        event,
-        index >= EVENTS_OF_NEW.length,
-        "2001:db8:1:2:0:200:0:7",
-      ]),
-    );
+        const events = eventsOf(first, second);
+        const runs = new Set<string>();
+        events.forEach(({ attributes }, index) => {
+          const [run, number] = String(attributes["log.record.uid"]).split("-");
+          runs.add(run!);
+          assertEquals(Number(number), index + 1);
+        });
+        assertEquals(runs.size, 1);
+        const ofOne = events.filter(({ attributes }) =>
+          attributes.mac === "02:00:00:00:00:07"
+        );
+        assertEquals(
+          ofOne.map(({ eventName, attributes }) => [
+            eventName,
+            attributes.repeat_event,
+            attributes.ipv6_address,
+          ]),
+          [...EVENTS_OF_NEW, "os_init", "os_init"].map((event, index) => [
+            event,
+            index >= EVENTS_OF_NEW.length,
+            "2001:db8:1:2:0:200:0:7",
+          ]),
+        );
 
-    // The collector that came back gets them a while later than the events.
-    const answered = "dhcpv6macd_dhcpv6_answered_total";
-    const { resource, items } = await eventually("the metrics", () => {
-      const json = taken(second, "/v1/metrics").at(-1);
-      const metrics = json === undefined ? undefined : readMetrics(json);
-      const isLast = metrics?.items.get(answered)?.some(({ value }) =>
-        value === 3 * MACHINES
-      );
-      return isLast ? metrics : undefined;
-    }, 60);
-    assertEquals([resource["service.instance.id"]], [...runs]);
-    assertEquals(resource["network.interface.name"], "lan");
-    const valueOf = (name: string, label: string, value: string) =>
-      items.get(name)?.find(({ attributes }) => attributes[label] === value)
-        ?.value;
-    assertEquals(
-      valueOf(answered, "type", "solicit"),
-      3 * MACHINES,
+        // The collector that came back gets them a while later than the events.
+        const answered = "dhcpv6macd_dhcpv6_answered_total";
+        const { resource, items } = await eventually("the metrics", () => {
+          const json = taken(second, "/v1/metrics").at(-1);
+          const metrics = json === undefined ? undefined : readMetrics(json);
+          const isLast = metrics?.items.get(answered)?.some(({ value }) =>
+            value === 3 * MACHINES
+          );
+          return isLast ? metrics : undefined;
+        }, 60);
+        assertEquals([resource["service.instance.id"]], [...runs]);
+        assertEquals(resource["network.interface.name"], "lan");
+        const valueOf = (name: string, label: string, value: string) =>
+          items.get(name)?.find(({ attributes }) => attributes[label] === value)
+            ?.value;
+        assertEquals(
+          valueOf(answered, "type", "solicit"),
+          3 * MACHINES,
+        );
+        assertEquals(
+          valueOf("dhcpv6macd_otlp_events_total", "outcome", "lost"),
+          0,
+        );
+        assertEquals(
+          items.get("dhcpv6macd_dhcpv6_answer_duration_seconds")?.[0]?.value,
+          3 * MACHINES,
+        );
+        assertEquals(daemon.count("collector_away"), 1);
+        assertEquals(daemon.count("events_lost"), 0);
+      },
     );
-    assertEquals(
-      valueOf("dhcpv6macd_otlp_events_total", "outcome", "lost"),
-      0,
-    );
-    assertEquals(
-      items.get("dhcpv6macd_dhcpv6_answer_duration_seconds")?.[0]?.value,
-      3 * MACHINES,
-    );
-    assertEquals(daemon.count("collector_away"), 1);
-    assertEquals(daemon.count("events_lost"), 0);
-  });
+  },
 });

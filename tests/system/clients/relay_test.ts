@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../../support/daemon.ts";
 import { type Host, Lab, missing, wrongAnswers } from "../../support/lab.ts";
 import {
@@ -20,7 +19,7 @@ const lacks = missing(
   "tcpdump",
   "tshark",
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** A client, a relay and a router in a row: `eth0 - near, wan - lan`. */
 async function row(lab: Lab) {
@@ -71,81 +70,32 @@ async function addressThroughRelay(
   assertEquals(await wrongAnswers(capture), []);
 }
 
-describe("relays", () => {
-  suite(
-    "dhcrelay, by unicast, of a client whose DUID holds no MAC",
-    async () => {
+Deno.test({
+  name: "relays",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "dhcrelay, by unicast, of a client whose DUID holds no MAC",
+      async () => {
+        await using lab = new Lab();
+        const hosts = await row(lab);
+        hosts.relay.start([
+          "dhcrelay",
+          "-6",
+          "-d",
+          "-l",
+          "near",
+          "-u",
+          "2001:db8:1:2::1%wan",
+        ]);
+        await addressThroughRelay(lab, hosts, networkd, "eui64");
+      },
+    );
+
+    await t.step("dhcrelay, by ff02::1:2, with Interface-ID", async () => {
       await using lab = new Lab();
       const hosts = await row(lab);
       hosts.relay.start([
-        "dhcrelay",
-        "-6",
-        "-d",
-        "-l",
-        "near",
-        "-u",
-        "2001:db8:1:2::1%wan",
-      ]);
-      await addressThroughRelay(lab, hosts, networkd, "eui64");
-    },
-  );
-
-  suite("dhcrelay, by ff02::1:2, with Interface-ID", async () => {
-    await using lab = new Lab();
-    const hosts = await row(lab);
-    hosts.relay.start([
-      "dhcrelay",
-      "-6",
-      "-d",
-      "-I",
-      "-l",
-      "near",
-      "-u",
-      "ff02::1:2%wan",
-    ]);
-    await addressThroughRelay(lab, hosts, networkd, "eui64");
-  });
-
-  suite(
-    "dnsmasq, with option 79, of a client that tells its MAC nowhere",
-    async () => {
-      await using lab = new Lab();
-      const hosts = await row(lab);
-      // Neither its link-local address nor its DUID is made from the MAC.
-      await hosts.client.ip("link set eth0 addrgenmode none");
-      await hosts.client.ip("addr flush dev eth0");
-      await hosts.client.ip("addr add fe80::1234/64 dev eth0 nodad");
-      hosts.relay.start([
-        "dnsmasq",
-        "--no-daemon",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--interface=near",
-        "--interface=wan",
-        "--dhcp-relay=2001:db8:7:8::1,2001:db8:1:2::1",
-      ]);
-      await addressThroughRelay(lab, hosts, uuidClient, "relay");
-    },
-  );
-
-  suite("dhcrelay behind dhcrelay", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    const relays = [await lab.host("r1"), await lab.host("r2")];
-    const client = await lab.host("client");
-    await lab.cable(router, "lan", relays[0]!, "wan");
-    await lab.cable(relays[0]!, "near", relays[1]!, "wan");
-    await lab.cable(relays[1]!, "near", client, "eth0");
-    await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
-    await relays[0]!.ip("addr add 2001:db8:1:2::2/64 dev wan nodad");
-    await relays[0]!.ip("addr add 2001:db8:5:5::1/64 dev near nodad");
-    await relays[1]!.ip("addr add 2001:db8:5:5::2/64 dev wan nodad");
-    await relays[1]!.ip("addr add 2001:db8:7:8::1/64 dev near nodad");
-    for (const relay of relays) {
-      await relay.linkLocal("near");
-      await relay.linkLocal("wan");
-      relay.start([
         "dhcrelay",
         "-6",
         "-d",
@@ -155,22 +105,75 @@ describe("relays", () => {
         "-u",
         "ff02::1:2%wan",
       ]);
-    }
-    await client.linkLocal("eth0");
-    const daemon = await startDaemon(
-      router,
-      "--interface=lan",
-      `--base-address=${BASE}`,
-      `--base-address=${FAR}`,
+      await addressThroughRelay(lab, hosts, networkd, "eui64");
+    });
+
+    await t.step(
+      "dnsmasq, with option 79, of a client that tells its MAC nowhere",
+      async () => {
+        await using lab = new Lab();
+        const hosts = await row(lab);
+        // Neither its link-local address nor its DUID is made from the MAC.
+        await hosts.client.ip("link set eth0 addrgenmode none");
+        await hosts.client.ip("addr flush dev eth0");
+        await hosts.client.ip("addr add fe80::1234/64 dev eth0 nodad");
+        hosts.relay.start([
+          "dnsmasq",
+          "--no-daemon",
+          "--conf-file=/dev/null",
+          "--port=0",
+          "--user=root",
+          "--interface=near",
+          "--interface=wan",
+          "--dhcp-relay=2001:db8:7:8::1,2001:db8:1:2::1",
+        ]);
+        await addressThroughRelay(lab, hosts, uuidClient, "relay");
+      },
     );
-    await networkd.start(client, "eth0", lab.directory);
-    await getsAddress(client, "eth0", await derived(client, "eth0", FAR));
-    const packet = await daemon.logs(
-      "packet",
-      (line) => line.type === "solicit",
-    );
-    assertEquals(packet.relays, 2);
-  });
+
+    await t.step("dhcrelay behind dhcrelay", async () => {
+      await using lab = new Lab();
+      const router = await lab.host("router");
+      const relays = [await lab.host("r1"), await lab.host("r2")];
+      const client = await lab.host("client");
+      await lab.cable(router, "lan", relays[0]!, "wan");
+      await lab.cable(relays[0]!, "near", relays[1]!, "wan");
+      await lab.cable(relays[1]!, "near", client, "eth0");
+      await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
+      await relays[0]!.ip("addr add 2001:db8:1:2::2/64 dev wan nodad");
+      await relays[0]!.ip("addr add 2001:db8:5:5::1/64 dev near nodad");
+      await relays[1]!.ip("addr add 2001:db8:5:5::2/64 dev wan nodad");
+      await relays[1]!.ip("addr add 2001:db8:7:8::1/64 dev near nodad");
+      for (const relay of relays) {
+        await relay.linkLocal("near");
+        await relay.linkLocal("wan");
+        relay.start([
+          "dhcrelay",
+          "-6",
+          "-d",
+          "-I",
+          "-l",
+          "near",
+          "-u",
+          "ff02::1:2%wan",
+        ]);
+      }
+      await client.linkLocal("eth0");
+      const daemon = await startDaemon(
+        router,
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        `--base-address=${FAR}`,
+      );
+      await networkd.start(client, "eth0", lab.directory);
+      await getsAddress(client, "eth0", await derived(client, "eth0", FAR));
+      const packet = await daemon.logs(
+        "packet",
+        (line) => line.type === "solicit",
+      );
+      assertEquals(packet.relays, 2);
+    });
+  },
 });
 
 /** dhclient that was given a DUID-UUID. */

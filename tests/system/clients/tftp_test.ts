@@ -1,8 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { BUSYBOX, unpackFromArchive } from "../../../tools/debian.ts";
-import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
-import { type Host, Lab, missing, type Result } from "../../support/lab.ts";
+import { startDaemon } from "../../support/daemon.ts";
+import { Lab, missing, type Result } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
 const MAC = "02:00:5e:00:53:01";
@@ -16,7 +15,7 @@ const lacks = missing(
   "tcpdump",
   "tshark",
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** A way to fetch `path` into the file `to`. */
 type Fetch = (path: string, to: string) => string[];
@@ -80,33 +79,27 @@ async function sha256(path: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
-describe("real TFTP clients", () => {
-  let lab: Lab;
-  let router: Host;
-  let client: Host;
-  let daemon: RunningDaemon;
-  let tiny: string;
-  let small: string;
-  let big: string;
-  let busybox: string;
-  let next = 0;
+Deno.test({
+  name: "real TFTP clients",
+  ignore,
+  fn: async (t) => {
+    await using cleanup = new AsyncDisposableStack();
+    let next = 0;
 
-  beforeAll(async () => {
-    if (lacks.length > 0) return;
-    lab = new Lab();
-    ({ router, client } = await lab.pair());
+    const lab = new Lab();
+    const { router, client } = await lab.pair();
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     await client.ip("addr add 2001:db8:1:2::2/64 dev eth0 nodad");
     await client.linkLocal("eth0");
-    small = `${lab.directory}/small.efi`;
+    const small = `${lab.directory}/small.efi`;
     await Deno.writeFile(small, octets(300_007));
-    tiny = `${lab.directory}/tiny.efi`;
+    const tiny = `${lab.directory}/tiny.efi`;
     await Deno.writeFile(tiny, octets(40_003));
-    big = `${lab.directory}/big.efi`;
+    const big = `${lab.directory}/big.efi`;
     await Deno.writeFile(big, octets(100 * 1024 * 1024 + 1));
     await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
-    busybox = `${lab.directory}/busybox/usr/bin/busybox`;
-    daemon = await startDaemon(
+    const busybox = `${lab.directory}/busybox/usr/bin/busybox`;
+    const daemon = await startDaemon(
       router,
       "--interface=lan",
       `--base-address=${BASE}`,
@@ -115,162 +108,171 @@ describe("real TFTP clients", () => {
       `--ipxe-arm64-efi=${big}`,
       `--ipxe-riscv64-efi=${tiny}`,
     );
-  });
 
-  afterAll(async () => {
-    await lab?.[Symbol.asyncDispose]();
-  });
-
-  /** Fetches a file and compares it with what is served. */
-  async function fetches(
-    fetch: Fetch,
-    name: string,
-    expected: string,
-  ): Promise<void> {
-    const to = `${lab.directory}/got-${next++}`;
-    let result: Result;
-    let tries = 0;
-    do {
-      result = await client.run(fetch(`${MAC}/${name}`, to), {
-        mayFail: true,
-        seconds: 200,
-      });
-      // atftp gives up when the network doubles an OACK: people start it again.
-    } while (result.stderr.includes("unexpected OACK") && ++tries < 5);
-    assertEquals(
-      await sha256(to).catch(() => "nothing"),
-      await sha256(expected),
-      result.stdout + result.stderr,
-    );
-    await Deno.remove(to);
-  }
-
-  for (const blksize of [8, 512, 1228, 1432, 65464]) {
-    suite(
-      `curl, blocks of ${blksize}`,
-      () => fetches(curl(blksize), "ipxe.efi", small),
-    );
-    for (const windowsize of [1, 4, 16, 64]) {
-      suite(
-        `atftp, blocks of ${blksize}, windows of ${windowsize}`,
-        () => fetches(atftp(blksize, windowsize), "ipxe.efi", small),
-      );
-    }
-  }
-
-  suite("tftp-hpa, without options", () => fetches(tftpHpa, "ipxe.efi", small));
-
-  suite("busybox tftp, with a block size", () =>
-    fetches(
-      (path, to) => [
-        busybox,
-        "tftp",
-        "-g",
-        "-b",
-        "1228",
-        "-r",
-        path,
-        "-l",
-        to,
-        SERVER,
-      ],
-      "ipxe.efi",
-      small,
-    ));
-
-  suite(
-    "100 MB in blocks of 512: the block numbers wrap",
-    () => fetches(atftp(512, 16), "ipxe-arm64.efi", big),
-  );
-
-  suite(
-    "100 MB with windows of 64",
-    () => fetches(atftp(1432, 64), "ipxe-arm64.efi", big),
-  );
-
-  suite("the answer comes from the address that was asked", async () => {
-    await router.ip("addr add 2001:db8:1:2::9/64 dev lan nodad");
-    const capture = await lab.capture(client, "eth0", "udp");
-    await fetches(atftp(1432, 4), "ipxe.efi", small);
-    const sources = await capture.read("udp", "ipv6.src");
-    assertEquals(
-      [...new Set(sources.map(([source]) => source))].toSorted(),
-      [SERVER, "2001:db8:1:2::2"],
-    );
-  });
-
-  suite("who is not of the link gets nothing", async () => {
-    await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");
-    await router.ip("-6 route add 2001:db8:77::7/128 dev lan");
-    const to = `${lab.directory}/stranger`;
-    const fetch = (...args: string[]) =>
-      client.run([
-        ...["curl", "-sS", "-g", "--max-time", "3", "-o", to, ...args],
-        `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
-      ], { mayFail: true });
-    const stranger = await fetch("--interface", "2001:db8:77::7");
-    assertEquals(stranger.code, 28, stranger.stderr); // nothing in time
-    assertEquals((await fetch()).code, 0);
-  });
-
-  suite("a path without a MAC, and a write request, get an error", async () => {
-    const to = `${lab.directory}/none`;
-    const missing = await client.run(curl(512)("ipxe.efi", to), {
-      mayFail: true,
+    cleanup.defer(async () => {
+      await lab?.[Symbol.asyncDispose]();
     });
-    assertEquals(missing.code, 68, missing.stderr); // file not found
-    const written = await client.run([
-      "curl",
-      "-sS",
-      "-T",
-      small,
-      `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
-    ], { mayFail: true });
-    assertEquals(written.code, 69, written.stderr); // permission problem
-  });
 
-  suite(
-    "30 clients at once through loss, duplication and reordering",
-    async () => {
-      const proxy = "2001:db8:1:2::3";
-      await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
-      for (let index = 0; index < 30; index++) {
-        const last = (0x80 + index).toString(16);
-        await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
+    /** Fetches a file and compares it with what is served. */
+    async function fetches(
+      fetch: Fetch,
+      name: string,
+      expected: string,
+    ): Promise<void> {
+      const to = `${lab.directory}/got-${next++}`;
+      let result: Result;
+      let tries = 0;
+      do {
+        result = await client.run(fetch(`${MAC}/${name}`, to), {
+          mayFail: true,
+          seconds: 200,
+        });
+        // atftp gives up when the network doubles an OACK: people start it again.
+      } while (result.stderr.includes("unexpected OACK") && ++tries < 5);
+      assertEquals(
+        await sha256(to).catch(() => "nothing"),
+        await sha256(expected),
+        result.stdout + result.stderr,
+      );
+      await Deno.remove(to);
+    }
+
+    for (const blksize of [8, 512, 1228, 1432, 65464]) {
+      await t.step(
+        `curl, blocks of ${blksize}`,
+        () => fetches(curl(blksize), "ipxe.efi", small),
+      );
+      for (const windowsize of [1, 4, 16, 64]) {
+        await t.step(
+          `atftp, blocks of ${blksize}, windows of ${windowsize}`,
+          () => fetches(atftp(blksize, windowsize), "ipxe.efi", small),
+        );
       }
-      const network = client.start([
-        ...Deno.env.get("TEST_DENO")!.split("\n"),
-        `${import.meta.dirname}/../../support/bad_network.ts`,
-        proxy,
-        SERVER,
-        "2001:db8:1:2::80",
-        "30",
-      ]);
-      await network.says(/listening/);
-      await Promise.all(
-        Array.from({ length: 30 }, (_, index) => {
-          const fetch = index % 3 === 0
-            ? curl(1432)
-            : atftp(1432, index % 3 === 1 ? 4 : 16);
-          return fetches(
-            (path, to) =>
-              fetch(path, to).map((word) => word.replace(SERVER, proxy)),
-            "ipxe-riscv64.efi",
-            tiny,
-          );
-        }),
-      );
-      await network.stop();
-      const { passed, lost } = JSON.parse(
-        network.output.trim().split("\n").at(-1)!,
-      );
-      assert(lost > 0.07 * passed, network.output);
-    },
-  );
+    }
 
-  suite("the log tells of machines only when they are real", () => {
-    // The client has neither the MAC's address nor been seen by DHCPv6.
-    assertEquals(daemon.count("serve_ipxe_over_tftp"), 0);
-    assert(daemon.log.length > 0);
-  });
+    await t.step(
+      "tftp-hpa, without options",
+      () => fetches(tftpHpa, "ipxe.efi", small),
+    );
+
+    await t.step("busybox tftp, with a block size", () =>
+      fetches(
+        (path, to) => [
+          busybox,
+          "tftp",
+          "-g",
+          "-b",
+          "1228",
+          "-r",
+          path,
+          "-l",
+          to,
+          SERVER,
+        ],
+        "ipxe.efi",
+        small,
+      ));
+
+    await t.step(
+      "100 MB in blocks of 512: the block numbers wrap",
+      () => fetches(atftp(512, 16), "ipxe-arm64.efi", big),
+    );
+
+    await t.step(
+      "100 MB with windows of 64",
+      () => fetches(atftp(1432, 64), "ipxe-arm64.efi", big),
+    );
+
+    await t.step(
+      "the answer comes from the address that was asked",
+      async () => {
+        await router.ip("addr add 2001:db8:1:2::9/64 dev lan nodad");
+        const capture = await lab.capture(client, "eth0", "udp");
+        await fetches(atftp(1432, 4), "ipxe.efi", small);
+        const sources = await capture.read("udp", "ipv6.src");
+        assertEquals(
+          [...new Set(sources.map(([source]) => source))].toSorted(),
+          [SERVER, "2001:db8:1:2::2"],
+        );
+      },
+    );
+
+    await t.step("who is not of the link gets nothing", async () => {
+      await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");
+      await router.ip("-6 route add 2001:db8:77::7/128 dev lan");
+      const to = `${lab.directory}/stranger`;
+      const fetch = (...args: string[]) =>
+        client.run([
+          ...["curl", "-sS", "-g", "--max-time", "3", "-o", to, ...args],
+          `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
+        ], { mayFail: true });
+      const stranger = await fetch("--interface", "2001:db8:77::7");
+      assertEquals(stranger.code, 28, stranger.stderr); // nothing in time
+      assertEquals((await fetch()).code, 0);
+    });
+
+    await t.step(
+      "a path without a MAC, and a write request, get an error",
+      async () => {
+        const to = `${lab.directory}/none`;
+        const missing = await client.run(curl(512)("ipxe.efi", to), {
+          mayFail: true,
+        });
+        assertEquals(missing.code, 68, missing.stderr); // file not found
+        const written = await client.run([
+          "curl",
+          "-sS",
+          "-T",
+          small,
+          `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
+        ], { mayFail: true });
+        assertEquals(written.code, 69, written.stderr); // permission problem
+      },
+    );
+
+    await t.step(
+      "30 clients at once through loss, duplication and reordering",
+      async () => {
+        const proxy = "2001:db8:1:2::3";
+        await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
+        for (let index = 0; index < 30; index++) {
+          const last = (0x80 + index).toString(16);
+          await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
+        }
+        const network = client.start([
+          ...Deno.env.get("TEST_DENO")!.split("\n"),
+          `${import.meta.dirname}/../../support/bad_network.ts`,
+          proxy,
+          SERVER,
+          "2001:db8:1:2::80",
+          "30",
+        ]);
+        await network.says(/listening/);
+        await Promise.all(
+          Array.from({ length: 30 }, (_, index) => {
+            const fetch = index % 3 === 0
+              ? curl(1432)
+              : atftp(1432, index % 3 === 1 ? 4 : 16);
+            return fetches(
+              (path, to) =>
+                fetch(path, to).map((word) => word.replace(SERVER, proxy)),
+              "ipxe-riscv64.efi",
+              tiny,
+            );
+          }),
+        );
+        await network.stop();
+        const { passed, lost } = JSON.parse(
+          network.output.trim().split("\n").at(-1)!,
+        );
+        assert(lost > 0.07 * passed, network.output);
+      },
+    );
+
+    await t.step("the log tells of machines only when they are real", () => {
+      // The client has neither the MAC's address nor been seen by DHCPv6.
+      assertEquals(daemon.count("serve_ipxe_over_tftp"), 0);
+      assert(daemon.log.length > 0);
+    });
+  },
 });

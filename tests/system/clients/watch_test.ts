@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { startDaemon } from "../../support/daemon.ts";
 import {
   eventually,
@@ -13,7 +12,7 @@ import { dhclient } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
 
 const lacks = missing("watching daemons", "dhclient", "tcpdump", "tshark");
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 const FIRST = "2001:db8:1:2::1";
 const SECOND = "2001:db8:1:2::2";
@@ -54,111 +53,118 @@ async function asks(lab: Lab, client: Host): Promise<void> {
   await program.stop();
 }
 
-describe("watch", () => {
-  suite("two daemons on one link, one of which is started again", async () => {
-    await using lab = new Lab();
-    const router = await lab.host("router");
-    const standby = await lab.host("standby");
-    const admin = await lab.host("admin");
-    const client = await lab.host("client");
-    await lab.network(
-      "switch",
-      [router, "lan"],
-      [standby, "lan"],
-      [admin, "eth0"],
-      [client, "eth0"],
-    );
-    await router.ip(`addr add ${FIRST}/64 dev lan nodad`);
-    await standby.ip(`addr add ${SECOND}/64 dev lan nodad`);
-    await admin.ip("addr add 2001:db8:1:2::9/64 dev eth0 nodad");
-    await client.linkLocal("eth0");
-    const mac = await client.mac("eth0");
-    const names = await lab.file("names", `${mac} alpha\n`);
-    let daemon = await startDaemon(router, ...OPTIONS, `--names=${names}`);
-    await startDaemon(standby, ...OPTIONS, "--preference=10");
+Deno.test({
+  name: "watch",
+  ignore,
+  fn: async (t) => {
+    await t.step(
+      "two daemons on one link, one of which is started again",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("router");
+        const standby = await lab.host("standby");
+        const admin = await lab.host("admin");
+        const client = await lab.host("client");
+        await lab.network(
+          "switch",
+          [router, "lan"],
+          [standby, "lan"],
+          [admin, "eth0"],
+          [client, "eth0"],
+        );
+        await router.ip(`addr add ${FIRST}/64 dev lan nodad`);
+        await standby.ip(`addr add ${SECOND}/64 dev lan nodad`);
+        await admin.ip("addr add 2001:db8:1:2::9/64 dev eth0 nodad");
+        await client.linkLocal("eth0");
+        const mac = await client.mac("eth0");
+        const names = await lab.file("names", `${mac} alpha\n`);
+        let daemon = await startDaemon(router, ...OPTIONS, `--names=${names}`);
+        await startDaemon(standby, ...OPTIONS, "--preference=10");
 
-    const json = admin.start(watchCommand("--json", FIRST, SECOND));
-    const text = admin.start(watchCommand(FIRST, SECOND));
-    await text.says(RegExp(`${FIRST} has seen no machine yet`));
-    await text.says(RegExp(`${SECOND} has seen no machine yet`));
-    await asks(lab, client);
-    const boot = ["init", "jump_to", "os_init"];
-    for (const address of [FIRST, SECOND]) {
-      await eventually(
-        `events of ${address}`,
-        () => eventsOf(json, address).length >= boot.length,
-      );
-      assertEquals(eventsOf(json, address), boot);
-    }
-    const address = await derived(client, "eth0");
-    for (const told of toldBy(json)) {
-      assertEquals([told.mac, told.ipv6_address], [mac, address]);
-      assertEquals(told.kept, undefined);
-    }
-    // Which of the two is heard first, and whether the other is in time to be
-    // joined to it, is chance; that it never is would be none.
-    const both = RegExp(`${FIRST},${SECOND} +${mac} .* operating system`);
-    for (let tries = 0; tries < 5 && !both.test(text.output); tries++) {
-      await asks(lab, client);
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-    assertMatch(text.output, both);
-    // The one that is on standby does not know it, but is told of it too.
-    assertMatch(text.output, RegExp(`${mac}  alpha  ${address}`));
-    assert(!text.output.includes(`${mac}  ${address}`), text.output);
-    assert(!text.output.includes("\x1b"));
+        const json = admin.start(watchCommand("--json", FIRST, SECOND));
+        const text = admin.start(watchCommand(FIRST, SECOND));
+        await text.says(RegExp(`${FIRST} has seen no machine yet`));
+        await text.says(RegExp(`${SECOND} has seen no machine yet`));
+        await asks(lab, client);
+        const boot = ["init", "jump_to", "os_init"];
+        for (const address of [FIRST, SECOND]) {
+          await eventually(
+            `events of ${address}`,
+            () => eventsOf(json, address).length >= boot.length,
+          );
+          assertEquals(eventsOf(json, address), boot);
+        }
+        const address = await derived(client, "eth0");
+        for (const told of toldBy(json)) {
+          assertEquals([told.mac, told.ipv6_address], [mac, address]);
+          assertEquals(told.kept, undefined);
+        }
+        // Which of the two is heard first, and whether the other is in time to be
+        // joined to it, is chance; that it never is would be none.
+        const both = RegExp(`${FIRST},${SECOND} +${mac} .* operating system`);
+        for (let tries = 0; tries < 5 && !both.test(text.output); tries++) {
+          await asks(lab, client);
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+        }
+        assertMatch(text.output, both);
+        // The one that is on standby does not know it, but is told of it too.
+        assertMatch(text.output, RegExp(`${mac}  alpha  ${address}`));
+        assert(!text.output.includes(`${mac}  ${address}`), text.output);
+        assert(!text.output.includes("\x1b"));
 
-    assertEquals(await daemon.stop(), 0);
-    for (const program of [json, text]) {
-      await program.says(RegExp(`${FIRST} is away: `));
-    }
-    daemon = await startDaemon(router, ...OPTIONS);
-    for (const program of [json, text]) {
-      await program.says(RegExp(`${FIRST} is back\n`));
-    }
-    await asks(lab, client);
-    await eventually(
-      "events of the new run",
-      () => eventsOf(json, FIRST).length >= 2 * boot.length,
+        assertEquals(await daemon.stop(), 0);
+        for (const program of [json, text]) {
+          await program.says(RegExp(`${FIRST} is away: `));
+        }
+        daemon = await startDaemon(router, ...OPTIONS);
+        for (const program of [json, text]) {
+          await program.says(RegExp(`${FIRST} is back\n`));
+        }
+        await asks(lab, client);
+        await eventually(
+          "events of the new run",
+          () => eventsOf(json, FIRST).length >= 2 * boot.length,
+        );
+        assertEquals(eventsOf(json, FIRST), [...boot, ...boot]);
+        assertEquals(eventsOf(json, SECOND), boot);
+        const distinct = new Set(
+          toldBy(json).map(({ daemon, event }) =>
+            `${daemon} ${event.event} ${event.timestamp}`
+          ),
+        );
+        assertEquals(distinct.size, toldBy(json).length);
+        assert(!json.output.includes(`${SECOND} is away`), json.output);
+        for (const program of [json, text]) {
+          program.kill("SIGINT");
+          assertEquals(await program.ended(), 0);
+        }
+      },
     );
-    assertEquals(eventsOf(json, FIRST), [...boot, ...boot]);
-    assertEquals(eventsOf(json, SECOND), boot);
-    const distinct = new Set(
-      toldBy(json).map(({ daemon, event }) =>
-        `${daemon} ${event.event} ${event.timestamp}`
-      ),
-    );
-    assertEquals(distinct.size, toldBy(json).length);
-    assert(!json.output.includes(`${SECOND} is away`), json.output);
-    for (const program of [json, text]) {
-      program.kill("SIGINT");
-      assertEquals(await program.ended(), 0);
-    }
-  });
 
-  suite(
-    "a daemon that refuses this host, until it is told not to",
-    async () => {
-      await using lab = new Lab();
-      const { router, client: admin } = await lab.pair();
-      const stranger = "2001:db8:9::9";
-      await router.ip(`addr add ${FIRST}/64 dev lan nodad`);
-      await admin.ip(`addr add ${stranger}/128 dev eth0 nodad`);
-      await router.linkLocal("lan");
-      await router.ip(`route add ${stranger}/128 dev lan`);
-      await admin.ip(`route add ${FIRST}/128 dev eth0 src ${stranger}`);
-      const daemon = await startDaemon(router, ...OPTIONS);
-      const refused = admin.start(watchCommand(FIRST));
-      assertEquals(await refused.ended(), 1);
-      assertMatch(
-        refused.output,
-        /^dhcpv6macd: [^ ]+ cannot be watched: it refuses .*--http-allow .*\n$/,
-      );
-      await daemon.stop();
-      await startDaemon(router, ...OPTIONS, "--http-allow=2001:db8:9::/64");
-      const welcome = admin.start(watchCommand(FIRST));
-      await welcome.says(/has seen no machine yet/);
-      assertEquals(await welcome.stop(), 0);
-    },
-  );
+    await t.step(
+      "a daemon that refuses this host, until it is told not to",
+      async () => {
+        await using lab = new Lab();
+        const { router, client: admin } = await lab.pair();
+        const stranger = "2001:db8:9::9";
+        await router.ip(`addr add ${FIRST}/64 dev lan nodad`);
+        await admin.ip(`addr add ${stranger}/128 dev eth0 nodad`);
+        await router.linkLocal("lan");
+        await router.ip(`route add ${stranger}/128 dev lan`);
+        await admin.ip(`route add ${FIRST}/128 dev eth0 src ${stranger}`);
+        const daemon = await startDaemon(router, ...OPTIONS);
+        const refused = admin.start(watchCommand(FIRST));
+        assertEquals(await refused.ended(), 1);
+        assertMatch(
+          refused.output,
+          /^dhcpv6macd: [^ ]+ cannot be watched: it refuses .*--http-allow .*\n$/,
+        );
+        await daemon.stop();
+        await startDaemon(router, ...OPTIONS, "--http-allow=2001:db8:9::/64");
+        const welcome = admin.start(watchCommand(FIRST));
+        await welcome.says(/has seen no machine yet/);
+        assertEquals(await welcome.stop(), 0);
+      },
+    );
+  },
 });

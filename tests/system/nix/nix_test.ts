@@ -5,16 +5,9 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { Authority } from "../../support/certificates.ts";
 import { runDaemon } from "../../support/daemon.ts";
-import {
-  command,
-  type Host,
-  Lab,
-  missing,
-  type Result,
-} from "../../support/lab.ts";
+import { command, Lab, missing, type Result } from "../../support/lab.ts";
 import { npmBaseRuntime, type Target } from "../../../tools/base_runtime.ts";
 import {
   evaluateAttribute,
@@ -40,7 +33,7 @@ const lacks = missing(
   "python3",
   "systemd-analyze",
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** The base runtime that compiled programs begin with, or why there is none. */
 const denort = Deno.env.get("DENORT_BIN") ??
@@ -52,7 +45,7 @@ if (denort instanceof Error) {
     `\n*** NOT RUN: the build of the Nix package needs DENORT_BIN, the path of a denort: ${denort.message} ***\n`,
   );
 }
-const building = denort instanceof Error ? it.skip : suite;
+const ignoreBuilding = denort instanceof Error || ignore;
 
 /** The words that systemd makes of an ExecStart. */
 function words(line: string, credentials: string): string[] {
@@ -79,9 +72,11 @@ ${lines({ ...serviceConfig, ExecStart: "/bin/true" })}
 `;
 }
 
-describe("Nix", () => {
-  let lab: Lab;
-  let router: Host;
+Deno.test("Nix", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
+  if (lacks.length > 0) return;
+  const lab = new Lab();
+  const { router } = await lab.pair();
 
   async function nix(
     args: readonly string[],
@@ -104,300 +99,362 @@ describe("Nix", () => {
     return stdout;
   }
 
-  beforeAll(async () => {
-    if (lacks.length > 0) return;
-    lab = new Lab();
-    ({ router } = await lab.pair());
-    await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
-    await router.linkLocal("lan");
-    await Authority.create(lab.directory, "cert");
-    await lab.file("names", "02:00:5e:00:53:01 one\n");
-  });
+  await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
+  await router.linkLocal("lan");
+  await Authority.create(lab.directory, "cert");
+  await lab.file("names", "02:00:5e:00:53:01 one\n");
 
-  afterAll(async () => {
+  cleanup.defer(async () => {
     await lab?.[Symbol.asyncDispose]();
   });
 
-  describe("flake", () => {
-    suite("has every output, and all of them evaluate", async () => {
-      await flake("flake check", "--no-build", ROOT);
-      const outputs = JSON.parse(await flake("flake show", "--json", ROOT));
-      const names = (output: string) =>
-        Object.fromEntries(SYSTEMS.map((system) => [
-          system,
-          Object.keys(outputs[output][system]).toSorted(),
-        ]));
-      const each = (...names: string[]) =>
-        Object.fromEntries(SYSTEMS.map((system) => [system, names]));
-      assertEquals(
-        names("packages"),
-        each("default", "dhcpv6macd", "ipxe"),
-      );
-      assertEquals(names("checks"), each("package", "vm"));
-      assertEquals(names("devShells"), each("default"));
-      assertEquals(Object.keys(outputs.formatter).toSorted(), SYSTEMS);
-      assertEquals(Object.keys(outputs.nixosModules), ["default"]);
-      assertEquals(Object.keys(outputs.overlays), ["default"]);
-    });
-
-    suite("makes another iPXE for a certificate bundle", async () => {
-      const made = (args: string) =>
-        flake(
-          "eval",
-          "--raw",
-          `${ROOT}#lib.mkiPXE`,
-          "--apply",
-          `mkiPXE: (mkiPXE { system = "x86_64-linux"; ${args} }).drvPath`,
+  await t.step("flake", async (t) => {
+    await t.step({
+      name: "has every output, and all of them evaluate",
+      ignore,
+      fn: async () => {
+        await flake("flake check", "--no-build", ROOT);
+        const outputs = JSON.parse(await flake("flake show", "--json", ROOT));
+        const names = (output: string) =>
+          Object.fromEntries(SYSTEMS.map((system) => [
+            system,
+            Object.keys(outputs[output][system]).toSorted(),
+          ]));
+        const each = (...names: string[]) =>
+          Object.fromEntries(SYSTEMS.map((system) => [system, names]));
+        assertEquals(
+          names("packages"),
+          each("default", "dhcpv6macd", "ipxe"),
         );
-      const plain = await flake(
-        "eval",
-        "--raw",
-        `${ROOT}#packages.x86_64-linux.ipxe.drvPath`,
-      );
-      assertEquals(await made(""), plain);
-      assertNotEquals(await made('certBundle = "/ca.pem";'), plain);
+        assertEquals(names("checks"), each("package", "vm"));
+        assertEquals(names("devShells"), each("default"));
+        assertEquals(Object.keys(outputs.formatter).toSorted(), SYSTEMS);
+        assertEquals(Object.keys(outputs.nixosModules), ["default"]);
+        assertEquals(Object.keys(outputs.overlays), ["default"]);
+      },
     });
 
-    suite("adds the package to nixpkgs by an overlay", async () => {
-      const raw = (attribute: string, ...more: string[]) =>
-        flake("eval", "--raw", `${ROOT}#${attribute}`, ...more);
-      const pkgs =
-        `import ${NIXPKGS}/packages.nix { system = "x86_64-linux"; }`;
-      const own = await raw("packages.x86_64-linux.dhcpv6macd");
-      const overlaid = await raw(
-        "overlays.default",
-        "--impure",
-        "--apply",
-        `overlay: (overlay (${pkgs}) { }).dhcpv6macd`,
-      );
-      assertEquals(overlaid, own);
-    });
-
-    suite("compiles its own iPXE in, and not that of nixpkgs", async () => {
-      const raw = (attribute: string) =>
-        flake("eval", "--raw", `${ROOT}#packages.x86_64-linux.${attribute}`);
-      assertEquals(await raw("dhcpv6macd.IPXE_BUILDS"), await raw("ipxe"));
-    });
-
-    suite("is used as README says", async () => {
-      const readme = await Deno.readTextFile(`${ROOT}README.md`);
-      const blocks = [...readme.matchAll(/^```nix\n(.*?)^```$/gms)].map(
-        ([, block]) => block!,
-      );
-      assertEquals(blocks.length, 2);
-      const directory = `${lab.directory}/router`;
-      await Deno.mkdir(directory);
-      await Deno.writeTextFile(`${directory}/flake.nix`, blocks[0]!);
-      await Deno.writeTextFile(
-        `${directory}/configuration.nix`,
-        `{ ${blocks[1]} }`,
-      );
-      const start = await flake(
-        "eval",
-        "--raw",
-        ...["--override-input", "dhcpv6macd", ROOT],
-        ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
-        `path:${directory}#nixosConfigurations.router.config.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
-      );
-      assertEquals(words(start, "").slice(1), [
-        "--base-address=2001:db8:123:4567::",
-        "--interface=eth1",
-      ]);
-    });
-
-    suite("has a test of machines whose script is Python", async () => {
-      const vm = `${ROOT}#checks.x86_64-linux.vm`;
-      const script = await lab.file(
-        "script.py",
-        await flake("eval", "--raw", `${vm}.testScript`),
-      );
-      await command(["python3", "-m", "py_compile", script]);
-      const { router, client } = JSON.parse(
-        await flake("eval", "--raw", `${vm}.machines`),
-      );
-      const start: string =
-        router.systemd.services.dhcpv6macd.serviceConfig.ExecStart;
-      assertStringIncludes(
-        start,
-        await flake(
-          "eval",
-          "--raw",
-          `${ROOT}#packages.x86_64-linux.dhcpv6macd`,
-        ),
-      );
-      assertEquals(client.systemd.services, {});
-    });
-  });
-
-  describe("module", () => {
-    suite("has the options that its text declares", async () => {
-      assertEquals(
-        await evaluate("options"),
-        [...ARGUMENT_NAMES.keys(), ...OWN_OPTIONS].toSorted(),
-      );
-    });
-
-    suite("makes units that the daemon and systemd accept", async () => {
-      const sound = await evaluate<Record<string, Made>>("sound");
-      assertEquals(sound["disabled"]!.unit, null);
-      for (const [name, { failed, firewall, unit }] of Object.entries(sound)) {
-        assertEquals(failed, [], name);
-        if (unit === null) continue;
-        const credentials = await Deno.makeTempDir({ dir: lab.directory });
-        for (const one of unit.serviceConfig.LoadCredential ?? []) {
-          const [id, path] = one.split(":") as [string, string];
-          await Deno.copyFile(path, `${credentials}/${id}`);
-        }
-        const [program, ...given] = words(
-          unit.serviceConfig.ExecStart,
-          credentials,
-        );
-        assertMatch(program!, /-dhcpv6macd-[^/]+\/bin\/dhcpv6macd$/);
-        const { code, stdout, stderr } = await runDaemon(
-          router,
-          ...given,
-          "--check",
-        );
-        assertEquals(code, 0, `${name}: ${stdout}${stderr}`);
-        const ports = stdout.split("\n").find((line) =>
-          line.startsWith("firewall:")
-        )!;
-        if ("lan" in firewall) {
-          const portsOf = (pattern: RegExp) =>
-            [...ports.matchAll(pattern)].map((match) => Number(match[1]));
-          const { allowedUDPPorts, allowedTCPPorts } = firewall["lan"];
-          assertEquals(allowedUDPPorts, portsOf(/UDP port ([0-9]+)/g), ports);
-          assertEquals(
-            allowedTCPPorts,
-            portsOf(/(?:TCP port|(?<=TCP port [0-9]+) and) ([0-9]+)/g),
-            ports,
+    await t.step({
+      name: "makes another iPXE for a certificate bundle",
+      ignore,
+      fn: async () => {
+        const made = (args: string) =>
+          flake(
+            "eval",
+            "--raw",
+            `${ROOT}#lib.mkiPXE`,
+            "--apply",
+            `mkiPXE: (mkiPXE { system = "x86_64-linux"; ${args} }).drvPath`,
           );
-        }
-        const file = await lab.file(`${name}.service`, unitFile(unit));
-        await command(["systemd-analyze", "verify", "--man=no", file]);
-        await command([
-          "systemd-analyze",
-          "security",
-          "--offline=yes",
-          `--threshold=${EXPOSURE}`,
-          "--no-pager",
-          file,
-        ]);
-      }
-    });
-
-    suite("hands every option on, as it was given", async () => {
-      const { unit, warnings } = await evaluate<Made>("sound.everything");
-      assertEquals(warnings, []);
-      const args = words(unit!.serviceConfig.ExecStart, "/credentials").slice(
-        1,
-      );
-      assertEquals(
-        [...new Set(args.map((arg) => /^--([a-z0-9-]+)=/.exec(arg)![1]!))]
-          .toSorted(),
-        [...ARGUMENT_NAMES.values()].toSorted(),
-      );
-      for (
-        const arg of [
-          "--mac-sources=eui64,relay",
-          "--allow-mac=02:de:ad:*",
-          "--allow-mac=02:00:5e:00:53:01",
-          "--preference=10",
-          "--tls-key-file=/credentials/tls-key",
-        ]
-      ) assert(args.includes(arg), `${arg}: ${args.join(" ")}`);
-    });
-
-    suite("keeps what systemd would read otherwise", async () => {
-      const { unit } = await evaluate<Made>("sound.netboot");
-      const args = words(unit!.serviceConfig.ExecStart, "/credentials");
-      assert(
-        args.includes(
-          "--http-boot-url-template=http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/a%20b$HOME\"c\"'d'?{{.Payload | urlquery}}",
-        ),
-        args.join("\n"),
-      );
-    });
-
-    suite("opens no port that nobody asked for", async () => {
-      const sound = await evaluate<Record<string, Made>>("sound");
-      for (const name of ["minimal", "tls", "relayed"]) {
-        assertEquals(sound[name]!.firewall, {}, name);
-      }
-      assertEquals(Object.keys(sound["everything"]!.firewall), ["lan"]);
-    });
-
-    suite("lets the daemon into a home only where its files are", async () => {
-      const home = async (name: string) =>
-        (await evaluate<Made>(`sound.${name}`)).unit!.serviceConfig.ProtectHome;
-      assertEquals(await home("minimal"), true);
-      assertEquals(await home("home"), "read-only");
-    });
-
-    suite("compiles a root certificate in", async () => {
-      const program = async (name: string) =>
-        words(
-          (await evaluate<Made>(`sound.${name}`)).unit!.serviceConfig
-            .ExecStart,
-          "",
-        )[0];
-      assertNotEquals(await program("root"), await program("minimal"));
-    });
-
-    suite("knows the names that others gave its options", async () => {
-      const { unit, warnings } = await evaluate<Made>("sound.detsys");
-      assert(
-        warnings.some((warning) =>
-          warning.includes("services.detsys.dhcpv6macd.tlsKeyFile") &&
-          warning.includes("services.dhcpv6macd.tlsKeyFile")
-        ),
-        warnings.join("\n"),
-      );
-      const args = words(unit!.serviceConfig.ExecStart, "/credentials");
-      assert(args.includes("--interface=lan"), args.join(" "));
-      assert(args.includes("--tls-key-file=/credentials/tls-key"));
-    });
-
-    suite("refuses what contradicts, in a sentence", async () => {
-      const made = await evaluate<Record<string, Made>>("contradictory");
-      for (const [name, { failed }] of Object.entries(made)) {
-        assertEquals(failed.length, 1, name);
-        assertMatch(failed[0]!, /^services\.dhcpv6macd\.[a-zA-Z]+ .+/);
-      }
-    });
-
-    suite("refuses values of another type, and unknown options", async () => {
-      for (
-        const [name, option] of [
-          ["preference", "preference"],
-          ["validLifetime", "validLifetime"],
-          ["macSources", "macSources"],
-          ["noSources", "macSources"],
-          ["bootPolicy", "bootPolicy"],
-          ["logLevel", "logLevel"],
-          ["httpListenAddress", "httpListenAddress"],
-          ["tftpListenAddress", "tftpListenAddress"],
-          ["interface", "interface"],
-          ["netbootDirectory", "netbootDirectory"],
-          ["baseAddresses", "baseAddresses"],
-        ] as const
-      ) {
-        const { code, stderr } = await nix(
-          evaluationCommand(lab.directory, `refused.${name}`),
-          { mayFail: true },
+        const plain = await flake(
+          "eval",
+          "--raw",
+          `${ROOT}#packages.x86_64-linux.ipxe.drvPath`,
         );
-        assertNotEquals(code, 0, name);
-        assertMatch(
-          stderr,
-          new RegExp(
-            `option .services\\.dhcpv6macd\\.${option}\\b.*(is not of type|does not exist)`,
+        assertEquals(await made(""), plain);
+        assertNotEquals(await made('certBundle = "/ca.pem";'), plain);
+      },
+    });
+
+    await t.step({
+      name: "adds the package to nixpkgs by an overlay",
+      ignore,
+      fn: async () => {
+        const raw = (attribute: string, ...more: string[]) =>
+          flake("eval", "--raw", `${ROOT}#${attribute}`, ...more);
+        const pkgs =
+          `import ${NIXPKGS}/packages.nix { system = "x86_64-linux"; }`;
+        const own = await raw("packages.x86_64-linux.dhcpv6macd");
+        const overlaid = await raw(
+          "overlays.default",
+          "--impure",
+          "--apply",
+          `overlay: (overlay (${pkgs}) { }).dhcpv6macd`,
+        );
+        assertEquals(overlaid, own);
+      },
+    });
+
+    await t.step({
+      name: "compiles its own iPXE in, and not that of nixpkgs",
+      ignore,
+      fn: async () => {
+        const raw = (attribute: string) =>
+          flake("eval", "--raw", `${ROOT}#packages.x86_64-linux.${attribute}`);
+        assertEquals(await raw("dhcpv6macd.IPXE_BUILDS"), await raw("ipxe"));
+      },
+    });
+
+    await t.step({
+      name: "is used as README says",
+      ignore,
+      fn: async () => {
+        const readme = await Deno.readTextFile(`${ROOT}README.md`);
+        const blocks = [...readme.matchAll(/^```nix\n(.*?)^```$/gms)].map(
+          ([, block]) => block!,
+        );
+        assertEquals(blocks.length, 2);
+        const directory = `${lab.directory}/router`;
+        await Deno.mkdir(directory);
+        await Deno.writeTextFile(`${directory}/flake.nix`, blocks[0]!);
+        await Deno.writeTextFile(
+          `${directory}/configuration.nix`,
+          `{ ${blocks[1]} }`,
+        );
+        const start = await flake(
+          "eval",
+          "--raw",
+          ...["--override-input", "dhcpv6macd", ROOT],
+          ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
+          `path:${directory}#nixosConfigurations.router.config.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
+        );
+        assertEquals(words(start, "").slice(1), [
+          "--base-address=2001:db8:123:4567::",
+          "--interface=eth1",
+        ]);
+      },
+    });
+
+    await t.step({
+      name: "has a test of machines whose script is Python",
+      ignore,
+      fn: async () => {
+        const vm = `${ROOT}#checks.x86_64-linux.vm`;
+        const script = await lab.file(
+          "script.py",
+          await flake("eval", "--raw", `${vm}.testScript`),
+        );
+        await command(["python3", "-m", "py_compile", script]);
+        const { router, client } = JSON.parse(
+          await flake("eval", "--raw", `${vm}.machines`),
+        );
+        const start: string =
+          router.systemd.services.dhcpv6macd.serviceConfig.ExecStart;
+        assertStringIncludes(
+          start,
+          await flake(
+            "eval",
+            "--raw",
+            `${ROOT}#packages.x86_64-linux.dhcpv6macd`,
           ),
         );
-      }
+        assertEquals(client.systemd.services, {});
+      },
     });
   });
 
-  describe("package", () => {
+  await t.step("module", async (t) => {
+    await t.step({
+      name: "has the options that its text declares",
+      ignore,
+      fn: async () => {
+        assertEquals(
+          await evaluate("options"),
+          [...ARGUMENT_NAMES.keys(), ...OWN_OPTIONS].toSorted(),
+        );
+      },
+    });
+
+    await t.step({
+      name: "makes units that the daemon and systemd accept",
+      ignore,
+      fn: async () => {
+        const sound = await evaluate<Record<string, Made>>("sound");
+        assertEquals(sound["disabled"]!.unit, null);
+        for (
+          const [name, { failed, firewall, unit }] of Object.entries(sound)
+        ) {
+          assertEquals(failed, [], name);
+          if (unit === null) continue;
+          const credentials = await Deno.makeTempDir({ dir: lab.directory });
+          for (const one of unit.serviceConfig.LoadCredential ?? []) {
+            const [id, path] = one.split(":") as [string, string];
+            await Deno.copyFile(path, `${credentials}/${id}`);
+          }
+          const [program, ...given] = words(
+            unit.serviceConfig.ExecStart,
+            credentials,
+          );
+          assertMatch(program!, /-dhcpv6macd-[^/]+\/bin\/dhcpv6macd$/);
+          const { code, stdout, stderr } = await runDaemon(
+            router,
+            ...given,
+            "--check",
+          );
+          assertEquals(code, 0, `${name}: ${stdout}${stderr}`);
+          const ports = stdout.split("\n").find((line) =>
+            line.startsWith("firewall:")
+          )!;
+          if ("lan" in firewall) {
+            const portsOf = (pattern: RegExp) =>
+              [...ports.matchAll(pattern)].map((match) => Number(match[1]));
+            const { allowedUDPPorts, allowedTCPPorts } = firewall["lan"];
+            assertEquals(allowedUDPPorts, portsOf(/UDP port ([0-9]+)/g), ports);
+            assertEquals(
+              allowedTCPPorts,
+              portsOf(/(?:TCP port|(?<=TCP port [0-9]+) and) ([0-9]+)/g),
+              ports,
+            );
+          }
+          const file = await lab.file(`${name}.service`, unitFile(unit));
+          await command(["systemd-analyze", "verify", "--man=no", file]);
+          await command([
+            "systemd-analyze",
+            "security",
+            "--offline=yes",
+            `--threshold=${EXPOSURE}`,
+            "--no-pager",
+            file,
+          ]);
+        }
+      },
+    });
+
+    await t.step({
+      name: "hands every option on, as it was given",
+      ignore,
+      fn: async () => {
+        const { unit, warnings } = await evaluate<Made>("sound.everything");
+        assertEquals(warnings, []);
+        const args = words(unit!.serviceConfig.ExecStart, "/credentials").slice(
+          1,
+        );
+        assertEquals(
+          [...new Set(args.map((arg) => /^--([a-z0-9-]+)=/.exec(arg)![1]!))]
+            .toSorted(),
+          [...ARGUMENT_NAMES.values()].toSorted(),
+        );
+        for (
+          const arg of [
+            "--mac-sources=eui64,relay",
+            "--allow-mac=02:de:ad:*",
+            "--allow-mac=02:00:5e:00:53:01",
+            "--preference=10",
+            "--tls-key-file=/credentials/tls-key",
+          ]
+        ) assert(args.includes(arg), `${arg}: ${args.join(" ")}`);
+      },
+    });
+
+    await t.step({
+      name: "keeps what systemd would read otherwise",
+      ignore,
+      fn: async () => {
+        const { unit } = await evaluate<Made>("sound.netboot");
+        const args = words(unit!.serviceConfig.ExecStart, "/credentials");
+        assert(
+          args.includes(
+            "--http-boot-url-template=http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/a%20b$HOME\"c\"'d'?{{.Payload | urlquery}}",
+          ),
+          args.join("\n"),
+        );
+      },
+    });
+
+    await t.step({
+      name: "opens no port that nobody asked for",
+      ignore,
+      fn: async () => {
+        const sound = await evaluate<Record<string, Made>>("sound");
+        for (const name of ["minimal", "tls", "relayed"]) {
+          assertEquals(sound[name]!.firewall, {}, name);
+        }
+        assertEquals(Object.keys(sound["everything"]!.firewall), ["lan"]);
+      },
+    });
+
+    await t.step({
+      name: "lets the daemon into a home only where its files are",
+      ignore,
+      fn: async () => {
+        const home = async (name: string) =>
+          (await evaluate<Made>(`sound.${name}`)).unit!.serviceConfig
+            .ProtectHome;
+        assertEquals(await home("minimal"), true);
+        assertEquals(await home("home"), "read-only");
+      },
+    });
+
+    await t.step({
+      name: "compiles a root certificate in",
+      ignore,
+      fn: async () => {
+        const program = async (name: string) =>
+          words(
+            (await evaluate<Made>(`sound.${name}`)).unit!.serviceConfig
+              .ExecStart,
+            "",
+          )[0];
+        assertNotEquals(await program("root"), await program("minimal"));
+      },
+    });
+
+    await t.step({
+      name: "knows the names that others gave its options",
+      ignore,
+      fn: async () => {
+        const { unit, warnings } = await evaluate<Made>("sound.detsys");
+        assert(
+          warnings.some((warning) =>
+            warning.includes("services.detsys.dhcpv6macd.tlsKeyFile") &&
+            warning.includes("services.dhcpv6macd.tlsKeyFile")
+          ),
+          warnings.join("\n"),
+        );
+        const args = words(unit!.serviceConfig.ExecStart, "/credentials");
+        assert(args.includes("--interface=lan"), args.join(" "));
+        assert(args.includes("--tls-key-file=/credentials/tls-key"));
+      },
+    });
+
+    await t.step({
+      name: "refuses what contradicts, in a sentence",
+      ignore,
+      fn: async () => {
+        const made = await evaluate<Record<string, Made>>("contradictory");
+        for (const [name, { failed }] of Object.entries(made)) {
+          assertEquals(failed.length, 1, name);
+          assertMatch(failed[0]!, /^services\.dhcpv6macd\.[a-zA-Z]+ .+/);
+        }
+      },
+    });
+
+    await t.step({
+      name: "refuses values of another type, and unknown options",
+      ignore,
+      fn: async () => {
+        for (
+          const [name, option] of [
+            ["preference", "preference"],
+            ["validLifetime", "validLifetime"],
+            ["macSources", "macSources"],
+            ["noSources", "macSources"],
+            ["bootPolicy", "bootPolicy"],
+            ["logLevel", "logLevel"],
+            ["httpListenAddress", "httpListenAddress"],
+            ["tftpListenAddress", "tftpListenAddress"],
+            ["interface", "interface"],
+            ["netbootDirectory", "netbootDirectory"],
+            ["baseAddresses", "baseAddresses"],
+          ] as const
+        ) {
+          const { code, stderr } = await nix(
+            evaluationCommand(lab.directory, `refused.${name}`),
+            { mayFail: true },
+          );
+          assertNotEquals(code, 0, name);
+          assertMatch(
+            stderr,
+            new RegExp(
+              `option .services\\.dhcpv6macd\\.${option}\\b.*(is not of type|does not exist)`,
+            ),
+          );
+        }
+      },
+    });
+  });
+
+  await t.step("package", async (t) => {
     interface Phases {
       readonly buildPhase: string;
       readonly installPhase: string;
@@ -414,121 +471,140 @@ describe("Nix", () => {
       ).toSorted();
     }
 
-    suite("is made of what the program is made of", async () => {
-      const { src, meta, dontFixup } = await evaluate<Phases>("package");
-      const files = await filesBelow(src);
-      for (
-        const file of ["main.ts", "deno.json", "assets/ipxe/autoexec.ipxe"]
-      ) assert(files.includes(file), file);
-      assertEquals(
-        files.filter((file) =>
-          !/^(main\.ts$|deno\.json$|lib\/|tools\/|assets\/)/.test(file)
-        ),
-        [],
-      );
-      assertEquals(files.filter((file) => file.endsWith(".gz")), []);
-      assertEquals(dontFixup, true);
-      assertEquals(meta.mainProgram, "dhcpv6macd");
+    await t.step({
+      name: "is made of what the program is made of",
+      ignore,
+      fn: async () => {
+        const { src, meta, dontFixup } = await evaluate<Phases>("package");
+        const files = await filesBelow(src);
+        for (
+          const file of ["main.ts", "deno.json", "assets/ipxe/autoexec.ipxe"]
+        ) assert(files.includes(file), file);
+        assertEquals(
+          files.filter((file) =>
+            !/^(main\.ts$|deno\.json$|lib\/|tools\/|assets\/)/.test(file)
+          ),
+          [],
+        );
+        assertEquals(files.filter((file) => file.endsWith(".gz")), []);
+        assertEquals(dontFixup, true);
+        assertEquals(meta.mainProgram, "dhcpv6macd");
+      },
     });
 
-    building("is built by its phases, without a network", async () => {
-      const phases = await evaluate<Phases>("package");
-      const work = `${lab.directory}/build`;
-      const ipxe = `${work}/ipxe`;
-      await Deno.mkdir(ipxe, { recursive: true });
-      await Deno.writeTextFile(`${ipxe}/ipxe-x86-64.efi`, "iPXE of the test");
-      await command(["cp", "-r", phases.src, `${work}/source`]);
-      await command(["chmod", "-R", "u+w", `${work}/source`]);
-      const script = await lab.file(
-        "build.sh",
-        `set -eu -o pipefail
+    await t.step({
+      name: "is built by its phases, without a network",
+      ignore: ignoreBuilding,
+      fn: async () => {
+        const phases = await evaluate<Phases>("package");
+        const work = `${lab.directory}/build`;
+        const ipxe = `${work}/ipxe`;
+        await Deno.mkdir(ipxe, { recursive: true });
+        await Deno.writeTextFile(`${ipxe}/ipxe-x86-64.efi`, "iPXE of the test");
+        await command(["cp", "-r", phases.src, `${work}/source`]);
+        await command(["chmod", "-R", "u+w", `${work}/source`]);
+        const script = await lab.file(
+          "build.sh",
+          `set -eu -o pipefail
 runHook() { :; }
 ${phases.buildPhase}
 ${phases.installPhase}
 ${phases.installCheckPhase}
 `,
-      );
-      const { stdout } = await command([
-        ...["unshare", "--net", "env", "--ignore-environment"],
-        ...["--chdir", `${work}/source`],
-        `PATH=${work}/bin:/usr/bin:/bin`,
-        `TMPDIR=${work}`,
-        `DENORT_BIN=${denort}`,
-        `IPXE_BUILDS=${ipxe}`,
-        `out=${work}/out`,
-        ...[
-          "bash",
-          "-c",
-          'mkdir "$TMPDIR/bin"; ln -s "$1" "$TMPDIR/bin/deno"; bash "$2"',
-        ],
-        ...["sh", Deno.execPath(), script],
-      ], { seconds: 300 });
-      assertMatch(stdout, /^dhcpv6macd [0-9]/m);
-      assertEquals(await filesBelow(`${work}/out`), ["bin/dhcpv6macd"]);
-      const { code, stdout: said } = await router.run([
-        `${work}/out/bin/dhcpv6macd`,
-        "--base-address=2001:db8:1:2::",
-        "--interface=lan",
-        "--check",
-      ]);
-      assertEquals(code, 0);
-      // the iPXE that it was given, and no other
-      assertMatch(said, /iPXE for x86-64$/m);
+        );
+        const { stdout } = await command([
+          ...["unshare", "--net", "env", "--ignore-environment"],
+          ...["--chdir", `${work}/source`],
+          `PATH=${work}/bin:/usr/bin:/bin`,
+          `TMPDIR=${work}`,
+          `DENORT_BIN=${denort}`,
+          `IPXE_BUILDS=${ipxe}`,
+          `out=${work}/out`,
+          ...[
+            "bash",
+            "-c",
+            'mkdir "$TMPDIR/bin"; ln -s "$1" "$TMPDIR/bin/deno"; bash "$2"',
+          ],
+          ...["sh", Deno.execPath(), script],
+        ], { seconds: 300 });
+        assertMatch(stdout, /^dhcpv6macd [0-9]/m);
+        assertEquals(await filesBelow(`${work}/out`), ["bin/dhcpv6macd"]);
+        const { code, stdout: said } = await router.run([
+          `${work}/out/bin/dhcpv6macd`,
+          "--base-address=2001:db8:1:2::",
+          "--interface=lan",
+          "--check",
+        ]);
+        assertEquals(code, 0);
+        // the iPXE that it was given, and no other
+        assertMatch(said, /iPXE for x86-64$/m);
+      },
     });
   });
 
-  describe("iPXE", () => {
-    suite("is built for x86-64 and arm64", async () => {
-      const { plain, rooted } = await evaluate<Record<string, string[]>>(
-        "ipxe",
-      );
-      assertEquals(plain!.map((interfaceName) => interfaceName.split("=")[0]), [
-        "ipxe-arm64.efi",
-        "ipxe-x86-64.efi",
-      ]);
-      for (const [index, interfaceName] of plain!.entries()) {
-        assertNotEquals(rooted![index], interfaceName);
-      }
+  await t.step("iPXE", async (t) => {
+    await t.step({
+      name: "is built for x86-64 and arm64",
+      ignore,
+      fn: async () => {
+        const { plain, rooted } = await evaluate<Record<string, string[]>>(
+          "ipxe",
+        );
+        assertEquals(
+          plain!.map((interfaceName) => interfaceName.split("=")[0]),
+          [
+            "ipxe-arm64.efi",
+            "ipxe-x86-64.efi",
+          ],
+        );
+        for (const [index, interfaceName] of plain!.entries()) {
+          assertNotEquals(rooted![index], interfaceName);
+        }
+      },
     });
 
-    suite("trusts each certificate of a bundle", async () => {
-      const { preBuild } = await evaluate<{ preBuild: string }>("ipxePhases");
-      const other = await Authority.create(lab.directory, "other");
-      const bundle = await lab.file(
-        "bundle.pem",
-        `Some words before it.\n${await Deno
-          .readTextFile(`${lab.directory}/cert.pem`)}\n${await Deno
-          .readTextFile(other.certFile)}`,
-      );
-      const source = `${lab.directory}/ipxe`;
-      await Deno.mkdir(`${source}/src`, { recursive: true });
-      const run = async () =>
-        await command([
-          "env",
-          "--chdir",
-          source,
-          "bash",
-          "-c",
-          `set -eu\n${preBuild}\nprintf '%s\\n' "\${makeFlagsArray[@]}"`,
-        ], { mayFail: true });
-      const { code, stdout, stderr } = await run();
-      assertEquals(code, 0, stderr);
-      const [, trusted] = /^TRUST=(.*)$/m.exec(stdout)!;
-      const subjects = await Promise.all(
-        trusted!.split(",").map(async (file) =>
-          (await command([
-            ...["openssl", "x509", "-noout", "-subject"],
-            ...["-in", `${source}/src/${file}`],
-          ])).stdout.trim()
-        ),
-      );
-      assertEquals(subjects, ["subject=CN = cert", "subject=CN = other"]);
-      await Deno.writeTextFile(bundle, "no certificate\n");
-      await Deno.remove(source, { recursive: true });
-      await Deno.mkdir(`${source}/src`, { recursive: true });
-      const nothing = await run();
-      assertEquals(nothing.code, 1);
-      assertStringIncludes(nothing.stderr, "there is no certificate in PEM");
+    await t.step({
+      name: "trusts each certificate of a bundle",
+      ignore,
+      fn: async () => {
+        const { preBuild } = await evaluate<{ preBuild: string }>("ipxePhases");
+        const other = await Authority.create(lab.directory, "other");
+        const bundle = await lab.file(
+          "bundle.pem",
+          `Some words before it.\n${await Deno
+            .readTextFile(`${lab.directory}/cert.pem`)}\n${await Deno
+            .readTextFile(other.certFile)}`,
+        );
+        const source = `${lab.directory}/ipxe`;
+        await Deno.mkdir(`${source}/src`, { recursive: true });
+        const run = async () =>
+          await command([
+            "env",
+            "--chdir",
+            source,
+            "bash",
+            "-c",
+            `set -eu\n${preBuild}\nprintf '%s\\n' "\${makeFlagsArray[@]}"`,
+          ], { mayFail: true });
+        const { code, stdout, stderr } = await run();
+        assertEquals(code, 0, stderr);
+        const [, trusted] = /^TRUST=(.*)$/m.exec(stdout)!;
+        const subjects = await Promise.all(
+          trusted!.split(",").map(async (file) =>
+            (await command([
+              ...["openssl", "x509", "-noout", "-subject"],
+              ...["-in", `${source}/src/${file}`],
+            ])).stdout.trim()
+          ),
+        );
+        assertEquals(subjects, ["subject=CN = cert", "subject=CN = other"]);
+        await Deno.writeTextFile(bundle, "no certificate\n");
+        await Deno.remove(source, { recursive: true });
+        await Deno.mkdir(`${source}/src`, { recursive: true });
+        const nothing = await run();
+        assertEquals(nothing.code, 1);
+        assertStringIncludes(nothing.stderr, "there is no certificate in PEM");
+      },
     });
   });
 });

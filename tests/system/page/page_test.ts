@@ -1,17 +1,10 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  it,
-} from "@std/testing/bdd";
+import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
 import {
   eventually,
-  type Host,
   Lab,
   missing,
   pause,
@@ -38,7 +31,7 @@ const lacks = missing(
   "tcpdump",
   "tshark",
 );
-const suite = lacks.length === 0 ? it : it.skip;
+const ignore = lacks.length > 0;
 
 /** What Deno runs a program of the tests with. */
 function program(name: string, ...args: string[]): string[] {
@@ -49,17 +42,15 @@ function program(name: string, ...args: string[]): string[] {
   ];
 }
 
-describe("the page in a browser", () => {
-  let lab: Lab;
-  let router: Host;
-  let client: Host;
-  let browser: LabBrowser;
-  let daemon: RunningDaemon | undefined;
+Deno.test({
+  name: "the page in a browser",
+  ignore,
+  fn: async (t) => {
+    await using cleanup = new AsyncDisposableStack();
+    let daemon: RunningDaemon | undefined;
 
-  beforeAll(async () => {
-    if (lacks.length > 0) return;
-    lab = new Lab();
-    ({ router, client } = await lab.pair());
+    const lab = new Lab();
+    const { router, client } = await lab.pair();
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     await client.ip("addr add 2001:db8:1:2::99/64 dev eth0 nodad");
     await client.linkLocal("eth0");
@@ -71,255 +62,268 @@ describe("the page in a browser", () => {
       await Deno.truncate(`${own}/boot.efi`, 128 * MIB);
     }
     await Deno.writeFile(`${lab.directory}/ipxe`, new Uint8Array(MIB));
-    browser = await LabBrowser.start(router);
-  });
+    const browser = await LabBrowser.start(router);
 
-  afterAll(async () => {
-    await browser?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-  });
+    cleanup.defer(async () => {
+      await browser?.[Symbol.asyncDispose]();
+      await lab?.[Symbol.asyncDispose]();
+    });
 
-  beforeEach(async () => {
-    if (lacks.length === 0) await restart();
-  });
+    const hooks: StepHooks = {
+      before: async () => {
+        if (lacks.length === 0) await restart();
+      },
+    };
+    const step = stepsWith(t, hooks);
 
-  /** Starts the daemon anew: it remembers nothing. */
-  async function restart(): Promise<void> {
-    await daemon?.stop();
-    daemon = await startDaemon(
-      router,
-      "--interface=lan",
-      `--base-address=${BASE}`,
-      `--netboot-dir=${lab.directory}/netboot`,
-      `--http-boot-url-template=${ORIGIN}/mac/{{.MAC}}/boot.efi`,
-      `--ipxe-x86-64-efi=${lab.directory}/ipxe`,
-      `--names=${lab.directory}/names`,
-      "--log-level=info",
-    );
-  }
+    /** Starts the daemon anew: it remembers nothing. */
+    async function restart(): Promise<void> {
+      await daemon?.stop();
+      daemon = await startDaemon(
+        router,
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        `--netboot-dir=${lab.directory}/netboot`,
+        `--http-boot-url-template=${ORIGIN}/mac/{{.MAC}}/boot.efi`,
+        `--ipxe-x86-64-efi=${lab.directory}/ipxe`,
+        `--names=${lab.directory}/names`,
+        "--log-level=info",
+      );
+    }
 
-  /** Has machines ask as they do in a stage of their boot. */
-  async function ask(
-    stage: "firmware" | "http" | "pxe" | "ipxe" | "system",
-    mac: string,
-    count = 1,
-    interval = 0,
-  ): Promise<void> {
-    await client.run(
-      program(
-        "solicits.ts",
-        "eth0",
-        stage,
-        mac,
-        String(count),
-        String(interval),
-      ),
-    );
-  }
+    /** Has machines ask as they do in a stage of their boot. */
+    async function ask(
+      stage: "firmware" | "http" | "pxe" | "ipxe" | "system",
+      mac: string,
+      count = 1,
+      interval = 0,
+    ): Promise<void> {
+      await client.run(
+        program(
+          "solicits.ts",
+          "eth0",
+          stage,
+          mac,
+          String(count),
+          String(interval),
+        ),
+      );
+    }
 
-  const curl = (...args: string[]) => ["curl", "-sS", "--globoff", ...args];
+    const curl = (...args: string[]) => ["curl", "-sS", "--globoff", ...args];
 
-  const fetchIpxe = (mac: string) =>
-    client.run(curl("-o", "/dev/null", `tftp://[${SERVER}]/${mac}/ipxe.efi`));
+    const fetchIpxe = (mac: string) =>
+      client.run(curl("-o", "/dev/null", `tftp://[${SERVER}]/${mac}/ipxe.efi`));
 
-  /** Begins to load a machine's system, at so many octets a second. */
-  function loadSystem(mac: string, rate: string): Program {
-    return client.start(
-      curl(
-        ...["--limit-rate", rate, "-o", "/dev/null"],
-        `${ORIGIN}/mac/${mac}/boot.efi`,
-      ),
-    );
-  }
+    /** Begins to load a machine's system, at so many octets a second. */
+    function loadSystem(mac: string, rate: string): Program {
+      return client.start(
+        curl(
+          ...["--limit-rate", rate, "-o", "/dev/null"],
+          `${ORIGIN}/mac/${mac}/boot.efi`,
+        ),
+      );
+    }
 
-  /** A whole boot from firmware to system. */
-  async function boot(mac: string): Promise<void> {
-    await ask("pxe", mac);
-    await fetchIpxe(mac);
-    await ask("ipxe", mac);
-    await loadSystem(mac, "1G").ended();
-    await ask("system", mac);
-  }
+    /** A whole boot from firmware to system. */
+    async function boot(mac: string): Promise<void> {
+      await ask("pxe", mac);
+      await fetchIpxe(mac);
+      await ask("ipxe", mac);
+      await loadSystem(mac, "1G").ended();
+      await ask("system", mac);
+    }
 
-  /** Three machines: one loads its system, one has just begun, one is up. */
-  async function bootThree(): Promise<Program> {
-    await ask("system", UNNAMED);
-    await boot(RACK);
-    await ask("pxe", BENCH);
-    await fetchIpxe(BENCH);
-    await ask("pxe", RACK);
-    await fetchIpxe(RACK);
-    await ask("ipxe", RACK);
-    return loadSystem(RACK, "2M");
-  }
+    /** Three machines: one loads its system, one has just begun, one is up. */
+    async function bootThree(): Promise<Program> {
+      await ask("system", UNNAMED);
+      await boot(RACK);
+      await ask("pxe", BENCH);
+      await fetchIpxe(BENCH);
+      await ask("pxe", RACK);
+      await fetchIpxe(RACK);
+      await ask("ipxe", RACK);
+      return loadSystem(RACK, "2M");
+    }
 
-  /** The text of a machine's row. */
-  function rowOf({ page }: Opened, mac: string) {
-    return page.locator(`#rows tr:has(a[href="#${mac}"])`);
-  }
+    /** The text of a machine's row. */
+    function rowOf({ page }: Opened, mac: string) {
+      return page.locator(`#rows tr:has(a[href="#${mac}"])`);
+    }
 
-  async function says(
-    locator: Locator,
-    pattern: RegExp,
-    seconds = 10,
-  ): Promise<string> {
-    let text = "";
-    try {
-      return await eventually(String(pattern), async () => {
-        text = await locator.innerText();
-        // What is hidden has a text as well.
-        return await locator.isVisible() && pattern.test(text) && text;
-      }, seconds);
-    } catch (error) {
-      // What the page has asked for, and what came of it.
-      const requests = await locator.page().evaluate<string>(
-        `performance.getEntriesByType("resource").map((one) =>
+    async function says(
+      locator: Locator,
+      pattern: RegExp,
+      seconds = 10,
+    ): Promise<string> {
+      let text = "";
+      try {
+        return await eventually(String(pattern), async () => {
+          text = await locator.innerText();
+          // What is hidden has a text as well.
+          return await locator.isVisible() && pattern.test(text) && text;
+        }, seconds);
+      } catch (error) {
+        // What the page has asked for, and what came of it.
+        const requests = await locator.page().evaluate<string>(
+          `performance.getEntriesByType("resource").map((one) =>
            [one.name, one.startTime, one.responseEnd, one.responseStatus].join(" ")
          ).join("\\n")`,
-      );
-      throw new Error(`${(error as Error).message}\n${text}\n${requests}`);
+        );
+        throw new Error(`${(error as Error).message}\n${text}\n${requests}`);
+      }
     }
-  }
 
-  const macsShown = (opened: Opened) =>
-    opened.ask<string[]>(
-      "[...document.querySelectorAll('#rows a.name')].map(({hash}) => hash.slice(1))",
+    const macsShown = (opened: Opened) =>
+      opened.ask<string[]>(
+        "[...document.querySelectorAll('#rows a.name')].map(({hash}) => hash.slice(1))",
+      );
+
+    await step(
+      "tells what to do when there is no machine, and shows the first",
+      async () => {
+        await using opened = await browser.open(ORIGIN);
+        const { page } = opened;
+        await says(page.locator("#empty"), /M \(managed\) flag.*UDP port 547/s);
+        await opened.isAccessible();
+        await opened.shoot("empty");
+        await ask("system", UNNAMED);
+        await says(rowOf(opened, UNNAMED), /System is up/);
+        assertEquals(await page.locator("#empty").isVisible(), false);
+      },
     );
 
-  suite(
-    "tells what to do when there is no machine, and shows the first",
-    async () => {
-      await using opened = await browser.open(ORIGIN);
-      const { page } = opened;
-      await says(page.locator("#empty"), /M \(managed\) flag.*UDP port 547/s);
-      await opened.isAccessible();
-      await opened.shoot("empty");
-      await ask("system", UNNAMED);
-      await says(rowOf(opened, UNNAMED), /System is up/);
-      assertEquals(await page.locator("#empty").isVisible(), false);
-    },
-  );
-
-  suite(
-    "shows machines in their stages, with progress, as it happens",
-    async () => {
-      await using opened = await browser.open(ORIGIN);
-      const loading = await bootThree();
-      const rack = rowOf(opened, RACK);
-      await says(rack, /rack-1-left.*Loading the system.*%.* of 134 MB/s);
-      await says(rack, /1 earlier boot/);
-      await says(rowOf(opened, BENCH), /the bench.*Starting iPXE\s+for \d+ s/s);
-      await says(rowOf(opened, UNNAMED), /System is up/);
-      assertEquals(
-        await macsShown(opened),
-        [RACK, BENCH, UNNAMED],
-        "the one that changed last comes first",
-      );
-      const value = () => rack.locator("progress").getAttribute("value");
-      const before = Number(await value());
-      await eventually(
-        "it goes on",
-        async () => Number(await value()) > before,
-      );
-      await opened.isAccessible();
-      await opened.shoot("three");
-      await ask("system", BENCH);
-      await says(rowOf(opened, BENCH), /System is up/);
-      await loading.stop();
-      await says(rack, /Loading the system failed\s+Stuck/, 20);
-      await opened.isAccessible();
-    },
-  );
-
-  suite("is the same in the dark, on a phone, and without motion", async () => {
-    const loading = await bootThree();
-    for (
-      const [name, look] of [
-        ["dark", { isDark: true }],
-        ["phone", PHONE],
-        ["phone-dark", { ...PHONE, isDark: true, isStill: true }],
-      ] as const
-    ) {
-      await using opened = await browser.open(ORIGIN, look);
-      await says(rowOf(opened, RACK), /Loading the system/);
-      await says(rowOf(opened, BENCH), /the bench/);
-      await opened.fits();
-      await opened.isAccessible();
-      await opened.shoot(name);
-      if (name === "phone-dark") {
-        assertEquals(await opened.ask("document.getAnimations().length"), 0);
-      }
-      await opened.page.goto(`${ORIGIN}/#${RACK}`);
-      await says(opened.page.locator("#machine"), /rack-1-left/);
-      await opened.fits();
-      await opened.isAccessible();
-      await opened.shoot(`${name}-machine`);
-    }
-    await loading.stop();
-  });
-
-  suite(
-    "finds a machine by MAC in any notation, name and address",
-    async () => {
-      await ask("system", RACK, 300);
-      await using opened = await browser.open(ORIGIN);
-      const { page } = opened;
-      await says(page.locator("#filters"), /All 300/);
-      for (
-        const [query, expected] of [
-          ["02:00:5e:00:53:2a", ["02:00:5e:00:53:2a"]],
-          ["02-00-5E-00-53-2A", ["02:00:5e:00:53:2a"]],
-          ["0200.5e00.532a", ["02:00:5e:00:53:2a"]],
-          ["02005e00532a", ["02:00:5e:00:53:2a"]],
-          ["53:2a", ["02:00:5e:00:53:2a"]],
-          ["2001:db8:1:2:0:200:5e00:532a", ["02:00:5e:00:53:2a"]],
-          [" 2001:0DB8:0001:2::200:5e00:532a ", ["02:00:5e:00:53:2a"]],
-          ["[2001:db8:1:2:0:200:5e00:532a]", ["02:00:5e:00:53:2a"]],
-          ["RACK-1", [RACK]],
-          ["by the window", [BENCH]],
-          ["nothing of this kind", []],
-        ] as const
-      ) {
-        await page.fill("#search", query);
-        await eventually(
-          `${query} finds ${expected}`,
-          async () =>
-            JSON.stringify(await macsShown(opened)) ===
-              JSON.stringify(expected),
-          5,
+    await step(
+      "shows machines in their stages, with progress, as it happens",
+      async () => {
+        await using opened = await browser.open(ORIGIN);
+        const loading = await bootThree();
+        const rack = rowOf(opened, RACK);
+        await says(rack, /rack-1-left.*Loading the system.*%.* of 134 MB/s);
+        await says(rack, /1 earlier boot/);
+        await says(
+          rowOf(opened, BENCH),
+          /the bench.*Starting iPXE\s+for \d+ s/s,
         );
-      }
-      await says(page.locator("#none"), /“nothing of this kind”/);
-      await opened.isAccessible();
-      await page.press("#search", "Escape");
-      await eventually(
-        "all are back",
-        async () => (await macsShown(opened)).length === 100,
-      );
-      await page.click("#filters button[value=stuck]");
-      await says(page.locator("#none"), /No machine is in this state/);
-    },
-  );
+        await says(rowOf(opened, UNNAMED), /System is up/);
+        assertEquals(
+          await macsShown(opened),
+          [RACK, BENCH, UNNAMED],
+          "the one that changed last comes first",
+        );
+        const value = () => rack.locator("progress").getAttribute("value");
+        const before = Number(await value());
+        await eventually(
+          "it goes on",
+          async () => Number(await value()) > before,
+        );
+        await opened.isAccessible();
+        await opened.shoot("three");
+        await ask("system", BENCH);
+        await says(rowOf(opened, BENCH), /System is up/);
+        await loading.stop();
+        await says(rack, /Loading the system failed\s+Stuck/, 20);
+        await opened.isAccessible();
+      },
+    );
 
-  suite("goes on when its style is lost on the way", async () => {
-    await ask("system", UNNAMED);
-    const look = { lost: "/page/page.css" };
-    await using opened = await browser.open(ORIGIN, look);
-    await says(rowOf(opened, UNNAMED), /System is up/);
-  });
+    await step(
+      "is the same in the dark, on a phone, and without motion",
+      async () => {
+        const loading = await bootThree();
+        for (
+          const [name, look] of [
+            ["dark", { isDark: true }],
+            ["phone", PHONE],
+            ["phone-dark", { ...PHONE, isDark: true, isStill: true }],
+          ] as const
+        ) {
+          await using opened = await browser.open(ORIGIN, look);
+          await says(rowOf(opened, RACK), /Loading the system/);
+          await says(rowOf(opened, BENCH), /the bench/);
+          await opened.fits();
+          await opened.isAccessible();
+          await opened.shoot(name);
+          if (name === "phone-dark") {
+            assertEquals(
+              await opened.ask("document.getAnimations().length"),
+              0,
+            );
+          }
+          await opened.page.goto(`${ORIGIN}/#${RACK}`);
+          await says(opened.page.locator("#machine"), /rack-1-left/);
+          await opened.fits();
+          await opened.isAccessible();
+          await opened.shoot(`${name}-machine`);
+        }
+        await loading.stop();
+      },
+    );
 
-  suite("shows 500 machines a part at a time, and stays quick", async () => {
-    await ask("pxe", RACK, 500);
-    await ask("system", RACK, 494);
-    await using opened = await browser.open(ORIGIN);
-    const { page } = opened;
-    await says(page.locator("#filters"), /All 500.*Booting 6.*Up 494/s);
-    assertEquals((await macsShown(opened)).length, 100);
-    await opened.isAccessible();
-    await opened.shoot("500");
-    const flood = ask("pxe", RACK, 400, 5);
-    const frames = await opened.ask<number>(
-      `new Promise((resolve) => {
+    await step(
+      "finds a machine by MAC in any notation, name and address",
+      async () => {
+        await ask("system", RACK, 300);
+        await using opened = await browser.open(ORIGIN);
+        const { page } = opened;
+        await says(page.locator("#filters"), /All 300/);
+        for (
+          const [query, expected] of [
+            ["02:00:5e:00:53:2a", ["02:00:5e:00:53:2a"]],
+            ["02-00-5E-00-53-2A", ["02:00:5e:00:53:2a"]],
+            ["0200.5e00.532a", ["02:00:5e:00:53:2a"]],
+            ["02005e00532a", ["02:00:5e:00:53:2a"]],
+            ["53:2a", ["02:00:5e:00:53:2a"]],
+            ["2001:db8:1:2:0:200:5e00:532a", ["02:00:5e:00:53:2a"]],
+            [" 2001:0DB8:0001:2::200:5e00:532a ", ["02:00:5e:00:53:2a"]],
+            ["[2001:db8:1:2:0:200:5e00:532a]", ["02:00:5e:00:53:2a"]],
+            ["RACK-1", [RACK]],
+            ["by the window", [BENCH]],
+            ["nothing of this kind", []],
+          ] as const
+        ) {
+          await page.fill("#search", query);
+          await eventually(
+            `${query} finds ${expected}`,
+            async () =>
+              JSON.stringify(await macsShown(opened)) ===
+                JSON.stringify(expected),
+            5,
+          );
+        }
+        await says(page.locator("#none"), /“nothing of this kind”/);
+        await opened.isAccessible();
+        await page.press("#search", "Escape");
+        await eventually(
+          "all are back",
+          async () => (await macsShown(opened)).length === 100,
+        );
+        await page.click("#filters button[value=stuck]");
+        await says(page.locator("#none"), /No machine is in this state/);
+      },
+    );
+
+    await step("goes on when its style is lost on the way", async () => {
+      await ask("system", UNNAMED);
+      const look = { lost: "/page/page.css" };
+      await using opened = await browser.open(ORIGIN, look);
+      await says(rowOf(opened, UNNAMED), /System is up/);
+    });
+
+    await step(
+      "shows 500 machines a part at a time, and stays quick",
+      async () => {
+        await ask("pxe", RACK, 500);
+        await ask("system", RACK, 494);
+        await using opened = await browser.open(ORIGIN);
+        const { page } = opened;
+        await says(page.locator("#filters"), /All 500.*Booting 6.*Up 494/s);
+        assertEquals((await macsShown(opened)).length, 100);
+        await opened.isAccessible();
+        await opened.shoot("500");
+        const flood = ask("pxe", RACK, 400, 5);
+        const frames = await opened.ask<number>(
+          `new Promise((resolve) => {
         const end = performance.now() + 2000;
         let count = 0;
         const frame = () => {
@@ -329,193 +333,195 @@ describe("the page in a browser", () => {
         };
         frame();
       })`,
+        );
+        await flood;
+        // 60 a second on a machine that has nothing else to do.
+        assertLess(15, frames);
+        await says(page.locator("#filters"), /Booting 406/);
+        await page.mouse.move(0, 0);
+        await page.click("#more");
+        await eventually(
+          "all are shown",
+          async () => (await macsShown(opened)).length === 500,
+        );
+        assertEquals(await page.locator("#more").isVisible(), false);
+      },
     );
-    await flood;
-    // 60 a second on a machine that has nothing else to do.
-    assertLess(15, frames);
-    await says(page.locator("#filters"), /Booting 406/);
-    await page.mouse.move(0, 0);
-    await page.click("#more");
-    await eventually(
-      "all are shown",
-      async () => (await macsShown(opened)).length === 500,
-    );
-    assertEquals(await page.locator("#more").isVisible(), false);
-  });
 
-  suite("can be used with the keyboard alone", async () => {
-    await ask("system", RACK, 3);
-    await using opened = await browser.open(ORIGIN);
-    const { page } = opened;
-    await says(page.locator("#rows"), new RegExp(UNNAMED));
-    // The view follows the address in its hash a moment after a key.
-    const isFocused = (what: string) =>
-      eventually(
-        `the focus is on ${what}`,
-        async () =>
-          await opened.ask<string>(
-            "document.activeElement.id || document.activeElement.hash || document.activeElement.tagName",
-          ) === what,
-        5,
+    await step("can be used with the keyboard alone", async () => {
+      await ask("system", RACK, 3);
+      await using opened = await browser.open(ORIGIN);
+      const { page } = opened;
+      await says(page.locator("#rows"), new RegExp(UNNAMED));
+      // The view follows the address in its hash a moment after a key.
+      const isFocused = (what: string) =>
+        eventually(
+          `the focus is on ${what}`,
+          async () =>
+            await opened.ask<string>(
+              "document.activeElement.id || document.activeElement.hash || document.activeElement.tagName",
+            ) === what,
+          5,
+        );
+      await page.keyboard.press("Tab");
+      await isFocused("search");
+      const macs = await macsShown(opened);
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await isFocused(`#${macs[1]}`);
+      const outline = await opened.ask<string>(
+        "getComputedStyle(document.activeElement).outlineStyle",
       );
-    await page.keyboard.press("Tab");
-    await isFocused("search");
-    const macs = await macsShown(opened);
-    await page.keyboard.press("ArrowDown");
-    await page.keyboard.press("ArrowDown");
-    await isFocused(`#${macs[1]}`);
-    const outline = await opened.ask<string>(
-      "getComputedStyle(document.activeElement).outlineStyle",
-    );
-    assertEquals(outline, "solid");
-    // What has the focus stays where it is.
-    await ask("pxe", macs[2]!);
-    await says(rowOf(opened, macs[2]!), /Told to load/);
-    assertEquals(await macsShown(opened), macs);
-    assert(await page.locator("#newer").isVisible());
-    await page.keyboard.press("Enter");
-    await says(page.locator("#machine"), /System is up/);
-    await isFocused("H2");
-    assertMatch(await page.title(), /Machines on lan$/);
-    await page.keyboard.press("Escape");
-    await isFocused(`#${macs[1]}`);
-    // Whoever comes back finds the newest first.
-    assertEquals(await macsShown(opened), [macs[2], macs[0], macs[1]]);
-    for (let press = 0; press < 3; press++) {
-      await page.keyboard.press("ArrowUp");
-    }
-    await isFocused("search");
-  });
-
-  suite("shows all of one machine, by a link", async () => {
-    await boot(RACK);
-    await boot(RACK);
-    await ask("http", RACK);
-    await using opened = await browser.open(ORIGIN, {}, "#02-00-5E-00-53-01");
-    const view = opened.page.locator("#machine");
-    const text = await says(view, /rack-1-left.*Told where/s);
-    assertMatch(
-      text,
-      /rack-1-left\s+02:00:5e:00:53:01\s+2001:db8:1:2:0:200:5e00:5301/,
-    );
-    assertMatch(
-      text,
-      /This boot.*http_boot.*Earlier boots.*booted in .*booted in /s,
-    );
-    await view.locator("summary").first().click();
-    await says(view, /ipxe\.efi over TFTP: 1\.05 MB, complete/);
-    await says(view, /boot\.efi over HTTP: 134 MB, complete/);
-    await opened.isAccessible();
-    await opened.shoot("machine");
-    // What is open stays open when something happens.
-    await loadSystem(RACK, "1G").ended();
-    await says(view, /Starting the system/);
-    assertEquals(await view.locator("details[open]").count(), 1);
-    await opened.page.click("a.back");
-    await says(rowOf(opened, RACK), /2 earlier boots/);
-    await opened.page.goto(`${ORIGIN}/#02:00:5e:00:53:99`);
-    await says(view, /does not know this machine/);
-    await opened.page.goto(`${ORIGIN}/#%zz`);
-    await says(rowOf(opened, RACK), /rack-1-left/);
-  });
-
-  suite(
-    "says what is stuck, measured by what is usual here and the daemon's clock",
-    async () => {
-      const known = "02:00:5e:00:54:00";
-      await ask("pxe", known, 5);
-      for (let index = 0; index < 5; index++) {
-        await fetchIpxe(formatMac(parseMac(known)! + index));
+      assertEquals(outline, "solid");
+      // What has the focus stays where it is.
+      await ask("pxe", macs[2]!);
+      await says(rowOf(opened, macs[2]!), /Told to load/);
+      assertEquals(await macsShown(opened), macs);
+      assert(await page.locator("#newer").isVisible());
+      await page.keyboard.press("Enter");
+      await says(page.locator("#machine"), /System is up/);
+      await isFocused("H2");
+      assertMatch(await page.title(), /Machines on lan$/);
+      await page.keyboard.press("Escape");
+      await isFocused(`#${macs[1]}`);
+      // Whoever comes back finds the newest first.
+      assertEquals(await macsShown(opened), [macs[2], macs[0], macs[1]]);
+      for (let press = 0; press < 3; press++) {
+        await page.keyboard.press("ArrowUp");
       }
-      await ask("pxe", RACK);
-      await using opened = await browser.open(ORIGIN, {
-        clockError: 86_400_000,
-      });
-      const row = rowOf(opened, RACK);
-      const text = await says(row, /for \d+ s, usually \d/);
-      assertEquals(/Stuck/.test(text), false, text);
-      await says(row, /Stuck\s+for \d+ s, usually \d/, 40);
-      await says(opened.page.locator("#filters"), /Stuck 1/);
-      await opened.page.click("#filters button[value=stuck]");
-      await eventually(
-        "it alone is shown",
-        async () => (await macsShown(opened)).join() === RACK,
+      await isFocused("search");
+    });
+
+    await step("shows all of one machine, by a link", async () => {
+      await boot(RACK);
+      await boot(RACK);
+      await ask("http", RACK);
+      await using opened = await browser.open(ORIGIN, {}, "#02-00-5E-00-53-01");
+      const view = opened.page.locator("#machine");
+      const text = await says(view, /rack-1-left.*Told where/s);
+      assertMatch(
+        text,
+        /rack-1-left\s+02:00:5e:00:53:01\s+2001:db8:1:2:0:200:5e00:5301/,
       );
+      assertMatch(
+        text,
+        /This boot.*http_boot.*Earlier boots.*booted in .*booted in /s,
+      );
+      await view.locator("summary").first().click();
+      await says(view, /ipxe\.efi over TFTP: 1\.05 MB, complete/);
+      await says(view, /boot\.efi over HTTP: 134 MB, complete/);
       await opened.isAccessible();
-      await opened.shoot("stuck");
-    },
-  );
+      await opened.shoot("machine");
+      // What is open stays open when something happens.
+      await loadSystem(RACK, "1G").ended();
+      await says(view, /Starting the system/);
+      assertEquals(await view.locator("details[open]").count(), 1);
+      await opened.page.click("a.back");
+      await says(rowOf(opened, RACK), /2 earlier boots/);
+      await opened.page.goto(`${ORIGIN}/#02:00:5e:00:53:99`);
+      await says(view, /does not know this machine/);
+      await opened.page.goto(`${ORIGIN}/#%zz`);
+      await says(rowOf(opened, RACK), /rack-1-left/);
+    });
 
-  suite("comes back by itself when the daemon does", async () => {
-    await ask("system", UNNAMED);
-    await using opened = await browser.open(ORIGIN);
-    const away = opened.page.locator("#away");
-    await says(rowOf(opened, UNNAMED), /System is up/);
-    assertEquals(await away.isVisible(), false);
-    opened.mayBeAway = true;
-    await daemon!.stop();
-    await says(away, /Not connected, trying again/);
-    await says(rowOf(opened, UNNAMED), /System is up/);
-    await opened.isAccessible();
-    await opened.shoot("away");
-    await restart();
-    await eventually("it is connected", async () => !await away.isVisible());
-    await says(opened.page.locator("#empty"), /No machine/);
-    await ask("system", RACK);
-    await says(rowOf(opened, RACK), /rack-1-left.*System is up/s);
-  });
-
-  suite("tries again when it is refused", async () => {
-    await ask("system", RACK);
-    await using opened = await browser.open(ORIGIN);
-    const { page } = opened;
-    await says(rowOf(opened, RACK), /System is up/);
-    opened.mayBeAway = true;
-    // A browser that is refused does not ask for the stream again by itself.
-    await page.route(
-      "**/events*",
-      (route) => route.fulfill({ status: 503 }),
-      { times: 2 },
+    await step(
+      "says what is stuck, measured by what is usual here and the daemon's clock",
+      async () => {
+        const known = "02:00:5e:00:54:00";
+        await ask("pxe", known, 5);
+        for (let index = 0; index < 5; index++) {
+          await fetchIpxe(formatMac(parseMac(known)! + index));
+        }
+        await ask("pxe", RACK);
+        await using opened = await browser.open(ORIGIN, {
+          clockError: 86_400_000,
+        });
+        const row = rowOf(opened, RACK);
+        const text = await says(row, /for \d+ s, usually \d/);
+        assertEquals(/Stuck/.test(text), false, text);
+        await says(row, /Stuck\s+for \d+ s, usually \d/, 40);
+        await says(opened.page.locator("#filters"), /Stuck 1/);
+        await opened.page.click("#filters button[value=stuck]");
+        await eventually(
+          "it alone is shown",
+          async () => (await macsShown(opened)).join() === RACK,
+        );
+        await opened.isAccessible();
+        await opened.shoot("stuck");
+      },
     );
-    await restart();
-    await says(page.locator("#away"), /Not connected/);
-    await says(page.locator("#empty"), /No machine/, 20);
-    assertEquals(await page.locator("#away").isVisible(), false);
-  });
 
-  suite("copies an address", async () => {
-    await ask("system", RACK);
-    await using opened = await browser.open(ORIGIN);
-    const { page } = opened;
-    await rowOf(opened, RACK).locator("button.address").click();
-    await says(page.locator("#said"), /Copied 2001:db8:1:2:0:200:5e00:5301/);
-    await page.focus("#search");
-    await page.keyboard.press("Control+V");
-    assertEquals(
-      await page.inputValue("#search"),
-      "2001:db8:1:2:0:200:5e00:5301",
-    );
-  });
+    await step("comes back by itself when the daemon does", async () => {
+      await ask("system", UNNAMED);
+      await using opened = await browser.open(ORIGIN);
+      const away = opened.page.locator("#away");
+      await says(rowOf(opened, UNNAMED), /System is up/);
+      assertEquals(await away.isVisible(), false);
+      opened.mayBeAway = true;
+      await daemon!.stop();
+      await says(away, /Not connected, trying again/);
+      await says(rowOf(opened, UNNAMED), /System is up/);
+      await opened.isAccessible();
+      await opened.shoot("away");
+      await restart();
+      await eventually("it is connected", async () => !await away.isVisible());
+      await says(opened.page.locator("#empty"), /No machine/);
+      await ask("system", RACK);
+      await says(rowOf(opened, RACK), /rack-1-left.*System is up/s);
+    });
 
-  suite("is a plain table without JavaScript", async () => {
-    const look = { hasScripts: false };
-    {
-      await using opened = await browser.open(ORIGIN, look);
-      await says(opened.page.locator("main"), /M \(managed\) flag/);
-    }
-    const loading = await bootThree();
-    await pause(500);
-    for (
-      const [name, width] of [["plain", 1280], ["plain-phone", 360]] as const
-    ) {
-      await using opened = await browser.open(ORIGIN, { ...look, width });
-      const rows = await opened.page.locator("table.plain tbody tr")
-        .allInnerTexts();
-      assertEquals(rows.length, 3);
-      assertMatch(rows.join("\n"), /rack-1-left.*TFTP .*Loading the system/s);
-      await opened.fits();
-      await opened.shoot(name);
-    }
-    await loading.stop();
-  });
+    await step("tries again when it is refused", async () => {
+      await ask("system", RACK);
+      await using opened = await browser.open(ORIGIN);
+      const { page } = opened;
+      await says(rowOf(opened, RACK), /System is up/);
+      opened.mayBeAway = true;
+      // A browser that is refused does not ask for the stream again by itself.
+      await page.route(
+        "**/events*",
+        (route) => route.fulfill({ status: 503 }),
+        { times: 2 },
+      );
+      await restart();
+      await says(page.locator("#away"), /Not connected/);
+      await says(page.locator("#empty"), /No machine/, 20);
+      assertEquals(await page.locator("#away").isVisible(), false);
+    });
+
+    await step("copies an address", async () => {
+      await ask("system", RACK);
+      await using opened = await browser.open(ORIGIN);
+      const { page } = opened;
+      await rowOf(opened, RACK).locator("button.address").click();
+      await says(page.locator("#said"), /Copied 2001:db8:1:2:0:200:5e00:5301/);
+      await page.focus("#search");
+      await page.keyboard.press("Control+V");
+      assertEquals(
+        await page.inputValue("#search"),
+        "2001:db8:1:2:0:200:5e00:5301",
+      );
+    });
+
+    await step("is a plain table without JavaScript", async () => {
+      const look = { hasScripts: false };
+      {
+        await using opened = await browser.open(ORIGIN, look);
+        await says(opened.page.locator("main"), /M \(managed\) flag/);
+      }
+      const loading = await bootThree();
+      await pause(500);
+      for (
+        const [name, width] of [["plain", 1280], ["plain-phone", 360]] as const
+      ) {
+        await using opened = await browser.open(ORIGIN, { ...look, width });
+        const rows = await opened.page.locator("table.plain tbody tr")
+          .allInnerTexts();
+        assertEquals(rows.length, 3);
+        assertMatch(rows.join("\n"), /rack-1-left.*TFTP .*Loading the system/s);
+        await opened.fits();
+        await opened.shoot(name);
+      }
+      await loading.stop();
+    });
+  },
 });

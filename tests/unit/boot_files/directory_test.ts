@@ -1,6 +1,4 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
-import type { Router } from "../../../lib/http/router.ts";
 import { BootFileHandler } from "../../../lib/http/boot_files.ts";
 import { BootDirectory, pathNames } from "../../../lib/boot_files/directory.ts";
 import {
@@ -109,7 +107,7 @@ async function makePlace(): Promise<Place> {
   return { root, netboot };
 }
 
-describe("paths of URLs", () => {
+Deno.test("paths of URLs", async (t) => {
   for (
     const [escaped, expected] of [
       ["boot.efi", ["boot.efi"]],
@@ -152,12 +150,12 @@ describe("paths of URLs", () => {
       ["%ed%a0%80", undefined],
     ] as [string, string[] | undefined][]
   ) {
-    it(JSON.stringify(escaped), () => {
+    await t.step(JSON.stringify(escaped), () => {
       assertEquals(pathNames(escaped), expected);
     });
   }
 
-  it("never lead up, whatever they are made of", () => {
+  await t.step("never lead up, whatever they are made of", () => {
     const piece = fc.constantFrom(
       ...["/", ".", "..", "%2e", "%2f", "%5c", "\\", "%00", "%25", "a", "%"],
     );
@@ -184,18 +182,13 @@ describe("paths of URLs", () => {
   });
 });
 
-describe("netboot files", () => {
-  let place: Place;
-  let files: BootDirectory;
-  let router: Router;
+Deno.test("netboot files", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
+  const place = await makePlace();
+  const files = new BootDirectory(place.netboot);
+  const router = new Known().handler(new BootFileHandler(files, () => {}));
 
-  beforeAll(async () => {
-    place = await makePlace();
-    files = new BootDirectory(place.netboot);
-    router = new Known().handler(new BootFileHandler(files, () => {}));
-  });
-
-  afterAll(async () => {
+  cleanup.defer(async () => {
     await Deno.remove(place.root, { recursive: true });
   });
 
@@ -205,7 +198,7 @@ describe("netboot files", () => {
     return file === undefined ? undefined : await Deno.readTextFile(file.path);
   }
 
-  it("a machine's own come before those of all", async () => {
+  await t.step("a machine's own come before those of all", async () => {
     assertEquals(await found("boot.efi"), OWN);
     assertEquals(await found("boot.efi", OTHER_MAC), OTHERS);
     assertEquals(await found("boot.efi", 0x0200_5e00_53ff), SHARED);
@@ -215,12 +208,12 @@ describe("netboot files", () => {
     assertEquals(await found("nothing.efi"), undefined);
   });
 
-  it("what is not to be served does not cover what is", async () => {
+  await t.step("what is not to be served does not cover what is", async () => {
     assertEquals(await found("empty.efi"), SHARED, "a directory");
     assertEquals(await found("out.efi"), SHARED, "a link that leads out");
   });
 
-  it("in directories, and with any name", async () => {
+  await t.step("in directories, and with any name", async () => {
     assertEquals(await found("sub/deep/inner.img"), OWN);
     assertEquals(await found("a%20b%25c+d.txt"), OWN);
     assertEquals(await found("gr%C3%B6%C3%9Fe.txt"), OWN);
@@ -228,14 +221,14 @@ describe("netboot files", () => {
     assertEquals(await found("..boot"), OWN);
   });
 
-  it("through links that stay inside", async () => {
+  await t.step("through links that stay inside", async () => {
     assertEquals(await found("inside.efi"), SHARED);
     assertEquals(await found("inside-absolute.efi"), OWN);
     assertEquals(await found("inside-directory/inner.img"), OWN);
     assertEquals(await found("itself/itself/boot.efi"), OWN);
   });
 
-  it("have the type of the name that was asked for", async () => {
+  await t.step("have the type of the name that was asked for", async () => {
     const own = `${place.netboot}/${MAC_TEXT}`;
     for (
       const [name, type] of [
@@ -269,7 +262,7 @@ describe("netboot files", () => {
     );
   });
 
-  it("have another tag when their content is another", async () => {
+  await t.step("have another tag when their content is another", async () => {
     const path = `${place.netboot}/${MAC_TEXT}/changing.efi`;
     const seen = new Set<string>();
     const look = async (what: string) => {
@@ -309,7 +302,7 @@ describe("netboot files", () => {
     assertNotEquals(other.etag, file.etag);
   });
 
-  it("are there or not, as the directory is", async () => {
+  await t.step("are there or not, as the directory is", async () => {
     const late = new BootDirectory(`${place.root}/late`);
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
     assertEquals(late.lists(MAC), false);
@@ -324,21 +317,24 @@ describe("netboot files", () => {
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
   });
 
-  it("list the machines that have a directory at that moment", async () => {
-    const directory = `${place.netboot}/02:00:5e:00:53:0a`;
-    const mac = parseMac("02:00:5e:00:53:0a")!;
-    assertEquals(files.lists(MAC), true);
-    assertEquals(files.lists(mac), false);
-    await Deno.mkdir(directory);
-    assertEquals(files.lists(mac), true);
-    await Deno.remove(directory);
-    assertEquals(files.lists(mac), false);
-    await Deno.writeTextFile(directory, "no directory");
-    assertEquals(files.lists(mac), false);
-    await Deno.remove(directory);
-  });
+  await t.step(
+    "list the machines that have a directory at that moment",
+    async () => {
+      const directory = `${place.netboot}/02:00:5e:00:53:0a`;
+      const mac = parseMac("02:00:5e:00:53:0a")!;
+      assertEquals(files.lists(MAC), true);
+      assertEquals(files.lists(mac), false);
+      await Deno.mkdir(directory);
+      assertEquals(files.lists(mac), true);
+      await Deno.remove(directory);
+      assertEquals(files.lists(mac), false);
+      await Deno.writeTextFile(directory, "no directory");
+      assertEquals(files.lists(mac), false);
+      await Deno.remove(directory);
+    },
+  );
 
-  it("the MAC in all its notations", async () => {
+  await t.step("the MAC in all its notations", async () => {
     for (
       const text of [
         MAC_TEXT,
@@ -357,7 +353,7 @@ describe("netboot files", () => {
     }
   });
 
-  describe("path attacks", () => {
+  await t.step("path attacks", async (t) => {
     const LONG = "a".repeat(10_000);
     /** Paths behind the MAC that lead to nothing. */
     const attacks = [
@@ -485,7 +481,7 @@ describe("netboot files", () => {
       const name = path.length > 60
         ? `${path.slice(0, 20)}... (${path.length})`
         : path;
-      it(JSON.stringify(name), async () => {
+      await t.step(JSON.stringify(name), async () => {
         assertEquals(await files.find(MAC, path), undefined);
         const response = await ask(router, `/mac/${MAC_TEXT}/${path}`);
         const text = await response.text();
@@ -499,13 +495,16 @@ describe("netboot files", () => {
       });
     }
 
-    it("are many", () => assert(new Set(attacks).size >= 40));
+    await t.step("are many", () => assert(new Set(attacks).size >= 40));
 
-    it("a link that goes out and comes back leads to what is inside", async () => {
-      assertEquals(await found("out-and-in.efi"), OWN);
-    });
+    await t.step(
+      "a link that goes out and comes back leads to what is inside",
+      async () => {
+        assertEquals(await found("out-and-in.efi"), OWN);
+      },
+    );
 
-    it("a machine's directory that leads out is none", async () => {
+    await t.step("a machine's directory that leads out is none", async () => {
       const mac = parseMac("02:00:5e:00:53:03")!;
       for (const path of ["secret.txt", `${MAC_TEXT}/secret.txt`]) {
         assertEquals(await files.find(mac, path), undefined);
@@ -554,7 +553,7 @@ describe("netboot files", () => {
       ] as const
     ) {
       const name = target.length > 60 ? `${target.slice(0, 20)}...` : target;
-      it(`${JSON.stringify(name)}: ${status}`, async () => {
+      await t.step(`${JSON.stringify(name)}: ${status}`, async () => {
         const response = await ask(router, target);
         const text = await response.text();
         assertEquals(response.status, status, text);
@@ -563,7 +562,7 @@ describe("netboot files", () => {
       });
     }
 
-    it("of any make never lead to a secret", async () => {
+    await t.step("of any make never lead to a secret", async () => {
       const piece = fc.constantFrom(
         ...[
           "..",
@@ -607,7 +606,8 @@ describe("netboot files", () => {
   });
 });
 
-describe("TFTP path attacks", () => {
+Deno.test("TFTP path attacks", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
   const paths = [
     `${MAC_TEXT}/../../etc/passwd`,
     `${MAC_TEXT}/../secret.txt`,
@@ -645,7 +645,7 @@ describe("TFTP path attacks", () => {
   let files: IpxeFiles;
   const served = new Set<string>();
 
-  beforeAll(async () => {
+  {
     root = await Deno.makeTempDir();
     await Deno.writeTextFile(`${root}/secret.txt`, SECRET);
     await Deno.writeTextFile(`${root}/secret-arm64.efi`, SECRET);
@@ -661,9 +661,9 @@ describe("TFTP path attacks", () => {
     served.add("#!ipxe");
     await Deno.writeTextFile(script, "#!ipxe");
     files = new IpxeFiles({ builds, script });
-  });
+  }
 
-  afterAll(async () => {
+  cleanup.defer(async () => {
     await Deno.remove(root, { recursive: true });
   });
 
@@ -671,7 +671,7 @@ describe("TFTP path attacks", () => {
     const name = path.length > 60
       ? `${path.slice(0, 40)}... (${path.length})`
       : path;
-    it(JSON.stringify(name), async () => {
+    await t.step(JSON.stringify(name), async () => {
       const file = parseRequestPath(path);
       if (!path.replace(/^\/+/, "").startsWith(MAC_TEXT)) {
         assertEquals(file, undefined);
@@ -685,7 +685,7 @@ describe("TFTP path attacks", () => {
     });
   }
 
-  it("are read once for all who ask at the same time", async () => {
+  await t.step("are read once for all who ask at the same time", async () => {
     const fresh = new IpxeFiles({
       builds: new Map([["arm64", `${root}/ipxe/arm64`]]),
       script: undefined,
@@ -698,80 +698,89 @@ describe("TFTP path attacks", () => {
     assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
   });
 
-  it("are read again when others of the same size and time are there", async () => {
-    const path = `${root}/replaced.efi`;
-    const time = new Date(1_700_000_000_000);
-    const write = async (name: string, text: string) => {
-      await Deno.writeTextFile(name, text);
-      await Deno.utime(name, time, time);
-    };
-    await write(path, "first");
-    const fresh = new IpxeFiles({
-      builds: new Map([["arm64", path]]),
-      script: undefined,
-    });
-    const text = async () =>
-      new TextDecoder().decode(await fresh.open("ipxe-arm64.efi"));
-    assertEquals(await text(), "first");
-    await write(`${path}.new`, "other");
-    await Deno.rename(`${path}.new`, path);
-    assertEquals(await text(), "other");
-  });
+  await t.step(
+    "are read again when others of the same size and time are there",
+    async () => {
+      const path = `${root}/replaced.efi`;
+      const time = new Date(1_700_000_000_000);
+      const write = async (name: string, text: string) => {
+        await Deno.writeTextFile(name, text);
+        await Deno.utime(name, time, time);
+      };
+      await write(path, "first");
+      const fresh = new IpxeFiles({
+        builds: new Map([["arm64", path]]),
+        script: undefined,
+      });
+      const text = async () =>
+        new TextDecoder().decode(await fresh.open("ipxe-arm64.efi"));
+      assertEquals(await text(), "first");
+      await write(`${path}.new`, "other");
+      await Deno.rename(`${path}.new`, path);
+      assertEquals(await text(), "other");
+    },
+  );
 
-  it("are one or the other while they are replaced, and never both", async () => {
-    const path = `${root}/busy.efi`;
-    const size = 4 * 1024 * 1024;
-    const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
-    await Deno.writeFile(path, contents[0]!);
-    const fresh = new IpxeFiles({
-      builds: new Map([["arm64", path]]),
-      script: undefined,
-    });
-    let isOver = false;
-    // In place, as who copies a file does: a piece at a time.
-    const writing = (async () => {
-      for (let round = 1; !isOver; round++) {
-        using file = await Deno.open(path, { write: true });
-        const content = contents[round % 2]!;
-        for (let at = 0; at < size;) {
-          at += await file.write(content.subarray(at, at + 256 * 1024));
+  await t.step(
+    "are one or the other while they are replaced, and never both",
+    async () => {
+      const path = `${root}/busy.efi`;
+      const size = 4 * 1024 * 1024;
+      const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
+      await Deno.writeFile(path, contents[0]!);
+      const fresh = new IpxeFiles({
+        builds: new Map([["arm64", path]]),
+        script: undefined,
+      });
+      let isOver = false;
+      // In place, as who copies a file does: a piece at a time.
+      const writing = (async () => {
+        for (let round = 1; !isOver; round++) {
+          using file = await Deno.open(path, { write: true });
+          const content = contents[round % 2]!;
+          for (let at = 0; at < size;) {
+            at += await file.write(content.subarray(at, at + 256 * 1024));
+          }
         }
+      })();
+      const seen = new Set<string>();
+      const look = async () => {
+        const octets = await fresh.open("ipxe-arm64.efi");
+        if (octets === undefined) return;
+        assertEquals(octets.length, size);
+        seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+      };
+      for (let count = 0; count < 100; count += 10) {
+        await Promise.all(Array.from({ length: 10 }, look));
       }
-    })();
-    const seen = new Set<string>();
-    const look = async () => {
-      const octets = await fresh.open("ipxe-arm64.efi");
-      if (octets === undefined) return;
-      assertEquals(octets.length, size);
-      seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
-    };
-    for (let count = 0; count < 100; count += 10) {
-      await Promise.all(Array.from({ length: 10 }, look));
-    }
-    isOver = true;
-    await writing;
-    assertEquals(await fresh.open("ipxe-arm64.efi") === undefined, false);
-    assertEquals(seen.has("mixed"), false);
-  });
+      isOver = true;
+      await writing;
+      assertEquals(await fresh.open("ipxe-arm64.efi") === undefined, false);
+      assertEquals(seen.has("mixed"), false);
+    },
+  );
 
-  it("are whole when whoever writes one halts in its middle", async () => {
-    const path = `${root}/halting.efi`;
-    const fresh = async () =>
-      new TextDecoder().decode(
-        await new IpxeFiles({
-          builds: new Map([["arm64", path]]),
-          script: undefined,
-        }).open("ipxe-arm64.efi"),
-      );
-    await Deno.writeTextFile(path, "first half, ");
-    await delay(50);
-    const text = fresh();
-    await delay(50);
-    await Deno.writeTextFile(path, "second half", { append: true });
-    assertEquals(await text, "first half, second half");
-  });
+  await t.step(
+    "are whole when whoever writes one halts in its middle",
+    async () => {
+      const path = `${root}/halting.efi`;
+      const fresh = async () =>
+        new TextDecoder().decode(
+          await new IpxeFiles({
+            builds: new Map([["arm64", path]]),
+            script: undefined,
+          }).open("ipxe-arm64.efi"),
+        );
+      await Deno.writeTextFile(path, "first half, ");
+      await delay(50);
+      const text = fresh();
+      await delay(50);
+      await Deno.writeTextFile(path, "second half", { append: true });
+      assertEquals(await text, "first half, second half");
+    },
+  );
 
-  it("of any make lead to iPXE or its script", async () => {
+  await t.step("of any make lead to iPXE or its script", async () => {
     const piece = fc.constantFrom(
       ...["..", "/", ".", "\\", "%2e", "secret.txt", "autoexec.ipxe", "-arm64"],
       ...[".efi", "-riscv64.efi", MAC_TEXT, "script", "\n", "\0"],

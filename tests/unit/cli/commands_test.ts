@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import manifest from "../../../deno.json" with { type: "json" };
 
 /** Runs the program as a user does, without root. */
@@ -14,8 +13,8 @@ async function run(...args: string[]) {
   };
 }
 
-describe("commands", () => {
-  it("--version", async () => {
+Deno.test("commands", async (t) => {
+  await t.step("--version", async () => {
     const { code, stdout, stderr } = await run("--version");
     assertEquals([code, stderr], [0, ""]);
     // A tree without git has no commit to tell.
@@ -23,13 +22,13 @@ describe("commands", () => {
     assertEquals(stdout.split(/\s/)[1], manifest.version);
   });
 
-  it("--help", async () => {
+  await t.step("--help", async () => {
     const { code, stdout, stderr } = await run("-help");
     assertEquals([code, stderr], [0, ""]);
     assertMatch(stdout, /^Usage:$/m);
   });
 
-  it("address", async () => {
+  await t.step("address", async () => {
     assertEquals(
       await run(
         "address",
@@ -85,7 +84,7 @@ describe("commands", () => {
       ],
     ] as [string[], string][]
   ) {
-    it(`${args.join(" ")}: one line, exit code 2`, async () => {
+    await t.step(`${args.join(" ")}: one line, exit code 2`, async () => {
       assertEquals(await run(...args), {
         code: 2,
         stdout: "",

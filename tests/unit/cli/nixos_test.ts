@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { BOOT_POLICIES, OPTIONS } from "../../../lib/cli/options.ts";
 import { MAC_SOURCES } from "../../../lib/dhcpv6/reply/client_mac.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../../lib/telemetry/log.ts";
@@ -12,8 +11,8 @@ import {
   OWN_OPTIONS,
 } from "../../system/nix/module.ts";
 
-describe("NixOS module", () => {
-  it("has every option of the command line, and no other", () => {
+Deno.test("NixOS module", async (t) => {
+  await t.step("has every option of the command line, and no other", () => {
     const known = Object.keys(OPTIONS).filter((name) =>
       !COMMANDS.includes(name)
     );
@@ -23,20 +22,20 @@ describe("NixOS module", () => {
     );
   });
 
-  it("declares what it hands on, and little else", () => {
+  await t.step("declares what it hands on, and little else", () => {
     assertEquals(
       DECLARED.toSorted(),
       [...ARGUMENT_NAMES.keys(), ...OWN_OPTIONS].toSorted(),
     );
   });
 
-  it("calls options what NixOS would call them", () => {
+  await t.step("calls options what NixOS would call them", () => {
     for (const [name, argument] of ARGUMENT_NAMES) {
       assertEquals(name, nixosName(argument));
     }
   });
 
-  it("knows the words that the command line accepts", () => {
+  await t.step("knows the words that the command line accepts", () => {
     const words = [BOOT_POLICIES, LOG_FORMATS, LOG_LEVELS, MAC_SOURCES];
     for (const word of words.flat()) {
       assert(MODULE.includes(`"${word}"\n`), word);

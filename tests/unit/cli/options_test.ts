@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { helpText } from "../../../lib/cli/help.ts";
 import {
   fallbackOf,
@@ -18,8 +17,8 @@ function settings(...args: string[]) {
   return configOf(parseCommandLine([...NEEDED, ...args]).options);
 }
 
-describe("command line", () => {
-  it("takes one dash or two, a blank or an equals sign", () => {
+Deno.test("command line", async (t) => {
+  await t.step("takes one dash or two, a blank or an equals sign", () => {
     for (
       const args of [
         ["--interface", "eth1", "--preference", "7"],
@@ -35,16 +34,19 @@ describe("command line", () => {
     }
   });
 
-  it("takes words among the options, and everything behind --", () => {
-    assertEquals(
-      parseCommandLine(["address", "-interface=eth1", "a", "--", "-b"]).words,
-      ["address", "a", "-b"],
-    );
-    assertEquals(parseCommandLine(["02005e005301"]).words, ["02005e005301"]);
-    assertEquals(parseCommandLine(["000000000012"]).words, ["000000000012"]);
-  });
+  await t.step(
+    "takes words among the options, and everything behind --",
+    () => {
+      assertEquals(
+        parseCommandLine(["address", "-interface=eth1", "a", "--", "-b"]).words,
+        ["address", "a", "-b"],
+      );
+      assertEquals(parseCommandLine(["02005e005301"]).words, ["02005e005301"]);
+      assertEquals(parseCommandLine(["000000000012"]).words, ["000000000012"]);
+    },
+  );
 
-  it("collects what is repeatable", () => {
+  await t.step("collects what is repeatable", () => {
     const { options } = parseCommandLine([
       "-dns=2001:db8::1",
       "--dns",
@@ -56,7 +58,7 @@ describe("command line", () => {
     ]);
   });
 
-  it("takes an empty value for none", () => {
+  await t.step("takes an empty value for none", () => {
     const { options } = parseCommandLine([
       "--interface=",
       "-http-boot-url-template",
@@ -70,7 +72,7 @@ describe("command line", () => {
     assertEquals(options.preference, 255);
   });
 
-  it("knows switches", () => {
+  await t.step("knows switches", () => {
     assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
     assertEquals(parseCommandLine(["--check=false"]).options.check, undefined);
     assertEquals(parseCommandLine(["--check="]).options.check, undefined);
@@ -132,7 +134,7 @@ describe("command line", () => {
       [["--boot-policy=never"], "--boot-policy", "always, listed"],
     ] as [string[], ...string[]][]
   ) {
-    it(`refuses ${args.join(" ")}`, () => {
+    await t.step(`refuses ${args.join(" ")}`, () => {
       const { message } = assertThrows(
         () => parseCommandLine(args),
         UsageError,
@@ -216,8 +218,8 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ],
 ];
 
-describe("settings", () => {
-  it("have the documented defaults", () => {
+Deno.test("settings", async (t) => {
+  await t.step("have the documented defaults", () => {
     const { port, responder: answers, maxMachines, template, notices } =
       settings();
     assertEquals(port, 547);
@@ -231,7 +233,7 @@ describe("settings", () => {
     assertEquals(answers.onRequest, []);
   });
 
-  it("tells of files in one line, whatever they are called", () => {
+  await t.step("tells of files in one line, whatever they are called", () => {
     const { notices } = settings("--netboot-dir=/no\nwhere\u202e");
     assertEquals(notices.length, 1);
     assert(notices[0]!.includes("/no\\u{a}where\\u{202e} is not"), notices[0]);
@@ -242,21 +244,24 @@ describe("settings", () => {
     assert(message.includes("/no\\u{a}where"), message);
   });
 
-  it("refuse a template that makes no URL with one of the base addresses", () => {
-    const template = "--http-boot-url-template=http://[{{.BaseAddress}}1]/";
-    assertEquals(settings(template).notices, []);
-    const { message } = assertThrows(
-      () => settings(template, "--base-address=2001:db8:7:8:9:a:b:cdef"),
-      UsageError,
-    );
-    assert(message.includes("--http-boot-url-template"), message);
-    assert(message.includes("2001:db8:7:8:9:a:b:cdef1"), message);
-  });
+  await t.step(
+    "refuse a template that makes no URL with one of the base addresses",
+    () => {
+      const template = "--http-boot-url-template=http://[{{.BaseAddress}}1]/";
+      assertEquals(settings(template).notices, []);
+      const { message } = assertThrows(
+        () => settings(template, "--base-address=2001:db8:7:8:9:a:b:cdef"),
+        UsageError,
+      );
+      assert(message.includes("--http-boot-url-template"), message);
+      assert(message.includes("2001:db8:7:8:9:a:b:cdef1"), message);
+    },
+  );
 
   for (
     const [name, value, read, expected] of EFFECTS
   ) {
-    it(`--${name} has its effect`, () => {
+    await t.step(`--${name} has its effect`, () => {
       const before = name === "tls-key-file" || name === "https-listen-addr"
         ? undefined
         : read(settings());
@@ -268,7 +273,7 @@ describe("settings", () => {
     });
   }
 
-  it("every option has an effect that is tested here", () => {
+  await t.step("every option has an effect that is tested here", () => {
     const tested = EFFECTS.map(([name]) => name);
     assertEquals(
       Object.keys(OPTIONS).filter((name) =>
@@ -288,7 +293,7 @@ describe("settings", () => {
     );
   });
 
-  it("of the log", () => {
+  await t.step("of the log", () => {
     const given = parseCommandLine(["--log-format=text", "--log-level=debug"]);
     assertEquals(logOptionsOf(given.options, false), {
       format: "text",
@@ -299,12 +304,12 @@ describe("settings", () => {
     assertEquals(logOptionsOf(none, true), { format: "text", level: "info" });
   });
 
-  it("lengthen the valid lifetime to a longer preferred one", () => {
+  await t.step("lengthen the valid lifetime to a longer preferred one", () => {
     const { responder: answers } = settings("--preferred-lifetime=7200");
     assertEquals(answers.validLifetime, 7200);
   });
 
-  it("have DNS, domains and time servers as options", () => {
+  await t.step("have DNS, domains and time servers as options", () => {
     const { responder: answers } = settings(
       "--dns=2001:db8::1",
       "--domain-search=lab.example",
@@ -320,7 +325,7 @@ describe("settings", () => {
     ]);
   });
 
-  it("notice what does not count", () => {
+  await t.step("notice what does not count", () => {
     const { notices } = configOf(
       parseCommandLine(["--interface=x", "--base-address=2001:db8::1"]).options,
     );
@@ -328,13 +333,13 @@ describe("settings", () => {
     assert(notices[0]!.includes("do not count"));
   });
 
-  it("notice a file of names that is not there", () => {
+  await t.step("notice a file of names that is not there", () => {
     const { notices } = settings("--names=/none");
     assertEquals(notices.length, 1);
     assert(notices[0]!.includes("--names /none is not there"));
   });
 
-  it("notice a host name that firmware cannot look up", () => {
+  await t.step("notice a host name that firmware cannot look up", () => {
     const named = "--http-boot-url-template=http://boot.example/{{.MAC}}";
     assertEquals(settings(named).notices.length, 1);
     assertEquals(settings(named, "--dns=2001:db8::1").notices, []);
@@ -344,7 +349,7 @@ describe("settings", () => {
     );
   });
 
-  it("notice an address that iPXE cannot use with https", () => {
+  await t.step("notice an address that iPXE cannot use with https", () => {
     const template = (host: string) =>
       `--http-boot-url-template=https://${host}/{{.MAC}}`;
     const { notices } = settings(template("[{{.BootAddress}}]"));
@@ -384,13 +389,13 @@ describe("settings", () => {
       [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],
     ] as [string[], ...string[]][]
   ) {
-    it(`refuse ${args.join(" ").slice(0, 60)}`, () => {
+    await t.step(`refuse ${args.join(" ").slice(0, 60)}`, () => {
       const { message } = assertThrows(() => settings(...args), UsageError);
       for (const part of parts) assert(message.includes(part), message);
     });
   }
 
-  it("refuse an iPXE that is larger than TFTP serves", async () => {
+  await t.step("refuse an iPXE that is larger than TFTP serves", async () => {
     const file = await Deno.makeTempFile();
     try {
       await Deno.truncate(file, 256 * 1024 * 1024);
@@ -406,7 +411,7 @@ describe("settings", () => {
     }
   });
 
-  it("need a base address", () => {
+  await t.step("need a base address", () => {
     assertThrows(
       () => configOf(parseCommandLine(["--interface=x"]).options),
       UsageError,
@@ -415,12 +420,12 @@ describe("settings", () => {
   });
 });
 
-describe("documentation", () => {
+Deno.test("documentation", async (t) => {
   const readme = Deno.readTextFileSync(
     new URL("../../../README.md", import.meta.url),
   );
 
-  it("help has every option, and fits a terminal", () => {
+  await t.step("help has every option, and fits a terminal", () => {
     const help = helpText();
     for (const name of Object.keys(OPTIONS)) {
       assert(help.includes(`  --${name}`), name);
@@ -428,18 +433,21 @@ describe("documentation", () => {
     for (const line of help.split("\n")) assert(line.length <= 80, line);
   });
 
-  it("README's table has every option and no other, with its default", () => {
-    const rows = [...readme.matchAll(/^\| `([a-z0-9-]+)` +\| (.*?) +\|/gm)];
-    assertEquals(
-      rows.map((row) => row[1]!).toSorted(),
-      Object.keys(OPTIONS).toSorted(),
-    );
-    for (const [, name, fallback] of rows) {
-      assertEquals(fallback, fallbackOf(name as OptionName), name);
-    }
-  });
+  await t.step(
+    "README's table has every option and no other, with its default",
+    () => {
+      const rows = [...readme.matchAll(/^\| `([a-z0-9-]+)` +\| (.*?) +\|/gm)];
+      assertEquals(
+        rows.map((row) => row[1]!).toSorted(),
+        Object.keys(OPTIONS).toSorted(),
+      );
+      for (const [, name, fallback] of rows) {
+        assertEquals(fallback, fallbackOf(name as OptionName), name);
+      }
+    },
+  );
 
-  it("README's command lines are accepted", () => {
+  await t.step("README's command lines are accepted", () => {
     const commands = [
       ...readme.replaceAll("\\\n", "").matchAll(
         /^(?:sudo )?(?:npx --yes deno@2\.6\.8 task start|deno task start|(?:\.\/)?dhcpv6macd) ([^|>#\n]*)/gm,

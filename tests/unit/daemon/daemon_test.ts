@@ -1,5 +1,4 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/settings.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
@@ -86,64 +85,72 @@ class Told {
   }
 }
 
-describe("what an operator reads", () => {
-  it("a machine once, and again when it is on another link", async () => {
-    const told = new Told();
-    for (let count = 0; count < 3; count++) {
-      told.packet(message(1, UUID, iaNa(1)));
-    }
-    const far = relayed(message(1, UUID, iaNa(1)), {
-      link: "2001:db8:7:8::1",
-      peer: EUI,
-    });
-    told.packet(far);
-    told.packet(far);
-    assertEquals(await told.log("address"), [
-      `init ${OWN}`,
-      `jump_to ${OWN}`,
-      `os_init ${OWN}`,
-      "machine_moved 2001:db8:7:8:0:5254:12:3456",
-    ]);
-  });
-
-  it("no more new machines than may come, whatever their first message", async () => {
-    const told = new Told();
-    const declined = async (first: number) => {
-      for (let last = first; last < first + 20; last++) {
-        const low = last.toString(16).padStart(4, "0");
-        told.packet(message(
-          9,
-          opt(1, `00030001020000aa${low}`),
-          opt(2, DUID),
-          iaNa(1, `2001:db8:1:2:0:200:aa:${low}`),
-        ));
+Deno.test("what an operator reads", async (t) => {
+  await t.step(
+    "a machine once, and again when it is on another link",
+    async () => {
+      const told = new Told();
+      for (let count = 0; count < 3; count++) {
+        told.packet(message(1, UUID, iaNa(1)));
       }
-      return (await told.log()).filter((line) => /^address_declined/.test(line))
-        .length;
-    };
-    assertEquals(await declined(0), 20);
-    for (
-      let count = 0;
-      count < NEW_MACHINE_BURST_WITHOUT_SOLICIT + 200;
-      count++
-    ) {
-      const low = (0x10_0000 + count).toString(16);
-      told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
-      // The log has room for some hundred lines.
-      if (count % 200 === 0) await delay(0);
-    }
-    await delay(0);
-    // One comes to be admitted each hundredth of a second.
-    assertLess(await declined(1000), 20 + 3);
-  });
+      const far = relayed(message(1, UUID, iaNa(1)), {
+        link: "2001:db8:7:8::1",
+        peer: EUI,
+      });
+      told.packet(far);
+      told.packet(far);
+      assertEquals(await told.log("address"), [
+        `init ${OWN}`,
+        `jump_to ${OWN}`,
+        `os_init ${OWN}`,
+        "machine_moved 2001:db8:7:8:0:5254:12:3456",
+      ]);
+    },
+  );
 
-  it("nobody who only asks for information", async () => {
+  await t.step(
+    "no more new machines than may come, whatever their first message",
+    async () => {
+      const told = new Told();
+      const declined = async (first: number) => {
+        for (let last = first; last < first + 20; last++) {
+          const low = last.toString(16).padStart(4, "0");
+          told.packet(message(
+            9,
+            opt(1, `00030001020000aa${low}`),
+            opt(2, DUID),
+            iaNa(1, `2001:db8:1:2:0:200:aa:${low}`),
+          ));
+        }
+        return (await told.log()).filter((line) =>
+          /^address_declined/.test(line)
+        )
+          .length;
+      };
+      assertEquals(await declined(0), 20);
+      for (
+        let count = 0;
+        count < NEW_MACHINE_BURST_WITHOUT_SOLICIT + 200;
+        count++
+      ) {
+        const low = (0x10_0000 + count).toString(16);
+        told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
+        // The log has room for some hundred lines.
+        if (count % 200 === 0) await delay(0);
+      }
+      await delay(0);
+      // One comes to be admitted each hundredth of a second.
+      assertLess(await declined(1000), 20 + 3);
+    },
+  );
+
+  await t.step("nobody who only asks for information", async () => {
     const told = new Told();
     told.packet(message(11, UUID));
     assertEquals(await told.log(), []);
   });
 
-  it("two MACs once for each machine", async () => {
+  await t.step("two MACs once for each machine", async () => {
     const told = new Told();
     const packet = message(1, opt(1, "000300010200000000cc"), iaNa(1));
     told.packet(packet);
@@ -154,7 +161,7 @@ describe("what an operator reads", () => {
     );
   });
 
-  it("no MAC once for each address, for a while", async () => {
+  await t.step("no MAC once for each address, for a while", async () => {
     const told = new Told();
     const packet = message(1, UUID, iaNa(1));
     for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
@@ -166,35 +173,38 @@ describe("what an operator reads", () => {
     ]);
   });
 
-  it("another server once, and again when it gives other addresses", async () => {
-    const told = new Told();
-    const other = (server: string, address: string) =>
-      message(3, UUID, opt(2, server), iaNa(1, address));
-    const first = "000300010200000000bb";
-    const second = "0002000000090c";
-    told.packet(other(first, OWN));
-    told.packet(other(first, OWN));
-    told.packet(other(second, OWN));
-    told.packet(other(first, "2001:db8:1:2::77"));
-    told.packet(other(first, "2001:db8:1:2::78"));
-    told.packet(other(first, OWN));
-    // A right address of another link is none to worry about.
-    told.packet(other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"));
-    assertEquals(await told.log("other_address"), [
-      "other_server",
-      "other_server",
-      "other_server 2001:db8:1:2::77",
-      "other_server",
-    ]);
-    assertEquals(await told.log("server_mac"), [
-      "other_server 02:00:00:00:00:bb",
-      "other_server",
-      "other_server 02:00:00:00:00:bb",
-      "other_server 02:00:00:00:00:cc",
-    ]);
-  });
+  await t.step(
+    "another server once, and again when it gives other addresses",
+    async () => {
+      const told = new Told();
+      const other = (server: string, address: string) =>
+        message(3, UUID, opt(2, server), iaNa(1, address));
+      const first = "000300010200000000bb";
+      const second = "0002000000090c";
+      told.packet(other(first, OWN));
+      told.packet(other(first, OWN));
+      told.packet(other(second, OWN));
+      told.packet(other(first, "2001:db8:1:2::77"));
+      told.packet(other(first, "2001:db8:1:2::78"));
+      told.packet(other(first, OWN));
+      // A right address of another link is none to worry about.
+      told.packet(other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"));
+      assertEquals(await told.log("other_address"), [
+        "other_server",
+        "other_server",
+        "other_server 2001:db8:1:2::77",
+        "other_server",
+      ]);
+      assertEquals(await told.log("server_mac"), [
+        "other_server 02:00:00:00:00:bb",
+        "other_server",
+        "other_server 02:00:00:00:00:bb",
+        "other_server 02:00:00:00:00:cc",
+      ]);
+    },
+  );
 
-  it("no more other servers than there may be", async () => {
+  await t.step("no more other servers than there may be", async () => {
     const told = new Told();
     for (let count = 0; count < 2 * MAX_ROGUE_SERVERS; count++) {
       const duid = `0003000102000000${(0x1000 + count).toString(16)}`;
@@ -203,7 +213,7 @@ describe("what an operator reads", () => {
     assertEquals((await told.log()).length, MAX_ROGUE_SERVERS);
   });
 
-  it("a server that others hide, a minute later", () => {
+  await t.step("a server that others hide, a minute later", () => {
     const { subnets, macSources } = new Told().answers;
     const servers = new RogueServerDetector(subnets, macSources);
     const responder = new Responder(
@@ -227,43 +237,49 @@ describe("what an operator reads", () => {
     assertEquals(hears(98, 60_001), true);
   });
 
-  it("a declined address once for each machine, for a while", async () => {
-    const told = new Told();
-    const decline = message(9, UUID, opt(2, DUID), iaNa(1, OWN));
-    told.packet(decline);
-    told.packet(decline);
-    assertEquals(
-      (await told.log("address")).filter((line) => /declined/.test(line)),
-      [`address_declined ${OWN}`],
-    );
-  });
+  await t.step(
+    "a declined address once for each machine, for a while",
+    async () => {
+      const told = new Told();
+      const decline = message(9, UUID, opt(2, DUID), iaNa(1, OWN));
+      told.packet(decline);
+      told.packet(decline);
+      assertEquals(
+        (await told.log("address")).filter((line) => /declined/.test(line)),
+        [`address_declined ${OWN}`],
+      );
+    },
+  );
 
-  it("transfers of machines that were seen, or that ask from their own address", async () => {
-    const told = new Told();
-    const mac = 0x5254_0012_3456;
-    const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
-    const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
-    told.daemon.onTransfer(mac, "2001:db8:1:2::99", init);
-    assertEquals(await told.log(), []);
-    told.daemon.onTransfer(mac, OWN, init);
-    told.daemon.onTransfer(mac, "2001:db8:1:2::99", complete);
-    assertEquals(await told.log("state"), [
-      "init",
-      "jump_to",
-      "serve_ipxe_over_tftp init",
-      "serve_ipxe_over_tftp complete",
-      "served_ipxe_over_tftp",
-    ]);
-    const other = new Told();
-    other.daemon.onTransfer(mac, EUI, init);
-    other.daemon.onTransfer(mac, EUI, {
-      ...init,
-      file_name: "autoexec.ipxe",
-    });
-    assertEquals(await other.log("state"), [
-      "init",
-      "jump_to",
-      "serve_ipxe_over_tftp init",
-    ]);
-  });
+  await t.step(
+    "transfers of machines that were seen, or that ask from their own address",
+    async () => {
+      const told = new Told();
+      const mac = 0x5254_0012_3456;
+      const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
+      const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
+      told.daemon.onTransfer(mac, "2001:db8:1:2::99", init);
+      assertEquals(await told.log(), []);
+      told.daemon.onTransfer(mac, OWN, init);
+      told.daemon.onTransfer(mac, "2001:db8:1:2::99", complete);
+      assertEquals(await told.log("state"), [
+        "init",
+        "jump_to",
+        "serve_ipxe_over_tftp init",
+        "serve_ipxe_over_tftp complete",
+        "served_ipxe_over_tftp",
+      ]);
+      const other = new Told();
+      other.daemon.onTransfer(mac, EUI, init);
+      other.daemon.onTransfer(mac, EUI, {
+        ...init,
+        file_name: "autoexec.ipxe",
+      });
+      assertEquals(await other.log("state"), [
+        "init",
+        "jump_to",
+        "serve_ipxe_over_tftp init",
+      ]);
+    },
+  );
 });

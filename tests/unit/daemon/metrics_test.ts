@@ -5,7 +5,6 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { beforeAll, describe, it } from "@std/testing/bdd";
 import { metricsOfEverything } from "./one_of_everything.ts";
 
 const EXPECTED = new URL("metrics.txt", import.meta.url);
@@ -27,14 +26,12 @@ function linesOnlyIn(text: string, other: string): string[] {
   return text.split("\n").filter((line) => !lines.has(line));
 }
 
-describe("the metrics of a daemon that has seen one of everything", () => {
+Deno.test("the metrics of a daemon that has seen one of everything", async (t) => {
   let text = "";
 
-  beforeAll(async () => {
-    text = await metricsOfEverything();
-  });
+  text = await metricsOfEverything();
 
-  it("are exactly those of metrics.txt", async () => {
+  await t.step("are exactly those of metrics.txt", async () => {
     const actual = comparable(text);
     const expected = await Deno.readTextFile(EXPECTED);
     assertEquals(
@@ -47,12 +44,12 @@ describe("the metrics of a daemon that has seen one of everything", () => {
     assertEquals(actual, expected);
   });
 
-  it("leave nothing out that could be counted", () => {
+  await t.step("leave nothing out that could be counted", () => {
     const zeros = text.split("\n").filter((line) => line.endsWith(" 0"));
     assertEquals(zeros, []);
   });
 
-  it("differ from label to label", () => {
+  await t.step("differ from label to label", () => {
     // With two labels there are too many combinations for that.
     const samples = [...text.matchAll(/^(\w+)\{\w+="[^"]*"\} (.*)$/gm)]
       .filter(([, name]) => !name!.endsWith("_bucket"));
@@ -65,7 +62,7 @@ describe("the metrics of a daemon that has seen one of everything", () => {
     }
   });
 
-  it("have one help text each, a sentence of its own", () => {
+  await t.step("have one help text each, a sentence of its own", () => {
     const lines = text.split("\n");
     const names = lines.filter((line) => line.startsWith("# TYPE "))
       .map((line) => line.split(" ")[2]!);

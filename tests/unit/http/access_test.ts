@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { AccessList } from "../../../lib/net/access.ts";
 import type { NetworkInterface } from "../../../lib/net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
@@ -27,7 +26,7 @@ function linkWith(...texts: string[]): NetworkInterface {
   };
 }
 
-describe("prefixes", () => {
+Deno.test("prefixes", async (t) => {
   for (
     const [text, expected] of [
       ["2001:db8::/32", "2001:db8:: 32"],
@@ -66,7 +65,7 @@ describe("prefixes", () => {
       ["example.org/64", undefined],
     ] as [string, string | undefined][]
   ) {
-    it(JSON.stringify(text), () => {
+    await t.step(JSON.stringify(text), () => {
       const prefix = parsePrefix(text);
       assertEquals(
         prefix && `${formatIpv6(prefix.bytes)} ${prefix.length}`,
@@ -98,15 +97,18 @@ describe("prefixes", () => {
       ["203.0.113.9", "0.0.0.0/0", true],
     ] as [string, string, boolean][]
   ) {
-    it(`${address} ${expected ? "is" : "is not"} in ${prefix}`, () => {
-      assertEquals(
-        isInPrefix(parseAddress(address)!, parsePrefix(prefix)!),
-        expected,
-      );
-    });
+    await t.step(
+      `${address} ${expected ? "is" : "is not"} in ${prefix}`,
+      () => {
+        assertEquals(
+          isInPrefix(parseAddress(address)!, parsePrefix(prefix)!),
+          expected,
+        );
+      },
+    );
   }
 
-  it("agree with the bits, one by one", () => {
+  await t.step("agree with the bits, one by one", () => {
     const octets = fc.uint8Array({ minLength: 16, maxLength: 16 });
     const bits = (bytes: Uint8Array) =>
       [...bytes].map((octet) => octet.toString(2).padStart(8, "0")).join("");
@@ -127,7 +129,7 @@ describe("prefixes", () => {
     );
   });
 
-  it("are read from any text, or not", () => {
+  await t.step("are read from any text, or not", () => {
     const text = fc.string({ unit: fc.constantFrom(..."0123456789abf:.%/ ") });
     fc.assert(
       fc.property(text, (text) => {
@@ -149,7 +151,7 @@ describe("prefixes", () => {
   });
 });
 
-describe("access", () => {
+Deno.test("access", async (t) => {
   const ALWAYS = [
     "::1",
     "127.0.0.1",
@@ -173,7 +175,7 @@ describe("access", () => {
     "169.255.0.1",
   ];
 
-  it("loopback and link-local without anything given", () => {
+  await t.step("loopback and link-local without anything given", () => {
     const access = new AccessList([]);
     for (const address of ALWAYS) {
       assertEquals(access.allows(address), true, address);
@@ -183,7 +185,7 @@ describe("access", () => {
     }
   });
 
-  it("what is given", () => {
+  await t.step("what is given", () => {
     const access = new AccessList(prefixes("2001:db8:1::/48", "192.0.2.0/24"));
     for (const address of ["2001:db8:1:ffff::1", "192.0.2.9", ...ALWAYS]) {
       assertEquals(access.allows(address), true, address);
@@ -193,7 +195,7 @@ describe("access", () => {
     }
   });
 
-  it("what the interface has, as long as it has it", () => {
+  await t.step("what the interface has, as long as it has it", () => {
     const access = new AccessList(prefixes("2001:db8:1::/64"));
     const seen = () =>
       ["2001:db8:5::9", "10.1.2.3", "2001:db8:1::9", "fe80::1"].map((address) =>
@@ -208,7 +210,7 @@ describe("access", () => {
     assertEquals(seen(), [false, false, true, true]);
   });
 
-  it("any", () => {
+  await t.step("any", () => {
     const access = new AccessList("any");
     access.update(linkWith());
     access.update(undefined);
@@ -217,7 +219,7 @@ describe("access", () => {
     }
   });
 
-  it("nobody whose address cannot be read", () => {
+  await t.step("nobody whose address cannot be read", () => {
     const access = new AccessList(prefixes("::/0"));
     for (
       const text of ["", "localhost", "1", "::1::", "[::1]", "/run/socket"]

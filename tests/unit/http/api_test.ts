@@ -1,16 +1,19 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { beforeEach, describe, it } from "@std/testing/bdd";
+import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import { isOwnOrigin } from "../../../lib/http/host_check.ts";
 import { single } from "../../../lib/telemetry/metrics.ts";
 import { ask, type Asked, Known, MAC, MAC_TEXT } from "../../support/http.ts";
 
-describe("API", () => {
+Deno.test("API", async (t) => {
   let known: Known;
 
-  beforeEach(() => {
-    known = new Known();
-    known.registry.add(MAC, 0);
-  });
+  const hooks: StepHooks = {
+    before: () => {
+      known = new Known();
+      known.registry.add(MAC, 0);
+    },
+  };
+  const step = stepsWith(t, hooks);
 
   const askFor = (path: string, asked?: Asked) =>
     ask(
@@ -27,7 +30,7 @@ describe("API", () => {
     return response.status;
   }
 
-  it("has all machines, and one", async () => {
+  await step("has all machines, and one", async () => {
     const all = await (await askFor("/machines")).json();
     assertEquals(Object.keys(all), [MAC_TEXT]);
     for (const text of [MAC_TEXT, "02-00-5E-00-53-01", "02%3A00:5e:00:53:01"]) {
@@ -42,7 +45,7 @@ describe("API", () => {
     assertEquals(await (await askFor("/machines")).json(), {});
   });
 
-  it("says whether machines are answered", async () => {
+  await step("says whether machines are answered", async () => {
     const well = await askFor("/healthz");
     assertEquals([well.status, await well.text()], [200, "ok\n"]);
     known.problem = "DHCPv6 is not served on eth1 now";
@@ -50,14 +53,14 @@ describe("API", () => {
     assertEquals([ill.status, await ill.text()], [503, `${known.problem}\n`]);
   });
 
-  it("counts octets, not characters, of what is wrong", async () => {
+  await step("counts octets, not characters, of what is wrong", async () => {
     known.problem = "größe0 is absent, down or has no address";
     const response = await askFor("/healthz");
     const length = Number(response.headers.get("content-length"));
     assertEquals(length, (await response.bytes()).length);
   });
 
-  it("has metrics and names", async () => {
+  await step("has metrics and names", async () => {
     known.metrics = [single("gauge", "x", "X.", 1)];
     const metrics = await askFor("/metrics");
     assertMatch(metrics.headers.get("content-type")!, /^text\/plain; version/);
@@ -65,7 +68,7 @@ describe("API", () => {
     assertEquals(await (await askFor("/names")).json(), {});
   });
 
-  it("takes GET and HEAD only", async () => {
+  await step("takes GET and HEAD only", async () => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
       const response = await askFor("/machines", { method });
       assertEquals(response.status, 405);
@@ -90,7 +93,7 @@ describe("API", () => {
   ];
 
   for (const path of GUARDED) {
-    it(`answers ${path} under its own names only`, async () => {
+    await step(`answers ${path} under its own names only`, async () => {
       for (
         const host of [
           "[2001:db8:1:2::1]:6315",
@@ -133,7 +136,7 @@ describe("API", () => {
       }
     });
 
-    it(`answers ${path} to no page from elsewhere`, async () => {
+    await step(`answers ${path} to no page from elsewhere`, async () => {
       const host = "[2001:db8:1:2::1]:6315";
       const from = (origin: string) =>
         status(path, { headers: { host, origin } });
@@ -150,7 +153,7 @@ describe("API", () => {
     });
   }
 
-  it("knows an origin without its port", () => {
+  await step("knows an origin without its port", () => {
     assertEquals(
       isOwnOrigin("https://a.example", "a.example:443", "https"),
       true,
@@ -172,19 +175,24 @@ describe("API", () => {
     assertEquals(isOwnOrigin("file://", "a.example", "http"), false);
   });
 
-  it("answers health and boot files under any name", async () => {
+  await step("answers health and boot files under any name", async () => {
     const headers = { host: "evil.example", origin: "http://evil.example" };
     assertEquals(await status("/healthz", { headers }), 200);
     assertEquals(await status(`/mac/${MAC_TEXT}/x`, { headers }), 404);
   });
 
-  it("answers nobody else, and tells nothing of what there is not", async () => {
-    const client = "2001:db8:f::1";
-    for (const path of ["/healthz", "/", "/x"]) {
-      assertEquals(await status(path, { client }), 403);
-    }
-    for (const path of ["/x", "/machinesx", "/events/", "/page/", "/page/x"]) {
-      assertEquals(await status(path), 404, path);
-    }
-  });
+  await step(
+    "answers nobody else, and tells nothing of what there is not",
+    async () => {
+      const client = "2001:db8:f::1";
+      for (const path of ["/healthz", "/", "/x"]) {
+        assertEquals(await status(path, { client }), 403);
+      }
+      for (
+        const path of ["/x", "/machinesx", "/events/", "/page/", "/page/x"]
+      ) {
+        assertEquals(await status(path), 404, path);
+      }
+    },
+  );
 });

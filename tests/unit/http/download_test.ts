@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { Downloads } from "../../../lib/http/download.ts";
 import { MAX_FILE_CHUNK } from "../../../lib/overload/limits.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
@@ -19,12 +18,13 @@ function content(): Uint8Array<ArrayBuffer> {
  * The runtime's server keeps what it has taken while the buffer is given up: it
  * must have taken a chunk before it asks for the next one.
  */
-describe("a download through the runtime's own server", () => {
+Deno.test("a download through the runtime's own server", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
   let directory: string;
   let server: Deno.HttpServer<Deno.NetAddr>;
   let url: string;
 
-  beforeAll(async () => {
+  {
     directory = await Deno.makeTempDir();
     await Deno.mkdir(`${directory}/default`);
     await Deno.writeFile(`${directory}/default/boot.efi`, content());
@@ -43,32 +43,38 @@ describe("a download through the runtime's own server", () => {
         ),
     );
     url = `http://[::1]:${server.addr.port}/`;
-  });
+  }
 
-  afterAll(async () => {
+  cleanup.defer(async () => {
     await server.shutdown();
     await Deno.remove(directory, { recursive: true });
   });
 
-  it("is what the file has, for a reader who takes all at once", async () => {
-    assertSame(await (await fetch(url)).bytes());
-  });
+  await t.step(
+    "is what the file has, for a reader who takes all at once",
+    async () => {
+      assertSame(await (await fetch(url)).bytes());
+    },
+  );
 
-  it("is what the file has, for readers who take their time", async () => {
-    await Promise.all(Array.from({ length: 8 }, async (_, index) => {
-      const got = new Uint8Array(SIZE);
-      let length = 0;
-      for await (const part of (await fetch(url)).body!) {
-        got.set(part, length);
-        length += part.length;
-        if (length % (1 + index) === 0) {
-          await new Promise((resolve) => setTimeout(resolve, 1));
+  await t.step(
+    "is what the file has, for readers who take their time",
+    async () => {
+      await Promise.all(Array.from({ length: 8 }, async (_, index) => {
+        const got = new Uint8Array(SIZE);
+        let length = 0;
+        for await (const part of (await fetch(url)).body!) {
+          got.set(part, length);
+          length += part.length;
+          if (length % (1 + index) === 0) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+          }
         }
-      }
-      assertEquals(length, SIZE);
-      assertSame(got);
-    }));
-  });
+        assertEquals(length, SIZE);
+        assertSame(got);
+      }));
+    },
+  );
 });
 
 function assertSame(got: Uint8Array): void {

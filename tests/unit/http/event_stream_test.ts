@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import {
   MAX_EVENT_READERS,
   MAX_EVENT_READERS_PER_CLIENT,
@@ -64,19 +64,21 @@ class EventReader {
   }
 }
 
-describe("event stream", () => {
+Deno.test("event stream", async (t) => {
   let known: Known;
   let readers: EventReader[];
 
-  beforeEach(() => {
-    known = new Known();
-    readers = [];
-  });
-
-  afterEach(async () => {
-    for (const reader of readers) await reader.leave();
-    assertEquals(known.eventStream.readers, 0);
-  });
+  const hooks: StepHooks = {
+    before: () => {
+      known = new Known();
+      readers = [];
+    },
+    after: async () => {
+      for (const reader of readers) await reader.leave();
+      assertEquals(known.eventStream.readers, 0);
+    },
+  };
+  const step = stepsWith(t, hooks);
 
   async function read(
     query = "",
@@ -95,62 +97,65 @@ describe("event stream", () => {
     return reader;
   }
 
-  it("begins with the state at once, then tells each event", async () => {
-    const machine = known.registry.add(MAC, 0);
-    const reader = await read();
-    await reader.has(1);
-    assertMatch(reader.text, /^retry: 3000\n\nid: [0-9a-f]{16}-1\ndata: \{/);
-    const state = reader.state as Record<string, MachineJson>;
-    const { timestamp } = state[MAC_TEXT]!.Events[0]!;
-    assertMatch(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
-    assertEquals(state, {
-      [MAC_TEXT]: {
-        Mac: MAC_TEXT,
-        IPv6Address: ADDRESS,
-        Events: [
-          { event: "init", timestamp, repeat_event: false, detail: null },
-        ],
-      },
-    });
-    known.registry.reach(machine, "http_boot");
-    known.registry.reach(machine, "http_boot");
-    const detail = {
-      protocol: "https",
-      file_name: "boot.efi",
-      state: "init",
-      sent_bytes: 0,
-      total_bytes: 7,
-    } as const;
-    known.registry.reach(machine, "http_fetch_uki", detail);
-    await reader.has(4);
-    assertEquals(
-      reader.events.map(({ event, ...rest }) => ({
-        ...rest,
-        event: { ...event, timestamp: "" },
-      })),
-      ([["http_boot", false, null], ["http_boot", true, null], [
-        "http_fetch_uki",
-        false,
-        detail,
-      ]] as const).map(([event, repeat_event, detail]) => ({
-        mac: MAC_TEXT,
-        ipv6_address: ADDRESS,
-        event: { event, timestamp: "", repeat_event, detail },
-      })),
-    );
-    const ids = reader.blocks.map(({ id }) => id.split("-"));
-    assertEquals(new Set(ids.map(([run]) => run)).size, 1);
-    assertEquals(ids.map(([, number]) => number), ["1", "2", "3", "4"]);
-  });
+  await step(
+    "begins with the state at once, then tells each event",
+    async () => {
+      const machine = known.registry.add(MAC, 0);
+      const reader = await read();
+      await reader.has(1);
+      assertMatch(reader.text, /^retry: 3000\n\nid: [0-9a-f]{16}-1\ndata: \{/);
+      const state = reader.state as Record<string, MachineJson>;
+      const { timestamp } = state[MAC_TEXT]!.Events[0]!;
+      assertMatch(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+      assertEquals(state, {
+        [MAC_TEXT]: {
+          Mac: MAC_TEXT,
+          IPv6Address: ADDRESS,
+          Events: [
+            { event: "init", timestamp, repeat_event: false, detail: null },
+          ],
+        },
+      });
+      known.registry.reach(machine, "http_boot");
+      known.registry.reach(machine, "http_boot");
+      const detail = {
+        protocol: "https",
+        file_name: "boot.efi",
+        state: "init",
+        sent_bytes: 0,
+        total_bytes: 7,
+      } as const;
+      known.registry.reach(machine, "http_fetch_uki", detail);
+      await reader.has(4);
+      assertEquals(
+        reader.events.map(({ event, ...rest }) => ({
+          ...rest,
+          event: { ...event, timestamp: "" },
+        })),
+        ([["http_boot", false, null], ["http_boot", true, null], [
+          "http_fetch_uki",
+          false,
+          detail,
+        ]] as const).map(([event, repeat_event, detail]) => ({
+          mac: MAC_TEXT,
+          ipv6_address: ADDRESS,
+          event: { event, timestamp: "", repeat_event, detail },
+        })),
+      );
+      const ids = reader.blocks.map(({ id }) => id.split("-"));
+      assertEquals(new Set(ids.map(([run]) => run)).size, 1);
+      assertEquals(ids.map(([, number]) => number), ["1", "2", "3", "4"]);
+    },
+  );
 
-  it("is an empty object while nobody is known", async () => {
+  await step("is an empty object while nobody is known", async () => {
     const reader = await read();
     await reader.has(1);
     assertEquals(reader.state, {});
   });
 
   for (const mac of [MAC_TEXT, "02-00-5E-00-53-01", "02005e005301"]) {
-    it(`of ?mac=${mac} is about that machine only`, async () => {
+    await step(`of ?mac=${mac} is about that machine only`, async () => {
       const early = await read(`?mac=${mac}`);
       await early.has(1);
       assertEquals(early.state, null);
@@ -177,7 +182,7 @@ describe("event stream", () => {
     });
   }
 
-  it("resumes with just what was missed", async () => {
+  await step("resumes with just what was missed", async () => {
     const machine = known.registry.add(MAC, 0);
     const first = await read();
     await first.has(1);
@@ -199,69 +204,82 @@ describe("event stream", () => {
     assertEquals(own.blocks, back.blocks);
   });
 
-  it("begins with the state again without resume, and where it is forgotten", async () => {
-    known = new Known({ machines: 9, events: 5 });
-    const machine = known.registry.add(MAC, 0);
-    const first = await read();
-    await first.has(1);
-    const { id } = first.blocks[0]!;
-    for (let count = 0; count < 9; count++) {
-      known.registry.reach(machine, "firmware_init");
-      await pause(15);
-    }
-    await first.has(10);
-    const other = new Known();
-    for (
-      const [query, last] of [
-        ["", first.blocks.at(-1)!.id],
-        ["?resume=1", id],
-        ["?resume=1", undefined],
-        ["?resume=1", "0000000000000000-1"],
-        ["?resume=1", id.replace(/-.*/, "-999")],
-        ["?resume=1", `${id}x`],
-        ["?resume=0", first.blocks.at(-1)!.id],
-      ] as [string, string | undefined][]
-    ) {
-      const reader = await read(query, last);
-      await reader.has(1);
-      assertEquals(Object.keys(reader.state as object), [MAC_TEXT], `${last}`);
-    }
-    other.eventStream.close();
-  });
-
-  it("leaves no gap and has nothing twice, whenever a reader comes", async () => {
-    const machines = Array.from(
-      { length: 300 },
-      (_, index) => known.registry.add(MAC + index, 0),
-    );
-    for (let round = 0; round < 60; round++) {
-      for (const machine of machines.slice(0, 50)) {
-        known.registry.reach(machine, round % 2 ? "os_init" : "firmware_init");
+  await step(
+    "begins with the state again without resume, and where it is forgotten",
+    async () => {
+      known = new Known({ machines: 9, events: 5 });
+      const machine = known.registry.add(MAC, 0);
+      const first = await read();
+      await first.has(1);
+      const { id } = first.blocks[0]!;
+      for (let count = 0; count < 9; count++) {
+        known.registry.reach(machine, "firmware_init");
+        await pause(15);
       }
-      if (round % 6 === 0) void read();
-      await pause(2);
-    }
-    const { next } = known.registry.history;
-    for (const reader of readers) {
-      await eventually(
-        "the last event",
-        () => reader.blocks.at(-1)?.id.endsWith(`-${next - 1}`),
-        10,
-      );
-      const numbers = reader.blocks.map(({ id }) => Number(id.split("-")[1]));
-      numbers.forEach((number, index) =>
-        assertEquals(number, numbers[0]! + index)
-      );
-      // What the state holds is what had happened up to its number.
-      const kept = Object.values(reader.state as Record<string, MachineJson>)
-        .flatMap(({ Events }) => Events);
-      const after = reader.events[0]?.event.timestamp ?? "9";
-      assert(kept.every(({ timestamp }) => timestamp <= after));
-    }
-    assertEquals(readers.length, 10);
-  });
+      await first.has(10);
+      const other = new Known();
+      for (
+        const [query, last] of [
+          ["", first.blocks.at(-1)!.id],
+          ["?resume=1", id],
+          ["?resume=1", undefined],
+          ["?resume=1", "0000000000000000-1"],
+          ["?resume=1", id.replace(/-.*/, "-999")],
+          ["?resume=1", `${id}x`],
+          ["?resume=0", first.blocks.at(-1)!.id],
+        ] as [string, string | undefined][]
+      ) {
+        const reader = await read(query, last);
+        await reader.has(1);
+        assertEquals(
+          Object.keys(reader.state as object),
+          [MAC_TEXT],
+          `${last}`,
+        );
+      }
+      other.eventStream.close();
+    },
+  );
 
-  it("drops readers of what it has forgotten already", async () => {
+  await step(
+    "leaves no gap and has nothing twice, whenever a reader comes",
+    async () => {
+      const machines = Array.from(
+        { length: 300 },
+        (_, index) => known.registry.add(MAC + index, 0),
+      );
+      for (let round = 0; round < 60; round++) {
+        for (const machine of machines.slice(0, 50)) {
+          known.registry.reach(
+            machine,
+            round % 2 ? "os_init" : "firmware_init",
+          );
+        }
+        if (round % 6 === 0) void read();
+        await pause(2);
+      }
+      const { next } = known.registry.history;
+      for (const reader of readers) {
+        await eventually(
+          "the last event",
+          () => reader.blocks.at(-1)?.id.endsWith(`-${next - 1}`),
+          10,
+        );
+        const numbers = reader.blocks.map(({ id }) => Number(id.split("-")[1]));
+        numbers.forEach((number, index) =>
+          assertEquals(number, numbers[0]! + index)
+        );
+        // What the state holds is what had happened up to its number.
+        const kept = Object.values(reader.state as Record<string, MachineJson>)
+          .flatMap(({ Events }) => Events);
+        const after = reader.events[0]?.event.timestamp ?? "9";
+        assert(kept.every(({ timestamp }) => timestamp <= after));
+      }
+      assertEquals(readers.length, 10);
+    },
+  );
+
+  await step("drops readers of what it has forgotten already", async () => {
     known = new Known({ machines: 9, events: 5 });
     const machine = known.registry.add(MAC, 0);
     const reader = await read();
@@ -273,60 +291,66 @@ describe("event stream", () => {
     assertEquals(known.eventStream.dropped, 1);
   });
 
-  it("drops who does not read, and forgets what it did not take", async () => {
-    const machine = known.registry.add(MAC, 0);
-    const stalled = await ask(known.handler(), "/events");
-    const body = stalled.body!.getReader();
-    await body.read();
-    const reader = await read();
-    await reader.has(1);
-    // The stalled one has its state and an event, and takes no more.
-    const event = body.read();
-    known.registry.reach(machine, "firmware_init");
-    await event;
-    const file_name = "x".repeat(20_000);
-    for (let count = 0; count < 5; count++) {
-      for (let index = 0; index < 100; index++) {
-        known.registry.reach(machine, "serve_ipxe_over_tftp", {
-          protocol: "tftp",
-          file_name,
-          state: "sending",
-          sent_bytes: index,
-          total_bytes: 100,
-        });
+  await step(
+    "drops who does not read, and forgets what it did not take",
+    async () => {
+      const machine = known.registry.add(MAC, 0);
+      const stalled = await ask(known.handler(), "/events");
+      const body = stalled.body!.getReader();
+      await body.read();
+      const reader = await read();
+      await reader.has(1);
+      // The stalled one has its state and an event, and takes no more.
+      const event = body.read();
+      known.registry.reach(machine, "firmware_init");
+      await event;
+      const file_name = "x".repeat(20_000);
+      for (let count = 0; count < 5; count++) {
+        for (let index = 0; index < 100; index++) {
+          known.registry.reach(machine, "serve_ipxe_over_tftp", {
+            protocol: "tftp",
+            file_name,
+            state: "sending",
+            sent_bytes: index,
+            total_bytes: 100,
+          });
+        }
+        await pause(12);
       }
-      await pause(12);
-    }
-    await reader.has(502);
-    await body.read().catch(() => {});
-    await body.read().catch(() => {});
-    await body.read().catch(() => {});
-    assertEquals(known.eventStream.dropped, 1);
-    assertEquals(known.eventStream.readers, 1);
-  });
+      await reader.has(502);
+      await body.read().catch(() => {});
+      await body.read().catch(() => {});
+      await body.read().catch(() => {});
+      assertEquals(known.eventStream.dropped, 1);
+      assertEquals(known.eventStream.readers, 1);
+    },
+  );
 
-  it("refuses a MAC that is none, and more readers than there may be", async () => {
-    const router = known.handler();
-    assertEquals((await ask(router, "/events?mac=x")).status, 400);
-    const bodies = [];
-    const asking = (client: number) =>
-      ask(router, "/events", { client: `fe80::${client}` });
-    const isRefused = async (client: number) => {
-      const refused = await asking(client);
-      assertEquals(refused.status, 503);
-      await refused.body?.cancel();
-    };
-    for (let count = 0; count < MAX_EVENT_READERS; count++) {
-      const client = Math.floor(count / MAX_EVENT_READERS_PER_CLIENT);
-      bodies.push((await asking(client)).body!);
-      if (count + 1 === MAX_EVENT_READERS_PER_CLIENT) await isRefused(client);
-    }
-    await isRefused(99);
-    assertEquals(known.eventStream.quota.refused, 2);
-    for (const body of bodies) await body.cancel();
-  });
+  await step(
+    "refuses a MAC that is none, and more readers than there may be",
+    async () => {
+      const router = known.handler();
+      assertEquals((await ask(router, "/events?mac=x")).status, 400);
+      const bodies = [];
+      const asking = (client: number) =>
+        ask(router, "/events", { client: `fe80::${client}` });
+      const isRefused = async (client: number) => {
+        const refused = await asking(client);
+        assertEquals(refused.status, 503);
+        await refused.body?.cancel();
+      };
+      for (let count = 0; count < MAX_EVENT_READERS; count++) {
+        const client = Math.floor(count / MAX_EVENT_READERS_PER_CLIENT);
+        bodies.push((await asking(client)).body!);
+        if (count + 1 === MAX_EVENT_READERS_PER_CLIENT) await isRefused(client);
+      }
+      await isRefused(99);
+      assertEquals(known.eventStream.quota.refused, 2);
+      for (const body of bodies) await body.cancel();
+    },
+  );
 
-  it("ends when the daemon does", async () => {
+  await step("ends when the daemon does", async () => {
     const reader = await read();
     await reader.has(1);
     known.eventStream.close();

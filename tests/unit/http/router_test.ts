@@ -6,14 +6,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  it,
-} from "@std/testing/bdd";
+import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import { Downloads } from "../../../lib/http/download.ts";
 import type { Router } from "../../../lib/http/router.ts";
 import { BootFileHandler } from "../../../lib/http/boot_files.ts";
@@ -48,33 +41,35 @@ interface Told {
   readonly detail: TransferDetail;
 }
 
-describe("HTTP handler", () => {
-  let root: string;
-  let own: string;
+Deno.test("HTTP handler", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
   let bootFiles: BootFileHandler;
   let router: Router;
   let told: Told[];
 
-  beforeAll(async () => {
-    root = await Deno.makeTempDir();
-    own = `${root}/${MAC_TEXT}`;
-    await Deno.mkdir(own);
-  });
+  const root = await Deno.makeTempDir();
+  const own = `${root}/${MAC_TEXT}`;
+  await Deno.mkdir(own);
 
-  beforeEach(() => {
-    told = [];
-    bootFiles = new BootFileHandler(
-      new BootDirectory(root),
-      (mac, client, detail) => told.push({ mac, client, detail }),
-    );
-    router = new Known().handler(bootFiles, (hostname) => hostname === CLIENT);
-  });
+  const hooks: StepHooks = {
+    before: () => {
+      told = [];
+      bootFiles = new BootFileHandler(
+        new BootDirectory(root),
+        (mac, client, detail) => told.push({ mac, client, detail }),
+      );
+      router = new Known().handler(
+        bootFiles,
+        (hostname) => hostname === CLIENT,
+      );
+    },
+    after: () => {
+      assertEquals(bootFiles.downloads.active, 0, "every download has ended");
+    },
+  };
+  const step = stepsWith(t, hooks);
 
-  afterEach(() => {
-    assertEquals(bootFiles.downloads.active, 0, "every download has ended");
-  });
-
-  afterAll(async () => {
+  cleanup.defer(async () => {
     await Deno.remove(root, { recursive: true });
   });
 
@@ -118,20 +113,21 @@ describe("HTTP handler", () => {
     return text;
   }
 
-  describe("a file", () => {
+  await t.step("a file", async (t) => {
+    const step = stepsWith(t, hooks);
     const CONTENT = "0123456789";
     let etag: string;
     let modified: string;
 
-    beforeAll(async () => {
+    {
       await write("f.efi", CONTENT);
       await write("empty.efi", "");
       const file = await new BootDirectory(root).find(MAC, "f.efi");
       etag = file!.etag;
       modified = file!.modified.toUTCString();
-    });
+    }
 
-    it("200 and what firmware needs to know", async () => {
+    await step("200 and what firmware needs to know", async () => {
       const response = await askFor("f.efi");
       assertEquals(response.status, 200);
       assertEquals(
@@ -154,7 +150,7 @@ describe("HTTP handler", () => {
       assertEquals(await response.text(), CONTENT);
     });
 
-    it("HEAD: the same headers, and no body", async () => {
+    await step("HEAD: the same headers, and no body", async () => {
       const get = await askFor("f.efi");
       await get.body!.cancel();
       const head = await askFor("f.efi", { method: "HEAD" });
@@ -166,7 +162,7 @@ describe("HTTP handler", () => {
       assertEquals(head.body, null);
     });
 
-    it("HEAD knows no ranges, but preconditions", async () => {
+    await step("HEAD knows no ranges, but preconditions", async () => {
       const head = (headers: Record<string, string>) =>
         askFor("f.efi", { method: "HEAD", headers });
       const ranged = await head({ range: "bytes=2-3" });
@@ -180,7 +176,7 @@ describe("HTTP handler", () => {
       await failed.body?.cancel();
     });
 
-    it("an empty file", async () => {
+    await step("an empty file", async () => {
       const response = await askFor("empty.efi");
       assertEquals(response.status, 200);
       assertEquals(response.headers.get("content-length"), "0");
@@ -206,7 +202,7 @@ describe("HTTP handler", () => {
         ["chars=2-5", 200, null, CONTENT],
       ] as const
     ) {
-      it(`${range}: ${status}`, async () => {
+      await step(`${range}: ${status}`, async () => {
         const response = await askFor("f.efi", { headers: { range } });
         assertEquals(response.status, status);
         assertEquals(response.headers.get("content-range"), contentRange);
@@ -221,7 +217,7 @@ describe("HTTP handler", () => {
       });
     }
 
-    it("416 says how long the file is", async () => {
+    await step("416 says how long the file is", async () => {
       for (const range of ["bytes=10-", "bytes=10-20", "bytes=-0"]) {
         const response = await askFor("f.efi", { headers: { range } });
         await isRefusal(response, 416);
@@ -229,7 +225,7 @@ describe("HTTP handler", () => {
       }
     });
 
-    it("a download goes on where it was broken off", async () => {
+    await step("a download goes on where it was broken off", async () => {
       for (
         const [name, value] of [
           ["if-match", etag],
@@ -247,42 +243,48 @@ describe("HTTP handler", () => {
       }
     });
 
-    it("412 when it is another file by now, before any range", async () => {
-      const past = "Mon, 13 Oct 2025 20:08:24 GMT";
-      for (
-        const headers of [
-          { "if-match": '"x"' },
-          { "if-match": '"x"', range: "bytes=4-9" },
-          { "if-match": '"x"', range: "bytes=99-" },
-          { "if-unmodified-since": past, range: "bytes=4-9" },
-        ] as Record<string, string>[]
-      ) await isRefusal(await askFor("f.efi", { headers }), 412);
-      const whole = await askFor("f.efi", {
-        headers: { "if-range": '"x"', range: "bytes=4-9" },
-      });
-      assertEquals(whole.status, 200);
-      assertEquals(await whole.text(), CONTENT);
-    });
+    await step(
+      "412 when it is another file by now, before any range",
+      async () => {
+        const past = "Mon, 13 Oct 2025 20:08:24 GMT";
+        for (
+          const headers of [
+            { "if-match": '"x"' },
+            { "if-match": '"x"', range: "bytes=4-9" },
+            { "if-match": '"x"', range: "bytes=99-" },
+            { "if-unmodified-since": past, range: "bytes=4-9" },
+          ] as Record<string, string>[]
+        ) await isRefusal(await askFor("f.efi", { headers }), 412);
+        const whole = await askFor("f.efi", {
+          headers: { "if-range": '"x"', range: "bytes=4-9" },
+        });
+        assertEquals(whole.status, 200);
+        assertEquals(await whole.text(), CONTENT);
+      },
+    );
 
-    it("304 for one that is known, with its tag and no body", async () => {
-      for (
-        const headers of [
-          { "if-none-match": etag },
-          { "if-none-match": `W/${etag}` },
-          { "if-modified-since": modified },
-          { "if-none-match": etag, range: "bytes=4-9" },
-          { "if-none-match": etag, range: "bytes=99-" },
-        ] as Record<string, string>[]
-      ) {
-        const response = await askFor("f.efi", { headers });
-        assertEquals(response.status, 304);
-        assertEquals(response.body, null);
-        assertEquals(response.headers.get("etag"), etag);
-        assertEquals(response.headers.get("last-modified"), modified);
-      }
-    });
+    await step(
+      "304 for one that is known, with its tag and no body",
+      async () => {
+        for (
+          const headers of [
+            { "if-none-match": etag },
+            { "if-none-match": `W/${etag}` },
+            { "if-modified-since": modified },
+            { "if-none-match": etag, range: "bytes=4-9" },
+            { "if-none-match": etag, range: "bytes=99-" },
+          ] as Record<string, string>[]
+        ) {
+          const response = await askFor("f.efi", { headers });
+          assertEquals(response.status, 304);
+          assertEquals(response.body, null);
+          assertEquals(response.headers.get("etag"), etag);
+          assertEquals(response.headers.get("last-modified"), modified);
+        }
+      },
+    );
 
-    it("every part of it is that part", async () => {
+    await step("every part of it is that part", async () => {
       const content = octets(5000);
       await write("parts.img", content);
       await fc.assert(
@@ -306,8 +308,9 @@ describe("HTTP handler", () => {
     });
   });
 
-  describe("requests that are refused", () => {
-    it("403 for who is not allowed, whatever is asked", async () => {
+  await t.step("requests that are refused", async (t) => {
+    const step = stepsWith(t, hooks);
+    await step("403 for who is not allowed, whatever is asked", async () => {
       await write("f.efi", "content");
       for (
         const [path, method] of [
@@ -327,7 +330,7 @@ describe("HTTP handler", () => {
       }
     });
 
-    it("405 with what is allowed", async () => {
+    await step("405 with what is allowed", async () => {
       for (
         const method of [
           ...["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND"],
@@ -342,21 +345,21 @@ describe("HTTP handler", () => {
       }
     });
 
-    it("400 with a sentence for what is no MAC", async () => {
+    await step("400 with a sentence for what is no MAC", async () => {
       for (const path of ["/mac/x/f.efi", "/mac/", "/mac//f.efi"]) {
         const response = await ask(router, path, { client: CLIENT });
         assertStringIncludes(await isRefusal(response, 400), "02:00:5e:00:53");
       }
     });
 
-    it("400 without a path", async () => {
+    await step("400 without a path", async () => {
       for (const path of ["", "*", "?x", "#"]) {
         const response = await ask(router, path, { client: CLIENT });
         await isRefusal(response, 400);
       }
     });
 
-    it("404 for all else", async () => {
+    await step("404 for all else", async () => {
       for (
         const path of [
           "/index.html",
@@ -373,14 +376,14 @@ describe("HTTP handler", () => {
       await isRefusal(await askFor("nothing.efi"), 404);
     });
 
-    it("404 without a netboot directory", async () => {
+    await step("404 without a netboot directory", async () => {
       router = new Known().handler();
       await isRefusal(await askFor("f.efi"), 404);
       const mac = await ask(router, "/mac/x/f.efi");
       await isRefusal(mac, 400);
     });
 
-    it("nothing that was sent comes back", async () => {
+    await step("nothing that was sent comes back", async () => {
       const mark = "<script>marked</script>";
       for (const path of [`/mac/${mark}/x`, `/mac/${MAC_TEXT}/${mark}`, mark]) {
         const response = await ask(router, path, { client: CLIENT });
@@ -392,7 +395,7 @@ describe("HTTP handler", () => {
     });
   });
 
-  it("a Host that no URL may have", async () => {
+  await step("a Host that no URL may have", async () => {
     await write("f.efi", "content");
     for (
       const host of [
@@ -421,69 +424,74 @@ describe("HTTP handler", () => {
     }
   });
 
-  it("400 for a Host that would be read as a path, or of two", async () => {
-    await write("f.efi", "content");
-    for (
-      const host of [
-        `/mac/${MAC_TEXT}/f.efi?`,
-        `localhost/mac/${MAC_TEXT}/f.efi?`,
-        `localhost/mac/${MAC_TEXT}/f.efi#`,
-        "/healthz?",
-        "localhost?",
-        "localhost#",
-        "localhost, localhost",
-      ]
-    ) {
-      for (const path of ["/", "/machines", "/healthz", "/mac/", "/x"]) {
-        const response = await ask(router, path, {
-          client: CLIENT,
-          host,
-          headers: { host },
-        });
-        assertStringIncludes(await isRefusal(response, 400), "Host");
+  await step(
+    "400 for a Host that would be read as a path, or of two",
+    async () => {
+      await write("f.efi", "content");
+      for (
+        const host of [
+          `/mac/${MAC_TEXT}/f.efi?`,
+          `localhost/mac/${MAC_TEXT}/f.efi?`,
+          `localhost/mac/${MAC_TEXT}/f.efi#`,
+          "/healthz?",
+          "localhost?",
+          "localhost#",
+          "localhost, localhost",
+        ]
+      ) {
+        for (const path of ["/", "/machines", "/healthz", "/mac/", "/x"]) {
+          const response = await ask(router, path, {
+            client: CLIENT,
+            host,
+            headers: { host },
+          });
+          assertStringIncludes(await isRefusal(response, 400), "Host");
+        }
       }
-    }
-  });
+    },
+  );
 
-  describe("what is told of a boot file", () => {
+  await t.step("what is told of a boot file", async (t) => {
+    const step = stepsWith(t, hooks);
     const SIZE = 12 * MIB + 7;
 
-    beforeAll(async () => {
-      await write("boot.efi", octets(SIZE));
-      await write("small.efi", "x");
-    });
+    await write("boot.efi", octets(SIZE));
+    await write("small.efi", "x");
 
-    it("that it began, every 5 MiB, and that it is complete", async () => {
-      const response = await askFor("boot.efi");
-      assertEquals(states(), ["init 0"]);
-      assertEquals((await response.bytes()).length, SIZE);
-      assertEquals(states(), [
-        "init 0",
-        `sending ${PROGRESS_STEP}`,
-        `sending ${2 * PROGRESS_STEP}`,
-        `complete ${SIZE}`,
-      ]);
-      for (const { mac, client, detail } of told) {
-        assertEquals(mac, MAC);
-        assertEquals(client, CLIENT);
-        assertEquals(detail, {
-          protocol: "http",
-          file_name: "boot.efi",
-          state: detail.state,
-          sent_bytes: detail.sent_bytes,
-          total_bytes: SIZE,
-        });
-      }
-      assertEquals(bootFiles.downloads.sentBytes, SIZE);
-    });
+    await step(
+      "that it began, every 5 MiB, and that it is complete",
+      async () => {
+        const response = await askFor("boot.efi");
+        assertEquals(states(), ["init 0"]);
+        assertEquals((await response.bytes()).length, SIZE);
+        assertEquals(states(), [
+          "init 0",
+          `sending ${PROGRESS_STEP}`,
+          `sending ${2 * PROGRESS_STEP}`,
+          `complete ${SIZE}`,
+        ]);
+        for (const { mac, client, detail } of told) {
+          assertEquals(mac, MAC);
+          assertEquals(client, CLIENT);
+          assertEquals(detail, {
+            protocol: "http",
+            file_name: "boot.efi",
+            state: detail.state,
+            sent_bytes: detail.sent_bytes,
+            total_bytes: SIZE,
+          });
+        }
+        assertEquals(bootFiles.downloads.sentBytes, SIZE);
+      },
+    );
 
-    it("by which protocol", async () => {
+    await step("by which protocol", async () => {
       const response = await askFor("boot.efi", { protocol: "https" });
       assertEquals(told[0]!.detail.protocol, "https");
       await response.body!.cancel();
     });
 
-    it("a small and an empty one", async () => {
+    await step("a small and an empty one", async () => {
       await write("boot.efi", "tiny");
       await (await askFor("boot.efi")).bytes();
       assertEquals(states(), ["init 0", "complete 4"]);
@@ -494,7 +502,7 @@ describe("HTTP handler", () => {
       await write("boot.efi", octets(SIZE));
     });
 
-    it("the one of all machines as well", async () => {
+    await step("the one of all machines as well", async () => {
       await Deno.mkdir(`${root}/default`);
       await Deno.writeTextFile(`${root}/default/boot.efi`, "all");
       const path = "/mac/02-00-5E-00-53-09/boot.efi";
@@ -505,7 +513,7 @@ describe("HTTP handler", () => {
       assertEquals(told[0]!.detail.file_name, "boot.efi");
     });
 
-    it("that the client left", async () => {
+    await step("that the client left", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       await reader.read();
@@ -517,14 +525,17 @@ describe("HTTP handler", () => {
       assertEquals(detail.total_bytes, SIZE);
     });
 
-    it("that the client left before the first octet, told once", async () => {
-      const response = await askFor("boot.efi");
-      await response.body!.cancel();
-      await response.body!.cancel();
-      assertEquals(states(), ["init 0", "error 0"]);
-    });
+    await step(
+      "that the client left before the first octet, told once",
+      async () => {
+        const response = await askFor("boot.efi");
+        await response.body!.cancel();
+        await response.body!.cancel();
+        assertEquals(states(), ["init 0", "error 0"]);
+      },
+    );
 
-    it("that the client left while the file was read", async () => {
+    await step("that the client left while the file was read", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       const reading = reader.read();
@@ -534,7 +545,7 @@ describe("HTTP handler", () => {
       assertEquals(states(), ["init 0", "error 0"]);
     });
 
-    it("that the file changed", async () => {
+    await step("that the file changed", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       await reader.read();
@@ -547,7 +558,7 @@ describe("HTTP handler", () => {
       assertEquals(told.at(-1)!.detail.error, "the file has changed");
     });
 
-    it("a range from the start that is the whole file", async () => {
+    await step("a range from the start that is the whole file", async () => {
       const response = await askFor("boot.efi", {
         headers: { range: "bytes=0-" },
       });
@@ -557,47 +568,54 @@ describe("HTTP handler", () => {
       assertEquals(states().at(-1), `complete ${SIZE}`);
     });
 
-    it("no more than was sent, of a range that ends early", async () => {
-      const response = await askFor("boot.efi", {
-        headers: { range: "bytes=0-99" },
-      });
-      await response.bytes();
-      for (const { detail } of told) {
-        assert(detail.sent_bytes <= 100, `${states()}`);
-      }
-    });
-
-    it("nothing of HEAD, of later ranges, of refusals, of other files", async () => {
-      const etag = (await askFor("boot.efi", { method: "HEAD" })).headers
-        .get("etag")!;
-      for (
-        const [name, method, headers] of [
-          ["boot.efi", "HEAD", {}],
-          ["boot.efi", "GET", { range: `bytes=1-` }],
-          ["boot.efi", "GET", { range: `bytes=${SIZE - 9}-` }],
-          ["boot.efi", "GET", { range: "bytes=-9" }],
-          ["boot.efi", "GET", { range: `bytes=${SIZE}-` }],
-          ["boot.efi", "GET", { "if-none-match": etag }],
-          ["boot.efi", "GET", { "if-match": '"x"' }],
-          ["boot.efi", "POST", {}],
-          ["small.efi", "GET", {}],
-          ["nothing/boot.efi", "GET", {}],
-        ] as [string, string, Record<string, string>][]
-      ) {
-        const response = await askFor(name, { method, headers });
+    await step(
+      "no more than was sent, of a range that ends early",
+      async () => {
+        const response = await askFor("boot.efi", {
+          headers: { range: "bytes=0-99" },
+        });
         await response.bytes();
-        assertEquals(states(), [], `${method} ${name}`);
-      }
-    });
+        for (const { detail } of told) {
+          assert(detail.sent_bytes <= 100, `${states()}`);
+        }
+      },
+    );
 
-    it("nothing to who is not allowed", async () => {
+    await step(
+      "nothing of HEAD, of later ranges, of refusals, of other files",
+      async () => {
+        const etag = (await askFor("boot.efi", { method: "HEAD" })).headers
+          .get("etag")!;
+        for (
+          const [name, method, headers] of [
+            ["boot.efi", "HEAD", {}],
+            ["boot.efi", "GET", { range: `bytes=1-` }],
+            ["boot.efi", "GET", { range: `bytes=${SIZE - 9}-` }],
+            ["boot.efi", "GET", { range: "bytes=-9" }],
+            ["boot.efi", "GET", { range: `bytes=${SIZE}-` }],
+            ["boot.efi", "GET", { "if-none-match": etag }],
+            ["boot.efi", "GET", { "if-match": '"x"' }],
+            ["boot.efi", "POST", {}],
+            ["small.efi", "GET", {}],
+            ["nothing/boot.efi", "GET", {}],
+          ] as [string, string, Record<string, string>][]
+        ) {
+          const response = await askFor(name, { method, headers });
+          await response.bytes();
+          assertEquals(states(), [], `${method} ${name}`);
+        }
+      },
+    );
+
+    await step("nothing to who is not allowed", async () => {
       const response = await askFor("boot.efi", { client: "2001:db8:9::1" });
       assertEquals(response.status, 403);
       assertEquals(told, []);
     });
   });
 
-  describe("a file that changes during its download", () => {
+  await t.step("a file that changes during its download", async (t) => {
+    const step = stepsWith(t, hooks);
     const SIZE = 4 * MIB;
     /** Octets by which content can be told from other content. */
     const OLD = 0x6f;
@@ -627,7 +645,7 @@ describe("HTTP handler", () => {
         }],
       ] as [string, (path: string) => Promise<void>][]
     ) {
-      it(`${what}: it is broken off`, async () => {
+      await step(`${what}: it is broken off`, async () => {
         await write("changing.img", filled(SIZE, OLD));
         await nextTick();
         const response = await askFor("changing.img");
@@ -669,7 +687,7 @@ describe("HTTP handler", () => {
         ["removed", (path) => Deno.remove(path)],
       ] as [string, (path: string) => Promise<void>][]
     ) {
-      it(`is ${what}: what comes is all of the old one`, async () => {
+      await step(`is ${what}: what comes is all of the old one`, async () => {
         await write("changing.img", filled(SIZE, OLD));
         await nextTick();
         const response = await askFor("changing.img");
@@ -700,44 +718,48 @@ describe("HTTP handler", () => {
       });
     }
 
-    it("is another one when it is opened: 404, and nothing told", async () => {
-      await write("boot.efi", "old");
-      const files = new BootDirectory(root);
-      const file = (await files.find(MAC, "boot.efi"))!;
-      await Deno.writeTextFile(`${own}/boot.efi`, "new content");
-      await assertRejects(
-        () =>
-          new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
-        Deno.errors.NotFound,
-      );
-      await Deno.remove(`${own}/boot.efi`);
-      await assertRejects(
-        () =>
-          new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
-        Deno.errors.NotFound,
-      );
-      class Stale extends BootDirectory {
-        override find() {
-          return Promise.resolve(file);
+    await step(
+      "is another one when it is opened: 404, and nothing told",
+      async () => {
+        await write("boot.efi", "old");
+        const files = new BootDirectory(root);
+        const file = (await files.find(MAC, "boot.efi"))!;
+        await Deno.writeTextFile(`${own}/boot.efi`, "new content");
+        await assertRejects(
+          () =>
+            new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
+          Deno.errors.NotFound,
+        );
+        await Deno.remove(`${own}/boot.efi`);
+        await assertRejects(
+          () =>
+            new Downloads().open(file, { start: 0, end: 3 }, "::1", undefined),
+          Deno.errors.NotFound,
+        );
+        class Stale extends BootDirectory {
+          override find() {
+            return Promise.resolve(file);
+          }
         }
-      }
-      router = new Known().handler(
-        new BootFileHandler(
-          new Stale(root),
-          (mac, client, detail) => told.push({ mac, client, detail }),
-        ),
-      );
-      await isRefusal(await askFor("boot.efi"), 404);
-      assertEquals(told, []);
-    });
+        router = new Known().handler(
+          new BootFileHandler(
+            new Stale(root),
+            (mac, client, detail) => told.push({ mac, client, detail }),
+          ),
+        );
+        await isRefusal(await askFor("boot.efi"), 404);
+        assertEquals(told, []);
+      },
+    );
   });
 
-  describe("many downloads at once", () => {
+  await t.step("many downloads at once", async (t) => {
+    const step = stepsWith(t, hooks);
     const SIZE = 3 * MIB;
 
-    beforeAll(() => write("many.img", octets(SIZE)));
+    await write("many.img", octets(SIZE));
 
-    it("each reads less at once the more there are", async () => {
+    await step("each reads less at once the more there are", async () => {
       const { downloads } = bootFiles;
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
       const bodies: ReadableStream<Uint8Array>[] = [];
@@ -763,7 +785,7 @@ describe("HTTP handler", () => {
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
     });
 
-    it("each gets every octet", async () => {
+    await step("each gets every octet", async () => {
       const expected = octets(SIZE);
       const all = await Promise.all(
         Array.from({ length: 30 }, async () => {
@@ -776,43 +798,49 @@ describe("HTTP handler", () => {
       assertEquals(bootFiles.downloads.sentBytes, 30 * SIZE);
     });
 
-    it("above what one client may have are refused, and others served", async () => {
-      router = new Known().handler(bootFiles, () => true);
-      const bodies: ReadableStream<Uint8Array>[] = [];
-      for (let count = 0; count < MAX_DOWNLOADS_PER_CLIENT; count++) {
-        bodies.push((await askFor("many.img")).body!);
-      }
-      const refused = await askFor("many.img");
-      assertEquals(refused.headers.get("retry-after"), "10");
-      await isRefusal(refused, 503);
-      const other = await askFor("many.img", { client: "fe80::1" });
-      assertEquals(other.status, 200);
-      await other.body!.cancel();
-      await bodies.pop()!.cancel();
-      const again = await askFor("many.img");
-      assertEquals(again.status, 200);
-      for (const body of [again.body!, ...bodies]) await body.cancel();
-      assertEquals(bootFiles.downloads.active, 0);
-    });
+    await step(
+      "above what one client may have are refused, and others served",
+      async () => {
+        router = new Known().handler(bootFiles, () => true);
+        const bodies: ReadableStream<Uint8Array>[] = [];
+        for (let count = 0; count < MAX_DOWNLOADS_PER_CLIENT; count++) {
+          bodies.push((await askFor("many.img")).body!);
+        }
+        const refused = await askFor("many.img");
+        assertEquals(refused.headers.get("retry-after"), "10");
+        await isRefusal(refused, 503);
+        const other = await askFor("many.img", { client: "fe80::1" });
+        assertEquals(other.status, 200);
+        await other.body!.cancel();
+        await bodies.pop()!.cancel();
+        const again = await askFor("many.img");
+        assertEquals(again.status, 200);
+        for (const body of [again.body!, ...bodies]) await body.cancel();
+        assertEquals(bootFiles.downloads.active, 0);
+      },
+    );
 
-    it("a chunk is given up when the next one is asked for", async () => {
-      const { downloads } = bootFiles;
-      const file = (await new BootDirectory(root).find(MAC, "many.img"))!;
-      const body = await downloads.open(
-        file,
-        { start: 0, end: SIZE },
-        CLIENT,
-        undefined,
-      );
-      const reader = body!.getReader();
-      const { value } = await reader.read();
-      assertEquals(value!.length, MAX_FILE_CHUNK);
-      await reader.read();
-      assertEquals(value!.length, 0, "its memory is nobody's any more");
-      await reader.cancel();
-    });
+    await step(
+      "a chunk is given up when the next one is asked for",
+      async () => {
+        const { downloads } = bootFiles;
+        const file = (await new BootDirectory(root).find(MAC, "many.img"))!;
+        const body = await downloads.open(
+          file,
+          { start: 0, end: SIZE },
+          CLIENT,
+          undefined,
+        );
+        const reader = body!.getReader();
+        const { value } = await reader.read();
+        assertEquals(value!.length, MAX_FILE_CHUNK);
+        await reader.read();
+        assertEquals(value!.length, 0, "its memory is nobody's any more");
+        await reader.cancel();
+      },
+    );
 
-    it("nothing is read that nobody takes", async () => {
+    await step("nothing is read that nobody takes", async () => {
       const response = await askFor("many.img");
       await nextTick();
       assertEquals(bootFiles.downloads.sentBytes, 0);

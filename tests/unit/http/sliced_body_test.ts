@@ -1,11 +1,10 @@
 import { assert, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 
 const MACHINES = 65_536;
 
-describe("answers about very many machines", () => {
+Deno.test("answers about very many machines", async (t) => {
   for (const path of ["/machines", "/events", "/"]) {
-    it(`let messages in: ${path}`, async () => {
+    await t.step(`let messages in: ${path}`, async () => {
       const [deno, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
       const program = `${import.meta.dirname}/../../support/slices.ts`;
       const { stdout } = await new Deno.Command(deno!, {

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   MAX_API_RESPONSES,
   MAX_API_RESPONSES_PER_CLIENT,
@@ -9,46 +8,55 @@ import { ask, Known } from "../../support/http.ts";
 /** Whoever waits for the end of an answer has heard of it. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-describe("answers that are being written", () => {
-  it("are so many at once, and more when some are taken", async () => {
-    const known = new Known();
-    // Longer than what is written at once.
-    for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
-    const router = known.handler();
-    const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
-    for (let count = 0; count < MAX_API_RESPONSES; count++) {
-      const path = count % 2 === 0 ? "/machines" : "/";
-      const client = `fe80::${
-        Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
-      }`;
-      const response = await ask(router, path, { client });
-      assertEquals(response.status, 200);
-      readers.push(response.body!.getReader());
-      assert(!(await readers.at(-1)!.read()).done);
-    }
-    assertEquals(router.quota.used, MAX_API_RESPONSES);
-    const refusing = ["/machines", "/", "/names", "/metrics", "/page/page.css"];
-    for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
-      const refused = await ask(router, path);
-      assertEquals(refused.status, 503);
-      assertEquals(refused.headers.get("retry-after"), "10");
-      await refused.body!.cancel();
-    }
-    assertEquals(router.quota.refused, 6);
-    // What is written at once is not concerned.
-    const health = await ask(router, "/healthz");
-    assertEquals(health.status, 200);
-    await health.body!.cancel();
-    const first = readers.shift()!;
-    while (!(await first.read()).done);
-    await settled();
-    assertEquals(router.quota.used, MAX_API_RESPONSES - 1);
-    for (const reader of readers) await reader.cancel();
-    await settled();
-    assertEquals(router.quota.used, 0);
-  });
+Deno.test("answers that are being written", async (t) => {
+  await t.step(
+    "are so many at once, and more when some are taken",
+    async () => {
+      const known = new Known();
+      // Longer than what is written at once.
+      for (let mac = 1; mac <= 2000; mac++) known.registry.add(mac, 0);
+      const router = known.handler();
+      const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+      for (let count = 0; count < MAX_API_RESPONSES; count++) {
+        const path = count % 2 === 0 ? "/machines" : "/";
+        const client = `fe80::${
+          Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
+        }`;
+        const response = await ask(router, path, { client });
+        assertEquals(response.status, 200);
+        readers.push(response.body!.getReader());
+        assert(!(await readers.at(-1)!.read()).done);
+      }
+      assertEquals(router.quota.used, MAX_API_RESPONSES);
+      const refusing = [
+        "/machines",
+        "/",
+        "/names",
+        "/metrics",
+        "/page/page.css",
+      ];
+      for (const path of [...refusing, "/machines/00:00:00:00:00:01"]) {
+        const refused = await ask(router, path);
+        assertEquals(refused.status, 503);
+        assertEquals(refused.headers.get("retry-after"), "10");
+        await refused.body!.cancel();
+      }
+      assertEquals(router.quota.refused, 6);
+      // What is written at once is not concerned.
+      const health = await ask(router, "/healthz");
+      assertEquals(health.status, 200);
+      await health.body!.cancel();
+      const first = readers.shift()!;
+      while (!(await first.read()).done);
+      await settled();
+      assertEquals(router.quota.used, MAX_API_RESPONSES - 1);
+      for (const reader of readers) await reader.cancel();
+      await settled();
+      assertEquals(router.quota.used, 0);
+    },
+  );
 
-  it("to one client are not all that there may be", async () => {
+  await t.step("to one client are not all that there may be", async () => {
     const known = new Known();
     const router = known.handler();
     const bodies = [];
@@ -64,7 +72,7 @@ describe("answers that are being written", () => {
     }
   });
 
-  it("count for nothing when nobody reads them", async () => {
+  await t.step("count for nothing when nobody reads them", async () => {
     const known = new Known();
     const router = known.handler();
     for (let count = 0; count < 2 * MAX_API_RESPONSES; count++) {

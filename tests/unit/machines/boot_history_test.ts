@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { MAX_EVENTS_PER_MACHINE } from "../../../lib/overload/limits.ts";
 import { BootHistory } from "../../../lib/machines/boot_history.ts";
 import { EVENTS } from "../../../lib/machines/boot_stages.ts";
@@ -13,8 +12,8 @@ const DETAIL = {
   total_bytes: 2,
 } as const;
 
-describe("kept events", () => {
-  it("come back as they were, oldest first", () => {
+Deno.test("kept events", async (t) => {
+  await t.step("come back as they were, oldest first", () => {
     const kept = new BootHistory(10);
     const owner = 7;
     kept.add(owner, 0, 1000, 1, null);
@@ -26,7 +25,7 @@ describe("kept events", () => {
     assertEquals([...kept.of(owner, 1)].length, 1);
   });
 
-  it("of one owner are the last fifty", () => {
+  await t.step("of one owner are the last fifty", () => {
     const kept = new BootHistory(1000);
     const owner = 7;
     for (let number = 1; number <= 70; number++) {
@@ -37,7 +36,7 @@ describe("kept events", () => {
     assertEquals([numbers[0], numbers.at(-1)], [21, 70]);
   });
 
-  it("of a busy machine do not push out those of a quiet one", () => {
+  await t.step("of a busy machine do not push out those of a quiet one", () => {
     const kept = new BootHistory(100);
     const quiet = 0;
     const busy = 1;
@@ -49,7 +48,7 @@ describe("kept events", () => {
     assertEquals(kept.size, 1 + MAX_EVENTS_PER_MACHINE);
   });
 
-  it("do what lists would do", () => {
+  await t.step("do what lists would do", () => {
     const steps = fc.array(
       fc.record({ owner: fc.nat({ max: 4 }), forgets: fc.nat({ max: 9 }) }),
       { maxLength: 400 },

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import {
   codeOf,
@@ -48,8 +47,8 @@ function registry(): MachineRegistry {
   return new MachineRegistry({ machines: 9, events: 99 }, { onEvent() {} });
 }
 
-describe("timeline", () => {
-  it("begins at the start", () => {
+Deno.test("timeline", async (t) => {
+  await t.step("begins at the start", () => {
     const machines = registry();
     const machine = machines.add(1, 0);
     assertEquals(machine.stage, "init");
@@ -65,7 +64,7 @@ describe("timeline", () => {
         : STEPS[before].includes(stage)
         ? "step"
         : "jump";
-      it(`${stage} after ${before} is a ${expected}`, () => {
+      await t.step(`${stage} after ${before} is a ${expected}`, () => {
         assertEquals(transition(before, stage), expected);
         const machines = registry();
         const machine = machines.add(1, 0);
@@ -96,7 +95,7 @@ describe("timeline", () => {
     for (
       const note of ["address_declined", "unsupported_architecture"] as const
     ) {
-      it(`${note} leaves a machine in ${before}`, () => {
+      await t.step(`${note} leaves a machine in ${before}`, () => {
         const machines = registry();
         const machine = machines.add(1, 0);
         for (const way of WAYS[before]) machines.reach(machine, way);
@@ -115,7 +114,7 @@ describe("timeline", () => {
     }
   }
 
-  it("keeps the latest detail of a stage that is told again", () => {
+  await t.step("keeps the latest detail of a stage that is told again", () => {
     const machines = registry();
     const machine = machines.add(1, 0);
     const detail = {
@@ -139,7 +138,7 @@ describe("timeline", () => {
     assertEquals(kept.at(-1)?.detail, complete);
   });
 
-  it("counts machines by stage, and events", () => {
+  await t.step("counts machines by stage, and events", () => {
     const machines = new MachineRegistry({ machines: 2, events: 9 }, {
       onEvent() {},
     });

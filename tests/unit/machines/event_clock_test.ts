@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   EventClock,
   formatTimestamp,
 } from "../../../lib/machines/event_clock.ts";
 
-describe("timestamps", () => {
-  it("are RFC 3339 with six digits", () => {
+Deno.test("timestamps", async (t) => {
+  await t.step("are RFC 3339 with six digits", () => {
     assertEquals(
       formatTimestamp(Date.UTC(2025, 9, 13, 20, 8, 24, 394) * 1000 + 955),
       "2025-10-13T20:08:24.394955Z",
@@ -15,7 +14,7 @@ describe("timestamps", () => {
     assertEquals(formatTimestamp(1_000_007), "1970-01-01T00:00:01.000007Z");
   });
 
-  it("are now, and in order", () => {
+  await t.step("are now, and in order", () => {
     const clock = new EventClock();
     const before = Date.now();
     const times = Array.from({ length: 5000 }, () => clock.now());

@@ -1,10 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { EventHistory } from "../../../lib/machines/event_history.ts";
 import { fc } from "../../support/fast_check.ts";
 
-describe("event log", () => {
-  it("remembers the last events, whatever its bound", () => {
+Deno.test("event log", async (t) => {
+  await t.step("remembers the last events, whatever its bound", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5000 }),

@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { Names, parseNames } from "../../../lib/machines/names_file.ts";
 import { eventually } from "../../support/lab.ts";
 
-describe("names", () => {
-  it("are lines of MAC and name", () => {
+Deno.test("names", async (t) => {
+  await t.step("are lines of MAC and name", () => {
     const { names, problems } = parseNames(
       "# rack 3\r\n02:00:00:00:00:01  left  one \n\n020000000002\tzwei\n" +
         "02-00-00-00-00-01 again\nnobody\n02:00 short\n",
@@ -19,28 +18,32 @@ describe("names", () => {
     ]);
   });
 
-  it("are read again when the file changes, and stay when it is gone", async () => {
-    const path = await Deno.makeTempFile();
-    const told: string[] = [];
-    const names = new Names(path, {
-      namesRead: (count, problems) => told.push(`${count} ${problems.length}`),
-      namesUnreadable: (error) => told.push(error.name),
-    });
-    await Deno.writeTextFile(path, "02:00:00:00:00:01 a\n");
-    await names.start();
-    try {
-      assertEquals(names.of(0x0200_0000_0001), "a");
-      await Deno.writeTextFile(path, "02:00:00:00:00:01 other\nx\n");
-      await eventually(
-        "the other name",
-        () => names.of(0x0200_0000_0001) === "other",
-      );
-      await Deno.remove(path);
-      await eventually("the word of it", () => told.length === 3);
-      assertEquals(told, ["1 0", "1 1", "NotFound"]);
-      assertEquals(names.of(0x0200_0000_0001), "other");
-    } finally {
-      names.stop();
-    }
-  });
+  await t.step(
+    "are read again when the file changes, and stay when it is gone",
+    async () => {
+      const path = await Deno.makeTempFile();
+      const told: string[] = [];
+      const names = new Names(path, {
+        namesRead: (count, problems) =>
+          told.push(`${count} ${problems.length}`),
+        namesUnreadable: (error) => told.push(error.name),
+      });
+      await Deno.writeTextFile(path, "02:00:00:00:00:01 a\n");
+      await names.start();
+      try {
+        assertEquals(names.of(0x0200_0000_0001), "a");
+        await Deno.writeTextFile(path, "02:00:00:00:00:01 other\nx\n");
+        await eventually(
+          "the other name",
+          () => names.of(0x0200_0000_0001) === "other",
+        );
+        await Deno.remove(path);
+        await eventually("the word of it", () => told.length === 3);
+        assertEquals(told, ["1 0", "1 1", "NotFound"]);
+        assertEquals(names.of(0x0200_0000_0001), "other");
+      } finally {
+        names.stop();
+      }
+    },
+  );
 });

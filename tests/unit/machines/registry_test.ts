@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import { fc } from "../../support/fast_check.ts";
 
@@ -10,8 +9,8 @@ function registryOf(machines: number): MachineRegistry {
 
 const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
 
-describe("machine registry", () => {
-  it("remembers machines, most recently seen first", () => {
+Deno.test("machine registry", async (t) => {
+  await t.step("remembers machines, most recently seen first", () => {
     const registry = registryOf(3);
     assertEquals(registry.see(1), undefined);
     for (const mac of [1, 2, 3]) registry.add(mac, 0);
@@ -22,7 +21,7 @@ describe("machine registry", () => {
     assertEquals(macs(registry), [3, 1, 2]);
   });
 
-  it("forgets the least recently seen", () => {
+  await t.step("forgets the least recently seen", () => {
     const registry = registryOf(2);
     for (const mac of [1, 2]) registry.add(mac, 0);
     registry.see(1);
@@ -32,7 +31,7 @@ describe("machine registry", () => {
     assertEquals(registry.size, 2);
   });
 
-  it("remembers one when that is its bound", () => {
+  await t.step("remembers one when that is its bound", () => {
     const registry = registryOf(1);
     registry.add(1, 0);
     registry.see(1);
@@ -40,7 +39,7 @@ describe("machine registry", () => {
     assertEquals(macs(registry), [2]);
   });
 
-  it("takes a machine in another one's place for a new one", () => {
+  await t.step("takes a machine in another one's place for a new one", () => {
     const registry = registryOf(1);
     const first = registry.add(1, 3, "duid");
     first.twoMacsReported = true;
@@ -72,7 +71,7 @@ describe("machine registry", () => {
     assertEquals(registry.history.at(registry.history.next - 1).repeat, false);
   });
 
-  it("keeps what it knows when it makes more room", () => {
+  await t.step("keeps what it knows when it makes more room", () => {
     const registry = registryOf(5000);
     for (let mac = 1; mac <= 6000; mac++) registry.add(mac, mac % 7, "relay");
     const found = [...registry.at(6000)];
@@ -87,7 +86,7 @@ describe("machine registry", () => {
     assertEquals([...registry.at(5999)].length, 4999);
   });
 
-  it("does what a list would do", () => {
+  await t.step("does what a list would do", () => {
     const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 6 }), (steps, limit) => {

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { describe, it } from "@std/testing/bdd";
 import {
   addressOf,
   formatIpv6,
@@ -15,7 +14,7 @@ import {
 import { NO_MAC } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 
-describe("IPv6 address", () => {
+Deno.test("IPv6 address", async (t) => {
   const texts: [string, string, string?][] = [
     ["::", "00000000000000000000000000000000"],
     ["::1", "00000000000000000000000000000001"],
@@ -39,7 +38,7 @@ describe("IPv6 address", () => {
     ["1:0:0:2:0:0:0:3", "00010000000000020000000000000003", "1:0:0:2::3"],
   ];
 
-  it("is read and written", () => {
+  await t.step("is read and written", () => {
     for (const [text, hex, canonical = text] of texts) {
       const bytes = parseIpv6(text);
       assertEquals(bytes && encodeHex(bytes), hex, text);
@@ -47,7 +46,7 @@ describe("IPv6 address", () => {
     }
   });
 
-  it("is not read from anything else", () => {
+  await t.step("is not read from anything else", () => {
     for (
       const text of [
         "",
@@ -75,44 +74,50 @@ describe("IPv6 address", () => {
     ) assertEquals(parseIpv6(text), undefined, text);
   });
 
-  it("survives text, and agrees with the runtime's URL parser", () => {
-    const address = fc.uint8Array({ minLength: 16, maxLength: 16 }).chain(
-      (bytes) =>
-        fc.array(fc.nat({ max: 7 })).map((zeros) => {
-          for (const group of zeros) bytes.fill(0, 2 * group, 2 * group + 2);
-          return bytes;
+  await t.step(
+    "survives text, and agrees with the runtime's URL parser",
+    () => {
+      const address = fc.uint8Array({ minLength: 16, maxLength: 16 }).chain(
+        (bytes) =>
+          fc.array(fc.nat({ max: 7 })).map((zeros) => {
+            for (const group of zeros) bytes.fill(0, 2 * group, 2 * group + 2);
+            return bytes;
+          }),
+      );
+      fc.assert(
+        fc.property(address, (bytes) => {
+          const text = formatIpv6(bytes);
+          assertEquals(new URL(`http://[${text}]/`).hostname, `[${text}]`);
+          const out = new Uint8Array(18).fill(0xaa);
+          assertEquals(parseIpv6Into(text, out, 1), true);
+          assertEquals(out.slice(1, 17), bytes);
+          assertEquals([out[0], out[17]], [0xaa, 0xaa]);
         }),
-    );
-    fc.assert(
-      fc.property(address, (bytes) => {
-        const text = formatIpv6(bytes);
-        assertEquals(new URL(`http://[${text}]/`).hostname, `[${text}]`);
-        const out = new Uint8Array(18).fill(0xaa);
-        assertEquals(parseIpv6Into(text, out, 1), true);
-        assertEquals(out.slice(1, 17), bytes);
-        assertEquals([out[0], out[17]], [0xaa, 0xaa]);
-      }),
-      { numRuns: 5000 },
-    );
-  });
+        { numRuns: 5000 },
+      );
+    },
+  );
 
-  it("never throws, and accepts only what the runtime accepts", () => {
-    const text = fc.string({
-      unit: fc.constantFrom(..."0:1f.%2g"),
-      maxLength: 45,
-    });
-    fc.assert(
-      fc.property(text, (text) => {
-        const bytes = parseIpv6(text);
-        const url = URL.parse(`http://[${text}]/`);
-        assertEquals(bytes !== undefined, url !== null, text);
-        if (bytes) assertEquals(`[${formatIpv6(bytes)}]`, url!.hostname);
-      }),
-      { numRuns: 20_000 },
-    );
-  });
+  await t.step(
+    "never throws, and accepts only what the runtime accepts",
+    () => {
+      const text = fc.string({
+        unit: fc.constantFrom(..."0:1f.%2g"),
+        maxLength: 45,
+      });
+      fc.assert(
+        fc.property(text, (text) => {
+          const bytes = parseIpv6(text);
+          const url = URL.parse(`http://[${text}]/`);
+          assertEquals(bytes !== undefined, url !== null, text);
+          if (bytes) assertEquals(`[${formatIpv6(bytes)}]`, url!.hostname);
+        }),
+        { numRuns: 20_000 },
+      );
+    },
+  );
 
-  it("has a scope", () => {
+  await t.step("has a scope", () => {
     assertEquals(isLinkLocal(parseIpv6("fe80::1")!), true);
     assertEquals(isLinkLocal(parseIpv6("febf::1")!), true);
     assertEquals(isLinkLocal(parseIpv6("fec0::1")!), false);
@@ -122,7 +127,7 @@ describe("IPv6 address", () => {
     assertEquals(isUnspecified(parseIpv6("::1")!), false);
   });
 
-  it("is made of the first 80 bits of a base and a MAC", () => {
+  await t.step("is made of the first 80 bits of a base and a MAC", () => {
     const base = parseIpv6("2001:db8:123:4567:89ab::")!;
     const address = addressOf(base, 0x0200_5eab_5301);
     assertEquals(formatIpv6(address), "2001:db8:123:4567:89ab:200:5eab:5301");
@@ -130,12 +135,15 @@ describe("IPv6 address", () => {
     assertEquals(formatIpv6(base), "2001:db8:123:4567:89ab::");
   });
 
-  it("gives the MAC of an EUI-64 identifier, of link-local addresses only", () => {
-    const macOf = (text: string) => macOfEui64(parseIpv6(text)!);
-    assertEquals(macOf("fe80::5054:ff:fe12:3456"), 0x5254_0012_3456);
-    assertEquals(macOf("fe80::200:5eff:feab:5301"), 0x0000_5eab_5301);
-    assertEquals(macOf("fe80::5054:ff:12fe:3456"), NO_MAC);
-    assertEquals(macOf("fe80:0:0:1:5054:ff:fe12:3456"), NO_MAC);
-    assertEquals(macOf("2001:db8::5054:ff:fe12:3456"), NO_MAC);
-  });
+  await t.step(
+    "gives the MAC of an EUI-64 identifier, of link-local addresses only",
+    () => {
+      const macOf = (text: string) => macOfEui64(parseIpv6(text)!);
+      assertEquals(macOf("fe80::5054:ff:fe12:3456"), 0x5254_0012_3456);
+      assertEquals(macOf("fe80::200:5eff:feab:5301"), 0x0000_5eab_5301);
+      assertEquals(macOf("fe80::5054:ff:12fe:3456"), NO_MAC);
+      assertEquals(macOf("fe80:0:0:1:5054:ff:fe12:3456"), NO_MAC);
+      assertEquals(macOf("2001:db8::5054:ff:fe12:3456"), NO_MAC);
+    },
+  );
 });

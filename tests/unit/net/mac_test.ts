@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   formatMac,
   isUnicastMac,
@@ -13,8 +12,8 @@ import { fc } from "../../support/fast_check.ts";
 
 const anyMac = fc.nat({ max: 2 ** 48 - 1 });
 
-describe("MAC", () => {
-  it("reads every usual notation", () => {
+Deno.test("MAC", async (t) => {
+  await t.step("reads every usual notation", () => {
     for (
       const text of [
         "02:00:5e:AB:53:01",
@@ -25,7 +24,7 @@ describe("MAC", () => {
     ) assertEquals(parseMac(text), 0x0200_5eab_5301, text);
   });
 
-  it("refuses everything else", () => {
+  await t.step("refuses everything else", () => {
     for (
       const text of [
         "",
@@ -40,7 +39,7 @@ describe("MAC", () => {
     ) assertEquals(parseMac(text), undefined, text);
   });
 
-  it("survives text and octets", () => {
+  await t.step("survives text and octets", () => {
     fc.assert(fc.property(anyMac, (mac) => {
       assertEquals(parseMac(formatMac(mac)), mac);
       const bytes = new Uint8Array(8);
@@ -50,7 +49,7 @@ describe("MAC", () => {
     }));
   });
 
-  it("tells unicast from zero and group addresses", () => {
+  await t.step("tells unicast from zero and group addresses", () => {
     assertEquals(isUnicastMac(0x0200_5e00_5301), true);
     assertEquals(isUnicastMac(0), false);
     assertEquals(isUnicastMac(-1), false);
@@ -58,7 +57,7 @@ describe("MAC", () => {
     assertEquals(isUnicastMac(0xffff_ffff_ffff), false);
   });
 
-  it("matches patterns by leading octets", () => {
+  await t.step("matches patterns by leading octets", () => {
     const patterns = ["02:de:ad:*", "0a-*", "02:00:5e:00:53:01"].map((text) =>
       parseMacPattern(text)!
     );

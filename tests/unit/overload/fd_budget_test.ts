@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { fdLimit, fdSharesOf } from "../../../lib/overload/fd_budget.ts";
 import {
   MAX_EVENT_READERS,
@@ -9,8 +8,8 @@ import {
 } from "../../../lib/overload/limits.ts";
 import { ClientQuota } from "../../../lib/overload/quota.ts";
 
-describe("descriptors", () => {
-  it("are shared out, and no more than there are", () => {
+Deno.test("descriptors", async (t) => {
+  await t.step("are shared out, and no more than there are", () => {
     for (let limit = 256; limit <= 65_536; limit += 97) {
       const { silent, tftpTransfers, answers, ...readers } = fdSharesOf(limit);
       assert(64 + 1.25 * silent + tftpTransfers + answers <= limit, `${limit}`);
@@ -20,7 +19,7 @@ describe("descriptors", () => {
     }
   });
 
-  it("of a shell: some for everybody", () => {
+  await t.step("of a shell: some for everybody", () => {
     assertEquals(fdSharesOf(1024), {
       silent: 256,
       tftpTransfers: 128,
@@ -30,14 +29,14 @@ describe("descriptors", () => {
     });
   });
 
-  it("are tried, and all given back", () => {
+  await t.step("are tried, and all given back", () => {
     const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
     const before = open();
     assert(fdLimit() >= before);
     assertEquals(open(), before);
   });
 
-  it("are as many as is usual where they cannot be tried", () => {
+  await t.step("are as many as is usual where they cannot be tried", () => {
     const { openSync } = Deno;
     Deno.openSync = () => {
       throw new Deno.errors.NotFound("No such file or directory");
@@ -49,7 +48,7 @@ describe("descriptors", () => {
     }
   });
 
-  it("without a limit: the bounds of each kind", () => {
+  await t.step("without a limit: the bounds of each kind", () => {
     assertEquals(fdSharesOf(Infinity), {
       silent: MAX_IDLE_CONNECTIONS,
       tftpTransfers: MAX_TFTP_TRANSFERS,
@@ -60,8 +59,8 @@ describe("descriptors", () => {
   });
 });
 
-describe("places", () => {
-  it("are given back once, however often that is said", () => {
+Deno.test("places", async (t) => {
+  await t.step("are given back once, however often that is said", () => {
     const quota = new ClientQuota({ total: 3, perClient: 2 });
     const release = quota.acquire("a")!;
     quota.acquire("a");
@@ -76,7 +75,7 @@ describe("places", () => {
     assertEquals(quota.acquire("b"), undefined);
   });
 
-  it("are none where there is no room", () => {
+  await t.step("are none where there is no room", () => {
     let hasCapacity = false;
     const quota = new ClientQuota({
       total: 9,

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   NEW_MACHINE_BURST,
   NEW_MACHINES_PER_SECOND,
@@ -12,12 +11,15 @@ function admitted(newcomers: TokenBucket, now: number): number {
   return count;
 }
 
-describe("Newcomers", () => {
-  it("are a lab at once, then so many a second, and never saved up", () => {
-    const newcomers = new TokenBucket(NEW_MACHINE_BURST);
-    assertEquals(admitted(newcomers, 5000), NEW_MACHINE_BURST);
-    assertEquals(newcomers.refused, 1);
-    assertEquals(admitted(newcomers, 6000), NEW_MACHINES_PER_SECOND);
-    assertEquals(admitted(newcomers, 3_600_000), NEW_MACHINE_BURST);
-  });
+Deno.test("Newcomers", async (t) => {
+  await t.step(
+    "are a lab at once, then so many a second, and never saved up",
+    () => {
+      const newcomers = new TokenBucket(NEW_MACHINE_BURST);
+      assertEquals(admitted(newcomers, 5000), NEW_MACHINE_BURST);
+      assertEquals(newcomers.refused, 1);
+      assertEquals(admitted(newcomers, 6000), NEW_MACHINES_PER_SECOND);
+      assertEquals(admitted(newcomers, 3_600_000), NEW_MACHINE_BURST);
+    },
+  );
 });

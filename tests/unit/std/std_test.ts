@@ -16,21 +16,13 @@ import {
 import { parseArgs } from "@std/cli/parse-args";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  it,
-} from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import { fc } from "../../support/fast_check.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import local from "../../../lib/std/import_map.json" with { type: "json" };
 
-describe("encodings", () => {
-  it("hex", () => {
+Deno.test("encodings", async (t) => {
+  await t.step("hex", () => {
     assertEquals(encodeHex(Uint8Array.of(0, 0x1f, 0xff)), "001fff");
     assertEquals(encodeHex("aü"), "61c3bc");
     assertEquals(encodeHex(Uint8Array.of(7, 8).buffer), "0708");
@@ -41,7 +33,7 @@ describe("encodings", () => {
     }));
   });
 
-  it("base64", () => {
+  await t.step("base64", () => {
     assertEquals(encodeBase64("{}?"), "e30/");
     assertEquals(encodeBase64(Uint8Array.of(0xfb, 0xff)), "+/8=");
     assertEquals(encodeBase64(Uint8Array.of(1).buffer), "AQ==");
@@ -52,7 +44,7 @@ describe("encodings", () => {
   });
 });
 
-describe("parseArgs", () => {
+Deno.test("parseArgs", async (t) => {
   const options = {
     string: ["name", "many"],
     boolean: ["flag"],
@@ -60,38 +52,38 @@ describe("parseArgs", () => {
   };
   const read = (...args: string[]): unknown => parseArgs(args, options);
 
-  it("reads strings, switches, collections and words", () => {
+  await t.step("reads strings, switches, collections and words", () => {
     assertEquals(
       read("w", "--name=1", "--flag", "--many=", "--many=a=b", "x"),
       { _: ["w", "x"], name: "1", flag: true, many: ["", "a=b"] },
     );
   });
 
-  it("has defaults", () => {
+  await t.step("has defaults", () => {
     assertEquals(read(), { _: [], flag: false, many: [] });
   });
 
-  it("takes the next argument for a value", () => {
+  await t.step("takes the next argument for a value", () => {
     assertEquals(
       read("--name", "v", "--flag", "w"),
       { _: ["w"], name: "v", flag: true, many: [] },
     );
   });
 
-  it("makes numbers of words, unless it is told not to", () => {
+  await t.step("makes numbers of words, unless it is told not to", () => {
     const words = ["020000000012", "1e3", "x1", " ", "0x1f"];
     assertEquals(parseArgs(words)._, [20000000012, 1000, "x1", " ", 31]);
     assertEquals<unknown>(parseArgs(words, { string: ["_"] })._, words);
   });
 
-  it("leaves what is behind -- alone", () => {
+  await t.step("leaves what is behind -- alone", () => {
     assertEquals(
       parseArgs(["--", "--name=1", "-x"], options)._,
       ["--name=1", "-x"],
     );
   });
 
-  it("shows what it does not know", () => {
+  await t.step("shows what it does not know", () => {
     const seen: unknown[] = [];
     parseArgs(["--other=1", "word"], {
       ...options,
@@ -104,48 +96,8 @@ describe("parseArgs", () => {
   });
 });
 
-describe("hooks", () => {
-  const order: string[] = [];
-  beforeAll(() => {
-    order.push("all");
-  });
-  afterAll(() => {
-    assertEquals(order, [
-      "all",
-      "each",
-      "1",
-      "end",
-      "each",
-      "inner",
-      "2",
-      "out",
-      "end",
-    ]);
-  });
-  beforeEach(() => {
-    order.push("each");
-  });
-  afterEach(() => {
-    order.push("end");
-  });
-  it("run around each test", () => {
-    order.push("1");
-  });
-  describe("and around those", () => {
-    beforeEach(() => {
-      order.push("inner");
-    });
-    afterEach(() => {
-      order.push("out");
-    });
-    it("of inner suites", () => {
-      order.push("2");
-    });
-  });
-});
-
-describe("FakeTime", () => {
-  it("runs timers when they are due, in order", () => {
+Deno.test("FakeTime", async (t) => {
+  await t.step("runs timers when they are due, in order", () => {
     using time = new FakeTime(1000);
     const seen: [string, number][] = [];
     setTimeout(() => seen.push(["late", Date.now()]), 50);
@@ -161,7 +113,7 @@ describe("FakeTime", () => {
     assertEquals(new Date("2020-01-01T00:00:00Z").getTime(), 1577836800000);
   });
 
-  it("is given back", () => {
+  await t.step("is given back", () => {
     const before = Date.now();
     const time = new FakeTime(0);
     assertEquals(Date.now(), 0);
@@ -171,8 +123,8 @@ describe("FakeTime", () => {
   });
 });
 
-describe("assertions", () => {
-  it("fail when they should", async () => {
+Deno.test("assertions", async (t) => {
+  await t.step("fail when they should", async () => {
     for (
       const wrong of [
         () => assert(false),
@@ -200,8 +152,8 @@ describe("assertions", () => {
   });
 });
 
-describe("the equivalents", () => {
-  it("stand for nothing but the packages of deno.json", () => {
+Deno.test("the equivalents", async (t) => {
+  await t.step("stand for nothing but the packages of deno.json", () => {
     for (const name of Object.keys(local.imports)) {
       const [scope, packageName] = name.split("/");
       assert(`${scope}/${packageName}` in manifest.imports, name);

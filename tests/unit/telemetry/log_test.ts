@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import {
   MAX_LOG_LINES_PER_MINUTE,
@@ -38,8 +37,8 @@ class Reader implements LogSink {
   }
 }
 
-describe("log", () => {
-  it("writes text for people", async () => {
+Deno.test("log", async (t) => {
+  await t.step("writes text for people", async () => {
     using _time = new FakeTime("2026-01-02T03:04:05.678Z");
     const reader = new Reader();
     const log = new Log("text", "info", reader);
@@ -54,7 +53,7 @@ describe("log", () => {
     );
   });
 
-  it("writes JSON for collectors", async () => {
+  await t.step("writes JSON for collectors", async () => {
     using time = new FakeTime("2026-01-02T03:04:05.678Z");
     const reader = new Reader();
     new Log("json", "debug", reader).debug("packet", "one", { octets: 5 });
@@ -68,55 +67,64 @@ describe("log", () => {
     });
   });
 
-  it("loses lines when its reader stalls, and says how many", async () => {
-    const reader = new Reader();
-    reader.stall();
-    const log = new Log("text", "info", reader);
-    log.info("first", "goes into the pipe");
-    for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
-    await log.flush(10);
-    assertEquals(reader.text, "");
-    reader.goOn();
-    await log.flush(1000);
-    assertEquals(reader.lines.length, 1 + MAX_LOG_QUEUE + 1);
-    assert(reader.lines.at(-1)!.includes("7 lines were lost"));
-  });
+  await t.step(
+    "loses lines when its reader stalls, and says how many",
+    async () => {
+      const reader = new Reader();
+      reader.stall();
+      const log = new Log("text", "info", reader);
+      log.info("first", "goes into the pipe");
+      for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
+      await log.flush(10);
+      assertEquals(reader.text, "");
+      reader.goOn();
+      await log.flush(1000);
+      assertEquals(reader.lines.length, 1 + MAX_LOG_QUEUE + 1);
+      assert(reader.lines.at(-1)!.includes("7 lines were lost"));
+    },
+  );
 
-  it("keeps room for what somebody should look at, and bounds it", async () => {
-    const reader = new Reader();
-    reader.stall();
-    const log = new Log("text", "info", reader);
-    log.info("first", "goes into the pipe");
-    for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
-    for (let line = 0; line < MAX_LOG_RESERVE + 3; line++) {
-      log.warning(`event${line % 10}`, `look ${line}`);
-    }
-    reader.goOn();
-    await log.flush(1000);
-    const looks = reader.lines.filter((line) => line.includes("look"));
-    assertEquals(looks.length, MAX_LOG_RESERVE);
-    assert(reader.lines.at(-1)!.includes("10 lines were lost"));
-  });
+  await t.step(
+    "keeps room for what somebody should look at, and bounds it",
+    async () => {
+      const reader = new Reader();
+      reader.stall();
+      const log = new Log("text", "info", reader);
+      log.info("first", "goes into the pipe");
+      for (let line = 0; line < MAX_LOG_QUEUE + 7; line++) log.info("x", "x");
+      for (let line = 0; line < MAX_LOG_RESERVE + 3; line++) {
+        log.warning(`event${line % 10}`, `look ${line}`);
+      }
+      reader.goOn();
+      await log.flush(1000);
+      const looks = reader.lines.filter((line) => line.includes("look"));
+      assertEquals(looks.length, MAX_LOG_RESERVE);
+      assert(reader.lines.at(-1)!.includes("10 lines were lost"));
+    },
+  );
 
-  it("holds back a flood, and says so in the next minute", async () => {
-    using time = new FakeTime(0);
-    const reader = new Reader();
-    const log = new Log("text", "info", reader);
-    for (let line = 0; line < MAX_LOG_LINES_PER_MINUTE + 5; line++) {
-      if (log.admits("info")) log.info("x", "x");
-      if (line % 1000 === 0) await time.runMicrotasks();
-    }
-    log.info("stopped", "not about a machine");
-    log.warning("notice", "never held back");
-    time.tick(60_000);
-    log.info("later", "later");
-    await time.runMicrotasks();
-    assertEquals(reader.lines.length, MAX_LOG_LINES_PER_MINUTE + 4);
-    assert(reader.lines.at(-3)!.endsWith("never held back"));
-    assert(reader.lines.at(-2)!.includes("5 lines were not"));
-  });
+  await t.step(
+    "holds back a flood, and says so in the next minute",
+    async () => {
+      using time = new FakeTime(0);
+      const reader = new Reader();
+      const log = new Log("text", "info", reader);
+      for (let line = 0; line < MAX_LOG_LINES_PER_MINUTE + 5; line++) {
+        if (log.admits("info")) log.info("x", "x");
+        if (line % 1000 === 0) await time.runMicrotasks();
+      }
+      log.info("stopped", "not about a machine");
+      log.warning("notice", "never held back");
+      time.tick(60_000);
+      log.info("later", "later");
+      await time.runMicrotasks();
+      assertEquals(reader.lines.length, MAX_LOG_LINES_PER_MINUTE + 4);
+      assert(reader.lines.at(-3)!.endsWith("never held back"));
+      assert(reader.lines.at(-2)!.includes("5 lines were not"));
+    },
+  );
 
-  it("holds back a flood of one warning, and no other", async () => {
+  await t.step("holds back a flood of one warning, and no other", async () => {
     using _time = new FakeTime(0);
     const reader = new Reader();
     const log = new Log("json", "info", reader);
@@ -130,7 +138,7 @@ describe("log", () => {
     assertEquals(log.heldBackInAll, 5);
   });
 
-  it("goes on when nobody reads it any more", async () => {
+  await t.step("goes on when nobody reads it any more", async () => {
     const log = new Log("text", "info", {
       write: () => Promise.reject(new Deno.errors.BrokenPipe()),
     });
@@ -140,7 +148,7 @@ describe("log", () => {
     await log.flush(100);
   });
 
-  it("shows what clients send without letting it act", () => {
+  await t.step("shows what clients send without letting it act", () => {
     assertEquals(escapeControls("mac-1 ü"), "mac-1 ü");
     assertEquals(
       escapeControls("a\x1b[2J\n\x7f\u202e\u2066b"),

@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { Histogram, labelled, single } from "../../../lib/telemetry/metrics.ts";
 import { prometheusText } from "../../../lib/telemetry/prometheus.ts";
 
-describe("Prometheus text", () => {
-  it("is what Prometheus reads", () => {
+Deno.test("Prometheus text", async (t) => {
+  await t.step("is what Prometheus reads", () => {
     const histogram = new Histogram([0.001, 0.01]);
     for (const seconds of [0.0005, 0.001, 0.002, 5]) histogram.observe(seconds);
     assertEquals(

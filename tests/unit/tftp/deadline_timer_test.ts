@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { DeadlineTimer } from "../../../lib/tftp/deadline_timer.ts";
 import { pause } from "../../support/lab.ts";
 
@@ -18,8 +17,8 @@ function setUp(fromNow: number) {
   return { rings, state, alarm: timer };
 }
 
-describe("Alarm", () => {
-  it("rings once when the deadline has passed", async () => {
+Deno.test("Alarm", async (t) => {
+  await t.step("rings once when the deadline has passed", async () => {
     const { rings, state, alarm: timer } = setUp(WHILE);
     timer.reschedule();
     await pause(10 * WHILE);
@@ -27,16 +26,19 @@ describe("Alarm", () => {
     assert(rings[0]! >= state.deadline);
   });
 
-  it("does not ring before a deadline that has moved away", async () => {
-    const { rings, state, alarm: timer } = setUp(WHILE);
-    timer.reschedule();
-    state.deadline += LONG;
-    await pause(5 * WHILE);
-    assertEquals(rings, []);
-    timer.stop();
-  });
+  await t.step(
+    "does not ring before a deadline that has moved away",
+    async () => {
+      const { rings, state, alarm: timer } = setUp(WHILE);
+      timer.reschedule();
+      state.deadline += LONG;
+      await pause(5 * WHILE);
+      assertEquals(rings, []);
+      timer.stop();
+    },
+  );
 
-  it("follows a deadline that has come nearer", async () => {
+  await t.step("follows a deadline that has come nearer", async () => {
     const { rings, state, alarm: timer } = setUp(LONG);
     timer.reschedule();
     state.deadline = performance.now() + WHILE;
@@ -45,14 +47,17 @@ describe("Alarm", () => {
     assertEquals(rings.length, 1);
   });
 
-  it("rings no more when it was stopped, and again when it follows", async () => {
-    const { rings, alarm: timer } = setUp(WHILE);
-    timer.reschedule();
-    timer.stop();
-    await pause(5 * WHILE);
-    assertEquals(rings, []);
-    timer.reschedule();
-    await pause(5 * WHILE);
-    assertEquals(rings.length, 1);
-  });
+  await t.step(
+    "rings no more when it was stopped, and again when it follows",
+    async () => {
+      const { rings, alarm: timer } = setUp(WHILE);
+      timer.reschedule();
+      timer.stop();
+      await pause(5 * WHILE);
+      assertEquals(rings, []);
+      timer.reschedule();
+      await pause(5 * WHILE);
+      assertEquals(rings.length, 1);
+    },
+  );
 });

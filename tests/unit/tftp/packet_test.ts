@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { toNetascii } from "../../../lib/tftp/netascii.ts";
 import {
   decodeError,
@@ -14,8 +13,8 @@ import { fc } from "../../support/fast_check.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-describe("TFTP packets", () => {
-  it("requests, as firmware sends them", () => {
+Deno.test("TFTP packets", async (t) => {
+  await t.step("requests, as firmware sends them", () => {
     const octets = bytes(
       "\0\x01m/ipxe.efi\0octet\0tsize\x000\0BLKSIZE\x001228\0windowsize\x004\0",
     );
@@ -29,7 +28,7 @@ describe("TFTP packets", () => {
     ]);
   });
 
-  it("requests that are none", () => {
+  await t.step("requests that are none", () => {
     for (
       const text of [
         "",
@@ -45,7 +44,7 @@ describe("TFTP packets", () => {
     ) assertEquals(decodeRequest(bytes(text)), undefined, JSON.stringify(text));
   });
 
-  it("any octets are a request or none", () => {
+  await t.step("any octets are a request or none", () => {
     const text = fc.string({ unit: fc.constantFrom(..."\0\x01aoctetOCTET/") });
     fc.assert(
       fc.property(text, (text) => {
@@ -58,7 +57,7 @@ describe("TFTP packets", () => {
     );
   });
 
-  it("OACK and ERROR", () => {
+  await t.step("OACK and ERROR", () => {
     assertEquals(
       encodeOptionAcknowledgment(new Map([["tsize", "7"], ["blksize", "8"]])),
       bytes("\0\x06tsize\x007\0blksize\x008\0"),
@@ -69,12 +68,12 @@ describe("TFTP packets", () => {
     assertEquals(decodeError(bytes("\0\x05\0")), { code: 0, message: "" });
   });
 
-  it("netascii is made once of a file", () => {
+  await t.step("netascii is made once of a file", () => {
     const file = new TextEncoder().encode("a\nb");
     assert(toNetascii(file) === toNetascii(file));
   });
 
-  it("netascii", () => {
+  await t.step("netascii", () => {
     assertEquals(
       toNetascii(bytes("a\nb\rc\r\n")),
       bytes("a\r\nb\r\0c\r\0\r\n"),
@@ -84,7 +83,7 @@ describe("TFTP packets", () => {
   });
 });
 
-describe("TFTP paths", () => {
+Deno.test("TFTP paths", async (t) => {
   for (
     const [path, expected] of [
       ["02:00:5e:00:53:01/ipxe.efi", "02:00:5e:00:53:01 ipxe.efi"],
@@ -100,7 +99,7 @@ describe("TFTP paths", () => {
       ["\n02:00:5e:00:53:01/ipxe.efi", undefined],
     ] as const
   ) {
-    it(JSON.stringify(path), () => {
+    await t.step(JSON.stringify(path), () => {
       const file = parseRequestPath(path);
       assertEquals(file && `${formatMac(file.mac)} ${file.name}`, expected);
     });

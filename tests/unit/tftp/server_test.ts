@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import {
   MAX_TFTP_TRANSFERS,
   MAX_TFTP_TRANSFERS_PER_CLIENT,
@@ -26,38 +26,40 @@ function acknowledge(block: number): Uint8Array {
   return Uint8Array.of(0, Opcode.Acknowledgment, 0, block);
 }
 
-describe("TftpServer", () => {
+Deno.test("TftpServer", async (t) => {
   let server: TftpServer;
   let client: Deno.DatagramConn;
   let isAllowed: boolean;
 
-  beforeEach(() => {
-    port++;
-    isAllowed = true;
-    server = new TftpServer({
-      port,
-      interfaceName: "lo",
-      open: () => Promise.resolve(FILE),
-      allows: () => isAllowed,
-      observer: { onTftpRefused() {}, onTransfer() {} },
-    });
-    server.bind(["::1"]);
-    client = Deno.listenDatagram({
-      transport: "udp",
-      hostname: "::1",
-      port: 0,
-    });
-  });
-
-  afterEach(async () => {
-    try {
-      client.close();
-    } catch {
-      // It is closed when nothing came.
-    }
-    server.stop();
-    await server.finished();
-  });
+  const hooks: StepHooks = {
+    before: () => {
+      port++;
+      isAllowed = true;
+      server = new TftpServer({
+        port,
+        interfaceName: "lo",
+        open: () => Promise.resolve(FILE),
+        allows: () => isAllowed,
+        observer: { onTftpRefused() {}, onTransfer() {} },
+      });
+      server.bind(["::1"]);
+      client = Deno.listenDatagram({
+        transport: "udp",
+        hostname: "::1",
+        port: 0,
+      });
+    },
+    after: async () => {
+      try {
+        client.close();
+      } catch {
+        // It is closed when nothing came.
+      }
+      server.stop();
+      await server.finished();
+    },
+  };
+  const step = stepsWith(t, hooks);
 
   const ask = (bytes: Uint8Array, to = port) =>
     client.send(bytes, { transport: "udp", hostname: "::1", port: to });
@@ -70,47 +72,53 @@ describe("TftpServer", () => {
     return { bytes: bytes.slice(), port: (from as Deno.NetAddr).port };
   }
 
-  it("goes on with a transfer whose request comes twice", async () => {
-    await ask(REQUEST);
-    const { bytes, port: transfer } = await next();
-    assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
-    await ask(acknowledge(0), transfer);
-    assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
-    // A copy that the network was slow with.
-    await ask(REQUEST);
-    for (let block = 1; block <= 5; block++) {
-      await ask(acknowledge(block), transfer);
-      const data = await next();
-      assertEquals(data.port, transfer);
-      assertEquals(data.bytes[3], block + 1);
-    }
-    await ask(acknowledge(6), transfer);
-    for (let tries = 0; server.transfers > 0; tries++) {
-      assert(tries < 100, "the transfer does not end");
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
-  });
+  await step(
+    "goes on with a transfer whose request comes twice",
+    async () => {
+      await ask(REQUEST);
+      const { bytes, port: transfer } = await next();
+      assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
+      await ask(acknowledge(0), transfer);
+      assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
+      // A copy that the network was slow with.
+      await ask(REQUEST);
+      for (let block = 1; block <= 5; block++) {
+        await ask(acknowledge(block), transfer);
+        const data = await next();
+        assertEquals(data.port, transfer);
+        assertEquals(data.bytes[3], block + 1);
+      }
+      await ask(acknowledge(6), transfer);
+      for (let tries = 0; server.transfers > 0; tries++) {
+        assert(tries < 100, "the transfer does not end");
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
+    },
+  );
 
-  it("goes on with a transfer in whose name another file is asked for", async () => {
-    await ask(REQUEST);
-    const { port: transfer } = await next();
-    await ask(acknowledge(0), transfer);
-    assertEquals((await next()).bytes[3], 1);
-    await ask(readRequest("other", 600));
-    for (let tries = 0; server.refused.other_transfer === 0; tries++) {
-      assert(tries < 100, "it is not counted");
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    for (let block = 1; block <= 5; block++) {
-      await ask(acknowledge(block), transfer);
-      const data = await next();
-      assertEquals([data.port, data.bytes[3]], [transfer, block + 1]);
-    }
-    assertEquals(server.transfers, 1);
-  });
+  await step(
+    "goes on with a transfer in whose name another file is asked for",
+    async () => {
+      await ask(REQUEST);
+      const { port: transfer } = await next();
+      await ask(acknowledge(0), transfer);
+      assertEquals((await next()).bytes[3], 1);
+      await ask(readRequest("other", 600));
+      for (let tries = 0; server.refused.other_transfer === 0; tries++) {
+        assert(tries < 100, "it is not counted");
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      for (let block = 1; block <= 5; block++) {
+        await ask(acknowledge(block), transfer);
+        const data = await next();
+        assertEquals([data.port, data.bytes[3]], [transfer, block + 1]);
+      }
+      assertEquals(server.transfers, 1);
+    },
+  );
 
-  it("answers nobody that is not of the link", async () => {
+  await step("answers nobody that is not of the link", async () => {
     isAllowed = false;
     for (const bytes of [REQUEST, Uint8Array.of(0, Opcode.WriteRequest)]) {
       await ask(bytes);
@@ -126,57 +134,63 @@ describe("TftpServer", () => {
     assertEquals(server.transfers, 1);
   });
 
-  it("begins anew when the same port asks for something else", async () => {
-    await ask(REQUEST);
-    const first = await next();
-    await ask(readRequest("other", 600));
-    const second = await next();
-    assert(second.port !== first.port);
-    assertEquals(opcodeOf(second.bytes), Opcode.OptionAcknowledgment);
-    await ask(acknowledge(0), second.port);
-    assertEquals((await next()).bytes.length, 604);
-    assertEquals(server.transfers, 1);
-  });
+  await step(
+    "begins anew when the same port asks for something else",
+    async () => {
+      await ask(REQUEST);
+      const first = await next();
+      await ask(readRequest("other", 600));
+      const second = await next();
+      assert(second.port !== first.port);
+      assertEquals(opcodeOf(second.bytes), Opcode.OptionAcknowledgment);
+      await ask(acknowledge(0), second.port);
+      assertEquals((await next()).bytes.length, 604);
+      assertEquals(server.transfers, 1);
+    },
+  );
 
-  it("makes room among those who have stood still, and no others", async () => {
-    const clients: Deno.DatagramConn[] = [];
-    const askFrom = async (host: number) => {
-      const other = Deno.listenDatagram({
-        transport: "udp",
-        hostname: `127.0.0.${host}`,
-        port: 0,
-      });
-      clients.push(other);
-      await other.send(REQUEST, {
-        transport: "udp",
-        hostname: "127.0.0.1",
-        port,
-      });
-      const [bytes, from] = await other.receive();
-      const opcode = opcodeOf(bytes);
-      if (opcode === Opcode.Error) return opcode;
-      await other.send(acknowledge(0), from);
-      await other.receive();
-      return opcode;
-    };
-    server.bind(["::1", "127.0.0.1"]);
-    const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
-    for (let host = 1; host <= last; host++) {
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-        assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
+  await step(
+    "makes room among those who have stood still, and no others",
+    async () => {
+      const clients: Deno.DatagramConn[] = [];
+      const askFrom = async (host: number) => {
+        const other = Deno.listenDatagram({
+          transport: "udp",
+          hostname: `127.0.0.${host}`,
+          port: 0,
+        });
+        clients.push(other);
+        await other.send(REQUEST, {
+          transport: "udp",
+          hostname: "127.0.0.1",
+          port,
+        });
+        const [bytes, from] = await other.receive();
+        const opcode = opcodeOf(bytes);
+        if (opcode === Opcode.Error) return opcode;
+        await other.send(acknowledge(0), from);
+        await other.receive();
+        return opcode;
+      };
+      server.bind(["::1", "127.0.0.1"]);
+      const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
+      for (let host = 1; host <= last; host++) {
+        for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
+          assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
+        }
       }
-    }
-    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
-    assertEquals(await askFrom(last + 1), Opcode.Error);
-    await new Promise((resolve) =>
-      setTimeout(resolve, TFTP_EVICTION_IDLE_TIMEOUT)
-    );
-    assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
-    assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
-    for (const other of clients) other.close();
-  });
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+      assertEquals(await askFrom(last + 1), Opcode.Error);
+      await new Promise((resolve) =>
+        setTimeout(resolve, TFTP_EVICTION_IDLE_TIMEOUT)
+      );
+      assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
+      assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+      for (const other of clients) other.close();
+    },
+  );
 
-  describe("more than one client may have", () => {
+  await t.step("more than one client may have", async (t) => {
     const others: Deno.DatagramConn[] = [];
 
     /** Asks from a port of its own; the first packet that comes back. */
@@ -199,24 +213,32 @@ describe("TftpServer", () => {
       return opcode;
     }
 
-    afterEach(() => {
-      for (const other of others.splice(0)) other.close();
-    });
+    const groupHooks: StepHooks = {
+      before: hooks.before,
+      after: async () => {
+        for (const other of others.splice(0)) other.close();
+        await hooks.after?.();
+      },
+    };
+    const step = stepsWith(t, groupHooks);
 
-    it("displaces what nobody has confirmed for a second", async () => {
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-        assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
-      }
-      assertEquals(await askAnew(false), Opcode.Error);
-      await new Promise((resolve) => setTimeout(resolve, 1100));
-      for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-        assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
-      }
-      assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
-      assertEquals(server.refused.too_many_transfers, 1);
-    });
+    await step(
+      "displaces what nobody has confirmed for a second",
+      async () => {
+        for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
+          assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+        }
+        assertEquals(await askAnew(false), Opcode.Error);
+        await new Promise((resolve) => setTimeout(resolve, 1100));
+        for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
+          assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+        }
+        assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
+        assertEquals(server.refused.too_many_transfers, 1);
+      },
+    );
 
-    it("is refused while all are confirmed", async () => {
+    await step("is refused while all are confirmed", async () => {
       for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
         assertEquals(await askAnew(true), Opcode.OptionAcknowledgment);
       }

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   decodeError,
   encodeError,
@@ -46,7 +45,7 @@ function sent(transfer: Transfer, now: number): (number | "OACK")[] {
   return list;
 }
 
-describe("TFTP options", () => {
+Deno.test("TFTP options", async (t) => {
   const agreed = (options: Record<string, string>, size = 1000) =>
     Object.fromEntries(negotiate(request(options), size).acknowledged);
 
@@ -77,12 +76,15 @@ describe("TFTP options", () => {
       [{ multicast: "", "x-other": "1" }, {}],
     ] as [Record<string, string>, Record<string, string>][]
   ) {
-    it(JSON.stringify(asked), () => assertEquals(agreed(asked), answered));
+    await t.step(
+      JSON.stringify(asked),
+      () => assertEquals(agreed(asked), answered),
+    );
   }
 });
 
-describe("TFTP transfer", () => {
-  it("sends block after block", () => {
+Deno.test("TFTP transfer", async (t) => {
+  await t.step("sends block after block", () => {
     const transfer = transferOf(content(1200));
     assertEquals(sent(transfer, 0), [1]);
     assertEquals(transfer.state, "offered");
@@ -98,7 +100,7 @@ describe("TFTP transfer", () => {
     assertEquals(sent(transfer, 4), []);
   });
 
-  it("ends with an empty block when the last one is full", () => {
+  await t.step("ends with an empty block when the last one is full", () => {
     const transfer = transferOf(content(512));
     sent(transfer, 0);
     transfer.receive(ack(1), 1);
@@ -108,48 +110,54 @@ describe("TFTP transfer", () => {
     assertEquals(transfer.state, "complete");
   });
 
-  it("sends an empty file", () => {
+  await t.step("sends an empty file", () => {
     const transfer = transferOf(content(0));
     assertEquals(sent(transfer, 0), [1]);
     transfer.receive(ack(1), 1);
     assertEquals(transfer.state, "complete");
   });
 
-  it("offers options first, and starts when they are confirmed", () => {
-    const transfer = transferOf(content(5000), {
-      blksize: "1000",
-      windowsize: "2",
-    });
-    assertEquals(sent(transfer, 0), ["OACK"]);
-    transfer.receive(ack(1), 1);
-    assertEquals(sent(transfer, 1), []);
-    transfer.receive(ack(0), 2);
-    assertEquals(sent(transfer, 2), [1, 2]);
-    transfer.receive(ack(2), 3);
-    assertEquals(sent(transfer, 3), [3, 4]);
-  });
+  await t.step(
+    "offers options first, and starts when they are confirmed",
+    () => {
+      const transfer = transferOf(content(5000), {
+        blksize: "1000",
+        windowsize: "2",
+      });
+      assertEquals(sent(transfer, 0), ["OACK"]);
+      transfer.receive(ack(1), 1);
+      assertEquals(sent(transfer, 1), []);
+      transfer.receive(ack(0), 2);
+      assertEquals(sent(transfer, 2), [1, 2]);
+      transfer.receive(ack(2), 3);
+      assertEquals(sent(transfer, 3), [3, 4]);
+    },
+  );
 
-  it("goes back once for a lost block, not once for each repeated ACK", () => {
-    const transfer = transferOf(content(5000), {
-      blksize: "100",
-      windowsize: "4",
-    });
-    sent(transfer, 0);
-    transfer.receive(ack(0), 1);
-    assertEquals(sent(transfer, 1), [1, 2, 3, 4]);
-    transfer.receive(ack(1), 2); // 2 is lost: 3 and 4 each bring an ACK
-    assertEquals(sent(transfer, 2), [2, 3, 4, 5]);
-    transfer.receive(ack(1), 2);
-    assertEquals(sent(transfer, 2), []);
-    transfer.receive(ack(5), 3);
-    assertEquals(sent(transfer, 3), [6, 7, 8, 9]);
-    for (let again = 0; again < 3; again++) {
-      transfer.receive(ack(5), 4); // 6 is lost
-      assertEquals(sent(transfer, 4), again === 0 ? [6, 7, 8, 9] : []);
-    }
-  });
+  await t.step(
+    "goes back once for a lost block, not once for each repeated ACK",
+    () => {
+      const transfer = transferOf(content(5000), {
+        blksize: "100",
+        windowsize: "4",
+      });
+      sent(transfer, 0);
+      transfer.receive(ack(0), 1);
+      assertEquals(sent(transfer, 1), [1, 2, 3, 4]);
+      transfer.receive(ack(1), 2); // 2 is lost: 3 and 4 each bring an ACK
+      assertEquals(sent(transfer, 2), [2, 3, 4, 5]);
+      transfer.receive(ack(1), 2);
+      assertEquals(sent(transfer, 2), []);
+      transfer.receive(ack(5), 3);
+      assertEquals(sent(transfer, 3), [6, 7, 8, 9]);
+      for (let again = 0; again < 3; again++) {
+        transfer.receive(ack(5), 4); // 6 is lost
+        assertEquals(sent(transfer, 4), again === 0 ? [6, 7, 8, 9] : []);
+      }
+    },
+  );
 
-  it("does not answer a doubled ACK without a window", () => {
+  await t.step("does not answer a doubled ACK without a window", () => {
     const transfer = transferOf(content(5000));
     sent(transfer, 0);
     transfer.receive(ack(1), 1);
@@ -162,7 +170,7 @@ describe("TFTP transfer", () => {
     assertEquals(sent(transfer, 900), [2]);
   });
 
-  it("ignores ACKs of blocks that were not sent", () => {
+  await t.step("ignores ACKs of blocks that were not sent", () => {
     const transfer = transferOf(content(50_000), { windowsize: "4" });
     sent(transfer, 0);
     transfer.receive(ack(0), 0);
@@ -172,7 +180,7 @@ describe("TFTP transfer", () => {
     assertEquals(sent(transfer, 1), []);
   });
 
-  it("repeats with longer and longer pauses, and gives up", () => {
+  await t.step("repeats with longer and longer pauses, and gives up", () => {
     const transfer = transferOf(content(5000));
     sent(transfer, 0);
     transfer.receive(ack(1), 0);
@@ -192,23 +200,26 @@ describe("TFTP transfer", () => {
     assertEquals(transfer.error, "the client does not answer");
   });
 
-  it("sends three packets at most to one that confirms nothing", () => {
-    for (const options of [{}, { blksize: "1000" }, { windowsize: "64" }]) {
-      const transfer = transferOf(
-        content(50_000),
-        options as Record<string, string>,
-      );
-      let packets = sent(transfer, 0).length;
-      for (let now = 0; !transfer.isOver; now += 100) {
-        assertLess(now, 60_000);
-        transfer.expire(now);
-        packets += sent(transfer, now).length;
+  await t.step(
+    "sends three packets at most to one that confirms nothing",
+    () => {
+      for (const options of [{}, { blksize: "1000" }, { windowsize: "64" }]) {
+        const transfer = transferOf(
+          content(50_000),
+          options as Record<string, string>,
+        );
+        let packets = sent(transfer, 0).length;
+        for (let now = 0; !transfer.isOver; now += 100) {
+          assertLess(now, 60_000);
+          transfer.expire(now);
+          packets += sent(transfer, now).length;
+        }
+        assertEquals(packets, 3);
       }
-      assertEquals(packets, 3);
-    }
-  });
+    },
+  );
 
-  it("block 0 confirms nothing where nothing was offered", () => {
+  await t.step("block 0 confirms nothing where nothing was offered", () => {
     const transfer = transferOf(content(5000));
     assertEquals(sent(transfer, 0), [1]);
     for (let now = 600; now < 60_000; now += 600) {
@@ -218,19 +229,22 @@ describe("TFTP transfer", () => {
     assertEquals(transfer.state, "offered");
   });
 
-  it("hears a client that repeats its ACK after the timeout it asked for", () => {
-    const transfer = transferOf(content(5000), { timeout: "255" });
-    sent(transfer, 0);
-    transfer.receive(ack(0), 1);
-    assertEquals(sent(transfer, 1), [1]);
-    transfer.receive(ack(0), 254_000); // block 1 is lost
-    assertEquals(transfer.state, "sending");
-    assertEquals(sent(transfer, 254_000), [1]);
-    transfer.receive(ack(0), 520_000);
-    assertEquals(transfer.error, "the client confirms nothing new");
-  });
+  await t.step(
+    "hears a client that repeats its ACK after the timeout it asked for",
+    () => {
+      const transfer = transferOf(content(5000), { timeout: "255" });
+      sent(transfer, 0);
+      transfer.receive(ack(0), 1);
+      assertEquals(sent(transfer, 1), [1]);
+      transfer.receive(ack(0), 254_000); // block 1 is lost
+      assertEquals(transfer.state, "sending");
+      assertEquals(sent(transfer, 254_000), [1]);
+      transfer.receive(ack(0), 520_000);
+      assertEquals(transfer.error, "the client confirms nothing new");
+    },
+  );
 
-  it("waits as long as the client asked for", () => {
+  await t.step("waits as long as the client asked for", () => {
     const transfer = transferOf(content(5000), { timeout: "7" });
     sent(transfer, 0);
     assertEquals(transfer.deadline, 7000);
@@ -241,19 +255,22 @@ describe("TFTP transfer", () => {
     assertEquals(transfer.deadline, 7020);
   });
 
-  it("gives up a client that confirms the same block for ever", () => {
-    const transfer = transferOf(content(5000));
-    sent(transfer, 0);
-    transfer.receive(ack(1), 0);
-    for (let now = 0; !transfer.isOver; now += 600) {
-      assertLess(now, 120_000);
-      sent(transfer, now);
-      transfer.receive(ack(1), now);
-    }
-    assertEquals(transfer.error, "the client confirms nothing new");
-  });
+  await t.step(
+    "gives up a client that confirms the same block for ever",
+    () => {
+      const transfer = transferOf(content(5000));
+      sent(transfer, 0);
+      transfer.receive(ack(1), 0);
+      for (let now = 0; !transfer.isOver; now += 600) {
+        assertLess(now, 120_000);
+        sent(transfer, now);
+        transfer.receive(ack(1), now);
+      }
+      assertEquals(transfer.error, "the client confirms nothing new");
+    },
+  );
 
-  it("knows a client that only wanted to know the size", () => {
+  await t.step("knows a client that only wanted to know the size", () => {
     const probe = transferOf(content(5000), { tsize: "0", blksize: "1228" });
     sent(probe, 0);
     probe.receive(encodeError(8, "User aborted the transfer"), 1);
@@ -266,7 +283,7 @@ describe("TFTP transfer", () => {
     assertEquals(decodeError(encodeError(8, "no")).code, 8);
   });
 
-  it("is not moved by garbage", () => {
+  await t.step("is not moved by garbage", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => {
       const transfer = transferOf(content(5000));
       sent(transfer, 0);
@@ -359,11 +376,11 @@ function download(
   };
 }
 
-describe("TFTP through a bad network", () => {
+Deno.test("TFTP through a bad network", async (t) => {
   const block = fc.constantFrom("8", "512", "1228", "1432");
   const window = fc.constantFrom("1", "2", "4", "16", "64");
 
-  it("brings every octet", () => {
+  await t.step("brings every octet", () => {
     let complete = 0;
     const runs = 150;
     fc.assert(
@@ -399,21 +416,24 @@ describe("TFTP through a bad network", () => {
     assert(complete >= 0.97 * runs, `${complete} of ${runs}`);
   });
 
-  it("needs no packet more than there are blocks when nothing is lost", () => {
-    for (const windowsize of ["1", "4", "64"]) {
-      const octets = content(100_000);
-      const { received, packets } = download(
-        octets,
-        { blksize: "1000", windowsize },
-        () => 0.5,
-        0,
-      );
-      assertEquals(received, octets);
-      assertEquals(packets, 1 + 101);
-    }
-  });
+  await t.step(
+    "needs no packet more than there are blocks when nothing is lost",
+    () => {
+      for (const windowsize of ["1", "4", "64"]) {
+        const octets = content(100_000);
+        const { received, packets } = download(
+          octets,
+          { blksize: "1000", windowsize },
+          () => 0.5,
+          0,
+        );
+        assertEquals(received, octets);
+        assertEquals(packets, 1 + 101);
+      }
+    },
+  );
 
-  it("wraps its block numbers", () => {
+  await t.step("wraps its block numbers", () => {
     const octets = content(66_000 * 8 + 3);
     const { received } = download(
       octets,

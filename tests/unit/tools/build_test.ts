@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { checkBaseRuntime } from "../../../tools/base_runtime.ts";
 import { commitFlags, commitOf } from "../../../tools/commit.ts";
 
@@ -17,7 +16,7 @@ async function build(env: Record<string, string>, ...args: string[]) {
 const TARGETS =
   "x86_64-unknown-linux-gnu, aarch64-unknown-linux-gnu, x86_64-apple-darwin, aarch64-apple-darwin";
 
-describe("build tool", () => {
+Deno.test("build tool", async (t) => {
   for (
     const [args, env, sentence] of [
       [
@@ -43,15 +42,18 @@ describe("build tool", () => {
       ],
     ] as [string[], Record<string, string>, string][]
   ) {
-    it(`${args.join(" ") || "DENORT_BIN"}: one line, exit code 1`, async () => {
-      assertEquals(await build(env, ...args), {
-        code: 1,
-        stderr: `tools/build.ts: ${sentence}\n`,
-      });
-    });
+    await t.step(
+      `${args.join(" ") || "DENORT_BIN"}: one line, exit code 1`,
+      async () => {
+        assertEquals(await build(env, ...args), {
+          code: 1,
+          stderr: `tools/build.ts: ${sentence}\n`,
+        });
+      },
+    );
   }
 
-  it("takes npm's base runtime for no other machine", async () => {
+  await t.step("takes npm's base runtime for no other machine", async () => {
     const { code, stderr } = await build(
       {},
       "--base=npm",
@@ -65,7 +67,7 @@ describe("build tool", () => {
   });
 });
 
-describe("base runtime", () => {
+Deno.test("base runtime", async (t) => {
   const HEADERS = {
     "x86_64-unknown-linux-gnu": "7f454c4602010100000000000000000003003e00",
     "aarch64-unknown-linux-gnu": "7f454c460201010000000000000000000300b700",
@@ -89,13 +91,13 @@ describe("base runtime", () => {
   }
 
   for (const [target, header] of Object.entries(HEADERS)) {
-    it(`for ${target} is for nothing else`, async () => {
+    await t.step(`for ${target} is for nothing else`, async () => {
       assertEquals(await takenFor(header), [target]);
     });
   }
 
   for (const octets of ["", "7f45", "23212f62696e2f7368"]) {
-    it(`"${octets}" is for nothing`, async () => {
+    await t.step(`"${octets}" is for nothing`, async () => {
       assertEquals(await takenFor(octets), []);
     });
   }
@@ -108,9 +110,9 @@ try {
   hasGit = false;
   console.error("\n*** NOT RUN: tests of commits need git ***\n");
 }
-const withGit = hasGit ? it : it.skip;
+const ignoreWithGit = !hasGit;
 
-describe("commit", () => {
+Deno.test("commit", async (t) => {
   async function git(directory: string, ...args: string[]): Promise<void> {
     const { success } = await new Deno.Command("git", {
       args: [
@@ -123,25 +125,29 @@ describe("commit", () => {
     assertEquals(success, true, args.join(" "));
   }
 
-  withGit("is a checkout's own, and says when files have changed", async () => {
-    const directory = await Deno.makeTempDir();
-    await git(directory, "init");
-    await Deno.writeTextFile(`${directory}/file`, "1");
-    await git(directory, "add", "file");
-    await git(directory, "commit", "-m", "first");
-    await git(directory, "tag", "v1");
-    const commit = commitOf(directory)!;
-    assertMatch(commit, /^[0-9a-f]{12}$/);
-    await Deno.writeTextFile(`${directory}/file`, "2");
-    assertEquals(commitOf(directory), `${commit}-dirty`);
+  await t.step({
+    name: "is a checkout's own, and says when files have changed",
+    ignore: ignoreWithGit,
+    fn: async () => {
+      const directory = await Deno.makeTempDir();
+      await git(directory, "init");
+      await Deno.writeTextFile(`${directory}/file`, "1");
+      await git(directory, "add", "file");
+      await git(directory, "commit", "-m", "first");
+      await git(directory, "tag", "v1");
+      const commit = commitOf(directory)!;
+      assertMatch(commit, /^[0-9a-f]{12}$/);
+      await Deno.writeTextFile(`${directory}/file`, "2");
+      assertEquals(commitOf(directory), `${commit}-dirty`);
 
-    // What was unpacked there is no checkout.
-    await Deno.mkdir(`${directory}/unpacked`);
-    assertEquals(commitOf(`${directory}/unpacked`), undefined);
-    await Deno.remove(directory, { recursive: true });
+      // What was unpacked there is no checkout.
+      await Deno.mkdir(`${directory}/unpacked`);
+      assertEquals(commitOf(`${directory}/unpacked`), undefined);
+      await Deno.remove(directory, { recursive: true });
+    },
   });
 
-  it("is unknown where git knows nothing", async () => {
+  await t.step("is unknown where git knows nothing", async () => {
     const directory = await Deno.makeTempDir();
     assertEquals(commitOf(directory), undefined);
     assertEquals(commitFlags(undefined), []);

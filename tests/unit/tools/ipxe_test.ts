@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 
 const TOOL = `${import.meta.dirname}/../../../tools/ipxe.ts`;
 
@@ -27,38 +26,44 @@ async function checkout(): Promise<string> {
   return directory;
 }
 
-describe("iPXE tool", () => {
-  it("builds each architecture with the CA as the only anchor, and the script", async () => {
-    const source = await checkout();
-    const { code, stdout, stderr } = await run(
-      `--source=${source}`,
-      `--trust=${source}/ca.pem`,
-      `--script=${source}/own.ipxe`,
-      "--dry-run",
-    );
-    assertEquals(code, 0, stderr);
-    const lines = stdout.trim().split("\n");
-    assertEquals(lines.length, 4);
-    for (const line of lines) {
-      assertMatch(line, /^make -j\d+ -C .*\/src CONFIG=dhcpv6macd /);
-      assertEquals(
-        line.includes(` CERT=${source}/ca.pem TRUST=${source}/ca.pem `),
-        true,
+Deno.test("iPXE tool", async (t) => {
+  await t.step(
+    "builds each architecture with the CA as the only anchor, and the script",
+    async () => {
+      const source = await checkout();
+      const { code, stdout, stderr } = await run(
+        `--source=${source}`,
+        `--trust=${source}/ca.pem`,
+        `--script=${source}/own.ipxe`,
+        "--dry-run",
       );
-      assertEquals(line.includes(` EMBED=${source}/own.ipxe `), true);
-    }
-    assertMatch(lines[1]!, / bin-arm64-efi\/ipxe\.efi$/);
-    assertEquals(lines.filter((line) => line.includes(" CROSS=")).length, 3);
-    await Deno.remove(source, { recursive: true });
-  });
+      assertEquals(code, 0, stderr);
+      const lines = stdout.trim().split("\n");
+      assertEquals(lines.length, 4);
+      for (const line of lines) {
+        assertMatch(line, /^make -j\d+ -C .*\/src CONFIG=dhcpv6macd /);
+        assertEquals(
+          line.includes(` CERT=${source}/ca.pem TRUST=${source}/ca.pem `),
+          true,
+        );
+        assertEquals(line.includes(` EMBED=${source}/own.ipxe `), true);
+      }
+      assertMatch(lines[1]!, / bin-arm64-efi\/ipxe\.efi$/);
+      assertEquals(lines.filter((line) => line.includes(" CROSS=")).length, 3);
+      await Deno.remove(source, { recursive: true });
+    },
+  );
 
-  it("embeds its own script, and trusts what iPXE trusts, unless told", async () => {
-    const source = await checkout();
-    const { stdout } = await run(`--source=${source}`, "--dry-run");
-    assertMatch(stdout, /EMBED=\S*\/assets\/ipxe\/autoexec\.ipxe /);
-    assertEquals(stdout.includes("TRUST="), false);
-    await Deno.remove(source, { recursive: true });
-  });
+  await t.step(
+    "embeds its own script, and trusts what iPXE trusts, unless told",
+    async () => {
+      const source = await checkout();
+      const { stdout } = await run(`--source=${source}`, "--dry-run");
+      assertMatch(stdout, /EMBED=\S*\/assets\/ipxe\/autoexec\.ipxe /);
+      assertEquals(stdout.includes("TRUST="), false);
+      await Deno.remove(source, { recursive: true });
+    },
+  );
 
   for (
     const [args, sentence] of [
@@ -67,7 +72,7 @@ describe("iPXE tool", () => {
       [["--verbose"], "unknown argument --verbose"],
     ] as const
   ) {
-    it(`${args.join(" ")}: one line, exit code 1`, async () => {
+    await t.step(`${args.join(" ")}: one line, exit code 1`, async () => {
       assertEquals(await run(...args), {
         code: 1,
         stdout: "",
@@ -77,12 +82,12 @@ describe("iPXE tool", () => {
   }
 });
 
-describe("iPXE script", () => {
+Deno.test("iPXE script", async (t) => {
   const script = Deno.readTextFileSync(
     new URL("../../../assets/ipxe/autoexec.ipxe", import.meta.url),
   );
 
-  it("asks by DHCPv6 only, and never ends", () => {
+  await t.step("asks by DHCPv6 only, and never ends", () => {
     assertMatch(script, /^#!ipxe\n/);
     for (
       const line of script.split("\n").filter((line) =>

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { pageCheck } from "../../../tools/page_check.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -16,8 +15,8 @@ async function compilerOptions(name: string): Promise<Record<string, unknown>> {
   return JSON.parse(await Deno.readTextFile(ROOT + name)).compilerOptions;
 }
 
-describe("the check of the page's scripts", () => {
-  it("finds every mistake in every script", async () => {
+Deno.test("the check of the page's scripts", async (t) => {
+  await t.step("finds every mistake in every script", async () => {
     const root = await Deno.makeTempDir();
     try {
       for (const name of ["lib", "tools"]) {
@@ -54,7 +53,7 @@ describe("the check of the page's scripts", () => {
     }
   });
 
-  it("is as strict as that of the daemon", async () => {
+  await t.step("is as strict as that of the daemon", async () => {
     const page = await compilerOptions("tools/page_check.json");
     const { lib: _, checkJs, ...others } = page;
     assertEquals(checkJs, true);

@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { DAEMON_FLAGS } from "../../../tools/daemon_flags.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
@@ -80,18 +79,21 @@ async function runtimeModules(): Promise<string[]> {
   return modules.map(({ specifier }) => specifier);
 }
 
-describe("supply chain", () => {
-  it("the daemon consists of its own modules, the named packages and built-ins", async () => {
-    const parts = partsOf(await runtimeModules());
-    const own = [...BUILT_INS, ...FILES];
-    const isLocal = parts.some((part) => part.startsWith("lib/std/"));
-    assertEquals(
-      isLocal ? parts : parts.filter((part) => !PACKAGES.includes(part)),
-      (isLocal ? [...own, ...EQUIVALENTS] : own).sort(),
-    );
-  });
+Deno.test("supply chain", async (t) => {
+  await t.step(
+    "the daemon consists of its own modules, the named packages and built-ins",
+    async () => {
+      const parts = partsOf(await runtimeModules());
+      const own = [...BUILT_INS, ...FILES];
+      const isLocal = parts.some((part) => part.startsWith("lib/std/"));
+      assertEquals(
+        isLocal ? parts : parts.filter((part) => !PACKAGES.includes(part)),
+        (isLocal ? [...own, ...EQUIVALENTS] : own).sort(),
+      );
+    },
+  );
 
-  it("sees whatever else would come in", () => {
+  await t.step("sees whatever else would come in", () => {
     const strangers = [
       "npm:/left-pad@1.3.0",
       "https://example.com/mod.ts",
@@ -113,57 +115,66 @@ describe("supply chain", () => {
     );
   });
 
-  it("no module starts a program, a worker or code that is no module", async () => {
-    for (const specifier of await runtimeModules()) {
-      if (!specifier.startsWith(ROOT.href)) continue;
-      const source = await Deno.readTextFile(new URL(specifier));
-      assertEquals(
-        LOOPHOLES.filter((loophole) => loophole.test(source)),
-        [],
-        specifier,
-      );
-    }
-  });
+  await t.step(
+    "no module starts a program, a worker or code that is no module",
+    async () => {
+      for (const specifier of await runtimeModules()) {
+        if (!specifier.startsWith(ROOT.href)) continue;
+        const source = await Deno.readTextFile(new URL(specifier));
+        assertEquals(
+          LOOPHOLES.filter((loophole) => loophole.test(source)),
+          [],
+          specifier,
+        );
+      }
+    },
+  );
 
-  it("tests and tools need no more than the named packages either", async () => {
-    const { imports } = JSON.parse(
-      await Deno.readTextFile(new URL("deno.json", ROOT)),
-    ) as { imports: Record<string, string> };
-    assertEquals(Object.keys(imports).sort(), [
-      "@std/assert",
-      "@std/cli",
-      "@std/encoding",
-      "@std/http",
-      "@std/testing",
-    ]);
-    for (const [name, source] of Object.entries(imports)) {
-      assertEquals(/^jsr:(@std\/[a-z]+)@[0-9.]+$/.exec(source)?.[1], name);
-    }
-  });
+  await t.step(
+    "tests and tools need no more than the named packages either",
+    async () => {
+      const { imports } = JSON.parse(
+        await Deno.readTextFile(new URL("deno.json", ROOT)),
+      ) as { imports: Record<string, string> };
+      assertEquals(Object.keys(imports).sort(), [
+        "@std/assert",
+        "@std/cli",
+        "@std/encoding",
+        "@std/http",
+        "@std/testing",
+      ]);
+      for (const [name, source] of Object.entries(imports)) {
+        assertEquals(/^jsr:(@std\/[a-z]+)@[0-9.]+$/.exec(source)?.[1], name);
+      }
+    },
+  );
 });
 
-describe("least privilege", () => {
-  it("the daemon is allowed to read, to use the network, and nothing else", () => {
-    assertEquals(
-      DAEMON_FLAGS.filter((flag) => /^(--allow|-[A-Z]|--deny)/.test(flag)),
-      PERMISSIONS,
-    );
-    assertEquals(
-      DAEMON_FLAGS.filter((flag) => !PERMISSIONS.includes(flag)),
-      [
-        "--unstable-net",
-        "--no-prompt",
-        ...DAEMON_FLAGS.filter((flag) => flag.startsWith("--v8-flags=")),
-      ],
-    );
-    // Flags of the engine can lift bounds as well: these only say how memory
-    // is collected.
-    for (const flag of DAEMON_FLAGS) {
-      if (!flag.startsWith("--v8-flags=")) continue;
-      assertMatch(
-        flag,
-        /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc|no-allocation-site-pretenuring)(=\d+)?,?)+$/,
+Deno.test("least privilege", async (t) => {
+  await t.step(
+    "the daemon is allowed to read, to use the network, and nothing else",
+    () => {
+      assertEquals(
+        DAEMON_FLAGS.filter((flag) => /^(--allow|-[A-Z]|--deny)/.test(flag)),
+        PERMISSIONS,
       );
-    }
-  });
+      assertEquals(
+        DAEMON_FLAGS.filter((flag) => !PERMISSIONS.includes(flag)),
+        [
+          "--unstable-net",
+          "--no-prompt",
+          ...DAEMON_FLAGS.filter((flag) => flag.startsWith("--v8-flags=")),
+        ],
+      );
+      // Flags of the engine can lift bounds as well: these only say how memory
+      // is collected.
+      for (const flag of DAEMON_FLAGS) {
+        if (!flag.startsWith("--v8-flags=")) continue;
+        assertMatch(
+          flag,
+          /^--v8-flags=(--(max-semi-space-size|heap-growing-percent|single-threaded-gc|no-allocation-site-pretenuring)(=\d+)?,?)+$/,
+        );
+      }
+    },
+  );
 });

@@ -1,12 +1,11 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   DaemonUrlError,
   labelsOf,
   parseDaemonUrl,
 } from "../../../lib/watch/daemon_url.ts";
 
-describe("URLs of daemons", () => {
+Deno.test("URLs of daemons", async (t) => {
   for (
     const [given, events, text] of [
       [
@@ -59,13 +58,13 @@ describe("URLs of daemons", () => {
       ],
     ] as [string, string, string][]
   ) {
-    it(given, () => {
+    await t.step(given, () => {
       const daemon = parseDaemonUrl(given);
       assertEquals([daemon.events.href, daemon.text], [events, text]);
     });
   }
 
-  it("finds the names beside the events", () => {
+  await t.step("finds the names beside the events", () => {
     for (
       const [given, names] of [
         ["r1", "http://r1:6315/names"],
@@ -96,7 +95,7 @@ describe("URLs of daemons", () => {
       ["r1?mac=02", /^"02" is not a machine's MAC such as/],
     ] as [string, RegExp][]
   ) {
-    it(`refuses ${JSON.stringify(given)}`, () => {
+    await t.step(`refuses ${JSON.stringify(given)}`, () => {
       assertMatch(
         assertThrows(() => parseDaemonUrl(given), DaemonUrlError).message,
         sentence,
@@ -104,7 +103,7 @@ describe("URLs of daemons", () => {
     });
   }
 
-  it("labels them as short as can be", () => {
+  await t.step("labels them as short as can be", () => {
     for (
       const [given, labels] of [
         [["r1.lab.example", "r2.lab.example"], ["r1", "r2"]],

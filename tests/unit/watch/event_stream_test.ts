@@ -1,5 +1,4 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   EventStreamParser,
   EventTooLongError,
@@ -26,7 +25,7 @@ function message(data: string, id = "", type = "message"): StreamEvent {
   return { id, type, data };
 }
 
-describe("event stream", () => {
+Deno.test("event stream", async (t) => {
   for (
     const [what, text, events] of [
       ["one line", "data: a\n\n", [message("a")]],
@@ -66,10 +65,10 @@ describe("event stream", () => {
       ["an end without an empty line", "data: a\n\ndata: b\n", [message("a")]],
     ] as [string, string, StreamEvent[]][]
   ) {
-    it(`reads ${what}`, () => assertEquals(readText(text), events));
+    await t.step(`reads ${what}`, () => assertEquals(readText(text), events));
   }
 
-  it("reads how long to wait", () => {
+  await t.step("reads how long to wait", () => {
     const parser = new EventStreamParser(LIMIT);
     const tell = (text: string) =>
       read([new TextEncoder().encode(text)], parser);
@@ -81,7 +80,7 @@ describe("event stream", () => {
     assertEquals(parser.retry, 3000);
   });
 
-  it("is bounded, in one line and in many, comments too", () => {
+  await t.step("is bounded, in one line and in many, comments too", () => {
     const whole = `data: ${"a".repeat(LIMIT - "data: ".length)}\n\n`;
     assertEquals(readText(whole, whole).length, 2);
     for (
@@ -96,7 +95,7 @@ describe("event stream", () => {
     }
   });
 
-  it("gives the same events however it is cut", () => {
+  await t.step("gives the same events however it is cut", () => {
     const line = fc.string({
       unit: fc.constantFrom("a", ":", " ", "é", "🖧", "0", "\ufeff", "\0"),
       maxLength: 8,
@@ -137,7 +136,7 @@ describe("event stream", () => {
     );
   });
 
-  it("gives what was written", () => {
+  await t.step("gives what was written", () => {
     const text = fc.string({
       unit: fc.constantFrom("a", ":", " ", "é", "\n", "🖧"),
       maxLength: 12,

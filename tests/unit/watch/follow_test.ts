@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { parseDaemonUrl } from "../../../lib/watch/daemon_url.ts";
 import {
   Follower,
@@ -88,44 +87,50 @@ function stream(text: string): Response {
   });
 }
 
-describe("following a daemon", () => {
-  it("takes silence for an end, and comments for signs of life", async () => {
-    await using daemon = new FixtureDaemon();
-    await using recorder = new Recorder(daemon.url);
-    await recorder.heard(1);
-    for (let beat = 0; beat < 8; beat++) {
-      await pause(100);
-      daemon.write(":\n\n");
-    }
-    assertEquals(recorder.told, ["connected"]);
-    await recorder.heard(3);
-    assertEquals(recorder.told, [
-      "connected",
-      "away: nothing came for 0.4 s",
-      "connected",
-    ]);
-    assertEquals(daemon.asked[1]!.lastEventId, "one-0");
-  });
+Deno.test("following a daemon", async (t) => {
+  await t.step(
+    "takes silence for an end, and comments for signs of life",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      await using recorder = new Recorder(daemon.url);
+      await recorder.heard(1);
+      for (let beat = 0; beat < 8; beat++) {
+        await pause(100);
+        daemon.write(":\n\n");
+      }
+      assertEquals(recorder.told, ["connected"]);
+      await recorder.heard(3);
+      assertEquals(recorder.told, [
+        "connected",
+        "away: nothing came for 0.4 s",
+        "connected",
+      ]);
+      assertEquals(daemon.asked[1]!.lastEventId, "one-0");
+    },
+  );
 
-  it("does not take its own reader's slowness for silence", async () => {
-    await using daemon = new FixtureDaemon();
-    await using recorder = new Recorder(daemon.url);
-    recorder.onMessage = () => pause(2.5 * SHORT.silence);
-    daemon.preamble = "";
-    await eventually("state", () => recorder.messages.length === 1);
-    daemon.say(MAC, ADDRESS, event("init", 0));
-    await eventually("event", () => recorder.messages.length === 2);
-    assertEquals(recorder.told, ["connected"]);
-  });
+  await t.step(
+    "does not take its own reader's slowness for silence",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      await using recorder = new Recorder(daemon.url);
+      recorder.onMessage = () => pause(2.5 * SHORT.silence);
+      daemon.preamble = "";
+      await eventually("state", () => recorder.messages.length === 1);
+      daemon.say(MAC, ADDRESS, event("init", 0));
+      await eventually("event", () => recorder.messages.length === 2);
+      assertEquals(recorder.told, ["connected"]);
+    },
+  );
 
-  it("does not wait for ever for an answer", async () => {
+  await t.step("does not wait for ever for an answer", async () => {
     await using server = answering(() => pause(1000).then(() => stream("")));
     await using recorder = new Recorder(server.url);
     await recorder.heard(1);
     assertEquals(recorder.told, ["away: it does not answer"]);
   });
 
-  it("says in words what went wrong", async () => {
+  await t.step("says in words what went wrong", async () => {
     const daemon = new FixtureDaemon();
     await daemon.stop();
     await using recorder = new Recorder(daemon.url);
@@ -133,7 +138,7 @@ describe("following a daemon", () => {
     assertMatch(recorder.told[0]!, /^away: tcp connect error: .*refused/);
   });
 
-  it("waits twice as long each time, up to a bound", async () => {
+  await t.step("waits twice as long each time, up to a bound", async () => {
     await using server = answering(() => new Response(null, { status: 503 }));
     await using recorder = new Recorder(server.url);
     await recorder.heard(7);
@@ -150,7 +155,7 @@ describe("following a daemon", () => {
     assert(waits[5]! < 790, `${waits}`);
   });
 
-  it("waits as long as the daemon asks, within bounds", async () => {
+  await t.step("waits as long as the daemon asks, within bounds", async () => {
     for (const [asked, least] of [[200, 200], [1, 50], [10_000, 400]]) {
       await using server = answering(() => stream(`retry: ${asked}\n\n`));
       await using recorder = new Recorder(server.url);
@@ -168,7 +173,7 @@ describe("following a daemon", () => {
     }
   });
 
-  it("asks again where it was refused, slowly", async () => {
+  await t.step("asks again where it was refused, slowly", async () => {
     await using daemon = new FixtureDaemon();
     daemon.refusal = new Response(null, { status: 403 });
     await using recorder = new Recorder(daemon.url, { refusedWait: 300 });
@@ -179,7 +184,7 @@ describe("following a daemon", () => {
     assertEquals(recorder.told[2], "connected");
   });
 
-  it("does not read a state without end", async () => {
+  await t.step("does not read a state without end", async () => {
     const piece = new TextEncoder().encode("a".repeat(2 ** 20));
     await using server = answering(() =>
       new Response(
@@ -199,7 +204,7 @@ describe("following a daemon", () => {
     );
   });
 
-  it("does not send back an ID that fits no header", async () => {
+  await t.step("does not send back an ID that fits no header", async () => {
     const ids: (string | null)[] = [];
     await using server = answering((request) => {
       ids.push(request.headers.get("last-event-id"));
@@ -213,7 +218,7 @@ data: {}
     assertEquals(ids.slice(0, 4), [null, "a-1", null, null]);
   });
 
-  it("passes over messages of a later version", async () => {
+  await t.step("passes over messages of a later version", async () => {
     await using server = answering(() =>
       stream("data: 1\n\nevent: bye\ndata: {}\n\nid: 5\ndata: null\n\n")
     );
@@ -223,7 +228,7 @@ data: {}
     assertEquals(recorder.messages, [{ kind: "state", machines: [] }]);
   });
 
-  it("knows the daemon's clock", async () => {
+  await t.step("knows the daemon's clock", async () => {
     await using server = answering((request) =>
       new Response("data: {}\n\n", {
         headers: {
@@ -242,7 +247,7 @@ data: {}
     assertEquals(right.clock, 0);
   });
 
-  it("ends when its observer fails", async () => {
+  await t.step("ends when its observer fails", async () => {
     await using daemon = new FixtureDaemon();
     const recorder = new Recorder(daemon.url);
     recorder.onMessage = () => Promise.reject(new Error("no reader"));

@@ -1,5 +1,4 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import { MAX_HELD_LINES } from "../../../lib/overload/limits.ts";
 import { HOLD, Merge } from "../../../lib/watch/merge.ts";
@@ -16,20 +15,23 @@ function merge() {
   return { merge, lines, add };
 }
 
-describe("lines of several daemons", () => {
-  it("are one for the same event, in the order in which they came", async () => {
-    using time = new FakeTime();
-    const { lines, add } = merge();
-    await add("a", "r1");
-    await add("b", "r2");
-    await time.tickAsync(HOLD);
-    await add("a", "r2");
-    assertEquals(lines, []);
-    await time.tickAsync(HOLD);
-    assertEquals(lines, ["a r1+r2", "b r2"]);
-  });
+Deno.test("lines of several daemons", async (t) => {
+  await t.step(
+    "are one for the same event, in the order in which they came",
+    async () => {
+      using time = new FakeTime();
+      const { lines, add } = merge();
+      await add("a", "r1");
+      await add("b", "r2");
+      await time.tickAsync(HOLD);
+      await add("a", "r2");
+      assertEquals(lines, []);
+      await time.tickAsync(HOLD);
+      assertEquals(lines, ["a r1+r2", "b r2"]);
+    },
+  );
 
-  it("wait no longer than that, each by itself", async () => {
+  await t.step("wait no longer than that, each by itself", async () => {
     using time = new FakeTime();
     const { lines, add } = merge();
     await add("a", "r1");
@@ -44,7 +46,7 @@ describe("lines of several daemons", () => {
     assertEquals(lines, ["a r1", "b r1", "a r2"]);
   });
 
-  it("of the same daemon stay two", async () => {
+  await t.step("of the same daemon stay two", async () => {
     using _time = new FakeTime();
     const { merge: one, lines, add } = merge();
     for (const label of ["r1", "r1", "r2", "r2", "r3"]) await add("a", label);
@@ -52,7 +54,7 @@ describe("lines of several daemons", () => {
     assertEquals(lines, ["a r1+r2+r3", "a r1+r2"]);
   });
 
-  it("are bounded", async () => {
+  await t.step("are bounded", async () => {
     using _time = new FakeTime();
     const { lines, add } = merge();
     for (let index = 0; index < MAX_HELD_LINES; index++) {
@@ -63,16 +65,19 @@ describe("lines of several daemons", () => {
     assertEquals(lines.length, MAX_HELD_LINES + 1);
   });
 
-  it("that cannot be written are told of to whoever adds more", async () => {
-    using _time = new FakeTime();
-    const broken = new Merge(() => Promise.reject(new Error("no reader")));
-    await broken.add("a", "r1", () => "a");
-    await assertRejects(() => broken.flush(), Error, "no reader");
-    await assertRejects(
-      () => broken.add("b", "r1", () => "b"),
-      Error,
-      "no reader",
-    );
-    await assertRejects(() => broken.flush(), Error, "no reader");
-  });
+  await t.step(
+    "that cannot be written are told of to whoever adds more",
+    async () => {
+      using _time = new FakeTime();
+      const broken = new Merge(() => Promise.reject(new Error("no reader")));
+      await broken.add("a", "r1", () => "a");
+      await assertRejects(() => broken.flush(), Error, "no reader");
+      await assertRejects(
+        () => broken.add("b", "r1", () => "b"),
+        Error,
+        "no reader",
+      );
+      await assertRejects(() => broken.flush(), Error, "no reader");
+    },
+  );
 });

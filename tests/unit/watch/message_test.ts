@@ -1,5 +1,4 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { readMessage, transferOf } from "../../../lib/watch/message.ts";
 import { ADDRESS, event, MAC, machine, transfer } from "./samples.ts";
 
@@ -10,8 +9,8 @@ function read(value: unknown) {
   return readMessage(JSON.stringify(value));
 }
 
-describe("messages", () => {
-  it("are a state of many machines", () => {
+Deno.test("messages", async (t) => {
+  await t.step("are a state of many machines", () => {
     assertEquals(read({ [MAC]: machine(MAC, ADDRESS, INIT) }), {
       kind: "state",
       machines: [KEPT],
@@ -19,7 +18,7 @@ describe("messages", () => {
     assertEquals(read({}), { kind: "state", machines: [] });
   });
 
-  it("are a state of the one that was asked for, or of none", () => {
+  await t.step("are a state of the one that was asked for, or of none", () => {
     assertEquals(read(machine(MAC, ADDRESS, INIT)), {
       kind: "state",
       machines: [KEPT],
@@ -27,7 +26,7 @@ describe("messages", () => {
     assertEquals(read(null), { kind: "state", machines: [] });
   });
 
-  it("are an event, with all that is in it", () => {
+  await t.step("are an event, with all that is in it", () => {
     const more = { ...INIT, later: 1 };
     assertEquals(read({ mac: MAC, ipv6_address: ADDRESS, event: more }), {
       kind: "event",
@@ -37,7 +36,7 @@ describe("messages", () => {
     });
   });
 
-  it("leave out what is no machine and no event", () => {
+  await t.step("leave out what is no machine and no event", () => {
     const odd = {
       a: 1,
       b: null,
@@ -64,7 +63,7 @@ describe("messages", () => {
     assertThrows(() => readMessage("<html>"), SyntaxError);
   });
 
-  it("tell of transfers", () => {
+  await t.step("tell of transfers", () => {
     const detail = transfer("sending", 1);
     assertEquals(transferOf(event("http_fetch_uki", 0, detail)), detail);
     assertEquals(transferOf(INIT), undefined);

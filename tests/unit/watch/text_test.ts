@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import type { MachineEvent } from "../../../lib/watch/message.ts";
 import {
   bytesText,
@@ -33,7 +32,7 @@ function stateWords(...events: MachineEvent[]): string {
   return timelineWords(news!.timeline, now, plain);
 }
 
-describe("words of events", () => {
+Deno.test("words of events", async (t) => {
   for (
     const [events, text] of [
       [[event("init", 0)], "seen for the first time"],
@@ -107,14 +106,14 @@ describe("words of events", () => {
       [[event("of\x1bthe_future", 0)], "of\\u{1b}the_future"],
     ] as [MachineEvent[], string | undefined][]
   ) {
-    it(
+    await t.step(
       text ?? "nothing for a jump",
       () => assertEquals(words(...events), text),
     );
   }
 });
 
-describe("words of states", () => {
+Deno.test("words of states", async (t) => {
   for (
     const [events, text] of [
       [
@@ -133,11 +132,11 @@ describe("words of states", () => {
       [[event("os_init", 99)], "operating system, for 0 ms"],
     ] as [MachineEvent[], string][]
   ) {
-    it(text, () => assertEquals(stateWords(...events), text));
+    await t.step(text, () => assertEquals(stateWords(...events), text));
   }
 });
 
-describe("lines", () => {
+Deno.test("lines", async (t) => {
   const now = new Date(2026, 2, 4, 12, 0, 0).getTime();
   const at = new Date(2026, 2, 4, 5, 6, 7, 89).getTime();
   const subject = { at, labels: ["r1"], mac: MAC, address: ADDRESS };
@@ -146,26 +145,29 @@ describe("lines", () => {
     return { paint: plain, columns: new Columns(), labelled: false, ...more };
   }
 
-  it("are when, which machine, what", () => {
+  await t.step("are when, which machine, what", () => {
     assertEquals(
       line({ ...subject, name: undefined }, "words", now, options()),
       `05:06:07.089  ${MAC}  ${ADDRESS}  words`,
     );
   });
 
-  it("name daemons where there are several, and machines that have a name", () => {
-    assertEquals(
-      line(
-        { ...subject, labels: ["r1", "r2"], name: "alpha\x07" },
-        "words",
-        now,
-        options({ labelled: true }),
-      ),
-      `05:06:07.089  r1,r2  ${MAC}  alpha\\u{7}  ${ADDRESS}  words`,
-    );
-  });
+  await t.step(
+    "name daemons where there are several, and machines that have a name",
+    () => {
+      assertEquals(
+        line(
+          { ...subject, labels: ["r1", "r2"], name: "alpha\x07" },
+          "words",
+          now,
+          options({ labelled: true }),
+        ),
+        `05:06:07.089  r1,r2  ${MAC}  alpha\\u{7}  ${ADDRESS}  words`,
+      );
+    },
+  );
 
-  it("keep their columns", () => {
+  await t.step("keep their columns", () => {
     const one = options({ labelled: true });
     line({ ...subject, labels: ["r1", "r2"], name: "alpha" }, "", now, one);
     assertEquals(
@@ -174,7 +176,7 @@ describe("lines", () => {
     );
   });
 
-  it("have colours that change no character", () => {
+  await t.step("have colours that change no character", () => {
     const text = line(
       { ...subject, name: "alpha" },
       coloured("good", "words"),
@@ -194,8 +196,8 @@ describe("lines", () => {
   });
 });
 
-describe("numbers for people", () => {
-  it("time spans", () => {
+Deno.test("numbers for people", async (t) => {
+  await t.step("time spans", () => {
     const second = 1000, minute = 60 * second, hour = 60 * minute;
     for (
       const [span, text] of [
@@ -215,7 +217,7 @@ describe("numbers for people", () => {
     }
   });
 
-  it("octets", () => {
+  await t.step("octets", () => {
     assertEquals(bytesText(0, 0), "0 B");
     assertEquals(bytesText(12, 1023), "12/1023 B");
     assertEquals(bytesText(512, 1024), "0.5/1.0 KiB");
@@ -223,7 +225,7 @@ describe("numbers for people", () => {
     assertEquals(bytesText(2 ** 20, 2 ** 31), "0.0/2.0 GiB");
   });
 
-  it("times, with the date of another day", () => {
+  await t.step("times, with the date of another day", () => {
     const at = new Date(2026, 2, 4, 5, 6, 7, 89).getTime();
     const next = new Date(2026, 2, 5, 0, 0, 0).getTime();
     assertEquals(timeText(at, at), "05:06:07.089");

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import type { KeptMachine, MachineEvent } from "../../../lib/watch/message.ts";
 import { type News, Timelines } from "../../../lib/watch/timelines.ts";
 import {
@@ -28,8 +27,8 @@ function names(news: readonly News[]): [string, ...string[]][] {
   ]);
 }
 
-describe("timelines", () => {
-  it("tell how long a stage took", () => {
+Deno.test("timelines", async (t) => {
+  await t.step("tell how long a stage took", () => {
     const timelines = new Timelines(9);
     const take = (event: MachineEvent) => timelines.take(MAC, ADDRESS, event);
     assertEquals(take(event("init", 0)).previous, undefined);
@@ -48,14 +47,14 @@ describe("timelines", () => {
     assertEquals(take(event("http_boot", 5)).jumped, false);
   });
 
-  it("do not count the time by a clock that was set back", () => {
+  await t.step("do not count the time by a clock that was set back", () => {
     const timelines = new Timelines(9);
     timelines.take(MAC, ADDRESS, event("http_boot", 100));
     const { previous } = timelines.take(MAC, ADDRESS, event("os_init", 50));
     assertEquals(previous, undefined);
   });
 
-  it("put the machine with the newest event last", () => {
+  await t.step("put the machine with the newest event last", () => {
     const news = new Timelines(9).replace([
       otherKept(event("init", 1), event("os_init", 9)),
       kept(event("init", 2), event("firmware_init", 3)),
@@ -69,7 +68,7 @@ describe("timelines", () => {
     assertEquals(new Date(since).toISOString(), "2026-03-04T05:06:10.000Z");
   });
 
-  it("tell from a later state just what is new", () => {
+  await t.step("tell from a later state just what is new", () => {
     const timelines = new Timelines(9);
     const events = [event("init", 1), event("firmware_init", 2)];
     timelines.replace([kept(...events), otherKept(...events)]);
@@ -86,7 +85,7 @@ describe("timelines", () => {
     });
   });
 
-  it("take all for new when what they know is no longer kept", () => {
+  await t.step("take all for new when what they know is no longer kept", () => {
     const timelines = new Timelines(9);
     timelines.replace([kept(event("init", 1))]);
     const news = timelines.replace([
@@ -95,7 +94,7 @@ describe("timelines", () => {
     assertEquals(names(news), [[MAC, "http_boot", "os_init"]]);
   });
 
-  it("tell from a later state how far a transfer has come", () => {
+  await t.step("tell from a later state how far a transfer has come", () => {
     const timelines = new Timelines(9);
     const at = (mebibytes: number) =>
       event("http_fetch_uki", 1, transfer("sending", mebibytes));
@@ -113,7 +112,7 @@ describe("timelines", () => {
     ]);
   });
 
-  it("begin anew with a daemon that was started again", () => {
+  await t.step("begin anew with a daemon that was started again", () => {
     const timelines = new Timelines(9);
     timelines.replace([kept(event("init", 1), event("os_init", 2))]);
     const [news] = timelines.replace([
@@ -135,7 +134,7 @@ describe("timelines", () => {
     assertEquals(timelines.size, 0);
   });
 
-  it("keep a note until the next stage", () => {
+  await t.step("keep a note until the next stage", () => {
     const timelines = new Timelines(9);
     const [news] = timelines.replace([
       kept(event("os_init", 1), event("address_declined", 2)),
@@ -147,7 +146,7 @@ describe("timelines", () => {
     assertEquals(news!.timeline.note, undefined);
   });
 
-  it("are bounded, those heard of longest ago out first", () => {
+  await t.step("are bounded, those heard of longest ago out first", () => {
     const timelines = new Timelines(2);
     const take = (mac: string, event: MachineEvent) =>
       timelines.take(mac, ADDRESS, event).previous?.stage;

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { Output } from "../../../lib/watch/output.ts";
 import { Timelines } from "../../../lib/watch/timelines.ts";
 import { TextView } from "../../../lib/watch/view.ts";
@@ -23,8 +22,8 @@ class Paper {
   }
 }
 
-describe("text of several daemons", () => {
-  it("has what came before a state above it", async () => {
+Deno.test("text of several daemons", async (t) => {
+  await t.step("has what came before a state above it", async () => {
     const paper = new Paper();
     const view = new TextView(new Output(paper), {
       isTerminal: false,

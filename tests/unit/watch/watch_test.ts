@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { MAX_STATE_LINES } from "../../../lib/overload/limits.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { FixtureDaemon } from "./fixture.ts";
@@ -62,151 +61,167 @@ function manyMachines(daemon: FixtureDaemon, count: number): void {
 
 const KEPT = { kept: true };
 
-describe("watch", () => {
-  it("shows the state, newest last, then what happens, without colours", async () => {
-    await using daemon = new FixtureDaemon();
-    daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
-    daemon.names = { [MAC]: "alpha" };
-    await using watching = new Watching(watchCommand(daemon.url));
-    await watching.wrote(2);
-    daemon.say(MAC, ADDRESS, event("http_boot", 4));
-    daemon.say(
-      MAC,
-      ADDRESS,
-      event("http_fetch_uki", 5, transfer("sending", 1)),
-    );
-    await watching.wrote(4);
-    const lines = watching.lines.map(withoutTime);
-    assertMatch(
-      lines[0]!,
-      RegExp(`^${OTHER_MAC}         ${OTHER_ADDRESS}  operating system, for `),
-    );
-    assertMatch(
-      lines[1]!,
-      RegExp(`^${MAC}  alpha  ${ADDRESS}  firmware asks for an address, for `),
-    );
-    assertEquals(lines.slice(2), [
-      `${MAC}  alpha  ${ADDRESS}  HTTP boot: has its URL (firmware took 1.0 s)`,
-      `${MAC}  alpha  ${ADDRESS}  loads boot.efi over http   25 %  1.0/4.0 MiB (HTTP boot took 1.0 s)`,
-    ]);
-    assertEquals(await watching.end("SIGINT"), 0);
-    assertEquals(watching.stderr, "");
-    assert(!watching.stdout.includes(ESCAPE));
-    assertEquals(daemon.asked, [{
-      lastEventId: null,
-      query: "?resume=1",
-      accept: "text/event-stream",
-    }]);
-  });
+Deno.test("watch", async (t) => {
+  await t.step(
+    "shows the state, newest last, then what happens, without colours",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
+      daemon.names = { [MAC]: "alpha" };
+      await using watching = new Watching(watchCommand(daemon.url));
+      await watching.wrote(2);
+      daemon.say(MAC, ADDRESS, event("http_boot", 4));
+      daemon.say(
+        MAC,
+        ADDRESS,
+        event("http_fetch_uki", 5, transfer("sending", 1)),
+      );
+      await watching.wrote(4);
+      const lines = watching.lines.map(withoutTime);
+      assertMatch(
+        lines[0]!,
+        RegExp(
+          `^${OTHER_MAC}         ${OTHER_ADDRESS}  operating system, for `,
+        ),
+      );
+      assertMatch(
+        lines[1]!,
+        RegExp(
+          `^${MAC}  alpha  ${ADDRESS}  firmware asks for an address, for `,
+        ),
+      );
+      assertEquals(lines.slice(2), [
+        `${MAC}  alpha  ${ADDRESS}  HTTP boot: has its URL (firmware took 1.0 s)`,
+        `${MAC}  alpha  ${ADDRESS}  loads boot.efi over http   25 %  1.0/4.0 MiB (HTTP boot took 1.0 s)`,
+      ]);
+      assertEquals(await watching.end("SIGINT"), 0);
+      assertEquals(watching.stderr, "");
+      assert(!watching.stdout.includes(ESCAPE));
+      assertEquals(daemon.asked, [{
+        lastEventId: null,
+        query: "?resume=1",
+        accept: "text/event-stream",
+      }]);
+    },
+  );
 
-  it("--json: a line for each event, as the daemon has it", async () => {
-    await using daemon = new FixtureDaemon();
-    daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
-    await using watching = new Watching(watchCommand("--json", daemon.url));
-    await watching.wrote(4);
-    const happened = [
-      event("jump_to", 4),
-      { ...event("http_fetch_uki", 4, transfer("init", 0)), later: true },
-      again("http_fetch_uki", 5, transfer("complete", 4)),
-      event("unsupported_architecture", 6),
-    ];
-    for (const event of happened) daemon.say(MAC, ADDRESS, event);
-    await watching.wrote(8);
-    const other = { mac: OTHER_MAC, ipv6_address: OTHER_ADDRESS };
-    assertEquals(watching.objects, [
-      told(daemon, event("init", 0), { ...other, ...KEPT }),
-      told(daemon, event("os_init", 1), { ...other, ...KEPT }),
-      told(daemon, event("init", 2), KEPT),
-      told(daemon, event("firmware_init", 3), KEPT),
-      ...happened.map((event) => told(daemon, event)),
-    ]);
-    assertEquals(await watching.end("SIGTERM"), 0);
-    assertEquals(watching.stderr, "");
-  });
+  await t.step(
+    "--json: a line for each event, as the daemon has it",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
+      await using watching = new Watching(watchCommand("--json", daemon.url));
+      await watching.wrote(4);
+      const happened = [
+        event("jump_to", 4),
+        { ...event("http_fetch_uki", 4, transfer("init", 0)), later: true },
+        again("http_fetch_uki", 5, transfer("complete", 4)),
+        event("unsupported_architecture", 6),
+      ];
+      for (const event of happened) daemon.say(MAC, ADDRESS, event);
+      await watching.wrote(8);
+      const other = { mac: OTHER_MAC, ipv6_address: OTHER_ADDRESS };
+      assertEquals(watching.objects, [
+        told(daemon, event("init", 0), { ...other, ...KEPT }),
+        told(daemon, event("os_init", 1), { ...other, ...KEPT }),
+        told(daemon, event("init", 2), KEPT),
+        told(daemon, event("firmware_init", 3), KEPT),
+        ...happened.map((event) => told(daemon, event)),
+      ]);
+      assertEquals(await watching.end("SIGTERM"), 0);
+      assertEquals(watching.stderr, "");
+    },
+  );
 
-  it("goes on where a connection ended: nothing is missed or doubled", async () => {
-    await using daemon = new FixtureDaemon();
-    daemon.state = { [MAC]: NEWER };
-    await using watching = new Watching(watchCommand("--json", daemon.url));
-    await watching.wrote(2);
-    daemon.say(MAC, ADDRESS, event("http_boot", 4));
-    await watching.wrote(3);
-    daemon.drop();
-    daemon.say(MAC, ADDRESS, event("http_fetch_uki", 5));
-    daemon.say(MAC, ADDRESS, event("os_init", 6));
-    await watching.wrote(5);
-    daemon.drop();
-    await eventually("reader", () => daemon.readers === 1);
-    daemon.say(MAC, ADDRESS, again("os_init", 7));
-    await watching.wrote(6);
-    assertEquals(
-      watching.objects.slice(2),
-      [
-        event("http_boot", 4),
-        event("http_fetch_uki", 5),
-        event("os_init", 6),
-        again("os_init", 7),
-      ].map((event) => told(daemon, event)),
-    );
-    assertEquals(
-      daemon.asked.map(({ lastEventId, query }) => [lastEventId, query]),
-      [[null, "?resume=1"], ["one-1", "?resume=1"], ["one-3", "?resume=1"]],
-    );
-    const away =
-      "dhcpv6macd: 127.0.0.1 is away: it ended the stream; trying again\n";
-    const back = "dhcpv6macd: 127.0.0.1 is back\n";
-    assertEquals(watching.stderr, away + back + away + back);
-    assertEquals(await watching.end(), 0);
-  });
+  await t.step(
+    "goes on where a connection ended: nothing is missed or doubled",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      daemon.state = { [MAC]: NEWER };
+      await using watching = new Watching(watchCommand("--json", daemon.url));
+      await watching.wrote(2);
+      daemon.say(MAC, ADDRESS, event("http_boot", 4));
+      await watching.wrote(3);
+      daemon.drop();
+      daemon.say(MAC, ADDRESS, event("http_fetch_uki", 5));
+      daemon.say(MAC, ADDRESS, event("os_init", 6));
+      await watching.wrote(5);
+      daemon.drop();
+      await eventually("reader", () => daemon.readers === 1);
+      daemon.say(MAC, ADDRESS, again("os_init", 7));
+      await watching.wrote(6);
+      assertEquals(
+        watching.objects.slice(2),
+        [
+          event("http_boot", 4),
+          event("http_fetch_uki", 5),
+          event("os_init", 6),
+          again("os_init", 7),
+        ].map((event) => told(daemon, event)),
+      );
+      assertEquals(
+        daemon.asked.map(({ lastEventId, query }) => [lastEventId, query]),
+        [[null, "?resume=1"], ["one-1", "?resume=1"], ["one-3", "?resume=1"]],
+      );
+      const away =
+        "dhcpv6macd: 127.0.0.1 is away: it ended the stream; trying again\n";
+      const back = "dhcpv6macd: 127.0.0.1 is back\n";
+      assertEquals(watching.stderr, away + back + away + back);
+      assertEquals(await watching.end(), 0);
+    },
+  );
 
-  it("tells what happened while a daemon was started again", async () => {
-    await using daemon = new FixtureDaemon("one");
-    daemon.state = { [MAC]: NEWER };
-    await using json = new Watching(watchCommand("--json", daemon.url));
-    await using text = new Watching(watchCommand(daemon.url));
-    await json.wrote(2);
-    await text.wrote(1);
-    await daemon.stop();
-    const refusals = daemon.asked.length;
-    await pause(1500);
-    const events = [event("init", 50), event("jump_to", 51)];
-    events.push(event("os_init", 51));
-    daemon.state = {
-      [MAC]: machine(MAC, ADDRESS, ...events),
-      [OTHER_MAC]: machine(OTHER_MAC, OTHER_ADDRESS, event("init", 50.5)),
-    };
-    daemon.start("two");
-    await json.wrote(6);
-    await text.wrote(4);
-    await eventually("readers", () => daemon.readers === 2);
-    assertEquals(daemon.asked.length, refusals + 2);
-    assertEquals(daemon.asked.at(-1)!.lastEventId, "one-0");
-    daemon.say(MAC, ADDRESS, again("os_init", 60));
-    await json.wrote(7);
-    await text.wrote(5);
-    assertEquals(json.objects.slice(2), [
-      told(daemon, events[0], KEPT),
-      told(daemon, event("init", 50.5), {
-        mac: OTHER_MAC,
-        ipv6_address: OTHER_ADDRESS,
-        ...KEPT,
-      }),
-      told(daemon, events[1], KEPT),
-      told(daemon, events[2], KEPT),
-      told(daemon, again("os_init", 60)),
-    ]);
-    assertEquals(text.lines.slice(1).map(withoutTime), [
-      `${MAC}  ${ADDRESS}  seen for the first time`,
-      `${OTHER_MAC}  ${OTHER_ADDRESS}  seen for the first time`,
-      `${MAC}  ${ADDRESS}  steps left out: operating system (wait took 1.0 s)`,
-      `${MAC}  ${ADDRESS}  operating system, again`,
-    ]);
-    for (const { stderr } of [json, text]) {
-      assertMatch(stderr, /^[^\n]* is away: [^\n]*\n[^\n]* is back\n$/);
-    }
-  });
+  await t.step(
+    "tells what happened while a daemon was started again",
+    async () => {
+      await using daemon = new FixtureDaemon("one");
+      daemon.state = { [MAC]: NEWER };
+      await using json = new Watching(watchCommand("--json", daemon.url));
+      await using text = new Watching(watchCommand(daemon.url));
+      await json.wrote(2);
+      await text.wrote(1);
+      await daemon.stop();
+      const refusals = daemon.asked.length;
+      await pause(1500);
+      const events = [event("init", 50), event("jump_to", 51)];
+      events.push(event("os_init", 51));
+      daemon.state = {
+        [MAC]: machine(MAC, ADDRESS, ...events),
+        [OTHER_MAC]: machine(OTHER_MAC, OTHER_ADDRESS, event("init", 50.5)),
+      };
+      daemon.start("two");
+      await json.wrote(6);
+      await text.wrote(4);
+      await eventually("readers", () => daemon.readers === 2);
+      assertEquals(daemon.asked.length, refusals + 2);
+      assertEquals(daemon.asked.at(-1)!.lastEventId, "one-0");
+      daemon.say(MAC, ADDRESS, again("os_init", 60));
+      await json.wrote(7);
+      await text.wrote(5);
+      assertEquals(json.objects.slice(2), [
+        told(daemon, events[0], KEPT),
+        told(daemon, event("init", 50.5), {
+          mac: OTHER_MAC,
+          ipv6_address: OTHER_ADDRESS,
+          ...KEPT,
+        }),
+        told(daemon, events[1], KEPT),
+        told(daemon, events[2], KEPT),
+        told(daemon, again("os_init", 60)),
+      ]);
+      assertEquals(text.lines.slice(1).map(withoutTime), [
+        `${MAC}  ${ADDRESS}  seen for the first time`,
+        `${OTHER_MAC}  ${OTHER_ADDRESS}  seen for the first time`,
+        `${MAC}  ${ADDRESS}  steps left out: operating system (wait took 1.0 s)`,
+        `${MAC}  ${ADDRESS}  operating system, again`,
+      ]);
+      for (const { stderr } of [json, text]) {
+        assertMatch(stderr, /^[^\n]* is away: [^\n]*\n[^\n]* is back\n$/);
+      }
+    },
+  );
 
-  it("shows one machine, seen or not", async () => {
+  await t.step("shows one machine, seen or not", async () => {
     await using daemon = new FixtureDaemon();
     daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
     const query = `${daemon.url}/?mac=${MAC}`;
@@ -236,44 +251,47 @@ describe("watch", () => {
     ]);
   });
 
-  it("merges daemons: labelled, and one line for what several report", async () => {
-    await using first = new FixtureDaemon();
-    await using second = new FixtureDaemon();
-    const [one, two] = [first, second].map(({ port }) => `127.0.0.1:${port}`);
-    first.state = { [MAC]: NEWER };
-    second.names = { [MAC]: "alpha" };
-    await using text = new Watching(watchCommand(one!, two!));
-    await using json = new Watching(watchCommand("--json", one!, two!));
-    await text.wrote(1);
-    await json.wrote(2);
-    for (const daemon of [first, second]) {
-      await eventually("readers", () => daemon.readers === 2);
-    }
-    for (const daemon of [first, second]) {
-      daemon.say(MAC, ADDRESS, event("point_pxe_to_ipxe_over_tftp", 4));
-    }
-    await text.wrote(2);
-    const loads = event("serve_ipxe_over_tftp", 5, transfer("init", 0));
-    second.say(MAC, ADDRESS, loads);
-    await text.wrote(3);
-    await json.wrote(5);
-    const [state, joined, own] = text.lines.map(withoutTime);
-    assert(state!.startsWith(`${one}  ${MAC}`), state);
-    assertMatch(
-      joined!,
-      RegExp(`^${[one, two].sort()}  ${MAC}  alpha  .*PXE: sent to iPXE`),
-    );
-    assertMatch(own!, RegExp(`^${two} +${MAC}  .*loads boot.efi over http`));
-    const daemons = json.objects.map((line) =>
-      (line as { daemon: string }).daemon
-    );
-    assertEquals(daemons.slice(2, 4).sort(), [first.url, second.url].sort());
-    assertEquals(daemons[4], second.url);
-    await first.stop();
-    await text.until("away", ({ stderr }) => / is away/.test(stderr));
-    second.say(MAC, ADDRESS, event("os_init", 6));
-    await text.wrote(4);
-  });
+  await t.step(
+    "merges daemons: labelled, and one line for what several report",
+    async () => {
+      await using first = new FixtureDaemon();
+      await using second = new FixtureDaemon();
+      const [one, two] = [first, second].map(({ port }) => `127.0.0.1:${port}`);
+      first.state = { [MAC]: NEWER };
+      second.names = { [MAC]: "alpha" };
+      await using text = new Watching(watchCommand(one!, two!));
+      await using json = new Watching(watchCommand("--json", one!, two!));
+      await text.wrote(1);
+      await json.wrote(2);
+      for (const daemon of [first, second]) {
+        await eventually("readers", () => daemon.readers === 2);
+      }
+      for (const daemon of [first, second]) {
+        daemon.say(MAC, ADDRESS, event("point_pxe_to_ipxe_over_tftp", 4));
+      }
+      await text.wrote(2);
+      const loads = event("serve_ipxe_over_tftp", 5, transfer("init", 0));
+      second.say(MAC, ADDRESS, loads);
+      await text.wrote(3);
+      await json.wrote(5);
+      const [state, joined, own] = text.lines.map(withoutTime);
+      assert(state!.startsWith(`${one}  ${MAC}`), state);
+      assertMatch(
+        joined!,
+        RegExp(`^${[one, two].sort()}  ${MAC}  alpha  .*PXE: sent to iPXE`),
+      );
+      assertMatch(own!, RegExp(`^${two} +${MAC}  .*loads boot.efi over http`));
+      const daemons = json.objects.map((line) =>
+        (line as { daemon: string }).daemon
+      );
+      assertEquals(daemons.slice(2, 4).sort(), [first.url, second.url].sort());
+      assertEquals(daemons[4], second.url);
+      await first.stop();
+      await text.until("away", ({ stderr }) => / is away/.test(stderr));
+      second.say(MAC, ADDRESS, event("os_init", 6));
+      await text.wrote(4);
+    },
+  );
 
   for (
     const [what, refusal, cure] of [
@@ -294,7 +312,7 @@ describe("watch", () => {
       ],
     ] as [string, Response, RegExp][]
   ) {
-    it(`says what helps against ${what}`, async () => {
+    await t.step(`says what helps against ${what}`, async () => {
       await using daemon = new FixtureDaemon();
       daemon.refusal = refusal;
       await using watching = new Watching(watchCommand(daemon.url));
@@ -308,25 +326,28 @@ describe("watch", () => {
     });
   }
 
-  it("goes on with those daemons that do not refuse, or may come", async () => {
-    await using refusing = new FixtureDaemon();
-    refusing.refusal = new Response(null, { status: 403 });
-    await using away = new FixtureDaemon();
-    away.state = { [MAC]: NEWER };
-    await away.stop();
-    await using watching = new Watching(watchCommand(refusing.url, away.url));
-    await watching.until(
-      "both words",
-      ({ stderr }) => stderr.split("\n").length === 3,
-    );
-    assertMatch(watching.stderr, / is away: .*refused.*; trying again\n/);
-    away.start("one");
-    await watching.wrote(1);
-    assertEquals(await watching.end(), 0);
-    assertMatch(watching.stderr, / is back\n$/);
-  });
+  await t.step(
+    "goes on with those daemons that do not refuse, or may come",
+    async () => {
+      await using refusing = new FixtureDaemon();
+      refusing.refusal = new Response(null, { status: 403 });
+      await using away = new FixtureDaemon();
+      away.state = { [MAC]: NEWER };
+      await away.stop();
+      await using watching = new Watching(watchCommand(refusing.url, away.url));
+      await watching.until(
+        "both words",
+        ({ stderr }) => stderr.split("\n").length === 3,
+      );
+      assertMatch(watching.stderr, / is away: .*refused.*; trying again\n/);
+      away.start("one");
+      await watching.wrote(1);
+      assertEquals(await watching.end(), 0);
+      assertMatch(watching.stderr, / is back\n$/);
+    },
+  );
 
-  it("ends though its reader has stalled", async () => {
+  await t.step("ends though its reader has stalled", async () => {
     await using daemon = new FixtureDaemon();
     manyMachines(daemon, 4000);
     const [program, ...args] = watchCommand(daemon.url);
@@ -340,7 +361,7 @@ describe("watch", () => {
     await child.stdout.cancel();
   });
 
-  it("ends quietly when nobody reads any more", async () => {
+  await t.step("ends quietly when nobody reads any more", async () => {
     await using daemon = new FixtureDaemon();
     daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
     const command = watchCommand(daemon.url);
@@ -372,7 +393,7 @@ describe("watch", () => {
       "\n*** NOT RUN: watch on a terminal needs script of util-linux ***\n",
     );
   }
-  const onTerminal = hasScript ? it : it.skip;
+  const ignoreOnTerminal = !hasScript;
 
   /** Watches on a terminal. */
   function atTerminal(url: string, env: Record<string, string>): Watching {
@@ -385,33 +406,44 @@ describe("watch", () => {
     );
   }
 
-  onTerminal("has colours on a terminal, unless NO_COLOR is set", async () => {
-    await using daemon = new FixtureDaemon();
-    daemon.state = { [MAC]: NEWER };
-    daemon.names = { [MAC]: `al${ESCAPE}[2Jpha` };
-    await using colourful = atTerminal(daemon.url, {});
-    await colourful.wrote(1);
-    assert(colourful.stdout.includes(`${ESCAPE}[1m${MAC}${ESCAPE}[0m`));
-    assert(colourful.stdout.includes("al\\u{1b}[2Jpha"), colourful.stdout);
-    await using plain = atTerminal(daemon.url, { NO_COLOR: "1" });
-    await plain.wrote(1);
-    assert(plain.stdout.includes(`  ${MAC}  al`), plain.stdout);
-    assert(!plain.stdout.includes(ESCAPE), plain.stdout);
+  await t.step({
+    name: "has colours on a terminal, unless NO_COLOR is set",
+    ignore: ignoreOnTerminal,
+    fn: async () => {
+      await using daemon = new FixtureDaemon();
+      daemon.state = { [MAC]: NEWER };
+      daemon.names = { [MAC]: `al${ESCAPE}[2Jpha` };
+      await using colourful = atTerminal(daemon.url, {});
+      await colourful.wrote(1);
+      assert(colourful.stdout.includes(`${ESCAPE}[1m${MAC}${ESCAPE}[0m`));
+      assert(colourful.stdout.includes("al\\u{1b}[2Jpha"), colourful.stdout);
+      await using plain = atTerminal(daemon.url, { NO_COLOR: "1" });
+      await plain.wrote(1);
+      assert(plain.stdout.includes(`  ${MAC}  al`), plain.stdout);
+      assert(!plain.stdout.includes(ESCAPE), plain.stdout);
+    },
   });
 
-  onTerminal("does not flood a terminal, but a pipe gets all", async () => {
-    await using daemon = new FixtureDaemon();
-    const count = 3 * MAX_STATE_LINES;
-    manyMachines(daemon, count);
-    await using terminal = atTerminal(daemon.url, { NO_COLOR: "1" });
-    await using pipe = new Watching(watchCommand(daemon.url));
-    await terminal.wrote(MAX_STATE_LINES + 1);
-    await pipe.wrote(count);
-    assertMatch(terminal.lines[0]!, RegExp(`^${count - MAX_STATE_LINES} mach`));
-    assertEquals(terminal.lines.length, MAX_STATE_LINES + 1);
-    const last = Object.keys(daemon.state).at(-1)!;
-    for (const { lines } of [terminal, pipe]) {
-      assert(lines.at(-1)!.includes(last), lines.at(-1));
-    }
+  await t.step({
+    name: "does not flood a terminal, but a pipe gets all",
+    ignore: ignoreOnTerminal,
+    fn: async () => {
+      await using daemon = new FixtureDaemon();
+      const count = 3 * MAX_STATE_LINES;
+      manyMachines(daemon, count);
+      await using terminal = atTerminal(daemon.url, { NO_COLOR: "1" });
+      await using pipe = new Watching(watchCommand(daemon.url));
+      await terminal.wrote(MAX_STATE_LINES + 1);
+      await pipe.wrote(count);
+      assertMatch(
+        terminal.lines[0]!,
+        RegExp(`^${count - MAX_STATE_LINES} mach`),
+      );
+      assertEquals(terminal.lines.length, MAX_STATE_LINES + 1);
+      const last = Object.keys(daemon.state).at(-1)!;
+      for (const { lines } of [terminal, pipe]) {
+        assert(lines.at(-1)!.includes(last), lines.at(-1));
+      }
+    },
   });
 });

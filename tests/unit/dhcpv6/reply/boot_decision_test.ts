@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { architectureName } from "../../../../lib/dhcpv6/reply/architectures.ts";
 import {
   type BootDecision,
@@ -151,14 +150,14 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
   ],
 ];
 
-describe("boot decision", () => {
+Deno.test("boot decision", async (t) => {
   for (const [name, options, expected] of ROWS) {
-    it(name, () => {
+    await t.step(name, () => {
       assertEquals(told(decideBoot(factsOf(...options), true, ALL)), expected);
     });
   }
 
-  it("without instructions, the first rows are firmware_init", () => {
+  await t.step("without instructions, the first rows are firmware_init", () => {
     for (const [name, options, expected] of ROWS) {
       const decision = told(decideBoot(factsOf(...options), false, ALL));
       assertEquals(
@@ -171,7 +170,7 @@ describe("boot decision", () => {
     }
   });
 
-  it("without the build, no boot file", () => {
+  await t.step("without the build, no boot file", () => {
     for (
       const [options, has] of [
         [[vendor("PXEClient"), arch(11)], "x86-64"],
@@ -186,7 +185,7 @@ describe("boot decision", () => {
     }
   });
 
-  it("without TFTP, PXE is left to others", () => {
+  await t.step("without TFTP, PXE is left to others", () => {
     assertEquals(
       told(decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined)),
       "none, firmware_init",
@@ -199,14 +198,14 @@ describe("boot decision", () => {
     );
   });
 
-  it("reads eight architectures at most", () => {
+  await t.step("reads eight architectures at most", () => {
     const many = [...Array(20).keys()];
     assertEquals(factsOf(arch(...many)).architectures, many.slice(0, 8));
   });
 });
 
-describe("architecture", () => {
-  it("has a name", () => {
+Deno.test("architecture", async (t) => {
+  await t.step("has a name", () => {
     assertEquals(architectureName(7), "EFI x86-64");
     assertEquals(architectureName(16), "EFI x86-64 boot from HTTP");
     assertEquals(architectureName(36), "EFI Sunway 64-bit");
@@ -215,7 +214,7 @@ describe("architecture", () => {
   });
 });
 
-describe("boot address", () => {
+Deno.test("boot address", async (t) => {
   const subnet = {
     text: "2001:db8:1:2::",
     bytes: parseIpv6("2001:db8:1:2::")!,
@@ -246,7 +245,7 @@ describe("boot address", () => {
       ["none yet", [], "2001:db8:1:2::", "2001:db8:1:2::", false],
     ] as [string, string[], string, string, boolean][]
   ) {
-    it(name, () => {
+    await t.step(name, () => {
       assertEquals(bootAddressesOf(subnet, addresses), { tftp, http, isBase });
     });
   }

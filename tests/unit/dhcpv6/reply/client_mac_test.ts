@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { linkLayerDuid, macOfDuid } from "../../../../lib/dhcpv6/wire/duid.ts";
 import {
   findClientMac,
@@ -33,7 +32,7 @@ function identity(
     : `${text}, not ${formatMac(found.otherMac)} ${found.otherSource}`;
 }
 
-describe("identity", () => {
+Deno.test("identity", async (t) => {
   for (
     const [name, bytes, expected, how] of [
       ["DUID-LL", message(1, LL), "02:00:00:00:00:aa duid"],
@@ -147,11 +146,11 @@ describe("identity", () => {
         { from: EUI },
       ],
     ] as [string, Uint8Array, string, { from?: string; order?: MacSource[] }?][]
-  ) it(name, () => assertEquals(identity(bytes, how), expected));
+  ) await t.step(name, () => assertEquals(identity(bytes, how), expected));
 });
 
-describe("DUID-LL", () => {
-  it("is made of a MAC, and gives it back", () => {
+Deno.test("DUID-LL", async (t) => {
+  await t.step("is made of a MAC, and gives it back", () => {
     const duid = linkLayerDuid(0x0200_5e00_5301);
     assertEquals(duid, hex("0003 0001 02005e005301"));
     assertEquals(macOfDuid(duid, 0, duid.length), 0x0200_5e00_5301);

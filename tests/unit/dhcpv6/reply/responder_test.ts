@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { describe, it } from "@std/testing/bdd";
 import { IPXE_BUILDS } from "../../../../lib/boot_files/ipxe_builds.ts";
 import {
   DROP_REASONS,
@@ -560,17 +559,17 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
   ],
 ];
 
-describe("responder, direct", () => {
+Deno.test("responder, direct", async (t) => {
   for (const [name, packet, expected, arrival] of DIRECT) {
-    it(name, () => assertEquals(lines(packet, arrival), expected));
+    await t.step(name, () => assertEquals(lines(packet, arrival), expected));
   }
 
-  it("answers at the port that the client sent from", () => {
+  await t.step("answers at the port that the client sent from", () => {
     const { outcome } = respond(message(SOLICIT, UUID), { port: 33333 });
     assertEquals(outcome.replyPort, 33333);
   });
 
-  it("notes a declined address, its own only", () => {
+  await t.step("notes a declined address, its own only", () => {
     const noteOf = (packet: Uint8Array) => respond(packet).outcome.note;
     assertEquals(
       noteOf(message(DECLINE, UUID, OURS, iaNa(7, OWN))),
@@ -587,15 +586,21 @@ describe("responder, direct", () => {
     assertEquals(noteOf(message(RELEASE, UUID, OURS, iaNa(7, OWN))), undefined);
   });
 
-  it("answers an Information-request of nobody, without boot options", () => {
-    const { outcome, answer } = respond(
-      message(INFORMATION_REQUEST, oro(59), pxe("PXEClient")),
-      { from: "fe80::1", options: BOOT },
-    );
-    assertEquals(outcome.drop, undefined);
-    assertEquals(outcome.clientMac.mac, NO_MAC);
-    assertEquals(pretty(answer), ["message 7 xid abcdef", `2 ${SERVER_DUID}`]);
-  });
+  await t.step(
+    "answers an Information-request of nobody, without boot options",
+    () => {
+      const { outcome, answer } = respond(
+        message(INFORMATION_REQUEST, oro(59), pxe("PXEClient")),
+        { from: "fe80::1", options: BOOT },
+      );
+      assertEquals(outcome.drop, undefined);
+      assertEquals(outcome.clientMac.mac, NO_MAC);
+      assertEquals(pretty(answer), [
+        "message 7 xid abcdef",
+        `2 ${SERVER_DUID}`,
+      ]);
+    },
+  );
 });
 
 /** Options whose length their RFC fixes, and data that break it. */
@@ -622,15 +627,15 @@ const WRONG_LENGTHS: [string, ReturnType<typeof opt>][] = [
   ["a vendor class of three octets", opt(16, "000001")],
 ];
 
-describe("responder, dropped", () => {
+Deno.test("responder, dropped", async (t) => {
   for (const [name, option] of WRONG_LENGTHS) {
-    it(`${name}: option_malformed`, () => {
+    await t.step(`${name}: option_malformed`, () => {
       const { outcome } = respond(message(SOLICIT, UUID, option));
       assertEquals(outcome.drop, "option_malformed");
     });
   }
 
-  it("every reason has a row, here or in another table", () => {
+  await t.step("every reason has a row, here or in another table", () => {
     const reasons = new Set(DROPPED.map(([, , reason]) => reason));
     assertEquals(
       DROP_REASONS.filter((reason) => !reasons.has(reason)),
@@ -646,7 +651,7 @@ describe("responder, dropped", () => {
   });
 
   for (const [name, packet, reason, arrival] of DROPPED) {
-    it(`${name}: ${reason}`, () => {
+    await t.step(`${name}: ${reason}`, () => {
       const { outcome } = respond(packet, arrival);
       assertEquals(outcome.drop, reason);
       assertEquals(outcome.length, 0);
@@ -654,7 +659,7 @@ describe("responder, dropped", () => {
   }
 });
 
-describe("responder, options on request", () => {
+Deno.test("responder, options on request", async (t) => {
   const options: ResponderOptions = {
     ...SETTINGS,
     onRequest: [
@@ -669,7 +674,7 @@ describe("responder, options on request", () => {
   const dns = "23 20010db8000000000000000000000053" +
     "20010db8000000000000000000000054";
 
-  it("are sent when asked for", () => {
+  await t.step("are sent when asked for", () => {
     assertEquals(
       lines(message(INFORMATION_REQUEST, UUID, oro(23, 24, 56, 23)), {
         options,
@@ -691,7 +696,7 @@ describe("responder, options on request", () => {
     );
   });
 
-  it("are not sent otherwise", () => {
+  await t.step("are not sent otherwise", () => {
     assertEquals(lines(message(SOLICIT, UUID), { options }), [
       ADVERTISE,
       "7 ff",
@@ -710,7 +715,7 @@ describe("responder, options on request", () => {
       ["nothing", "00", "04"],
     ] as const
   ) {
-    it(`Client FQDN with ${name}`, () => {
+    await t.step(`Client FQDN with ${name}`, () => {
       const domain = "046d616331036c616200";
       assertEquals(
         lines(message(REQUEST, UUID, OURS, oro(39), opt(39, asked + domain))),
@@ -729,30 +734,35 @@ function pxe(text: string) {
   return opt(16, numbers(4, 343) + numbers(2, text.length) + ascii(text));
 }
 
-describe("responder, boot options", () => {
+Deno.test("responder, boot options", async (t) => {
   const arch = (...numbersOf: number[]) => opt(61, numbers(2, ...numbersOf));
   const options = BOOT;
   const url = (text: string) => `59 ${text}`;
   const payload = (text: string) => btoa(`{"architectures":["${text}"]}`);
 
-  it("PXE firmware is sent to iPXE, in Advertise and Reply alike", () => {
-    const firmware = [UUID, iaNa(7), pxe("PXEClient:Arch:00007"), arch(7)];
-    const expected = url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi");
-    assertEquals(
-      lines(message(SOLICIT, ...firmware), { options }).at(-1),
-      expected,
-    );
-    assertEquals(
-      lines(message(REQUEST, OURS, ...firmware), { options }).at(-1),
-      expected,
-    );
-    assertEquals(
-      respond(message(SOLICIT, ...firmware), { options }).outcome.event,
-      "point_pxe_to_ipxe_over_tftp",
-    );
-  });
+  await t.step(
+    "PXE firmware is sent to iPXE, in Advertise and Reply alike",
+    () => {
+      const firmware = [UUID, iaNa(7), pxe("PXEClient:Arch:00007"), arch(7)];
+      const expected = url(
+        "tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi",
+      );
+      assertEquals(
+        lines(message(SOLICIT, ...firmware), { options }).at(-1),
+        expected,
+      );
+      assertEquals(
+        lines(message(REQUEST, OURS, ...firmware), { options }).at(-1),
+        expected,
+      );
+      assertEquals(
+        respond(message(SOLICIT, ...firmware), { options }).outcome.event,
+        "point_pxe_to_ipxe_over_tftp",
+      );
+    },
+  );
 
-  it("PXE firmware of arm64 is sent to its own iPXE", () => {
+  await t.step("PXE firmware of arm64 is sent to its own iPXE", () => {
     assertEquals(
       lines(message(SOLICIT, UUID, pxe("PXEClient:"), arch(11)), { options })
         .at(-1),
@@ -760,7 +770,7 @@ describe("responder, boot options", () => {
     );
   });
 
-  it("PXE firmware never gets options 16 or 60", () => {
+  await t.step("PXE firmware never gets options 16 or 60", () => {
     const answer = lines(
       message(SOLICIT, UUID, pxe("PXEClient"), arch(7), oro(16, 59, 60)),
       { options },
@@ -768,7 +778,7 @@ describe("responder, boot options", () => {
     assertEquals(answer.some((line) => /^(16|60)/.test(line)), false);
   });
 
-  it("HTTP firmware gets its vendor class, then the URL last", () => {
+  await t.step("HTTP firmware gets its vendor class, then the URL last", () => {
     const answer = lines(
       message(SOLICIT, UUID, iaNa(7), pxe("HTTPClient:Arch:00016"), arch(16)),
       { options },
@@ -783,53 +793,71 @@ describe("responder, boot options", () => {
     ]);
   });
 
-  it("iPXE is sent on by its user class, whatever its vendor class", () => {
-    const { outcome, answer } = respond(
-      message(
-        SOLICIT,
-        UUID,
-        pxe("PXEClient"),
-        opt(15, "0004" + ascii("iPXE")),
-        arch(7),
-      ),
-      { options },
-    );
-    assertEquals(outcome.event, "point_ipxe_to_http_boot");
-    assertEquals(
-      pretty(answer).at(-1),
-      url(
-        `http://[2001:db8:1:2::1]/52:54:00:12:34:56?${payload("EFI x86-64")}`,
-      ),
-    );
-  });
+  await t.step(
+    "iPXE is sent on by its user class, whatever its vendor class",
+    () => {
+      const { outcome, answer } = respond(
+        message(
+          SOLICIT,
+          UUID,
+          pxe("PXEClient"),
+          opt(15, "0004" + ascii("iPXE")),
+          arch(7),
+        ),
+        { options },
+      );
+      assertEquals(outcome.event, "point_ipxe_to_http_boot");
+      assertEquals(
+        pretty(answer).at(-1),
+        url(
+          `http://[2001:db8:1:2::1]/52:54:00:12:34:56?${payload("EFI x86-64")}`,
+        ),
+      );
+    },
+  );
 
-  it("an Information-request gets them too, but marks no stage", () => {
-    const { outcome, answer } = respond(
-      message(INFORMATION_REQUEST, UUID, pxe("PXEClient"), arch(7)),
-      { options },
-    );
-    assertEquals(outcome.event, undefined);
-    assertEquals(
-      pretty(answer).at(-1),
-      url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi"),
-    );
-  });
-
-  it("Release, Decline and Confirm mark no stage and get none", () => {
-    for (
-      const packet of [
-        message(RELEASE, UUID, OURS, iaNa(7, OWN), pxe("PXEClient")),
-        message(DECLINE, UUID, OURS, iaNa(7, "2001:db8::1"), pxe("PXEClient")),
-        message(CONFIRM, UUID, iaNa(7, OWN), pxe("PXEClient")),
-      ]
-    ) {
-      const { outcome, answer } = respond(packet, { options });
+  await t.step(
+    "an Information-request gets them too, but marks no stage",
+    () => {
+      const { outcome, answer } = respond(
+        message(INFORMATION_REQUEST, UUID, pxe("PXEClient"), arch(7)),
+        { options },
+      );
       assertEquals(outcome.event, undefined);
-      assertEquals(pretty(answer).some((line) => /^(16|59)/.test(line)), false);
-    }
-  });
+      assertEquals(
+        pretty(answer).at(-1),
+        url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi"),
+      );
+    },
+  );
 
-  it("the base address in a URL is that of the client's link", () => {
+  await t.step(
+    "Release, Decline and Confirm mark no stage and get none",
+    () => {
+      for (
+        const packet of [
+          message(RELEASE, UUID, OURS, iaNa(7, OWN), pxe("PXEClient")),
+          message(
+            DECLINE,
+            UUID,
+            OURS,
+            iaNa(7, "2001:db8::1"),
+            pxe("PXEClient"),
+          ),
+          message(CONFIRM, UUID, iaNa(7, OWN), pxe("PXEClient")),
+        ]
+      ) {
+        const { outcome, answer } = respond(packet, { options });
+        assertEquals(outcome.event, undefined);
+        assertEquals(
+          pretty(answer).some((line) => /^(16|59)/.test(line)),
+          false,
+        );
+      }
+    },
+  );
+
+  await t.step("the base address in a URL is that of the client's link", () => {
     const boot = {
       ...options.boot!,
       template: parseTemplate("http://boot.example/{{.BaseAddress}}"),
@@ -847,7 +875,7 @@ describe("responder, boot options", () => {
     );
   });
 
-  it("are refused at the start when they could not fit", () => {
+  await t.step("are refused at the start when they could not fit", () => {
     const fits = parseTemplate("http://boot.example/{{.Payload}}");
     assertEquals(longestAnswerProblem(SETTINGS, fits), undefined);
     // As long as can be, with every field in it, an answer is just in bounds.
@@ -885,7 +913,7 @@ describe("responder, boot options", () => {
   });
 });
 
-describe("responder, relays", () => {
+Deno.test("responder, relays", async (t) => {
   const solicit = message(SOLICIT, UUID, iaNa(7));
   const inner = [
     "  message 2 xid abcdef",
@@ -900,78 +928,90 @@ describe("responder, relays", () => {
   ];
   const address7 = "2001:db8:7:8:0:5254:12:3456";
 
-  it("wraps the answer, with Interface-ID and hop count, to port 547", () => {
-    const { outcome, answer } = respond(
-      relayed(
-        solicit,
-        { link: "2001:db8:7:8::1", peer: CLIENT, hops: 5 },
-        opt(18, ascii("eth7")),
-      ),
-      { isLinkScoped: false, from: "2001:db8:7:8::1", port: 40000 },
-    );
-    assertEquals(outcome.replyPort, 547);
-    assertEquals(pretty(answer), [
-      `relay 13 hops 5 link 2001:db8:7:8::1 peer ${CLIENT}`,
-      "18 65746837",
-      ...given(address7),
-    ]);
-  });
-
-  it("takes the MAC from option 79 before the DUID, of the nearest relay", () => {
-    const packet = relayed(
-      relayed(
-        message(SOLICIT, opt(1, "000300010200000000cc"), iaNa(7)),
-        { link: "2001:db8:7:8::1" },
-        opt(79, "0001 0200000000dd"),
-      ),
-      { hops: 1 },
-      opt(79, "0001 0200000000ee"),
-    );
-    const { outcome } = respond(packet);
-    assertEquals(formatMac(outcome.clientMac.mac), "02:00:00:00:00:dd");
-    assertEquals(outcome.clientMac.source, "relay");
-    assertEquals(formatMac(outcome.clientMac.otherMac), "02:00:00:00:00:cc");
-    assertEquals(outcome.clientMac.otherSource, "duid");
-  });
-
-  it("takes the link from the innermost link-address that is one", () => {
-    const layer2 = relayed(solicit, { peer: CLIENT }, opt(18, "aa"));
-    const layer3 = (packet: Uint8Array, interfaceName: string) =>
-      relayed(
-        packet,
-        { link: interfaceName, peer: "fe80::2", hops: 1 },
-        opt(18, "bb"),
+  await t.step(
+    "wraps the answer, with Interface-ID and hop count, to port 547",
+    () => {
+      const { outcome, answer } = respond(
+        relayed(
+          solicit,
+          { link: "2001:db8:7:8::1", peer: CLIENT, hops: 5 },
+          opt(18, ascii("eth7")),
+        ),
+        { isLinkScoped: false, from: "2001:db8:7:8::1", port: 40000 },
       );
-    assertEquals(
-      pretty(respond(layer3(layer2, "2001:db8:7:8::1")).answer),
-      [
-        "relay 13 hops 1 link 2001:db8:7:8::1 peer fe80::2",
-        "18 bb",
-        `  relay 13 hops 0 link :: peer ${CLIENT}`,
-        "  18 aa",
-        ...given(address7).map((line) => `  ${line}`),
-      ],
-    );
-    const linkLocal = relayed(solicit, { link: "fe80::9", peer: CLIENT });
-    assertEquals(
-      pretty(respond(layer3(linkLocal, "2001:db8:7:8::1")).answer).at(-2)
-        ?.trim(),
-      `5 ${address7} 1200 1300`,
-    );
-    // the inner one decides, although the outer one would be known
-    const unknown = relayed(solicit, { link: "2001:db8:9:9::1", peer: CLIENT });
-    assertEquals(
-      respond(layer3(unknown, "2001:db8:7:8::1")).outcome.drop,
-      "link_unknown",
-    );
-  });
+      assertEquals(outcome.replyPort, 547);
+      assertEquals(pretty(answer), [
+        `relay 13 hops 5 link 2001:db8:7:8::1 peer ${CLIENT}`,
+        "18 65746837",
+        ...given(address7),
+      ]);
+    },
+  );
 
-  it("takes the direct link when no level names one", () => {
+  await t.step(
+    "takes the MAC from option 79 before the DUID, of the nearest relay",
+    () => {
+      const packet = relayed(
+        relayed(
+          message(SOLICIT, opt(1, "000300010200000000cc"), iaNa(7)),
+          { link: "2001:db8:7:8::1" },
+          opt(79, "0001 0200000000dd"),
+        ),
+        { hops: 1 },
+        opt(79, "0001 0200000000ee"),
+      );
+      const { outcome } = respond(packet);
+      assertEquals(formatMac(outcome.clientMac.mac), "02:00:00:00:00:dd");
+      assertEquals(outcome.clientMac.source, "relay");
+      assertEquals(formatMac(outcome.clientMac.otherMac), "02:00:00:00:00:cc");
+      assertEquals(outcome.clientMac.otherSource, "duid");
+    },
+  );
+
+  await t.step(
+    "takes the link from the innermost link-address that is one",
+    () => {
+      const layer2 = relayed(solicit, { peer: CLIENT }, opt(18, "aa"));
+      const layer3 = (packet: Uint8Array, interfaceName: string) =>
+        relayed(
+          packet,
+          { link: interfaceName, peer: "fe80::2", hops: 1 },
+          opt(18, "bb"),
+        );
+      assertEquals(
+        pretty(respond(layer3(layer2, "2001:db8:7:8::1")).answer),
+        [
+          "relay 13 hops 1 link 2001:db8:7:8::1 peer fe80::2",
+          "18 bb",
+          `  relay 13 hops 0 link :: peer ${CLIENT}`,
+          "  18 aa",
+          ...given(address7).map((line) => `  ${line}`),
+        ],
+      );
+      const linkLocal = relayed(solicit, { link: "fe80::9", peer: CLIENT });
+      assertEquals(
+        pretty(respond(layer3(linkLocal, "2001:db8:7:8::1")).answer).at(-2)
+          ?.trim(),
+        `5 ${address7} 1200 1300`,
+      );
+      // the inner one decides, although the outer one would be known
+      const unknown = relayed(solicit, {
+        link: "2001:db8:9:9::1",
+        peer: CLIENT,
+      });
+      assertEquals(
+        respond(layer3(unknown, "2001:db8:7:8::1")).outcome.drop,
+        "link_unknown",
+      );
+    },
+  );
+
+  await t.step("takes the direct link when no level names one", () => {
     const { answer } = respond(relayed(solicit, { peer: CLIENT }));
     assertEquals(pretty(answer).at(-2)?.trim(), `5 ${OWN} 1200 1300`);
   });
 
-  it("reads nine levels, and not ten", () => {
+  await t.step("reads nine levels, and not ten", () => {
     let packet = solicit;
     for (let level = 0; level < 9; level++) {
       packet = relayed(
@@ -998,7 +1038,7 @@ describe("responder, relays", () => {
     );
   });
 
-  it("echoes what a relay asks for, once", () => {
+  await t.step("echoes what a relay asks for, once", () => {
     const { answer } = respond(
       relayed(
         solicit,
@@ -1019,58 +1059,64 @@ describe("responder, relays", () => {
     assertEquals(pretty(answer)[5], inner[0]);
   });
 
-  it("a long list of codes to echo takes no longer than a short one", () => {
-    const echo = (count: number) => {
-      const codes = [...Array(count).keys()].map((index) => 1000 + index);
-      return relayed(
+  await t.step(
+    "a long list of codes to echo takes no longer than a short one",
+    () => {
+      const echo = (count: number) => {
+        const codes = [...Array(count).keys()].map((index) => 1000 + index);
+        return relayed(
+          solicit,
+          { link: "2001:db8:7:8::1", peer: CLIENT },
+          opt(43, numbers(2, ...codes, 37)),
+          opt(37, "00000009aa"),
+        );
+      };
+      assertEquals(pretty(respond(echo(1800)).answer)[1], "37 00000009aa");
+      const responder = new Responder(SETTINGS, hex(SERVER_DUID));
+      const answer = new Uint8Array(MAX_DHCPV6_REPLY);
+      const packet = echo(1800);
+      let fastest = Infinity;
+      for (let run = 0; run < 50; run++) {
+        const start = performance.now();
+        responder.respond(
+          packet,
+          packet.length,
+          parseIpv6("2001:db8:7:8::1")!,
+          547,
+          false,
+          answer,
+        );
+        fastest = Math.min(fastest, performance.now() - start);
+      }
+      // Comparing each code with all before it takes a millisecond and more.
+      assert(fastest < 0.5, `${fastest} ms`);
+    },
+  );
+
+  await t.step(
+    "answers at the relay's own port when it says so (RFC 8357)",
+    () => {
+      const from = { onLink: false, from: "2001:db8:7:8::1", port: 40000 };
+      const level = relayed(
         solicit,
         { link: "2001:db8:7:8::1", peer: CLIENT },
-        opt(43, numbers(2, ...codes, 37)),
-        opt(37, "00000009aa"),
+        opt(135, "1234"),
       );
-    };
-    assertEquals(pretty(respond(echo(1800)).answer)[1], "37 00000009aa");
-    const responder = new Responder(SETTINGS, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
-    const packet = echo(1800);
-    let fastest = Infinity;
-    for (let run = 0; run < 50; run++) {
-      const start = performance.now();
-      responder.respond(
-        packet,
-        packet.length,
-        parseIpv6("2001:db8:7:8::1")!,
-        547,
-        false,
-        answer,
+      const outermost = respond(
+        relayed(level, { hops: 1 }, opt(135, "0000")),
+        from,
       );
-      fastest = Math.min(fastest, performance.now() - start);
-    }
-    // Comparing each code with all before it takes a millisecond and more.
-    assert(fastest < 0.5, `${fastest} ms`);
-  });
+      assertEquals(outermost.outcome.replyPort, 40000);
+      assertEquals(
+        pretty(outermost.answer).filter((line) => /^ *135/.test(line)),
+        ["135 0000", "  135 1234"],
+      );
+      const innermost = respond(relayed(level, { hops: 1 }), from);
+      assertEquals(innermost.outcome.replyPort, 547);
+    },
+  );
 
-  it("answers at the relay's own port when it says so (RFC 8357)", () => {
-    const from = { onLink: false, from: "2001:db8:7:8::1", port: 40000 };
-    const level = relayed(
-      solicit,
-      { link: "2001:db8:7:8::1", peer: CLIENT },
-      opt(135, "1234"),
-    );
-    const outermost = respond(
-      relayed(level, { hops: 1 }, opt(135, "0000")),
-      from,
-    );
-    assertEquals(outermost.outcome.replyPort, 40000);
-    assertEquals(
-      pretty(outermost.answer).filter((line) => /^ *135/.test(line)),
-      ["135 0000", "  135 1234"],
-    );
-    const innermost = respond(relayed(level, { hops: 1 }), from);
-    assertEquals(innermost.outcome.replyPort, 547);
-  });
-
-  it("takes any relay that reaches it, on the link or not", () => {
+  await t.step("takes any relay that reaches it, on the link or not", () => {
     const packet = relayed(solicit, { link: "2001:db8:7:8::1", peer: CLIENT });
     for (const isLinkScoped of [true, false]) {
       for (const from of ["fe80::9", "2001:db8:5::1"]) {
@@ -1083,8 +1129,8 @@ describe("responder, relays", () => {
   });
 });
 
-describe("responder, one after the other", () => {
-  it("does not remember the message before", () => {
+Deno.test("responder, one after the other", async (t) => {
+  await t.step("does not remember the message before", () => {
     const responder = new Responder(BOOT, hex(SERVER_DUID));
     const answer = new Uint8Array(MAX_DHCPV6_REPLY);
     const ask = (bytes: Uint8Array, from: string) =>
@@ -1121,34 +1167,37 @@ describe("responder, one after the other", () => {
   });
 });
 
-describe("responder, any octets", () => {
-  it("answers are whole, to the same transaction, and give no other address", () => {
-    const responder = new Responder(BOOT, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
-    let answers = 0;
-    fc.assert(
-      fc.property(changedCaptures, (bytes) => {
-        const { drop, length, clientMac } = responder.respond(
-          bytes,
-          bytes.length,
-          parseIpv6(CLIENT)!,
-          546,
-          true,
-          answer,
-        );
-        if (drop !== undefined) return;
-        answers++;
-        assert(length <= MAX_DHCPV6_REPLY);
-        const text = pretty(answer.slice(0, length));
-        const mac = formatMac(clientMac.mac).replaceAll(":", "");
-        for (const line of text) {
-          const given = /^ *5 (\S+) [1-9]/.exec(line)?.[1];
-          if (given === undefined) continue;
-          assertEquals(encodeHex(parseIpv6(given)!).slice(20), mac, line);
-        }
-      }),
-      { numRuns: 20_000 },
-    );
-    assert(answers > 2000, `only ${answers} answers`);
-  });
+Deno.test("responder, any octets", async (t) => {
+  await t.step(
+    "answers are whole, to the same transaction, and give no other address",
+    () => {
+      const responder = new Responder(BOOT, hex(SERVER_DUID));
+      const answer = new Uint8Array(MAX_DHCPV6_REPLY);
+      let answers = 0;
+      fc.assert(
+        fc.property(changedCaptures, (bytes) => {
+          const { drop, length, clientMac } = responder.respond(
+            bytes,
+            bytes.length,
+            parseIpv6(CLIENT)!,
+            546,
+            true,
+            answer,
+          );
+          if (drop !== undefined) return;
+          answers++;
+          assert(length <= MAX_DHCPV6_REPLY);
+          const text = pretty(answer.slice(0, length));
+          const mac = formatMac(clientMac.mac).replaceAll(":", "");
+          for (const line of text) {
+            const given = /^ *5 (\S+) [1-9]/.exec(line)?.[1];
+            if (given === undefined) continue;
+            assertEquals(encodeHex(parseIpv6(given)!).slice(20), mac, line);
+          }
+        }),
+        { numRuns: 20_000 },
+      );
+      assert(answers > 2000, `only ${answers} answers`);
+    },
+  );
 });

@@ -1,5 +1,4 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   bootPayload,
   parseTemplate,
@@ -14,7 +13,7 @@ const VALUES = {
   Payload: "a+/=",
 };
 
-describe("URL template", () => {
+Deno.test("URL template", async (t) => {
   for (
     const [template, url] of [
       [
@@ -37,7 +36,7 @@ describe("URL template", () => {
       ["http://h/{x}", "http://h/{x}"],
     ] as const
   ) {
-    it(template, () => {
+    await t.step(template, () => {
       assertEquals(renderTemplate(parseTemplate(template), VALUES), url);
     });
   }
@@ -62,7 +61,7 @@ describe("URL template", () => {
       ["HTTP://h/", 1, "no absolute URL"],
     ] as const
   ) {
-    it(`refuses ${template}`, () => {
+    await t.step(`refuses ${template}`, () => {
       const error = assertThrows(
         () => parseTemplate(template),
         TemplateError,
@@ -72,7 +71,7 @@ describe("URL template", () => {
     });
   }
 
-  it("has the payload that boot servers read", () => {
+  await t.step("has the payload that boot servers read", () => {
     assertEquals(
       bootPayload([16]),
       "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQgYm9vdCBmcm9tIEhUVFAiXX0=",

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   LoadShedder,
   WINDOW,
@@ -58,8 +57,8 @@ function contested(
   return { loadShedder, now: WINDOW };
 }
 
-describe("Fairness", () => {
-  it("lets who is alone send what it likes, and repeat it", () => {
+Deno.test("Fairness", async (t) => {
+  await t.step("lets who is alone send what it likes, and repeat it", () => {
     const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
@@ -68,32 +67,41 @@ describe("Fairness", () => {
     }
   });
 
-  it("lets all send what they like while none has to repeat it", () => {
-    const loadShedder = new LoadShedder();
-    for (let window = 0; window < 10; window++) {
-      const now = window * WINDOW;
-      isTooMuch(loadShedder, MACHINE, now);
-      assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
-    }
-  });
+  await t.step(
+    "lets all send what they like while none has to repeat it",
+    () => {
+      const loadShedder = new LoadShedder();
+      for (let window = 0; window < 10; window++) {
+        const now = window * WINDOW;
+        isTooMuch(loadShedder, MACHINE, now);
+        assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
+      }
+    },
+  );
 
-  it("does not take a repetition amid quiet for a sign of a flood", () => {
-    const loadShedder = new LoadShedder();
-    isTooMuch(loadShedder, MACHINE, 0);
-    loadShedder.onRetransmission(MACHINE, 0);
-    assertEquals(answered(loadShedder, LOUD, FLOOD, WINDOW), FLOOD);
-  });
+  await t.step(
+    "does not take a repetition amid quiet for a sign of a flood",
+    () => {
+      const loadShedder = new LoadShedder();
+      isTooMuch(loadShedder, MACHINE, 0);
+      loadShedder.onRetransmission(MACHINE, 0);
+      assertEquals(answered(loadShedder, LOUD, FLOOD, WINDOW), FLOOD);
+    },
+  );
 
-  it("answers a part of what a flood asks while others suffer", () => {
-    const { loadShedder, now } = contested();
-    assertEquals(
-      answered(loadShedder, LOUD, FLOOD, now),
-      MAX_MESSAGES_PER_SOURCE,
-    );
-    assertEquals(isTooMuch(loadShedder, MACHINE, now + WINDOW - 1), false);
-  });
+  await t.step(
+    "answers a part of what a flood asks while others suffer",
+    () => {
+      const { loadShedder, now } = contested();
+      assertEquals(
+        answered(loadShedder, LOUD, FLOOD, now),
+        MAX_MESSAGES_PER_SOURCE,
+      );
+      assertEquals(isTooMuch(loadShedder, MACHINE, now + WINDOW - 1), false);
+    },
+  );
 
-  it("gives a relay the part of a lab", () => {
+  await t.step("gives a relay the part of a lab", () => {
     const { loadShedder, now } = contested(true);
     assertEquals(
       answered(loadShedder, LOUD, FLOOD, now, true),
@@ -101,7 +109,7 @@ describe("Fairness", () => {
     );
   });
 
-  it("limits nobody while there is time for all", () => {
+  await t.step("limits nobody while there is time for all", () => {
     const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
@@ -111,36 +119,42 @@ describe("Fairness", () => {
     }
   });
 
-  it("forgets a flood when it is over, and who suffered after a while", () => {
-    const { loadShedder, now } = contested();
-    answered(loadShedder, LOUD, FLOOD, now);
-    // One quiet window, and there is time for all again.
-    isTooMuch(loadShedder, LOUD, now + WINDOW);
-    const count = OVERLOAD_MESSAGES - 1;
-    assertEquals(
-      answered(loadShedder, LOUD, count, now + 3 * WINDOW),
-      count,
-    );
-    assertEquals(answered(loadShedder, LOUD, FLOOD, now + 120_000), FLOOD);
-  });
-
-  it("lets machines in that are taken for a loud one, with the next window", () => {
-    const { loadShedder, now } = contested();
-    const machines = Array.from({ length: 2000 }, (_, index) => {
-      const address = parseIpv6("fe80::")!;
-      new DataView(address.buffer).setUint32(12, 1 + index);
-      return address;
-    });
-    const refusedIn = (window: number) => {
-      const begin = now + window * WINDOW;
-      answered(loadShedder, LOUD, FLOOD, begin);
-      return machines.filter((address) =>
-        isTooMuch(loadShedder, address, begin + WINDOW - 1)
+  await t.step(
+    "forgets a flood when it is over, and who suffered after a while",
+    () => {
+      const { loadShedder, now } = contested();
+      answered(loadShedder, LOUD, FLOOD, now);
+      // One quiet window, and there is time for all again.
+      isTooMuch(loadShedder, LOUD, now + WINDOW);
+      const count = OVERLOAD_MESSAGES - 1;
+      assertEquals(
+        answered(loadShedder, LOUD, count, now + 3 * WINDOW),
+        count,
       );
-    };
-    const twice = refusedIn(1).filter((address) =>
-      refusedIn(2).includes(address)
-    );
-    assert(twice.length <= 1, `${twice.length}`);
-  });
+      assertEquals(answered(loadShedder, LOUD, FLOOD, now + 120_000), FLOOD);
+    },
+  );
+
+  await t.step(
+    "lets machines in that are taken for a loud one, with the next window",
+    () => {
+      const { loadShedder, now } = contested();
+      const machines = Array.from({ length: 2000 }, (_, index) => {
+        const address = parseIpv6("fe80::")!;
+        new DataView(address.buffer).setUint32(12, 1 + index);
+        return address;
+      });
+      const refusedIn = (window: number) => {
+        const begin = now + window * WINDOW;
+        answered(loadShedder, LOUD, FLOOD, begin);
+        return machines.filter((address) =>
+          isTooMuch(loadShedder, address, begin + WINDOW - 1)
+        );
+      };
+      const twice = refusedIn(1).filter((address) =>
+        refusedIn(2).includes(address)
+      );
+      assert(twice.length <= 1, `${twice.length}`);
+    },
+  );
 });

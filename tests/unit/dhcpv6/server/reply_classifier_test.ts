@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { ReplyClassifier } from "../../../../lib/dhcpv6/server/reply_classifier.ts";
 import {
   MAX_CONFIRMED_SOURCES,
@@ -15,22 +14,25 @@ function randomAddress(): Uint8Array {
   return address;
 }
 
-describe("Sources", () => {
-  it("are known once they have used an answer that they were given", () => {
-    const classifier = new ReplyClassifier();
-    classifier.confirm("fe80::1");
-    assertEquals(
-      classifier.isConfirmed("fe80::1"),
-      false,
-      "it may be anybody's guess",
-    );
-    classifier.addUnconfirmed("fe80::1");
-    assertEquals(classifier.isConfirmed("fe80::1"), false);
-    classifier.confirm("fe80::1");
-    assert(classifier.isConfirmed("fe80::1"));
-  });
+Deno.test("Sources", async (t) => {
+  await t.step(
+    "are known once they have used an answer that they were given",
+    () => {
+      const classifier = new ReplyClassifier();
+      classifier.confirm("fe80::1");
+      assertEquals(
+        classifier.isConfirmed("fe80::1"),
+        false,
+        "it may be anybody's guess",
+      );
+      classifier.addUnconfirmed("fe80::1");
+      assertEquals(classifier.isConfirmed("fe80::1"), false);
+      classifier.confirm("fe80::1");
+      assert(classifier.isConfirmed("fe80::1"));
+    },
+  );
 
-  it("are forgotten, the oldest first", () => {
+  await t.step("are forgotten, the oldest first", () => {
     const classifier = new ReplyClassifier();
     for (let count = 0; count <= MAX_UNCONFIRMED_SOURCES; count++) {
       classifier.addUnconfirmed(`fe80::${count}`);
@@ -55,7 +57,7 @@ describe("Sources", () => {
       [95_000, "new"],
     ] as const
   ) {
-    it(`ask ${later} ms later: ${expected}`, () => {
+    await t.step(`ask ${later} ms later: ${expected}`, () => {
       for (let start = 1000; start < 1400; start += 50) {
         const classifier = new ReplyClassifier();
         assertEquals(classifier.classify(ADDRESS, start), "new");
@@ -64,19 +66,22 @@ describe("Sources", () => {
     });
   }
 
-  it("are not taken for one another, and are remembered for seconds", () => {
-    const classifier = new ReplyClassifier();
-    const COUNT = 400_000;
-    const addresses = Array.from({ length: COUNT }, randomAddress);
-    let mistaken = 0;
-    for (const [index, address] of addresses.entries()) {
-      if (classifier.classify(address, index / 100) === "again") mistaken++;
-    }
-    assertLess(mistaken, 20);
-    // Four seconds of a flood later, those of its first tenth of a second.
-    const again = addresses.slice(0, 10_000).filter((address) =>
-      classifier.classify(address, 4000) === "again"
-    );
-    assertLess(9800, again.length);
-  });
+  await t.step(
+    "are not taken for one another, and are remembered for seconds",
+    () => {
+      const classifier = new ReplyClassifier();
+      const COUNT = 400_000;
+      const addresses = Array.from({ length: COUNT }, randomAddress);
+      let mistaken = 0;
+      for (const [index, address] of addresses.entries()) {
+        if (classifier.classify(address, index / 100) === "again") mistaken++;
+      }
+      assertLess(mistaken, 20);
+      // Four seconds of a flood later, those of its first tenth of a second.
+      const again = addresses.slice(0, 10_000).filter((address) =>
+        classifier.classify(address, 4000) === "again"
+      );
+      assertLess(9800, again.length);
+    },
+  );
 });

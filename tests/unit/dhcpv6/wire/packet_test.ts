@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
-import { describe, it } from "@std/testing/bdd";
 import {
   DROP_REASONS,
   MessageType,
@@ -161,42 +160,45 @@ for (
   ]);
 }
 
-describe("options on the wire", () => {
+Deno.test("options on the wire", async (t) => {
   for (const [name, digits, value] of OPTIONS) {
-    it(name, () => {
+    await t.step(name, () => {
       assertEquals(decodeOptions(hex(digits), 0), [value]);
       assertEquals(encodeOptions([value]), hex(digits));
     });
   }
 });
 
-describe("messages on the wire", () => {
+Deno.test("messages on the wire", async (t) => {
   for (const [name, digits, value] of MESSAGES) {
-    it(name, () => {
+    await t.step(name, () => {
       assertEquals(decode(hex(digits)), value);
       assertEquals(encode(value), hex(digits));
     });
   }
 });
 
-describe("messages of real clients", () => {
+Deno.test("messages of real clients", async (t) => {
   for (const [index, { from, sent }] of captures.entries()) {
-    it(`${from}, number ${index}, is read and written unchanged`, () => {
-      const bytes = hex(sent);
-      const message = decode(bytes);
-      assert(typeof message !== "string", String(message));
-      assertEquals(encodeHex(encode(message)), sent);
-      const packet = new Packet();
-      assertEquals(packet.read(bytes), undefined);
-      if (!isRelayMessage(message)) {
-        assertEquals(packet.type, message.type);
-        assertEquals(packet.transactionId, message.transactionId);
-        assertEquals(packet.options.count, message.options.length);
-      }
-    });
+    await t.step(
+      `${from}, number ${index}, is read and written unchanged`,
+      () => {
+        const bytes = hex(sent);
+        const message = decode(bytes);
+        assert(typeof message !== "string", String(message));
+        assertEquals(encodeHex(encode(message)), sent);
+        const packet = new Packet();
+        assertEquals(packet.read(bytes), undefined);
+        if (!isRelayMessage(message)) {
+          assertEquals(packet.type, message.type);
+          assertEquals(packet.transactionId, message.transactionId);
+          assertEquals(packet.options.count, message.options.length);
+        }
+      },
+    );
   }
 
-  it("come from all that are named in the documentation", () => {
+  await t.step("come from all that are named in the documentation", () => {
     assertEquals(
       [...new Set(captures.map(({ from }) => from))].toSorted(),
       [
@@ -248,8 +250,8 @@ const anyOctets = fc.oneof(
   anyMessage.map(encode),
 );
 
-describe("any message", () => {
-  it("is the same after encode and decode", () => {
+Deno.test("any message", async (t) => {
+  await t.step("is the same after encode and decode", () => {
     fc.assert(
       fc.property(anyMessage, (message) => {
         assertEquals(decode(encode(message)), message);
@@ -258,27 +260,30 @@ describe("any message", () => {
     );
   });
 
-  it("decode of any octets is a value or a drop reason, and never throws", () => {
-    const packet = new Packet();
-    let values = 0;
-    fc.assert(
-      fc.property(anyOctets, (bytes) => {
-        const message = decode(bytes);
-        if (typeof message === "string") {
-          assert(DROP_REASONS.includes(message));
-        } else {
-          values++;
-          assertEquals(encode(message), bytes);
-        }
-        const reason = packet.read(bytes);
-        assert(reason === undefined || DROP_REASONS.includes(reason));
-      }),
-      { numRuns: 100_000 },
-    );
-    assert(values > 5000, `only ${values} were messages`);
-  });
+  await t.step(
+    "decode of any octets is a value or a drop reason, and never throws",
+    () => {
+      const packet = new Packet();
+      let values = 0;
+      fc.assert(
+        fc.property(anyOctets, (bytes) => {
+          const message = decode(bytes);
+          if (typeof message === "string") {
+            assert(DROP_REASONS.includes(message));
+          } else {
+            values++;
+            assertEquals(encode(message), bytes);
+          }
+          const reason = packet.read(bytes);
+          assert(reason === undefined || DROP_REASONS.includes(reason));
+        }),
+        { numRuns: 100_000 },
+      );
+      assert(values > 5000, `only ${values} were messages`);
+    },
+  );
 
-  it("is not read beyond its length", () => {
+  await t.step("is not read beyond its length", () => {
     const packet = new Packet();
     fc.assert(
       fc.property(anyOctets, (bytes) => {
@@ -293,7 +298,7 @@ describe("any message", () => {
     );
   });
 
-  it("too long is refused", () => {
+  await t.step("too long is refused", () => {
     const bytes = new Uint8Array(MAX_DHCPV6_PACKET + 1).fill(1);
     assertEquals(decode(bytes), "packet_too_long");
     assertEquals(new Packet().read(bytes), "packet_too_long");

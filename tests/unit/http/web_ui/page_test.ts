@@ -5,7 +5,6 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   CONTENT_SECURITY_POLICY,
   machineRow,
@@ -61,54 +60,60 @@ function cells(row: string): string[] {
   );
 }
 
-describe("the page as the server makes it", () => {
-  it("has a row for each machine: who, its boot, where it is, since when", () => {
-    const row = machineRow(
-      machine(
-        event("init", 10),
-        event("firmware_init", 10),
-        event("http_boot", 15),
-        event("http_fetch_uki", 17, {
-          protocol: "http",
-          file_name: "boot.efi",
-          state: "sending",
-          sent_bytes: 31_200_000,
-          total_bytes: 51_000_000,
-        }),
-      ),
-      "rack-1-left",
-    );
-    assertEquals(cells(row), [
-      "rack-1-left 02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
-      "Firmware 5.0 s, HTTP boot 2.0 s",
-      "Loading the system, 31.2 MB of 51.0 MB",
-      "2025-10-13 20:08:17 UTC",
-    ]);
-  });
+Deno.test("the page as the server makes it", async (t) => {
+  await t.step(
+    "has a row for each machine: who, its boot, where it is, since when",
+    () => {
+      const row = machineRow(
+        machine(
+          event("init", 10),
+          event("firmware_init", 10),
+          event("http_boot", 15),
+          event("http_fetch_uki", 17, {
+            protocol: "http",
+            file_name: "boot.efi",
+            state: "sending",
+            sent_bytes: 31_200_000,
+            total_bytes: 51_000_000,
+          }),
+        ),
+        "rack-1-left",
+      );
+      assertEquals(cells(row), [
+        "rack-1-left 02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
+        "Firmware 5.0 s, HTTP boot 2.0 s",
+        "Loading the system, 31.2 MB of 51.0 MB",
+        "2025-10-13 20:08:17 UTC",
+      ]);
+    },
+  );
 
-  it("tells of a boot that has come to its end, and of the last one only", () => {
-    const row = machineRow(
-      machine(
-        event("init", 10),
-        event("jump_to", 10),
-        event("os_init", 10),
-        event("jump_to", 20),
-        event("http_boot", 20),
-        event("http_fetch_uki", 25),
-        event("os_init", 37),
-        event("address_declined", 38),
-      ),
-      undefined,
-    );
-    assertEquals(cells(row), [
-      "02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
-      "HTTP boot 5.0 s, System 12 s",
-      "System is up, booted in 17 s, Its address is in use by another machine",
-      "2025-10-13 20:08:37 UTC",
-    ]);
-  });
+  await t.step(
+    "tells of a boot that has come to its end, and of the last one only",
+    () => {
+      const row = machineRow(
+        machine(
+          event("init", 10),
+          event("jump_to", 10),
+          event("os_init", 10),
+          event("jump_to", 20),
+          event("http_boot", 20),
+          event("http_fetch_uki", 25),
+          event("os_init", 37),
+          event("address_declined", 38),
+        ),
+        undefined,
+      );
+      assertEquals(cells(row), [
+        "02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
+        "HTTP boot 5.0 s, System 12 s",
+        "System is up, booted in 17 s, Its address is in use by another machine",
+        "2025-10-13 20:08:37 UTC",
+      ]);
+    },
+  );
 
-  it("shows what clients and files say, and never does it", () => {
+  await t.step("shows what clients and files say, and never does it", () => {
     const evil = `<script>alert("1")</script>&'\u202e\n`;
     const row = machineRow(
       machine(
@@ -134,7 +139,7 @@ describe("the page as the server makes it", () => {
     assertNoMatch(head, /alert\("1"\)/);
   });
 
-  it("takes a machine without events", () => {
+  await t.step("takes a machine without events", () => {
     assertEquals(cells(machineRow(machine(), undefined)).slice(1), [
       "",
       "",
@@ -142,14 +147,14 @@ describe("the page as the server makes it", () => {
     ]);
   });
 
-  it("says what to do when there is no machine yet", () => {
+  await t.step("says what to do when there is no machine yet", () => {
     const plain = (machineCount: number) =>
       pageHead({ ...OPTIONS, machineCount }).split("<noscript>")[1]!;
     assertMatch(plain(0), /M \(managed\) flag.*UDP port 547/s);
     assertNoMatch(plain(1), /flag/);
   });
 
-  it("closes every element that it opens", () => {
+  await t.step("closes every element that it opens", () => {
     const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
     const open: string[] = [];
     const isVoid = /^(meta|link|input|br)$/;
@@ -160,7 +165,7 @@ describe("the page as the server makes it", () => {
     assertEquals(open, []);
   });
 
-  it("does not need what its policy forbids", async () => {
+  await t.step("does not need what its policy forbids", async () => {
     assertMatch(CONTENT_SECURITY_POLICY, /^default-src 'none';/);
     assertNoMatch(CONTENT_SECURITY_POLICY, /unsafe|https?:|data:|\*/);
     const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
@@ -173,15 +178,18 @@ describe("the page as the server makes it", () => {
   });
 });
 
-describe("the files of the page", () => {
-  it("are less than 50 kB together, with the page itself", async () => {
-    const files = await readPageFiles();
-    let octets = (pageHead(OPTIONS) + pageTail()).length;
-    for (const { content } of files.values()) octets += content.length;
-    assertLess(octets, MAX_PAGE_OCTETS);
-  });
+Deno.test("the files of the page", async (t) => {
+  await t.step(
+    "are less than 50 kB together, with the page itself",
+    async () => {
+      const files = await readPageFiles();
+      let octets = (pageHead(OPTIONS) + pageTail()).length;
+      for (const { content } of files.values()) octets += content.length;
+      assertLess(octets, MAX_PAGE_OCTETS);
+    },
+  );
 
-  it("are all that the scripts import", async () => {
+  await t.step("are all that the scripts import", async () => {
     const files = await readPageFiles();
     const texts = [...files.values()].map(({ content }) => content);
     const imported = texts.flatMap((text) =>
@@ -196,7 +204,7 @@ describe("the files of the page", () => {
     );
   });
 
-  it("ask for nothing outside", async () => {
+  await t.step("ask for nothing outside", async () => {
     for (const [path, { content }] of await readPageFiles()) {
       const urls = content.match(
         /(?:https?:)?\/\/[a-z][^\s"'`]*/g,
@@ -207,25 +215,28 @@ describe("the files of the page", () => {
     }
   });
 
-  it("are sent without the comments that have lines of their own", () => {
-    assertEquals(
-      withoutComments(
-        '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
-          "/* h */ (i).j();\n/* k */\n",
-      ),
-      'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
-    );
-  });
+  await t.step(
+    "are sent without the comments that have lines of their own",
+    () => {
+      assertEquals(
+        withoutComments(
+          '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
+            "/* h */ (i).j();\n/* k */\n",
+        ),
+        'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
+      );
+    },
+  );
 
-  it("have a tag of their content, each another one", async () => {
+  await t.step("have a tag of their content, each another one", async () => {
     const files = [...(await readPageFiles()).values()];
     for (const { etag } of files) assertMatch(etag, /^"[0-9a-f]{24}"$/);
     assertEquals(new Set(files.map(({ etag }) => etag)).size, files.length);
   });
 });
 
-describe("answers for the page", () => {
-  it("are the page with its policy, never kept", async () => {
+Deno.test("answers for the page", async (t) => {
+  await t.step("are the page with its policy, never kept", async () => {
     const known = new Known();
     known.registry.reach(known.registry.add(MAC, 0), "os_init");
     const response = await ask(known.handler(), "/");
@@ -245,7 +256,7 @@ describe("answers for the page", () => {
     assert(html.endsWith("</html>\n"));
   });
 
-  it("are its files, and only what is new of them", async () => {
+  await t.step("are its files, and only what is new of them", async () => {
     const router = new Known().handler();
     const first = await ask(router, "/page/page.css");
     assertEquals(first.headers.get("content-type"), "text/css; charset=utf-8");
@@ -260,19 +271,22 @@ describe("answers for the page", () => {
     }
   });
 
-  it("go on when machines are forgotten while they are written", async () => {
-    const known = new Known({ machines: 500, events: 5000 });
-    for (let index = 0; index < 500; index++) known.registry.add(index, 0);
-    const { body } = await ask(known.handler(), "/");
-    let html = "";
-    for await (const text of body!.pipeThrough(new TextDecoderStream())) {
-      for (let index = 500; html === "" && index < 900; index++) {
-        known.registry.add(index, 0);
+  await t.step(
+    "go on when machines are forgotten while they are written",
+    async () => {
+      const known = new Known({ machines: 500, events: 5000 });
+      for (let index = 0; index < 500; index++) known.registry.add(index, 0);
+      const { body } = await ask(known.handler(), "/");
+      let html = "";
+      for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+        for (let index = 500; html === "" && index < 900; index++) {
+          known.registry.add(index, 0);
+        }
+        html += text;
       }
-      html += text;
-    }
-    assert(html.endsWith("</html>\n"));
-    const rows = html.match(/<tr role="row"><th scope="row"/g)!.length;
-    assert(rows >= 100 && rows < 500, `${rows} rows`);
-  });
+      assert(html.endsWith("</html>\n"));
+      const rows = html.match(/<tr role="row"><th scope="row"/g)!.length;
+      assert(rows >= 100 && rows < 500, `${rows} rows`);
+    },
+  );
 });

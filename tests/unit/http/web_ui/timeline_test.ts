@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { canonicalMac, Machines } from "../../../../assets/page/machines.js";
 import {
   bootDuration,
@@ -44,30 +43,33 @@ const PXE_BOOT = [
   "os_init",
 ];
 
-describe("boots of a machine", () => {
-  it("are one for what has no jump in it", () => {
+Deno.test("boots of a machine", async (t) => {
+  await t.step("are one for what has no jump in it", () => {
     assertEquals(bootsIn("init", ...PXE_BOOT), [
       ["init", ...PXE_BOOT].join(" "),
     ]);
   });
 
-  it("begin anew with firmware, and with whatever a system that is up does", () => {
-    assertEquals(
-      bootsIn(
-        ...["init", "http_boot", "jump_to", "http_boot", "http_fetch_uki"],
-        ...["jump_to", "point_pxe_to_ipxe_over_tftp", "jump_to", "os_init"],
-        ...["jump_to", "http_fetch_uki"],
-      ),
-      [
-        "init http_boot",
-        "http_boot http_fetch_uki",
-        "point_pxe_to_ipxe_over_tftp os_init!",
-        "http_fetch_uki",
-      ],
-    );
-  });
+  await t.step(
+    "begin anew with firmware, and with whatever a system that is up does",
+    () => {
+      assertEquals(
+        bootsIn(
+          ...["init", "http_boot", "jump_to", "http_boot", "http_fetch_uki"],
+          ...["jump_to", "point_pxe_to_ipxe_over_tftp", "jump_to", "os_init"],
+          ...["jump_to", "http_fetch_uki"],
+        ),
+        [
+          "init http_boot",
+          "http_boot http_fetch_uki",
+          "point_pxe_to_ipxe_over_tftp os_init!",
+          "http_fetch_uki",
+        ],
+      );
+    },
+  );
 
-  it("do not begin with a jump from the start, or over steps", () => {
+  await t.step("do not begin with a jump from the start, or over steps", () => {
     assertEquals(
       bootsIn("init", "jump_to", "os_init"),
       ["init os_init!"],
@@ -82,7 +84,7 @@ describe("boots of a machine", () => {
     );
   });
 
-  it("have notes, which change no stage", () => {
+  await t.step("have notes, which change no stage", () => {
     const [boot] = bootsOf([
       event("http_boot", 0),
       event("address_declined", 3),
@@ -92,7 +94,7 @@ describe("boots of a machine", () => {
     assertEquals(boot!.steps[0]!.end, START + 5000);
   });
 
-  it("took as long as from the first stage to the last", () => {
+  await t.step("took as long as from the first stage to the last", () => {
     const tookOf = (...names: string[]) =>
       bootDuration(
         bootsOf(names.map((name, index) => event(name, index))).at(-1)!,
@@ -102,7 +104,7 @@ describe("boots of a machine", () => {
     assertEquals(tookOf("init", "jump_to", "os_init"), undefined);
   });
 
-  it("go on by the path that they are on", () => {
+  await t.step("go on by the path that they are on", () => {
     assertEquals(stagesAhead(["init"]), []);
     assertEquals(stagesAhead(["firmware_init"]), []);
     assertEquals(stagesAhead(["init", "http_boot"]), [
@@ -113,13 +115,16 @@ describe("boots of a machine", () => {
     assertEquals(stagesAhead([...PXE_BOOT.slice(0, 5)]), ["os_init"]);
   });
 
-  it("have words for every stage of the daemon, and for others their name", () => {
-    assertEquals([...PAGE_STAGES.keys()], [...STAGES]);
-    assertEquals(stageNamed("what\u202eever").words, "what\\u{202e}ever");
-  });
+  await t.step(
+    "have words for every stage of the daemon, and for others their name",
+    () => {
+      assertEquals([...PAGE_STAGES.keys()], [...STAGES]);
+      assertEquals(stageNamed("what\u202eever").words, "what\\u{202e}ever");
+    },
+  );
 });
 
-describe("what a machine does", () => {
+Deno.test("what a machine does", async (t) => {
   const doing = (
     seconds: number,
     usual: number | undefined,
@@ -135,33 +140,42 @@ describe("what a machine does", () => {
     return `${kind}: ${words}`;
   };
 
-  it("takes too long at three times the usual, not below 15 s", () => {
-    assertEquals(doing(29, 10), "booting: Loading the system");
-    assertEquals(doing(31, 10), "stuck: Loading the system");
-    assertEquals(doing(14, 1), "booting: Loading the system");
-    assertEquals(doing(16, 1), "stuck: Loading the system");
-  });
+  await t.step(
+    "takes too long at three times the usual, not below 15 s",
+    () => {
+      assertEquals(doing(29, 10), "booting: Loading the system");
+      assertEquals(doing(31, 10), "stuck: Loading the system");
+      assertEquals(doing(14, 1), "booting: Loading the system");
+      assertEquals(doing(16, 1), "stuck: Loading the system");
+    },
+  );
 
-  it("takes too long after two minutes where nothing is known", () => {
-    assertEquals(doing(119, undefined), "booting: Loading the system");
-    assertEquals(doing(121, undefined), "stuck: Loading the system");
-  });
+  await t.step(
+    "takes too long after two minutes where nothing is known",
+    () => {
+      assertEquals(doing(119, undefined), "booting: Loading the system");
+      assertEquals(doing(121, undefined), "stuck: Loading the system");
+    },
+  );
 
-  it("is not stuck while a transfer goes on, and is when it has failed", () => {
-    const sending = { state: "sending" };
-    assertEquals(doing(900, 10, sending, 850), "booting: Loading the system");
-    assertEquals(doing(900, 10, sending, 800), "stuck: Loading the system");
-    assertEquals(
-      doing(1, 10, { state: "error" }),
-      "stuck: Loading the system failed",
-    );
-    assertEquals(
-      doing(1, 10, { state: "complete" }),
-      "booting: Starting the system",
-    );
-  });
+  await t.step(
+    "is not stuck while a transfer goes on, and is when it has failed",
+    () => {
+      const sending = { state: "sending" };
+      assertEquals(doing(900, 10, sending, 850), "booting: Loading the system");
+      assertEquals(doing(900, 10, sending, 800), "stuck: Loading the system");
+      assertEquals(
+        doing(1, 10, { state: "error" }),
+        "stuck: Loading the system failed",
+      );
+      assertEquals(
+        doing(1, 10, { state: "complete" }),
+        "booting: Starting the system",
+      );
+    },
+  );
 
-  it("is never stuck when it is up", () => {
+  await t.step("is never stuck when it is up", () => {
     const { kind } = progressOf(
       { event: "os_init", at: START, detail: null },
       START + 1e10,
@@ -172,7 +186,7 @@ describe("what a machine does", () => {
   });
 });
 
-describe("machines of the page", () => {
+Deno.test("machines of the page", async (t) => {
   const mac = (index: number) =>
     `02:00:5e:00:53:${String(index).padStart(2, "0")}`;
   const state = (index: number, ...events: ReturnType<typeof event>[]) => ({
@@ -198,7 +212,7 @@ describe("machines of the page", () => {
     return machines;
   }
 
-  it("come in the order of what happened to them last", () => {
+  await t.step("come in the order of what happened to them last", () => {
     const machines = known();
     assertEquals(orderOf(machines), [2, 3, 1]);
     machines.take(told(1, "http_boot", 4));
@@ -209,29 +223,32 @@ describe("machines of the page", () => {
     assertEquals(orderOf(machines), [4, 1, 2, 3]);
   });
 
-  it("have what the daemon says anew, and nothing else", () => {
+  await t.step("have what the daemon says anew, and nothing else", () => {
     const machines = known();
     machines.replace({ b: state(2, event("init", 9)) }, START);
     assertEquals(orderOf(machines), [2]);
   });
 
-  it("have the detail of a repetition in the place of the one before", () => {
-    const machines = known();
-    const detail = (sent_bytes: number) => ({
-      detail: { state: "sending", sent_bytes },
-    });
-    machines.take(told(1, "http_fetch_uki", 4, detail(1)));
-    machines.take(
-      told(1, "http_fetch_uki", 9, { ...detail(2), repeat_event: true }),
-    );
-    machines.take(told(1, "http_fetch_uki", 9, { repeat_event: true }));
-    const machine = machines.get(mac(1))!;
-    assertEquals(machine.events.length, 2);
-    assertEquals(machine.events[1]!.detail?.sent_bytes, 2);
-    assertEquals(machine.stage.at, START + 4000);
-  });
+  await t.step(
+    "have the detail of a repetition in the place of the one before",
+    () => {
+      const machines = known();
+      const detail = (sent_bytes: number) => ({
+        detail: { state: "sending", sent_bytes },
+      });
+      machines.take(told(1, "http_fetch_uki", 4, detail(1)));
+      machines.take(
+        told(1, "http_fetch_uki", 9, { ...detail(2), repeat_event: true }),
+      );
+      machines.take(told(1, "http_fetch_uki", 9, { repeat_event: true }));
+      const machine = machines.get(mac(1))!;
+      assertEquals(machine.events.length, 2);
+      assertEquals(machine.events[1]!.detail?.sent_bytes, 2);
+      assertEquals(machine.stage.at, START + 4000);
+    },
+  );
 
-  it("keep their last 50 events", () => {
+  await t.step("keep their last 50 events", () => {
     const machines = known();
     for (let second = 0; second < 100; second++) {
       machines.take(told(1, "http_boot", second));
@@ -239,7 +256,7 @@ describe("machines of the page", () => {
     assertEquals(machines.get(mac(1))!.events.length, 50);
   });
 
-  it("tell how long a stage usually takes, from three on", () => {
+  await t.step("tell how long a stage usually takes, from three on", () => {
     const machines = known();
     const usual = () => machines.usual.of("http_boot");
     for (const [index, seconds] of [[1, 4], [2, 60]] as const) {
@@ -267,7 +284,7 @@ describe("machines of the page", () => {
     assertEquals(usual(), 5000, "the state says the same");
   });
 
-  it("have names that may change", () => {
+  await t.step("have names that may change", () => {
     const machines = known();
     machines.name({ [mac(1)]: "one", [mac(9)]: "nine" });
     machines.take(told(9, "init", 5));
@@ -277,7 +294,7 @@ describe("machines of the page", () => {
     assertEquals(machines.get(mac(1))!.name, "");
   });
 
-  it("are linked by a MAC in any notation", () => {
+  await t.step("are linked by a MAC in any notation", () => {
     for (
       const text of [
         "02:00:5E:00:53:01",
@@ -292,8 +309,8 @@ describe("machines of the page", () => {
   });
 });
 
-describe("words of the page", () => {
-  it("are durations", () => {
+Deno.test("words of the page", async (t) => {
+  await t.step("are durations", () => {
     const texts = [0, 41, 94, 95, 4240, 9949, 9950, 59_400, 59_600].map((
       milliseconds,
     ) => formatDuration(milliseconds));
@@ -307,7 +324,7 @@ describe("words of the page", () => {
     assertEquals(growing, ["0 s", "0 s", "1 min 1 s", "1 h", "1 d 2 h"]);
   });
 
-  it("are amounts", () => {
+  await t.step("are amounts", () => {
     assertEquals(
       [0, 999, 1000, 996_864, 999_600, 33_554_432, 1.5e12, 2e15].map(
         formatBytes,
@@ -319,7 +336,7 @@ describe("words of the page", () => {
     );
   });
 
-  it("show what clients say just as the log does", () => {
+  await t.step("show what clients say just as the log does", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 200 }),

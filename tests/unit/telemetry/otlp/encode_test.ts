@@ -4,7 +4,6 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import type { MachineEvent } from "../../../../lib/machines/event_history.ts";
 import { EVENTS } from "../../../../lib/machines/boot_stages.ts";
 import {
@@ -106,8 +105,8 @@ const METRICS = [
   histogram(0.0005, 0.001, 0.25, 7),
 ];
 
-describe("OTLP JSON", () => {
-  it("of an event", () => {
+Deno.test("OTLP JSON", async (t) => {
+  await t.step("of an event", () => {
     assertEquals(JSON.parse(logsText(EVENT)), {
       resourceLogs: [{
         resource: RESOURCE_JSON,
@@ -152,22 +151,25 @@ describe("OTLP JSON", () => {
     });
   });
 
-  it("of an event with nothing besides, of a machine without a name", () => {
-    const record = logRecord(
-      { ...EVENT, event: "os_init", repeat: false, detail: null },
-      { ...CONTEXT, name: undefined },
-    );
-    assertEquals(record.body, { stringValue: "02:00:5e:00:53:01: os_init" });
-    assertEquals(record.attributes.map(({ key }) => key), [
-      "event.name",
-      "log.record.uid",
-      "mac",
-      "ipv6_address",
-      "repeat_event",
-    ]);
-  });
+  await t.step(
+    "of an event with nothing besides, of a machine without a name",
+    () => {
+      const record = logRecord(
+        { ...EVENT, event: "os_init", repeat: false, detail: null },
+        { ...CONTEXT, name: undefined },
+      );
+      assertEquals(record.body, { stringValue: "02:00:5e:00:53:01: os_init" });
+      assertEquals(record.attributes.map(({ key }) => key), [
+        "event.name",
+        "log.record.uid",
+        "mac",
+        "ipv6_address",
+        "repeat_event",
+      ]);
+    },
+  );
 
-  it("of metrics", () => {
+  await t.step("of metrics", () => {
     const startTimeUnixNano = "1760386000000000000";
     const timeUnixNano = "1760386104394955000";
     assertEquals(JSON.parse(metricsText(...METRICS)), {
@@ -234,19 +236,19 @@ describe("OTLP JSON", () => {
     });
   });
 
-  it("of seconds that happen to be whole, as of others", () => {
+  await t.step("of seconds that happen to be whole, as of others", () => {
     const text = metricsText(single("gauge", "a", "", 3, "s"));
     assertEquals(/"as[^}]*/.exec(text)?.[0], '"asDouble":3');
   });
 
-  it("of numbers that JSON has no digits for", () => {
+  await t.step("of numbers that JSON has no digits for", () => {
     for (const value of [NaN, Infinity, -Infinity]) {
       const text = metricsText(single("gauge", "a", "", value));
       assertEquals(/"as[^}]*/.exec(text)?.[0], `"asDouble":"${value}"`);
     }
   });
 
-  it("of a clock that was set back since the start", () => {
+  await t.step("of a clock that was set back since the start", () => {
     const [metric] = METRICS;
     const written = otlpMetric(metric!, THEN, SINCE);
     assert(written !== undefined && "sum" in written);
@@ -257,12 +259,12 @@ describe("OTLP JSON", () => {
     assertEquals(startTimeUnixNano, timeUnixNano);
   });
 
-  it("of a metric without a value: none", () => {
+  await t.step("of a metric without a value: none", () => {
     const metric = labelled("counter", "a_total", "", "type", []);
     assertEquals(otlpMetric(metric, SINCE, THEN), undefined);
   });
 
-  it("has the log line's level as severity", () => {
+  await t.step("has the log line's level as severity", () => {
     const severityOf = (event: MachineEvent) =>
       logRecord(event, CONTEXT).severityText;
     const quiet = { ...EVENT, detail: null };
@@ -272,7 +274,7 @@ describe("OTLP JSON", () => {
     assertEquals(severityOf({ ...quiet, event: "address_declined" }), "WARN");
   });
 
-  it("is what a strict reader takes", () => {
+  await t.step("is what a strict reader takes", () => {
     const events = EVENTS.map((event) => ({ ...EVENT, event }));
     const { items } = readLogs(logsText(...events));
     assertEquals(items.map(({ eventName }) => eventName), [...EVENTS]);
@@ -282,18 +284,21 @@ describe("OTLP JSON", () => {
     assertEquals(metrics.resource["network.interface.name"], "eth1");
   });
 
-  it("is what the protocol's own definitions take, and all of it", () => {
-    const logs = JSON.parse(logsText(EVENT, { ...EVENT, detail: null }));
-    assertEquals(throughProtobuf("logs", logs), logs);
-    const metrics = JSON.parse(metricsText(...METRICS));
-    assertEquals(
-      throughProtobuf("metrics", metrics),
-      withoutEmptyLists(metrics),
-    );
-  });
+  await t.step(
+    "is what the protocol's own definitions take, and all of it",
+    () => {
+      const logs = JSON.parse(logsText(EVENT, { ...EVENT, detail: null }));
+      assertEquals(throughProtobuf("logs", logs), logs);
+      const metrics = JSON.parse(metricsText(...METRICS));
+      assertEquals(
+        throughProtobuf("metrics", metrics),
+        withoutEmptyLists(metrics),
+      );
+    },
+  );
 });
 
-describe("the strict reader and the protocol's definitions", () => {
+Deno.test("the strict reader and the protocol's definitions", async (t) => {
   const good = () => JSON.parse(logsText(EVENT));
   const recordOf = (request: ReturnType<typeof good>) =>
     request.resourceLogs[0].scopeLogs[0].logRecords[0];
@@ -315,7 +320,7 @@ describe("the strict reader and the protocol's definitions", () => {
     }],
   ];
   for (const [what, change] of changes) {
-    it(`are not fooled by ${what}`, () => {
+    await t.step(`are not fooled by ${what}`, () => {
       const request = good();
       change(recordOf(request));
       assertThrows(() => readLogs(JSON.stringify(request)), Error);

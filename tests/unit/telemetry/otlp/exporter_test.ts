@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { MAX_OTLP_BATCH } from "../../../../lib/overload/limits.ts";
 import { Log } from "../../../../lib/telemetry/log.ts";
 import { MachineWriter } from "../../../../lib/machines/json.ts";
@@ -152,8 +151,8 @@ function firstAnswers(...answers: (() => Response | Promise<Response>)[]) {
     path === "/v1/logs" ? answers.shift()?.() : undefined;
 }
 
-describe("events", () => {
-  it("come in order, each once, in batches", async () => {
+Deno.test("events", async (t) => {
+  await t.step("come in order, each once, in batches", async () => {
     await using setup = new Setup();
     for (let burst = 0; burst < 10; burst++) {
       setup.happen(burst * 100);
@@ -170,7 +169,7 @@ describe("events", () => {
     assertEquals(setup.exporter.lostEvents, 0);
   });
 
-  it("are gathered for a while", async () => {
+  await t.step("are gathered for a while", async () => {
     await using setup = new Setup({ timing: { gathering: 300 } });
     await pause(50);
     setup.happen(1);
@@ -180,7 +179,7 @@ describe("events", () => {
     assertEquals(setup.asked.length, 1);
   });
 
-  it("are not held back when a batch is full", async () => {
+  await t.step("are not held back when a batch is full", async () => {
     await using setup = new Setup({ timing: { gathering: 60_000 } });
     await pause(50);
     setup.happen(1);
@@ -189,7 +188,7 @@ describe("events", () => {
     await setup.has(MAX_OTLP_BATCH);
   });
 
-  it("say who tells, of whom and what", async () => {
+  await t.step("say who tells, of whom and what", async () => {
     await using setup = new Setup();
     const machine = setup.registry.add(1, 0);
     setup.registry.reach(machine, "http_boot");
@@ -209,7 +208,7 @@ describe("events", () => {
     ]);
   });
 
-  it("go below the path of the endpoint", async () => {
+  await t.step("go below the path of the endpoint", async () => {
     for (const path of ["/otlp", "/a/b/"]) {
       await using setup = new Setup({ path });
       setup.happen(1);
@@ -223,7 +222,7 @@ describe("events", () => {
     }
   });
 
-  it("do not wait for metrics that hang", async () => {
+  await t.step("do not wait for metrics that hang", async () => {
     await using setup = new Setup();
     setup.collector.answer = async (path) => {
       if (path === "/v1/metrics") await pause(300);
@@ -235,8 +234,8 @@ describe("events", () => {
   });
 });
 
-describe("metrics", () => {
-  it("come again and again, with what is so then", async () => {
+Deno.test("metrics", async (t) => {
+  await t.step("come again and again, with what is so then", async () => {
     await using setup = new Setup();
     const valueOf = () =>
       setup.collector.metrics?.items.get("machines_seen_total")?.[0]?.value;
@@ -247,7 +246,7 @@ describe("metrics", () => {
     await eventually("the third", () => valueOf() === 7);
   });
 
-  it("come at their interval", async () => {
+  await t.step("come at their interval", async () => {
     await using setup = new Setup();
     const begun = performance.now();
     await eventually(
@@ -259,61 +258,67 @@ describe("metrics", () => {
   });
 });
 
-describe("a collector that is away", () => {
-  it("has everything when it is back, and is told of once", async () => {
-    await using setup = new Setup();
-    setup.happen(100);
-    await setup.has(100);
-    await setup.collector.stop();
-    setup.happen(1);
-    await eventually(
-      "a failure",
-      () => setup.exporter.requests.logs.failed > 0,
-    );
-    for (let burst = 0; burst < 20; burst++) {
-      setup.happen(200);
-      await pause(50);
-    }
-    const { failed } = setup.exporter.requests.logs;
-    // A second at 50 to 100 ms each, and some before.
-    assert(failed >= 5 && failed <= 30, `${failed} tries`);
-    assertEquals(setup.exporter.waitingEvents, 4001);
-    assertEquals((await setup.logged("collector_away")).length, 1);
-    setup.collector.start();
-    await setup.has(4101);
-    assertEquals(setup.numbers, upTo(4101));
-    assertEquals(setup.exporter.lostEvents, 0);
-    assertEquals((await setup.logged("collector_away")).length, 1);
-    await eventually(
-      "back",
-      async () => (await setup.logged("collector_back")).length === 1,
-    );
-    assertEquals(await setup.logged("events_lost"), []);
-  });
+Deno.test("a collector that is away", async (t) => {
+  await t.step(
+    "has everything when it is back, and is told of once",
+    async () => {
+      await using setup = new Setup();
+      setup.happen(100);
+      await setup.has(100);
+      await setup.collector.stop();
+      setup.happen(1);
+      await eventually(
+        "a failure",
+        () => setup.exporter.requests.logs.failed > 0,
+      );
+      for (let burst = 0; burst < 20; burst++) {
+        setup.happen(200);
+        await pause(50);
+      }
+      const { failed } = setup.exporter.requests.logs;
+      // A second at 50 to 100 ms each, and some before.
+      assert(failed >= 5 && failed <= 30, `${failed} tries`);
+      assertEquals(setup.exporter.waitingEvents, 4001);
+      assertEquals((await setup.logged("collector_away")).length, 1);
+      setup.collector.start();
+      await setup.has(4101);
+      assertEquals(setup.numbers, upTo(4101));
+      assertEquals(setup.exporter.lostEvents, 0);
+      assertEquals((await setup.logged("collector_away")).length, 1);
+      await eventually(
+        "back",
+        async () => (await setup.logged("collector_back")).length === 1,
+      );
+      assertEquals(await setup.logged("events_lost"), []);
+    },
+  );
 
-  it("for too long loses what the log forgets; that is counted", async () => {
-    await using setup = new Setup({ maxEvents: 1000 });
-    await setup.collector.stop();
-    setup.happen(10);
-    await eventually(
-      "a failure",
-      () => setup.exporter.requests.logs.failed > 0,
-    );
-    setup.happen(3000);
-    // Ten were written already, and wait besides what the log remembers.
-    assertEquals(setup.exporter.lostEvents, 2000);
-    assertEquals(setup.exporter.waitingEvents, 1010);
-    setup.collector.start();
-    await setup.has(3010);
-    assertEquals(setup.numbers, [...upTo(10), ...upTo(3010, 2011)]);
-    assertEquals(setup.exporter.lostEvents, 2000);
-    assertEquals(setup.exporter.deliveredEvents, 1010);
-    const lines = await setup.logged("events_lost");
-    assertEquals(lines.map(({ events }) => events), [2000]);
-    assertMatch(String(lines[0]!.message), /^2000 events have not reached/);
-  });
+  await t.step(
+    "for too long loses what the log forgets; that is counted",
+    async () => {
+      await using setup = new Setup({ maxEvents: 1000 });
+      await setup.collector.stop();
+      setup.happen(10);
+      await eventually(
+        "a failure",
+        () => setup.exporter.requests.logs.failed > 0,
+      );
+      setup.happen(3000);
+      // Ten were written already, and wait besides what the log remembers.
+      assertEquals(setup.exporter.lostEvents, 2000);
+      assertEquals(setup.exporter.waitingEvents, 1010);
+      setup.collector.start();
+      await setup.has(3010);
+      assertEquals(setup.numbers, [...upTo(10), ...upTo(3010, 2011)]);
+      assertEquals(setup.exporter.lostEvents, 2000);
+      assertEquals(setup.exporter.deliveredEvents, 1010);
+      const lines = await setup.logged("events_lost");
+      assertEquals(lines.map(({ events }) => events), [2000]);
+      assertMatch(String(lines[0]!.message), /^2000 events have not reached/);
+    },
+  );
 
-  it("is told of without the password that it gets", async () => {
+  await t.step("is told of without the password that it gets", async () => {
     await using setup = new Setup({ password: "secret" });
     setup.happen(1);
     await setup.has(1);
@@ -334,8 +339,8 @@ describe("a collector that is away", () => {
   });
 });
 
-describe("a collector that has too much to do", () => {
-  it("gets the same batch when it has asked to", async () => {
+Deno.test("a collector that has too much to do", async (t) => {
+  await t.step("gets the same batch when it has asked to", async () => {
     await using setup = new Setup();
     setup.collector.answer = firstAnswers(() =>
       new Response("", { status: 429, headers: { "retry-after": "1" } })
@@ -356,7 +361,7 @@ describe("a collector that has too much to do", () => {
     });
   });
 
-  it("gets it later and later when it has not", async () => {
+  await t.step("gets it later and later when it has not", async () => {
     await using setup = new Setup({
       timing: { firstPause: 100, longestPause: 10_000 },
     });
@@ -372,7 +377,7 @@ describe("a collector that has too much to do", () => {
     });
   });
 
-  it("and hangs is asked again", async () => {
+  await t.step("and hangs is asked again", async () => {
     await using setup = new Setup();
     setup.collector.answer = firstAnswers(async () => {
       await pause(900);
@@ -390,8 +395,8 @@ describe("a collector that has too much to do", () => {
   });
 });
 
-describe("a collector that refuses", () => {
-  it("gets what comes next, and is told of once", async () => {
+Deno.test("a collector that refuses", async (t) => {
+  await t.step("gets what comes next, and is told of once", async () => {
     await using setup = new Setup();
     const refuse = () =>
       Response.json({ code: 3, message: "what\nis this" }, { status: 400 });
@@ -418,7 +423,7 @@ describe("a collector that refuses", () => {
     assertEquals(await setup.logged("collector_away"), []);
   });
 
-  it("a part: that is counted and told of once", async () => {
+  await t.step("a part: that is counted and told of once", async () => {
     await using setup = new Setup();
     const partly = () =>
       Response.json({
@@ -437,8 +442,8 @@ describe("a collector that refuses", () => {
   });
 });
 
-describe("the end", () => {
-  it("comes after a last push of everything", async () => {
+Deno.test("the end", async (t) => {
+  await t.step("comes after a last push of everything", async () => {
     await using setup = new Setup({
       timing: { gathering: 60_000, metricsInterval: 60_000 },
     });
@@ -459,7 +464,7 @@ describe("the end", () => {
     assertEquals(await setup.logged("events_lost"), []);
   });
 
-  it("comes at once when there is nothing to push", async () => {
+  await t.step("comes at once when there is nothing to push", async () => {
     await using setup = new Setup({ timing: { metricsInterval: 60_000 } });
     await pause(100);
     const begun = performance.now();
@@ -475,7 +480,7 @@ describe("the end", () => {
       ["is away", 400],
     ] as const
   ) {
-    it(`comes in time when the collector ${what}`, async () => {
+    await t.step(`comes in time when the collector ${what}`, async () => {
       await using setup = new Setup({
         timing: { patience, longestPause: 60_000, firstPause: 60_000 },
       });
@@ -503,8 +508,8 @@ describe("the end", () => {
   }
 });
 
-describe("packets", () => {
-  it("have their turn while much is written", async () => {
+Deno.test("packets", async (t) => {
+  await t.step("have their turn while much is written", async () => {
     /** Counts slices; in each pause between two, more happens. */
     class BusyTurns extends CooperativeScheduler {
       slices = 0;

@@ -1,5 +1,4 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import {
   MAX_OTLP_RESPONSE,
   MAX_RETRY_AFTER,
@@ -33,7 +32,7 @@ const delivered = (rejected = 0, message = ""): Outcome => ({
   message,
 });
 
-describe("the answer of a collector", () => {
+Deno.test("the answer of a collector", async (t) => {
   for (
     const [what, answer, outcome] of [
       ["all is well", () => Response.json({}), delivered()],
@@ -68,11 +67,11 @@ describe("the answer of a collector", () => {
       ],
     ] as [string, () => Response, Outcome][]
   ) {
-    it(what, async () => assertEquals(await postTo(answer), outcome));
+    await t.step(what, async () => assertEquals(await postTo(answer), outcome));
   }
 
   for (const status of [429, 502, 503, 504]) {
-    it(`${status} may be tried again`, async () => {
+    await t.step(`${status} may be tried again`, async () => {
       const outcome = await postTo(() =>
         Response.json({ message: "busy" }, {
           status,
@@ -88,7 +87,7 @@ describe("the answer of a collector", () => {
   }
 
   for (const status of [400, 401, 404, 408, 413, 500, 501]) {
-    it(`${status} may not`, async () => {
+    await t.step(`${status} may not`, async () => {
       assertEquals(await postTo(() => new Response("", { status })), {
         kind: "refused",
         reason: `it answers ${status}`,
@@ -96,7 +95,7 @@ describe("the answer of a collector", () => {
     });
   }
 
-  it("that sends elsewhere is not followed", async () => {
+  await t.step("that sends elsewhere is not followed", async () => {
     let count = 0;
     const outcome = await postTo(() => {
       count++;
@@ -109,7 +108,7 @@ describe("the answer of a collector", () => {
     assertEquals(count, 1);
   });
 
-  it("that does not end is read so far and no further", async () => {
+  await t.step("that does not end is read so far and no further", async () => {
     let sent = 0;
     let isCancelled = false;
     const outcome = await postTo(() =>
@@ -131,7 +130,7 @@ describe("the answer of a collector", () => {
     assertLess(sent, MAX_OTLP_RESPONSE + 16 * 1024 * 1024);
   });
 
-  it("that does not come", async () => {
+  await t.step("that does not come", async () => {
     const { promise, resolve } = Promise.withResolvers<Response>();
     const begun = performance.now();
     const asking = postTo(() => promise, 100);
@@ -144,12 +143,12 @@ describe("the answer of a collector", () => {
     assertLess(performance.now() - begun, 3000);
   });
 
-  it("whose status came, but not the rest, counts", async () => {
+  await t.step("whose status came, but not the rest, counts", async () => {
     const endless = () => new Response(new ReadableStream());
     assertEquals(await postTo(endless, 200), delivered());
   });
 
-  it("of nobody: in words that say why", async () => {
+  await t.step("of nobody: in words that say why", async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     listener.close();
@@ -167,7 +166,7 @@ describe("the answer of a collector", () => {
   });
 });
 
-describe("Retry-After", () => {
+Deno.test("Retry-After", async (t) => {
   const now = Date.parse("Mon, 13 Oct 2025 20:08:24 GMT");
   for (
     const [header, milliseconds] of [
@@ -183,7 +182,7 @@ describe("Retry-After", () => {
       ["", undefined],
     ] as [string | null, number | undefined][]
   ) {
-    it(`${header}`, () => {
+    await t.step(`${header}`, () => {
       assertEquals(parseRetryAfter(header, now), milliseconds);
     });
   }

@@ -1,10 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import { Backoff, Pause } from "../../../../lib/telemetry/otlp/waiting.ts";
 
-describe("back-off", () => {
-  it("doubles up to its bound, and begins anew", () => {
+Deno.test("back-off", async (t) => {
+  await t.step("doubles up to its bound, and begins anew", () => {
     const backoff = new Backoff(1000, 30_000, () => 1);
     const pauses = Array.from({ length: 7 }, () => backoff.next());
     assertEquals(pauses, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
@@ -12,7 +11,7 @@ describe("back-off", () => {
     assertEquals(backoff.next(), 1000);
   });
 
-  it("is up to one half shorter, by chance", () => {
+  await t.step("is up to one half shorter, by chance", () => {
     assertEquals(new Backoff(1000, 30_000, () => 0).next(), 500);
     const backoff = new Backoff(1000, 1000);
     const pauses = new Set(Array.from({ length: 20 }, () => backoff.next()));
@@ -20,15 +19,15 @@ describe("back-off", () => {
     for (const pause of pauses) assert(pause >= 500 && pause <= 1000);
   });
 
-  it("is at least what was asked for", () => {
+  await t.step("is at least what was asked for", () => {
     const backoff = new Backoff(1000, 30_000, () => 1);
     assertEquals(backoff.next(7000), 7000);
     assertEquals(backoff.next(0), 2000);
   });
 });
 
-describe("a pause", () => {
-  it("ends by itself, or by somebody else, once", async () => {
+Deno.test("a pause", async (t) => {
+  await t.step("ends by itself, or by somebody else, once", async () => {
     using time = new FakeTime();
     const pause = new Pause();
     const ended: string[] = [];
