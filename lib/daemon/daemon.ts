@@ -156,10 +156,10 @@ export class Daemon
   /** The interface at the last look, and where TFTP is served on it. */
   #iface: NetworkInterface | undefined;
   #tftpAddresses: readonly string[] = [];
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** Whether the last look at the interfaces failed. */
   #isBlind = false;
-  #silence: number | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
 
   constructor(config: DaemonConfig, log: Log) {
     this.#config = config;

@@ -119,7 +119,7 @@ export class EventStream {
   /** The number of the last event in a batch. */
   #position = 0;
   #isSending = false;
-  #heartbeat: number | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param scheduler In which readers catch up.

@@ -93,8 +93,8 @@ export class HttpServer {
   #listening: Listening | undefined;
   /** Servers that listen no more, and finish their responses. */
   readonly #retiring = new Set<Promise<void>>();
-  #timer: number | undefined;
-  #pollTimer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pollTimer: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
   #isStopped = false;
   #hasComplained = false;

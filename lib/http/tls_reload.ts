@@ -45,7 +45,7 @@ export class KeyPairWatch {
   readonly #use: (keyPair: KeyPair) => void;
   readonly #onRefused: (error: Error) => void;
   #last: KeyPair;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param current What is in use.

@@ -52,7 +52,7 @@ export class Names {
   #names = new Map<Mac, string>();
   /** What the file looked like when it was read last. */
   #seen = "";
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
   /** @param path `undefined`: nobody has a name. */

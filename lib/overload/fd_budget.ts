@@ -146,7 +146,7 @@ export class ConnectionGuard {
   closed = 0;
 
   readonly #options: ConnectionGuardOptions;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #found = 0;
   /** Those that were left when the silent ones had been closed. */
   #stuck = 0;

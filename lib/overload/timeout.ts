@@ -18,7 +18,7 @@ export async function waitAtMost(
   milliseconds: number,
   something: Promise<unknown> | undefined,
 ): Promise<void> {
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, milliseconds);
   });

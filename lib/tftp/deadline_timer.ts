@@ -12,7 +12,7 @@
 export class DeadlineTimer {
   readonly #deadline: () => number;
   readonly #onExpire: () => void;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer is due; `Infinity` while there is none. */
   #due = Infinity;
 

@@ -25,7 +25,7 @@ export class Merge {
   /** What came before the last tick of the timer, and since then. */
   #older: Held[] = [];
   #newer: Held[] = [];
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** What became of the last lines; whoever adds the next one hears of it. */
   #written: Promise<void> = Promise.resolve();
 

@@ -96,7 +96,7 @@ export class Program {
     const { code } = await this.#child.status;
     clearTimeout(timer);
     // Its children may go on, and hold its output open.
-    let limit: number | undefined;
+    let limit: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
       this.#read,
       new Promise((resolve) => limit = setTimeout(resolve, 200)),

@@ -311,7 +311,7 @@ export class SimulatedHost implements Disposable {
   }
 
   #listenDatagram = (
-    { hostname = "0.0.0.0", port }: Deno.UdpListenOptions,
+    { hostname = "0.0.0.0", port = 0 }: Deno.UdpListenOptions,
   ): Socket => {
     const addr: Deno.NetAddr = {
       transport: "udp",

@@ -56,12 +56,12 @@ export class FakeTime {
     };
     globalThis.setTimeout =
       ((run: (...args: unknown[]) => void, delay = 0, ...args: unknown[]) =>
-        add(() => run(...args), delay)) as typeof setTimeout;
+        add(() => run(...args), delay)) as unknown as typeof setTimeout;
     globalThis.setInterval =
       ((run: (...args: unknown[]) => void, delay = 0, ...args: unknown[]) =>
-        add(() => run(...args), delay, delay)) as typeof setInterval;
-    globalThis.clearTimeout = remove as typeof clearTimeout;
-    globalThis.clearInterval = remove as typeof clearInterval;
+        add(() => run(...args), delay, delay)) as unknown as typeof setInterval;
+    globalThis.clearTimeout = remove as unknown as typeof clearTimeout;
+    globalThis.clearInterval = remove as unknown as typeof clearInterval;
   }
 
   /** Milliseconds since 1970, as everybody sees them. */

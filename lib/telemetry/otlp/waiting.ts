@@ -10,7 +10,7 @@ export class Pause {
 
   /** Waits so many milliseconds, or until {@linkcode Pause.end} if none are given. */
   async wait(milliseconds?: number): Promise<void> {
-    let timer: number | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.#end = resolve;
       if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds);
