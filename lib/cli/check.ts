@@ -1,5 +1,5 @@
 /**
- * The command `check`: what would be served, and what stands in the way.
+ * The command `check`: what would be served, and what prevents it.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import {
   bootAddressNotice,
   ownAddressProblem,
-  portTakenText,
+  portInUseText,
 } from "../daemon/diagnostics.ts";
 import {
   type DaemonConfig,
@@ -28,24 +28,24 @@ import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
 import { encodeHex } from "@std/encoding/hex";
 
-/** An Ethernet address of those kept for documentation (RFC 7042 §2.1.2). */
+/** An Ethernet address for documentation (RFC 7042 section 2.1.2). */
 const SAMPLE_MAC = 0x0000_5e00_5301;
 
-/** What a check found. */
+/** The result of a check. */
 export interface CheckReport {
   readonly lines: readonly string[];
-  /** How many of the lines name something that must be changed. */
+  /** How many lines are problems that prevent serving. */
   readonly problems: number;
 }
 
-/** Looks at everything that serving would need, and leaves it as it was. */
+/** Checks what serving needs, without leaving anything changed. */
 export async function check(config: DaemonConfig): Promise<CheckReport> {
   const { interfaceName, responder, port, notices, https } = config;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
   for (const { text, bytes } of responder.subnets) {
     lines.push(
-      `addresses: ${text} gives ${formatMac(SAMPLE_MAC)} the address ${
+      `addresses: ${text} gives client ${formatMac(SAMPLE_MAC)} ${
         formatIpv6(addressOf(bytes, SAMPLE_MAC))
       }`,
     );
@@ -77,7 +77,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
     } catch (error) {
       problems++;
       lines.push(
-        `problem: the certificate or its key cannot be read: ${
+        `problem: cannot read the TLS certificate or its key: ${
           (error as Error).message
         }`,
       );
@@ -85,7 +85,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
   }
   const tcp = [config.http, https].filter((address) => address !== undefined);
   lines.push(
-    `firewall: let UDP port ${port}${
+    `firewall: open UDP port ${port}${
       config.tftp === undefined
         ? ""
         : `, UDP port ${
@@ -93,7 +93,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
         } and the UDP ports above 1023 of its transfers`
     } and TCP port ${
       tcp.map((address) => address.port).join(" and ")
-    } in on ${interfaceName}`,
+    } on ${interfaceName}`,
   );
   return { lines, problems };
 }
@@ -105,11 +105,11 @@ function describeBoot(
   const { template, bootPolicy, ipxe, netbootDirectory } = config;
   const lines = [
     template === undefined
-      ? "boot instructions: none, for no --http-boot-url-template is given"
+      ? "boot instructions: none (no --http-boot-url-template)"
       : `boot instructions: ${template.text}, for ${
         bootPolicy === "always"
-          ? "every machine"
-          : `machines with a directory in ${netbootDirectory}`
+          ? "every client"
+          : `clients with a directory in ${netbootDirectory}`
       }`,
   ];
   const notice = bootAddressNotice(config, iface);
@@ -119,14 +119,14 @@ function describeBoot(
     lines.push(
       `TFTP: [${hostname}]:${tftpPortOf(config)}, iPXE for ${
         builds.join(", ") ||
-        "no architecture: machines that boot by PXE get nothing"
+        "no architecture, PXE clients get no boot file"
       }`,
     );
   }
   return lines;
 }
 
-/** Where HTTP and HTTPS are served, or why they are not. */
+/** Where HTTP and HTTPS would be served, or why they cannot be. */
 function describeHttp(
   { http, https, netbootDirectory }: DaemonConfig,
 ): string[] {
@@ -144,7 +144,7 @@ function describeHttp(
       );
     } catch (error) {
       lines.push(
-        `warning: ${authorityOf(address)} cannot be listened at: ${
+        `warning: cannot listen on ${authorityOf(address)}: ${
           (error as Error).message
         }`,
       );
@@ -153,7 +153,7 @@ function describeHttp(
   return lines;
 }
 
-/** Tries to bind what DHCPv6 needs: a line for each, and how many are wrong. */
+/** Tries to bind every socket of DHCPv6: one line for each. */
 function describePorts(iface: NetworkInterface, port: number): CheckReport {
   const { linkScoped, siteScoped } = groupsOf(iface);
   const lines: string[] = [];
@@ -166,11 +166,11 @@ function describePorts(iface: NetworkInterface, port: number): CheckReport {
       lines.push(`DHCPv6: [${hostname}]:${port}`);
     } catch (error) {
       if (error instanceof Deno.errors.AddrInUse) {
-        lines.push(`warning: ${portTakenText(port, hostname)}`);
+        lines.push(`warning: ${portInUseText(port, hostname)}`);
       } else {
         problems++;
         lines.push(
-          `problem: [${hostname}]:${port} cannot be bound: ${
+          `problem: cannot bind [${hostname}]:${port}: ${
             (error as Error).message
           }`,
         );

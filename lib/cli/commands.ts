@@ -1,5 +1,5 @@
 /**
- * What the words of the command line do.
+ * The commands of the command line.
  *
  * @module
  */
@@ -25,10 +25,10 @@ import {
   type GivenOptions,
   parseCommandLine,
 } from "./options.ts";
-import { configOf, logOptionsOf } from "./settings.ts";
+import { configOf, logOptionsOf } from "./config.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What a shell is told. */
+/** Exit codes. */
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -38,13 +38,13 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     return await runCommand(parseCommandLine(args));
   } catch (error) {
-    if (error instanceof UsageError) return complain(error, EXIT_USAGE);
-    if (error instanceof StartError) return complain(error, EXIT_FAILURE);
+    if (error instanceof UsageError) return fail(error, EXIT_USAGE);
+    if (error instanceof StartError) return fail(error, EXIT_FAILURE);
     throw error;
   }
 }
 
-function complain(error: Error, code: number): number {
+function fail(error: Error, code: number): number {
   console.error(`dhcpv6macd: ${error.message}`);
   return code;
 }
@@ -61,19 +61,21 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
   const [word, ...rest] = words;
   if (word === "watch") return await watchDaemons(options, rest);
   if (options.json) {
-    throw new UsageError("--json goes with watch only: watch --json URL...");
+    throw new UsageError("--json requires watch: watch --json URL...");
   }
   if (word === "address") return printAddresses(options, rest);
   if (word !== undefined && word !== "check") {
     throw new UsageError(
-      `unknown word "${
+      `unknown command "${
         escapeControls(word)
-      }"; the words are check, address and watch, and --help shows the options`,
+      }"; the commands are check, address and watch (--help lists the options)`,
     );
   }
   if (rest.length > 0) {
     throw new UsageError(
-      `"${escapeControls(rest[0]!)}" is too much: check takes options only`,
+      `unexpected argument "${
+        escapeControls(rest[0]!)
+      }": check takes options only`,
     );
   }
   const config = configOf(options);
@@ -92,7 +94,7 @@ function printAddresses(
   const bases = options["base-address"];
   if (bases.length === 0 || macs.length === 0) {
     throw new UsageError(
-      "address needs --base-address IPV6 and at least one MAC",
+      "address requires --base-address IPV6 and at least one MAC",
     );
   }
   const parsed = macs.map((text) => {
@@ -101,7 +103,7 @@ function printAddresses(
       throw new UsageError(
         `"${
           escapeControls(text)
-        }" is not a machine's MAC such as 02:00:5e:00:53:01`,
+        }" is not a unicast MAC such as 02:00:5e:00:53:01`,
       );
     }
     return mac;
@@ -114,20 +116,20 @@ function printAddresses(
   return EXIT_OK;
 }
 
-/** Shows what daemons say until SIGTERM or SIGINT. */
+/** Prints the events of daemons until SIGTERM or SIGINT. */
 async function watchDaemons(
   options: GivenOptions,
   urls: readonly string[],
 ): Promise<number> {
   if (urls.length === 0) {
     throw new UsageError(
-      "watch needs at least one URL such as http://[2001:db8::1]:6315",
+      "watch requires at least one URL such as http://[2001:db8::1]:6315",
     );
   }
   const daemons = urls.map(daemonUrl);
   for (const [index, { text }] of daemons.entries()) {
     if (daemons.findIndex((other) => other.text === text) < index) {
-      throw new UsageError(`${text} is given twice`);
+      throw new UsageError(`watch: duplicate URL ${text}`);
     }
   }
   const ending = new AbortController();
@@ -144,7 +146,7 @@ async function watchDaemons(
     }, ending.signal);
     return isUseful ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
-    if (error instanceof OutputError) return complain(error, EXIT_FAILURE);
+    if (error instanceof OutputError) return fail(error, EXIT_FAILURE);
     throw error;
   }
 }
@@ -160,7 +162,7 @@ function daemonUrl(text: string): DaemonUrl {
   }
 }
 
-/** Settled by SIGTERM or SIGINT. */
+/** Resolves at SIGTERM or SIGINT. */
 function terminated(): Promise<void> {
   return new Promise((resolve) => {
     Deno.addSignalListener("SIGTERM", resolve);

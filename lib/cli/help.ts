@@ -12,20 +12,21 @@ import {
   type OptionSpec,
 } from "./options.ts";
 
-/** Characters of a line of help. */
+/** Columns of the help text. */
 const WIDTH = 80;
 
 const INDENT = " ".repeat(6);
 
 const INTRODUCTION = `\
-Gives every machine on a link the IPv6 address that its MAC says.
+A stateless DHCPv6 and UEFI netboot server for one link. Each client gets the
+IPv6 address <80-bit prefix> + <its MAC>.
 
 Usage:
   dhcpv6macd [OPTION...]                    serve
-  dhcpv6macd check [OPTION...]              say what would be served
+  dhcpv6macd check [OPTION...]              print what would be served
   dhcpv6macd address --base-address IPV6 MAC...
-                                            print the addresses of machines
-  dhcpv6macd watch [--json] URL...          follow the events of daemons
+                                            print the addresses of clients
+  dhcpv6macd watch [--json] URL...          print the events of daemons
 
 Examples:
   sudo dhcpv6macd --interface eth1 --base-address 2001:db8:123:4567::
@@ -37,11 +38,11 @@ Examples:
 `;
 
 const CONCLUSION = `
-Options have one dash or two, and their value behind a blank or an equals sign.
-An empty value means that the option was not given.
+Options have one or two dashes; a value follows a space or an equals sign. An
+empty value means that the option is not given.
 `;
 
-/** What `--help` prints. */
+/** The output of `--help`. */
 export function helpText(): string {
   let text = INTRODUCTION;
   for (const group of GROUPS) {

@@ -1,6 +1,6 @@
 /**
- * The options of the command line: name, value, default and help of each,
- * written once. Parser, help text and documentation checks all read this table.
+ * The option table: name, type, default and help of every option, written once.
+ * Parser, help text and documentation checks read it.
  *
  * @module
  */
@@ -33,31 +33,31 @@ import { UsageError } from "./usage_error.ts";
 /** The headings under which help lists the options. */
 export const GROUPS = [
   "Addresses",
-  "What clients are told",
+  "DHCPv6 options",
   "Booting",
-  "Around it",
+  "Operation",
 ] as const;
 
-/** Which machines get boot instructions. */
+/** Which clients get boot instructions. */
 export const BOOT_POLICIES = ["always", "listed"] as const;
 
 /** One option of the command line. */
 export interface OptionSpec<Value> {
   readonly group: typeof GROUPS[number];
-  /** What stands for its value in help; none: it is a switch. */
+  /** Stands for the value in help; `undefined`: the option is a switch. */
   readonly placeholder?: string;
-  /** Whether it may be given several times. */
+  /** Whether it may be given more than once. */
   readonly repeatable?: boolean;
-  /** Its value when it is not given. */
+  /** The default value. */
   readonly initial?: string;
-  /** What is so when it is not given, where that is no value: in words. */
+  /** The default in words, where it is not a value. */
   readonly fallback?: string;
   readonly help: string;
-  /** Reads a value, or throws a {@linkcode Rejection}. */
+  /** Parses a value, or throws a {@linkcode Rejection}. */
   readonly parse: (text: string) => Value;
 }
 
-/** Why a value is refused: what was wrong and what is accepted. */
+/** Why a value is rejected: what is wrong and what is accepted. */
 class Rejection extends Error {}
 
 function reject(text: string, accepted: string): never {
@@ -145,7 +145,7 @@ function timeServer(text: string): NtpServer {
   return ntpServer(text) ?? reject(text, "an IPv6 address or a host name");
 }
 
-/** Where a server listens; without a host, at every address it serves. */
+/** Where a server listens; without a host name, at every address. */
 export interface GivenListenAddress {
   readonly hostname: string | undefined;
   readonly port: number;
@@ -191,7 +191,7 @@ function path(text: string): string {
 }
 
 function interfaceName(text: string): string {
-  // IFNAMSIZ less the zero octet; what the kernel itself refuses
+  // IFNAMSIZ is 16 with the zero byte; the kernel rejects these characters.
   return /^[^\s/%]{1,15}$/.test(text)
     ? text
     : reject(text, "the name of an interface such as eth1");
@@ -205,7 +205,7 @@ export const OPTIONS = {
     group: "Addresses",
     placeholder: "NAME",
     fallback: "the one interface with an address in the base prefix",
-    help: "the link to serve",
+    help: "network interface to serve",
     parse: interfaceName,
   }),
   "base-address": option({
@@ -214,14 +214,14 @@ export const OPTIONS = {
     repeatable: true,
     fallback: "required",
     help:
-      "the first 80 bits of every machine's address; given again, one for each link behind relays",
+      "IPv6 address whose first 80 bits are the prefix of all clients; further ones are for links behind relays",
     parse: globalAddress,
   }),
   "mac-sources": option({
     group: "Addresses",
     placeholder: "LIST",
     initial: MAC_SOURCES.join(","),
-    help: "where a machine's MAC is read from, the most trusted source first",
+    help: "sources of a client's MAC, the most trusted first",
     parse: macSources,
   }),
   "allow-mac": option({
@@ -229,7 +229,7 @@ export const OPTIONS = {
     placeholder: "MAC",
     repeatable: true,
     fallback: "all",
-    help: "answer these machines only: a MAC, or a prefix such as 02:de:ad:*",
+    help: "only clients to serve: a MAC or a prefix such as 02:de:ad:*",
     parse: macPattern,
   }),
   "deny-mac": option({
@@ -237,60 +237,61 @@ export const OPTIONS = {
     placeholder: "MAC",
     repeatable: true,
     fallback: "none",
-    help: "never answer these machines",
+    help: "clients never to serve: a MAC or a prefix",
     parse: macPattern,
   }),
   "preferred-lifetime": option({
     group: "Addresses",
     placeholder: "SECONDS",
     initial: "1200",
-    help: "how long an address is preferred; clients renew it at half of that",
+    help:
+      "preferred lifetime of an address; clients renew it after half of that",
     parse: lifetime,
   }),
   "valid-lifetime": option({
     group: "Addresses",
     placeholder: "SECONDS",
     fallback: "1200, or the preferred lifetime if that is longer",
-    help: "how long an address may be used at all",
+    help: "valid lifetime of an address",
     parse: lifetime,
   }),
   "preference": option({
-    group: "What clients are told",
+    group: "DHCPv6 options",
     placeholder: "0-255",
     initial: "255",
     help:
-      "how much to be preferred to other servers; 255 spares firmware a wait of 4 s, the second router of a pair wants less",
+      "server preference; 255 saves firmware a wait of 4 s, the standby of two routers gets less",
     parse: wholeNumber(0, 255),
   }),
   "dns": option({
-    group: "What clients are told",
+    group: "DHCPv6 options",
     placeholder: "IPV6",
     repeatable: true,
     fallback: "none",
-    help: "a name server, for clients that ask",
+    help: "DNS server, sent on request",
     parse: unicastAddress,
   }),
   "domain-search": option({
-    group: "What clients are told",
+    group: "DHCPv6 options",
     placeholder: "DOMAIN",
     repeatable: true,
     fallback: "none",
-    help: "a domain to look names up in, for clients that ask",
+    help: "DNS search domain, sent on request",
     parse: domainName,
   }),
   "ntp": option({
-    group: "What clients are told",
+    group: "DHCPv6 options",
     placeholder: "IPV6|NAME",
     repeatable: true,
     fallback: "none",
-    help: "a time server, for clients that ask",
+    help: "NTP server, sent on request",
     parse: timeServer,
   }),
   "http-boot-url-template": option({
     group: "Booting",
     placeholder: "URL",
     fallback: "no boot instructions",
-    help: `where machines boot from; may hold ${
+    help: `boot URL for clients, with ${
       TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
     }, each also with | urlquery`,
     parse: template,
@@ -300,7 +301,7 @@ export const OPTIONS = {
     placeholder: "IPV6",
     fallback:
       "the base address if the interface has it, else its first address in that /64",
-    help: "this daemon's address in the URLs that machines are given",
+    help: "address of this daemon in boot URLs",
     parse: globalAddress,
   }),
   "boot-policy": option({
@@ -308,7 +309,7 @@ export const OPTIONS = {
     placeholder: BOOT_POLICIES.join("|"),
     initial: "always",
     help:
-      "listed: instructions only for machines that have a directory in --netboot-dir, the others go on to their disk",
+      "clients that get boot instructions; listed: only those with a directory in --netboot-dir, all others boot from disk",
     parse: oneOf(BOOT_POLICIES),
   }),
   "netboot-dir": option({
@@ -316,42 +317,42 @@ export const OPTIONS = {
     placeholder: "DIRECTORY",
     fallback: "no files",
     help:
-      "files for machines, served as /mac/MAC/FILE from MAC/FILE, else from default/FILE",
+      "boot files: /mac/MAC/FILE is MAC/FILE in this directory, else default/FILE",
     parse: path,
   }),
   "tftp-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS|off",
     fallback: "the boot address, port 69",
-    help: "where TFTP is served: [IPV6]:PORT, or :PORT for all addresses",
+    help: "TFTP listen address: [IPV6]:PORT, or :PORT for all addresses",
     parse: tftpListenAddress,
   }),
   "http-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS",
     initial: ":6315",
-    help: "where HTTP is served",
+    help: "HTTP listen address",
     parse: listenAddress,
   }),
   "https-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS",
     fallback: ":443 when there is a certificate",
-    help: "where HTTPS is served",
+    help: "HTTPS listen address",
     parse: listenAddress,
   }),
   "tls-cert-file": option({
     group: "Booting",
     placeholder: "FILE",
     fallback: "no HTTPS",
-    help: "certificate chain in PEM, read again when it changes",
+    help: "TLS certificate chain in PEM; reloaded when it changes",
     parse: path,
   }),
   "tls-key-file": option({
     group: "Booting",
     placeholder: "FILE",
     fallback: "no HTTPS",
-    help: "its key in PEM",
+    help: "TLS private key in PEM; reloaded when it changes",
     parse: path,
   }),
   "http-allow": option({
@@ -360,7 +361,7 @@ export const OPTIONS = {
     repeatable: true,
     fallback:
       "loopback, link-local, the interface's own prefixes, every base address's /64",
-    help: "whom HTTP and TFTP answer besides",
+    help: "further client prefixes that HTTP and TFTP serve",
     parse: allowedPrefix,
   }),
   "http-host": option({
@@ -368,114 +369,120 @@ export const OPTIONS = {
     placeholder: "NAME",
     repeatable: true,
     fallback: "addresses, localhost and the template's host",
-    help: "a further host name under which page, events and metrics answer",
+    help: "further host name for page, events and metrics",
     parse: hostName,
   }),
   "ipxe-x86-64-efi": option({
     group: "Booting",
     placeholder: "FILE",
-    fallback: "what is compiled in",
-    help: "iPXE for x86-64",
+    fallback: "the one compiled in",
+    help: "iPXE for x86-64 to serve",
     parse: path,
   }),
   "ipxe-arm64-efi": option({
     group: "Booting",
     placeholder: "FILE",
-    fallback: "what is compiled in",
-    help: "iPXE for arm64",
+    fallback: "the one compiled in",
+    help: "iPXE for arm64 to serve",
     parse: path,
   }),
   "ipxe-riscv64-efi": option({
     group: "Booting",
     placeholder: "FILE",
-    fallback: "what is compiled in",
-    help: "iPXE for riscv64",
+    fallback: "the one compiled in",
+    help: "iPXE for riscv64 to serve",
     parse: path,
   }),
   "ipxe-loong64-efi": option({
     group: "Booting",
     placeholder: "FILE",
-    fallback: "what is compiled in",
-    help: "iPXE for loong64",
+    fallback: "the one compiled in",
+    help: "iPXE for loong64 to serve",
     parse: path,
   }),
   "ipxe-script": option({
     group: "Booting",
     placeholder: "FILE",
     fallback: "the one compiled in",
-    help: "what is served as autoexec.ipxe",
+    help: "iPXE script to serve as autoexec.ipxe",
     parse: path,
   }),
   "dhcpv6-listen-port": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: "PORT",
     initial: "547",
-    help: "another UDP port, for tests without root",
+    help: "UDP port of DHCPv6; other than 547 for tests without root",
     parse: wholeNumber(1, 65535),
   }),
   "max-machines": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: "COUNT",
     initial: "65536",
-    help: "machines remembered, the least recently seen forgotten first",
+    help: "machines to remember; the least recently seen is evicted first",
     parse: wholeNumber(1, 16_777_216),
   }),
   "max-events": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: "COUNT",
     initial: "200000",
-    help:
-      "events remembered of all machines together, the oldest forgotten first",
+    help: "events to remember over all machines; the oldest is evicted first",
     parse: wholeNumber(1, 16_777_216),
   }),
+  "max-open-files": option({
+    group: "Operation",
+    placeholder: "COUNT",
+    initial: "1024",
+    help:
+      "file descriptors that the daemon may use, as the service manager or shell limits them",
+    parse: wholeNumber(24, 16_777_216),
+  }),
   "names": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: "FILE",
     fallback: "none",
-    help:
-      "lines of MAC and name, for people to know machines by; read again when it changes",
+    help: "machine names, one MAC NAME per line; reloaded when it changes",
     parse: path,
   }),
   "otlp-endpoint": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: "URL",
     fallback: "none",
-    help: "OTLP/HTTP collector that metrics and events are pushed to",
+    help: "OTLP/HTTP collector for metrics and events",
     parse: collector,
   }),
   "log-format": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: LOG_FORMATS.join("|"),
     fallback: "text on a terminal, else json",
-    help: "how log lines look",
+    help: "format of log lines",
     parse: oneOf(LOG_FORMATS),
   }),
   "log-level": option({
-    group: "Around it",
+    group: "Operation",
     placeholder: LOG_LEVELS.join("|"),
     initial: "info",
-    help: "the least important lines to write; debug adds one for each packet",
+    help: "least important level to log; debug adds a line per packet",
     parse: oneOf(LOG_LEVELS),
   }),
   "json": option({
-    group: "Around it",
-    help: "with watch: a line of JSON for each event, for programs",
+    group: "Operation",
+    help: "with watch: print each event as a line of JSON",
     parse: () => true,
   }),
   "check": option({
-    group: "Around it",
+    group: "Operation",
     help:
-      "look at options, interface and ports, say what would be served, and end",
+      "check options, interface and ports, print what would be served, and exit",
     parse: () => true,
   }),
   "help": option({
-    group: "Around it",
-    help: "show this and end",
+    group: "Operation",
+    help: "print this help and exit",
     parse: () => true,
   }),
   "version": option({
-    group: "Around it",
-    help: "show the version and end",
+    group: "Operation",
+    help: "print the version and exit",
     parse: () => true,
   }),
 };
@@ -496,15 +503,15 @@ type ValueOf<Spec> = Spec extends
   : Spec extends { parse: (text: string) => infer Value } ? Value | undefined
   : never;
 
-/** What was given: `undefined`, or no values, for an option that was not. */
+/** The parsed options: `undefined`, or an empty list, where one is not given. */
 export type GivenOptions = {
   readonly [Name in OptionName]: ValueOf<typeof OPTIONS[Name]>;
 };
 
-/** A command line that has been read. */
+/** A parsed command line. */
 export interface CommandLine {
   readonly options: GivenOptions;
-  /** What is no option. */
+  /** Arguments that are not options. */
   readonly words: readonly string[];
 }
 
@@ -519,19 +526,19 @@ function isSwitch(name: OptionName): boolean {
 }
 
 /**
- * Reads a command line. An option has one dash or two, its value behind a
- * blank or an equals sign; an empty value means that it was not given.
+ * Parses a command line. An option has one or two dashes, its value follows a
+ * space or an equals sign; an empty value means that it is not given.
  *
- * @throws {UsageError} for an unknown option, a value that is missing, of the
- * wrong type or too many.
+ * @throws {UsageError} for an unknown option, and for a value that is missing,
+ * malformed or given twice.
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const parsed = parseArgs(withTwoDashes(args), {
-    // a MAC may look like a number: words stay as they are
+    // Strings, because a MAC may look like a number.
     string: ["_", ...NAMES.filter((name) => !isSwitch(name))],
     boolean: NAMES.filter(isSwitch),
     collect: NAMES.filter((name) => !isSwitch(name)),
-    // whatever has no dash is a word; withTwoDashes refused the rest
+    // Arguments without a dash; withTwoDashes has rejected unknown options.
     unknown: () => true,
   }) as Record<string, unknown>;
   const options: Record<string, unknown> = {};
@@ -546,7 +553,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   };
 }
 
-/** Arguments with every option written as `--name=value` or `--name`. */
+/** The arguments with every option written as `--name=value` or `--name`. */
 function withTwoDashes(args: readonly string[]): string[] {
   const normal: string[] = [];
   for (let index = 0; index < args.length; index++) {
@@ -563,14 +570,14 @@ function withTwoDashes(args: readonly string[]): string[] {
     const name = NAMES.find((name) => name === match[1]);
     if (name === undefined) {
       throw new UsageError(
-        `unknown option ${escapeControls(arg)}; --help lists all of them`,
+        `unknown option ${escapeControls(arg)} (--help lists the options)`,
       );
     }
     const value = match[2];
     if (isSwitch(name)) {
       if (value !== undefined && !["", "true", "false"].includes(value)) {
         throw new UsageError(
-          `--${name} takes no value, "${escapeControls(value)}" was given`,
+          `--${name} takes no value, got "${escapeControls(value)}"`,
         );
       }
       if (value === undefined || value === "true") normal.push(`--${name}`);
@@ -580,7 +587,7 @@ function withTwoDashes(args: readonly string[]): string[] {
       const next = args[++index];
       if (next === undefined || /^-./.test(next)) {
         throw new UsageError(
-          `--${name} needs a value: --${name} ${specOf(name).placeholder}`,
+          `--${name} requires a value: --${name} ${specOf(name).placeholder}`,
         );
       }
       normal.push(`--${name}=${next}`);
@@ -604,14 +611,14 @@ function valuesOf(name: OptionName, texts: readonly string[]): unknown {
   if (spec.repeatable) return values;
   if (values.length > 1) {
     throw new UsageError(
-      `--${name} can be given once only, but was given ${values.length} times`,
+      `--${name} may be given once only, got it ${values.length} times`,
     );
   }
   return values[0] ??
     (spec.initial === undefined ? undefined : spec.parse(spec.initial));
 }
 
-/** What is so when an option is not given, for people; empty for switches. */
+/** The default of an option in words; empty for switches. */
 export function fallbackOf(name: OptionName): string {
   const { initial, fallback } = specOf(name);
   return initial ?? fallback ?? "";

@@ -1,5 +1,5 @@
 /**
- * What a daemon is set up with, and the addresses that follow from it.
+ * The configuration of a daemon, and the addresses that follow from it.
  *
  * @module
  */
@@ -13,49 +13,53 @@ import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { ParsedAddress } from "../net/ipv6.ts";
+import type { Mac } from "../net/mac.ts";
 import type { Prefix } from "../net/prefix.ts";
 
-/** What a daemon is set up with. */
+/** The configuration of a daemon. */
 export interface DaemonConfig {
   readonly interfaceName: string;
   /** The UDP port of DHCPv6. */
   readonly port: number;
   readonly responder: Omit<ResponderOptions, "boot">;
-  /** Where machines boot from; `undefined`: they get no instructions. */
+  /** The URL that machines boot from; `undefined`: no boot instructions. */
   readonly template: UrlTemplate | undefined;
-  /** This daemon's address in URLs, where it is not to be found out. */
+  /** This daemon's address in boot URLs; `undefined`: chosen by the interface. */
   readonly bootAddress: ParsedAddress | undefined;
-  /** `listed`: instructions for machines with a netboot directory only. */
+  /** `listed`: only machines with a directory get boot instructions. */
   readonly bootPolicy: "always" | "listed";
   readonly netbootDirectory: string | undefined;
-  /** Without a host: at every address of the interface. */
+  /** No host name: every address of the interface. `undefined`: no TFTP. */
   readonly tftp:
     | { readonly hostname: string | undefined; readonly port: number }
     | "boot address"
     | undefined;
   readonly http: ListenAddress;
   readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
-  /** Prefixes that HTTP and TFTP answer besides the interface's own. */
+  /** Prefixes that HTTP and TFTP serve besides those of the interface. */
   readonly allowed: readonly Prefix[] | "any";
   readonly ipxe: GivenIpxeFiles;
-  /** Names under which the API answers, besides address literals. */
+  /** Host names that the API accepts besides address literals. */
   readonly hosts: readonly string[];
-  /** The names that people have given to machines. */
+  /** A file of machine names. */
   readonly namesFile: string | undefined;
   readonly maxMachines: number;
   readonly maxEvents: number;
-  /** Where metrics and events are pushed to. */
+  /** File descriptors that the daemon may count on. */
+  readonly maxOpenFiles: number;
+  /** The OTLP collector. */
   readonly otlpEndpoint: URL | undefined;
-  /** What the operator should know, but need not change. */
+  /** Warnings about the configuration, for the log. */
   readonly notices: readonly string[];
 }
 
 /** The well-known port of TFTP (RFC 1350 §4). */
 const TFTP_PORT = 69;
 
-/** The addresses under which machines are sent to this daemon. */
+/** The addresses of this daemon in boot URLs. */
 export function bootAddressesFor(
   { responder, bootAddress }: DaemonConfig,
   iface: NetworkInterface,
@@ -65,7 +69,7 @@ export function bootAddressesFor(
     : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
 }
 
-/** Where TFTP is served while the interface is as it is, and on which port. */
+/** The addresses at which TFTP is served while the interface is as it is. */
 export function tftpAddressesFor(
   config: DaemonConfig,
   iface: NetworkInterface,
@@ -76,7 +80,36 @@ export function tftpAddressesFor(
   return tftp.hostname === undefined ? hostnamesOf(iface) : [tftp.hostname];
 }
 
-/** The port of TFTP, whether it is served or not. */
+/** The UDP port of TFTP, also if it is not served. */
 export function tftpPortOf({ tftp }: DaemonConfig): number {
   return typeof tftp === "object" ? tftp.port : TFTP_PORT;
+}
+
+/** What boot instructions depend on besides the configuration. */
+export interface BootSources {
+  /** The iPXE builds that can be served. */
+  readonly builds: ReadonlySet<IpxeBuild>;
+  /** Whether a machine has a directory of boot files now. */
+  readonly isListed: (mac: Mac) => boolean;
+}
+
+/** What clients are answered while the interface is as it is. */
+export function responderOptionsFor(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+  { builds, isListed }: BootSources,
+): ResponderOptions {
+  const { responder, template, bootPolicy, tftp } = config;
+  if (template === undefined) return { ...responder, boot: undefined };
+  const addresses = bootAddressesFor(config, iface);
+  return {
+    ...responder,
+    boot: {
+      template,
+      tftpAddress: addresses.tftp,
+      bootAddress: addresses.http,
+      builds: tftp === undefined ? undefined : builds,
+      isBootAllowed: bootPolicy === "always" ? () => true : isListed,
+    },
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * What an operator reads when something is not as it should be: what is wrong,
- * why as a rule, and what to do.
+ * Messages for an operator about a configuration or a host that is not right:
+ * what is wrong, the likely cause, the remedy.
  *
  * @module
  */
@@ -9,43 +9,46 @@ import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
 import { bootAddressesFor, type DaemonConfig } from "./config.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Service } from "./service.ts";
 
-/** Why a daemon cannot start: a sentence for the operator. */
+/** Why the daemon cannot start, in one sentence for the operator. */
 export class StartError extends Error {
   override name = "StartError";
 }
 
-/** What to say when somebody else holds a port. */
-export function portTakenText(port: number, where: string): string {
-  return `UDP port ${port} on ${where} is taken, as a rule by odhcpd, dnsmasq, Kea or a second dhcpv6macd; ` +
-    `stop that one, or its DHCPv6 on this link (ss -ulpn "sport = ${port}" names it)`;
+/** The message for a UDP port that another process has bound. */
+export function portInUseText(port: number, where: string): string {
+  return `UDP port ${port} on ${where} is already in use, usually by odhcpd, dnsmasq, Kea or another dhcpv6macd; ` +
+    `stop it, or disable its DHCPv6 on this link (ss -ulpn "sport = ${port}" shows it)`;
 }
 
-/** What an operator reads when an address could not be bound. */
-export function startError(
+/** The error for an address that could not be bound. */
+export function listenError(
   error: unknown,
   port: number,
   protocol: "UDP" | "TCP",
   where: string,
 ): StartError {
+  if (error instanceof StartError) return error;
   if (error instanceof Deno.errors.AddrInUse) {
     return new StartError(
       protocol === "UDP"
-        ? portTakenText(port, where)
-        : `TCP port ${port} is taken, by a second dhcpv6macd for another link perhaps (ss -tlnp "sport = ${port}" names it); --http-listen-addr and --https-listen-addr take another port or address`,
+        ? portInUseText(port, where)
+        : `TCP port ${port} is already in use, possibly by another dhcpv6macd (ss -tlnp "sport = ${port}" shows it); set another with --http-listen-addr or --https-listen-addr`,
     );
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return new StartError(
-      `${protocol} port ${port} may not be bound: run as root, or with the capability CAP_NET_BIND_SERVICE`,
+      `cannot bind ${protocol} port ${port}: permission denied (run as root or with the capability CAP_NET_BIND_SERVICE)`,
     );
   }
   return new StartError(
-    `${where} cannot be served: ${(error as Error).message}`,
+    `cannot serve ${where}: ${(error as Error).message}`,
   );
 }
 
-/** What to say of the address that machines are sent to, if it is no good one. */
+/** A notice about the address in boot URLs; `undefined` if it is a good one. */
 export function bootAddressNotice(
   config: DaemonConfig,
   iface: NetworkInterface,
@@ -57,21 +60,22 @@ export function bootAddressNotice(
     formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
   );
   if (!isOwn) {
-    return `machines are sent to ${tftp}, which is no address of ${iface.name} now`;
+    return `boot URLs use ${tftp}, which is not an address of ${iface.name}`;
   }
   return isBase || bootAddress !== undefined
     ? undefined
     : `${iface.name} does not have the base address ${
       responder.subnets[0]!.text
-    }; machines are sent to ${tftp} instead`;
+    }; boot URLs use ${tftp} instead`;
 }
 
-/** Milliseconds after which a connection to oneself counts as dropped. */
-const OWN_ADDRESS_PATIENCE = 2000;
+/** Milliseconds after which a connection to this host counts as dropped. */
+const CONNECT_TIMEOUT = 2000;
 
 /**
- * Why machines would not reach this daemon at the host of the template, if that
- * is one of its own addresses and nothing answers there.
+ * Why clients cannot reach this daemon at the template's host. `undefined` if
+ * they can, or if that host is none of the interface's addresses. On a router,
+ * Linux drops TCP to the subnet-router anycast address (RFC 4291 section 2.6.1).
  */
 export async function ownAddressProblem(
   config: DaemonConfig,
@@ -89,7 +93,7 @@ export async function ownAddressProblem(
   const isOwn = iface.addresses.includes(hostname) &&
     (port === http.port || port === https?.port);
   if (!isOwn) return undefined;
-  const signal = AbortSignal.timeout(OWN_ADDRESS_PATIENCE);
+  const signal = AbortSignal.timeout(CONNECT_TIMEOUT);
   try {
     const connection = await Deno.connect({ hostname, port, signal });
     connection.close();
@@ -98,7 +102,40 @@ export async function ownAddressProblem(
     if (!signal.aborted && !(error instanceof Deno.errors.TimedOut)) {
       return undefined;
     }
-    return `TCP to [${hostname}]:${port}, where the template sends machines, is dropped by this host itself: it takes that address for the link's anycast address. ` +
-      `Give the interface another address and put {{.BootAddress}} into the template, or assign ${hostname} before any other`;
+    return `this host drops TCP to [${hostname}]:${port}, the address in the URL template: it is the subnet's anycast address. ` +
+      `Give the interface another address and use {{.BootAddress}} in the template, or assign ${hostname} before any other`;
   }
+}
+
+/**
+ * A service whose errors at the start name the address and the cause.
+ *
+ * @param where The interface or the address that is bound.
+ */
+export function withListenErrors(
+  service: Service,
+  port: number,
+  protocol: "UDP" | "TCP",
+  where: string,
+): Service {
+  return {
+    start: async () => {
+      try {
+        await service.start();
+      } catch (error) {
+        throw listenError(error, port, protocol, where);
+      }
+    },
+    stop: () => service.stop(),
+  };
+}
+
+/** Logs it when clients would not reach this daemon at the template's host. */
+export async function warnIfUnreachable(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+  log: Log,
+): Promise<void> {
+  const problem = await ownAddressProblem(config, iface);
+  if (problem !== undefined) log.warning("unreachable", problem);
 }

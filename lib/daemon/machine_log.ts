@@ -1,6 +1,6 @@
 /**
- * What the log says of machines: a line for each event, and for what an
- * operator must know besides.
+ * Log lines about machines: one for each event, and warnings about what an
+ * operator should look at.
  *
  * @module
  */
@@ -14,8 +14,10 @@ import type { Machine } from "../machines/registry.ts";
 import { type EventName, isNote, type Note } from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
+import type { MachineTrackerObserver } from "./machine_tracker.ts";
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
 /** Where a MAC was found, in words. */
 const SOURCE_WORDS: Record<ClientMac["source"], string> = {
@@ -25,8 +27,8 @@ const SOURCE_WORDS: Record<ClientMac["source"], string> = {
 };
 
 /**
- * How much an event matters. What only says again that a machine is where it
- * was is of level debug: a machine that renews its address does so all day.
+ * The level of an event's line. A repeated event is debug: a machine that renews
+ * its address repeats it all day.
  */
 export function levelOf(
   event: EventName,
@@ -37,8 +39,8 @@ export function levelOf(
   return !repeat || detail !== null ? "info" : "debug";
 }
 
-/** Says what happens to machines. */
-export class MachineLog {
+/** Logs what happens to machines. */
+export class MachineLog implements MachineTrackerObserver {
   readonly #log: Log;
   readonly #names: Names;
   readonly #writer: MachineWriter;
@@ -49,20 +51,20 @@ export class MachineLog {
     this.#writer = writer;
   }
 
-  /** One line for each event. */
+  /** Logs an event. */
   onEvent(
     machine: Machine,
     event: EventName,
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    if (isNote(event)) return this.#noted(machine, event);
+    if (isNote(event)) return this.#logNote(machine, event);
     const level = levelOf(event, repeat, detail);
-    if (!this.#log.admits(level)) return;
-    const { who, fields } = this.#about(machine.mac);
+    if (!this.#log.tryTakeLine(level)) return;
+    const { who, fields } = this.#describe(machine.mac);
     const address = this.#addressOf(machine);
     const message = event === "init"
-      ? `${who} is here and gets ${address}${sourceText(machine)}`
+      ? `${who}: new machine, address ${address}${sourceText(machine)}`
       : `${who}: ${event}${detail === null ? "" : ` ${transferText(detail)}`}`;
     this.#log[level](event, message, {
       ...fields,
@@ -73,27 +75,29 @@ export class MachineLog {
     });
   }
 
-  /** A machine has come to another link. */
-  moved(machine: Machine): void {
-    if (!this.#log.admits("info")) return;
-    const { who, fields } = this.#about(machine.mac);
+  onMoved(machine: Machine): void {
+    if (!this.#log.tryTakeLine("info")) return;
+    const { who, fields } = this.#describe(machine.mac);
     const address = this.#addressOf(machine);
     this.#log.info(
       "machine_moved",
-      `${who} is on another link and gets ${address}${sourceText(machine)}`,
+      `${who}: moved to another subnet, address ${address}${
+        sourceText(machine)
+      }`,
       { ...fields, address, mac_source: machine.macSource },
     );
   }
 
-  /** A message names two MACs. */
-  twoMacs({ mac, source, otherMac, otherSource }: ClientMac): void {
-    const { who, fields } = this.#about(mac);
+  onTwoMacs({ mac, source, otherMac, otherSource }: ClientMac): void {
+    const throttle = { key: formatMac(mac), every: HOUR };
+    if (!this.#log.isDue("two_macs", throttle)) return;
+    const { who, fields } = this.#describe(mac);
     const other = formatMac(otherMac);
     this.#log.warning(
       "two_macs",
-      `${who} is what a machine's ${SOURCE_WORDS[source]} says, but its ${
+      `${who}: using the MAC of its ${SOURCE_WORDS[source]}, but its ${
         SOURCE_WORDS[otherSource]
-      } says ${other}; the first counts, --mac-sources changes the order`,
+      } has ${other} (--mac-sources sets the order)`,
       {
         ...fields,
         mac_source: source,
@@ -103,53 +107,45 @@ export class MachineLog {
     );
   }
 
-  /** Clients have turned to another server. */
-  rogueServer(
+  /** Logs another DHCPv6 server on the link. */
+  onRogueServer(
     { duid, mac, misaddressedClient }: RogueServer,
     interfaceName: string,
   ): void {
     const server = mac === NO_MAC ? undefined : formatMac(mac);
-    const named = `${interfaceName}, ${
-      server === undefined ? "" : `with MAC ${server} and `
-    }DUID ${escapeControls(duid)}`;
+    const id = `${server === undefined ? "" : `MAC ${server}, `}DUID ${duid}`;
     const fields = { server_duid: duid, server_mac: server };
     if (misaddressedClient === undefined) {
       return this.#log.info(
         "other_server",
-        `another DHCPv6 server answers on ${named}; no other address than the right one was seen from it`,
+        `another DHCPv6 server on ${interfaceName} (${id}) gives the same addresses`,
         fields,
       );
     }
-    const { who, fields: machine } = this.#about(misaddressedClient.mac);
+    const { address, ownAddress } = misaddressedClient;
+    const { who, fields: machine } = this.#describe(misaddressedClient.mac);
     this.#log.warning(
       "other_server",
-      `${who} has ${misaddressedClient.address} instead of ${misaddressedClient.ownAddress}, from another DHCPv6 server on ${named}: stop that one, or give both the same base address`,
-      {
-        ...machine,
-        address: misaddressedClient.ownAddress,
-        other_address: misaddressedClient.address,
-        ...fields,
-      },
+      `${who}: has ${address} instead of ${ownAddress} from another DHCPv6 server on ${interfaceName} (${id}); stop that server`,
+      { ...machine, address: ownAddress, other_address: address, ...fields },
     );
   }
 
-  /** One line a minute for each machine. */
-  #noted(machine: Machine, note: Note): void {
-    const now = performance.now();
-    if (now - machine.notedAt < MINUTE) return;
-    machine.notedAt = now;
-    const { who, fields } = this.#about(machine.mac);
+  #logNote(machine: Machine, note: Note): void {
+    const throttle = { key: formatMac(machine.mac), every: MINUTE };
+    if (!this.#log.isDue(note, throttle)) return;
+    const { who, fields } = this.#describe(machine.mac);
     const address = this.#addressOf(machine);
     this.#log.warning(
       note,
       note === "address_declined"
-        ? `${who} found its address ${address} in use: another machine has it`
-        : `${who} boots by PXE, but there is no iPXE for its architecture`,
+        ? `${who}: declined ${address}, another host on the link uses it`
+        : `${who}: no iPXE for its architecture, it gets no boot file`,
       { ...fields, address },
     );
   }
 
-  #about(mac: Mac): { who: string; fields: LogFields } {
+  #describe(mac: Mac): { who: string; fields: LogFields } {
     const text = formatMac(mac);
     const name = this.#names.of(mac);
     return name === undefined ? { who: text, fields: { mac: text } } : {
@@ -166,7 +162,7 @@ export class MachineLog {
 function sourceText({ macSource }: Machine): string {
   return macSource === undefined
     ? ""
-    : ` (MAC from its ${SOURCE_WORDS[macSource as ClientMac["source"]]})`;
+    : ` (MAC from ${SOURCE_WORDS[macSource as ClientMac["source"]]})`;
 }
 
 /** How far a transfer is, in words. */

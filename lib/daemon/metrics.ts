@@ -1,48 +1,40 @@
 /**
- * The daemon's metrics: what its parts have counted, under their names.
+ * The daemon's metrics: the counters of its parts by metric name.
  *
  * @module
  */
 
 import { isMessageType, messageName } from "../dhcpv6/wire/constants.ts";
 import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
-import type { Router } from "../http/router.ts";
 import { countOpenFds } from "../overload/fd_budget.ts";
-import type { Downloads } from "../http/download.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { EventStream } from "../http/event_stream.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "../machines/boot_stages.ts";
 import { labelled, type Metric, single } from "../telemetry/metrics.ts";
 import type { OtlpExporter } from "../telemetry/otlp/exporter.ts";
 import type { TftpServer } from "../tftp/server.ts";
 import { VERSION } from "../telemetry/version.ts";
+import type { HttpStack } from "./http_stack.ts";
+import type { MachineTracker } from "./machine_tracker.ts";
 
-/** The parts that count. */
+/** The parts whose counters are exported. */
 export interface MetricSources {
   readonly dhcpv6: Dhcpv6Counters;
   /** Whether DHCPv6 is served now. */
   readonly isServing: boolean;
   readonly tftp: TftpServer;
-  readonly downloads: Downloads;
-  /** HTTP connections that are being answered. */
-  readonly answering: number;
-  /** HTTP connections that were closed for doing nothing. */
-  readonly closedConnections: number;
-  readonly router: Router;
+  readonly http: HttpStack;
   readonly registry: MachineRegistry;
-  /** Machines that were new and too many. */
-  readonly notRemembered: number;
-  readonly eventStream: EventStream;
+  readonly tracker: MachineTracker;
   readonly log: Log;
-  /** If there is a collector to push to. */
+  /** `undefined` without a collector. */
   readonly otlp: OtlpExporter | undefined;
 }
 
-/** Seconds since 1970 at which this process began. */
+/** When the process started, in seconds since the Unix epoch. */
 const STARTED = (Date.now() - performance.now()) / 1000;
 
-/** What the parts say now. */
+/** All metrics with their current values. */
 export function metricsOf(sources: MetricSources): Metric[] {
   return [
     ...processMetrics(sources),
@@ -59,7 +51,7 @@ function processMetrics({ isServing, log }: MetricSources): Metric[] {
     labelled(
       "gauge",
       "dhcpv6macd_build_info",
-      "Always 1; the label tells the version.",
+      "Always 1. The label holds the version.",
       "version",
       [[VERSION, 1]],
     ),
@@ -72,14 +64,14 @@ function processMetrics({ isServing, log }: MetricSources): Metric[] {
     single(
       "gauge",
       "process_start_time_seconds",
-      "When this process began, in seconds since 1970.",
+      "Start time of the process since the Unix epoch in seconds.",
       STARTED,
       "s",
     ),
     single(
       "gauge",
       "process_resident_memory_bytes",
-      "Memory of this process that is in RAM.",
+      "Resident memory size in bytes.",
       Deno.memoryUsage().rss,
       "By",
     ),
@@ -87,9 +79,9 @@ function processMetrics({ isServing, log }: MetricSources): Metric[] {
     labelled(
       "counter",
       "dhcpv6macd_log_lines_dropped_total",
-      "Log lines that were not written: lost to a stalled reader, or held back for being too many.",
+      "Log lines dropped: the reader of stderr stalled, or a rate limit.",
       "reason",
-      [["stalled", log.lostInAll], ["too_many", log.heldBackInAll]],
+      [["stalled", log.totalLost], ["too_many", log.totalSuppressed]],
     ),
   ];
 }
@@ -100,7 +92,7 @@ function descriptorMetrics(): Metric[] {
       single(
         "gauge",
         "process_open_fds",
-        "File descriptors that this process has open.",
+        "Number of open file descriptors.",
         countOpenFds(),
       ),
     ];
@@ -114,28 +106,29 @@ function dhcpv6Metrics(counters: Dhcpv6Counters): Metric[] {
     labelled(
       "counter",
       "dhcpv6macd_dhcpv6_received_total",
-      "DHCPv6 messages read, by the client's message type.",
+      "DHCPv6 messages received, by message type.",
       "type",
       byType(counters.received),
     ),
     labelled(
       "counter",
       "dhcpv6macd_dhcpv6_answered_total",
-      "DHCPv6 messages answered, by the client's message type.",
+      "DHCPv6 messages answered, by message type of the request.",
       "type",
       byType(counters.answered),
     ),
     labelled(
       "counter",
       "dhcpv6macd_dhcpv6_dropped_total",
-      "DHCPv6 messages that got no answer, by reason.",
+      "DHCPv6 messages dropped, by reason.",
       "reason",
       Object.entries(counters.dropped),
     ),
     {
       type: "histogram",
       name: "dhcpv6macd_dhcpv6_answer_duration_seconds",
-      help: "From a message being read to its answer being sent.",
+      help:
+        "Time from receiving a DHCPv6 message to sending its reply in seconds.",
       unit: "s",
       histogram: counters.answerTime,
     },
@@ -143,7 +136,7 @@ function dhcpv6Metrics(counters: Dhcpv6Counters): Metric[] {
 }
 
 function byType(counts: Float64Array): [string, number][] {
-  // Numbers of types that do not exist are one label, not 200.
+  // One label for all unknown types: a client can send any of 242.
   const sums = new Map<string, number>();
   counts.forEach((count, type) => {
     if (count === 0) return;
@@ -158,37 +151,35 @@ function tftpMetrics(tftp: TftpServer): Metric[] {
     single(
       "gauge",
       "dhcpv6macd_tftp_transfers",
-      "TFTP transfers that go on.",
+      "TFTP transfers in progress.",
       tftp.transfers,
     ),
     labelled(
       "counter",
       "dhcpv6macd_tftp_transfers_total",
-      "TFTP transfers that have ended, by how.",
+      "TFTP transfers ended, by outcome.",
       "outcome",
       Object.entries(tftp.ended),
     ),
     labelled(
       "counter",
       "dhcpv6macd_tftp_refused_total",
-      "TFTP requests that were not served, by reason.",
+      "TFTP requests refused, by reason.",
       "reason",
       Object.entries(tftp.refused),
     ),
     single(
       "counter",
       "dhcpv6macd_tftp_sent_bytes_total",
-      "Octets of files that TFTP clients have confirmed.",
+      "Bytes of files acknowledged by TFTP clients.",
       tftp.sentBytes,
       "By",
     ),
   ];
 }
 
-function httpMetrics(
-  { router, downloads, eventStream, answering, closedConnections }:
-    MetricSources,
-): Metric[] {
+function httpMetrics({ http }: MetricSources): Metric[] {
+  const { router, downloads, eventStream, connections, connectionGuard } = http;
   return [
     labelled(
       "counter",
@@ -200,7 +191,7 @@ function httpMetrics(
     labelled(
       "counter",
       "dhcpv6macd_http_refused_total",
-      "HTTP requests that were refused for too many of their kind going on.",
+      "HTTP requests refused with 503 because a quota was used up, by kind.",
       "kind",
       [
         ["download", downloads.quota.refused],
@@ -211,25 +202,25 @@ function httpMetrics(
     single(
       "gauge",
       "dhcpv6macd_http_connections_answered",
-      "HTTP connections that are being answered.",
-      answering,
+      "HTTP connections with a response in flight.",
+      connections.answering,
     ),
     single(
       "counter",
       "dhcpv6macd_http_connections_closed_total",
-      "HTTP connections that were closed because too many did nothing, about.",
-      closedConnections,
+      "HTTP connections closed by the connection guard, estimated.",
+      connectionGuard.closed,
     ),
     single(
       "gauge",
       "dhcpv6macd_http_downloads",
-      "Downloads of boot files that go on.",
+      "Downloads of boot files in progress.",
       downloads.active,
     ),
     single(
       "counter",
       "dhcpv6macd_http_sent_bytes_total",
-      "Octets of boot files handed to HTTP clients.",
+      "Bytes of boot files sent to HTTP clients.",
       downloads.sentBytes,
       "By",
     ),
@@ -237,26 +228,26 @@ function httpMetrics(
 }
 
 function machineMetrics(
-  { registry, notRemembered, eventStream }: MetricSources,
+  { registry, tracker, http: { eventStream } }: MetricSources,
 ): Metric[] {
   return [
     labelled(
       "gauge",
       "dhcpv6macd_machines",
-      "Machines that are remembered, by the stage of their boot.",
+      "Machines remembered, by boot stage.",
       "stage",
       STAGES.map((stage) => [stage, registry.stageCounts[codeOf(stage)]!]),
     ),
     single(
       "counter",
       "dhcpv6macd_machines_not_remembered_total",
-      "Solicits of new machines that were not remembered for being too many at once.",
-      notRemembered,
+      "Messages of new machines not remembered because of a rate limit.",
+      tracker.rejected,
     ),
     labelled(
       "counter",
       "dhcpv6macd_forgotten_total",
-      "Machines, and events, that had to go for later ones.",
+      "Machines and events evicted because of --max-machines and --max-events.",
       "what",
       [
         ["machine", registry.evicted],
@@ -266,26 +257,26 @@ function machineMetrics(
     labelled(
       "counter",
       "dhcpv6macd_machine_events_total",
-      "What happened to machines, by event.",
+      "Machine events, by event name.",
       "event",
       EVENTS.map((event, code) => [event, registry.eventCounts[code]!]),
     ),
     single(
       "gauge",
       "dhcpv6macd_event_readers",
-      "Readers of the event stream.",
+      "Clients connected to the event stream.",
       eventStream.readers,
     ),
     single(
       "counter",
       "dhcpv6macd_event_readers_dropped_total",
-      "Readers of the event stream that did not keep up.",
+      "Event stream clients disconnected because they were too slow.",
       eventStream.dropped,
     ),
     single(
       "counter",
       "dhcpv6macd_events_delivered_total",
-      "Events sent, once for each reader.",
+      "Events sent to event stream clients, counted for each client.",
       eventStream.delivered,
     ),
   ];
@@ -297,7 +288,7 @@ function otlpMetrics(otlp: OtlpExporter): Metric[] {
       type: "counter",
       name: "dhcpv6macd_otlp_requests_total",
       help:
-        "Requests to the OTLP collector, by what was in them and how they ended: failed ones are made again.",
+        "Requests to the OTLP collector, by signal and outcome. Failed requests are retried.",
       unit: "1",
       samples: Object.entries(otlp.requests).flatMap(([signal, outcomes]) =>
         Object.entries(outcomes).map(([outcome, value]) => ({
@@ -309,7 +300,7 @@ function otlpMetrics(otlp: OtlpExporter): Metric[] {
     labelled(
       "counter",
       "dhcpv6macd_otlp_events_total",
-      "Events that the OTLP collector has taken, that it has refused, and that were lost before it took them.",
+      "Events for the OTLP collector, by outcome.",
       "outcome",
       [
         ["delivered", otlp.deliveredEvents],
@@ -320,7 +311,7 @@ function otlpMetrics(otlp: OtlpExporter): Metric[] {
     single(
       "gauge",
       "dhcpv6macd_otlp_events_waiting",
-      "Events that the OTLP collector has not answered for yet.",
+      "Events not yet accepted by the OTLP collector.",
       otlp.waitingEvents,
     ),
   ];

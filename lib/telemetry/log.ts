@@ -1,8 +1,8 @@
 /**
- * The log: one line for each thing that an operator cares about, on stderr.
+ * The log: one line for each event that an operator cares about, on stderr.
  *
- * Lines wait in a bounded queue for one asynchronous writer, so that a reader
- * of stderr that has stalled costs lines, never packets.
+ * Lines wait in a bounded queue for one asynchronous writer: a reader of stderr
+ * that stalls costs log lines, never packets.
  *
  * @module
  */
@@ -14,34 +14,34 @@ import {
   MAX_LOGGED_CHARACTERS,
   MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
-
 import { waitAtMost } from "../overload/timeout.ts";
+import { Throttle } from "./throttle.ts";
 
-/** How much a line matters; `debug` lines are for one packet each. */
+/** Levels, the most important first; `debug` adds a line for each packet. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Text for people, JSON for collectors. */
+/** Text for people, JSON for log collectors. */
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** What a line tells besides its sentence. */
+/** What a line carries besides its message. */
 export type LogFields = Readonly<
   Record<string, string | number | boolean | null | undefined>
 >;
 
-/** Where lines go: what `Deno.stderr` is. */
+/** Where lines go, such as `Deno.stderr`. */
 export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Controls, line ends, bidirectional and invisible characters, half pairs. */
+/** Control, line-end, bidirectional and invisible characters, lone surrogates. */
 const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
- * A string that a client sent, fit to be shown: what would act instead of being
- * seen is escaped, and no more than {@linkcode MAX_LOGGED_CHARACTERS} characters
- * are left.
+ * A string from a client made safe to display: characters that a terminal or
+ * browser would interpret are escaped as `\\u{...}`, and the result is cut at
+ * {@linkcode MAX_LOGGED_CHARACTERS} characters.
  */
 export function escapeControls(text: string): string {
   let result = "";
@@ -59,28 +59,39 @@ export function escapeControls(text: string): string {
 
 const MINUTE = 60_000;
 
+/** How often a line that repeats is written. */
+export interface ThrottleOptions {
+  /** What the line is about, such as an address; none: the event itself. */
+  readonly key?: string;
+  /** Milliseconds between two lines about one key, the same for an event. */
+  readonly every: number;
+}
+
 /** Writes the log. */
 export class Log {
+  /** Lines lost because the reader of stderr had stalled. */
+  totalLost = 0;
+  /** Lines suppressed by a rate limit. */
+  totalSuppressed = 0;
+
   readonly #sink: LogSink;
   readonly #format: LogFormat;
   readonly #level: number;
-  /** Lines that were lost to a reader that had stalled. */
-  lostInAll = 0;
-  /** Lines that were not written for being too many. */
-  heldBackInAll = 0;
+  readonly #throttles = new Map<string, Throttle>();
+  readonly #states = new Map<string, string | undefined>();
   #queue: string[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
   #minute = 0;
   #linesThisMinute = 0;
-  /** How often each warning and error was written in this minute. */
+  /** How many lines of each warning and error were written this minute. */
   readonly #warnings = new Map<string, number>();
-  #heldBack = 0;
+  #suppressed = 0;
 
   /**
-   * @param format How lines look.
+   * @param format How a line is formatted.
    * @param level The least important level that is written.
-   * @param sink Where they go.
+   * @param sink Where lines go.
    */
   constructor(format: LogFormat, level: LogLevel, sink: LogSink) {
     this.#format = format;
@@ -88,50 +99,86 @@ export class Log {
     this.#sink = sink;
   }
 
-  /** Whether lines of this level are written: ask before making a costly one. */
-  writes(level: LogLevel): boolean {
+  /** Whether lines of this level are written: check before an expensive one. */
+  isEnabled(level: LogLevel): boolean {
     return LOG_LEVELS.indexOf(level) <= this.#level;
   }
 
   /**
-   * Whether a line about one of very many machines may be written now: to be
-   * asked before it is made. One that may not is counted. What somebody should
-   * look at is never held back for what is merely new, and debug is asked for by
-   * somebody who wants to see every packet.
+   * Takes one line about a machine from the budget of this minute. Returns
+   * false, and counts a suppressed line, when it is used up. Call it before the
+   * line is formatted. Only level info has a budget: warnings have a limit of
+   * their own, and who enables debug wants every packet.
    */
-  admits(level: LogLevel): boolean {
-    if (!this.writes(level)) return false;
+  tryTakeLine(level: LogLevel): boolean {
+    if (!this.isEnabled(level)) return false;
     if (level !== "info") return true;
     this.#rollMinute(Date.now());
     if (this.#linesThisMinute < MAX_LOG_LINES_PER_MINUTE) {
       this.#linesThisMinute++;
       return true;
     }
-    this.#holdBack();
+    this.#suppress();
     return false;
   }
 
-  /** What cannot go on. */
-  error(event: string, message: string, fields?: LogFields): void {
-    this.#add("error", event, message, fields);
+  /**
+   * Whether a line that repeats is due; if so, not again before `every`
+   * milliseconds have passed. Call it before a line is formatted on a path that
+   * an attacker can drive, else pass the options to the line itself.
+   */
+  isDue(event: string, { key = "", every }: ThrottleOptions): boolean {
+    let throttle = this.#throttles.get(event);
+    if (throttle === undefined) {
+      throttle = new Throttle();
+      this.#throttles.set(event, throttle);
+    }
+    return throttle.isDue(key, every, performance.now());
   }
 
-  /** What somebody should look at. */
-  warning(event: string, message: string, fields?: LogFields): void {
-    this.#add("warning", event, message, fields);
+  /**
+   * Records the state of something that is polled. Returns whether it differs
+   * from the state recorded before, which is `undefined` at first.
+   *
+   * @param key One of a fixed set of words: keys are never forgotten.
+   */
+  hasChanged(key: string, state: string | undefined): boolean {
+    if (this.#states.get(key) === state) return false;
+    this.#states.set(key, state);
+    return true;
   }
 
-  /** What has changed. */
+  /** Logs a failure that costs a service. */
+  error(
+    event: string,
+    message: string,
+    fields?: LogFields,
+    throttle?: ThrottleOptions,
+  ): void {
+    this.#add("error", event, message, fields, throttle);
+  }
+
+  /** Logs what an operator should look at. */
+  warning(
+    event: string,
+    message: string,
+    fields?: LogFields,
+    throttle?: ThrottleOptions,
+  ): void {
+    this.#add("warning", event, message, fields, throttle);
+  }
+
+  /** Logs a change of state. */
   info(event: string, message: string, fields?: LogFields): void {
     this.#add("info", event, message, fields);
   }
 
-  /** What a packet did. */
+  /** Logs what happened to one packet. */
   debug(event: string, message: string, fields?: LogFields): void {
     this.#add("debug", event, message, fields);
   }
 
-  /** Waits until what has been logged is written, but not longer than `milliseconds`. */
+  /** Waits until all lines are written, at most `milliseconds`. */
   async flush(milliseconds: number): Promise<void> {
     await waitAtMost(milliseconds, this.#writing);
   }
@@ -141,45 +188,47 @@ export class Log {
     event: string,
     message: string,
     fields: LogFields = {},
+    throttle?: ThrottleOptions,
   ): void {
-    if (!this.writes(level)) return;
+    if (!this.isEnabled(level)) return;
+    if (throttle !== undefined && !this.isDue(event, throttle)) return;
     const now = Date.now();
     this.#rollMinute(now);
     const isImportant = level === "warning" || level === "error";
     if (isImportant) {
       const count = this.#warnings.get(event) ?? 0;
-      if (count >= MAX_WARNINGS_PER_MINUTE) return this.#holdBack();
+      if (count >= MAX_WARNINGS_PER_MINUTE) return this.#suppress();
       this.#warnings.set(event, count + 1);
     }
     const room = MAX_LOG_QUEUE + (isImportant ? MAX_LOG_RESERVE : 0);
     if (this.#queue.length >= room) {
       this.#lost++;
-      this.lostInAll++;
-      // The last try may have failed.
+      this.totalLost++;
+      // The last write may have failed.
       this.#writing ??= this.#write();
     } else this.#enqueue(now, level, event, message, fields);
   }
 
-  #holdBack(): void {
-    this.#heldBack++;
-    this.heldBackInAll++;
+  #suppress(): void {
+    this.#suppressed++;
+    this.totalSuppressed++;
   }
 
-  /** Begins another minute's budget, and says what was held back in the last. */
+  /** Starts the budget of another minute, and logs what the last suppressed. */
   #rollMinute(now: number): void {
     const minute = Math.floor(now / MINUTE);
     if (minute === this.#minute) return;
     this.#minute = minute;
     this.#linesThisMinute = 0;
     this.#warnings.clear();
-    const lines = this.#heldBack;
+    const lines = this.#suppressed;
     if (lines === 0) return;
-    this.#heldBack = 0;
+    this.#suppressed = 0;
     this.#enqueue(
       now,
       "warning",
       "log_lines_held_back",
-      `${lines} lines were not written: there were more than ${MAX_LOG_LINES_PER_MINUTE} in a minute, or more than ${MAX_WARNINGS_PER_MINUTE} of one warning`,
+      `suppressed ${lines} log lines: limits are ${MAX_LOG_LINES_PER_MINUTE} lines and ${MAX_WARNINGS_PER_MINUTE} of one warning per minute`,
       { lines },
     );
   }
@@ -217,13 +266,13 @@ export class Log {
             Date.now(),
             "warning",
             "log_lines_lost",
-            `${lost} lines were lost: whatever reads this log had stalled`,
+            `lost ${lost} log lines: the reader of stderr had stalled`,
             { lines: lost },
           );
         }
       }
     } catch {
-      // Nobody reads the log any more: there is no place left to say so.
+      // stderr is closed: there is nowhere left to report that.
     } finally {
       this.#writing = undefined;
     }

@@ -1,10 +1,10 @@
 /**
- * What the daemon counts and measures, in the form that all who read it share.
+ * Metrics in the form that Prometheus text and OTLP are made from.
  *
  * @module
  */
 
-/** Names and values that tell one sample of a metric from the others. */
+/** Labels of a sample: values by name. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** One value of a counter or a gauge. */
@@ -13,34 +13,34 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A counter only ever rises; a gauge is what is so now. */
+/** A counter never decreases; a gauge is a current value. */
 export interface NumberMetric {
   readonly type: "counter" | "gauge";
   readonly samples: readonly Sample[];
 }
 
-/** How often something took how long. */
+/** A distribution of durations. */
 export interface HistogramMetric {
   readonly type: "histogram";
   readonly histogram: Histogram;
 }
 
-/** A metric, named by Prometheus' conventions. */
+/** A metric, named by the conventions of Prometheus. */
 export type Metric = (NumberMetric | HistogramMetric) & {
   readonly name: string;
   readonly help: string;
-  /** As UCUM writes it: `s`, `By`, or `1`. */
+  /** A UCUM unit: `s`, `By` or `1`. */
   readonly unit: string;
 };
 
-/** Counts durations in classes. */
+/** Counts durations in buckets. */
 export class Histogram {
-  /** How many were in each class; the last is above all bounds. */
+  /** The count of each bucket; the last one is above all bounds. */
   readonly counts: Float64Array;
-  /** The sum of all, in seconds. */
+  /** The sum of all durations in seconds. */
   sum = 0;
 
-  /** @param bounds The longest duration of each class, in seconds, rising. */
+  /** @param bounds The upper bounds of the buckets in seconds, ascending. */
   constructor(readonly bounds: readonly number[]) {
     this.counts = new Float64Array(bounds.length + 1);
   }
@@ -54,13 +54,13 @@ export class Histogram {
     this.sum += seconds;
   }
 
-  /** How many there were. */
+  /** The number of durations. */
   get count(): number {
     return this.counts.reduce((total, count) => total + count, 0);
   }
 }
 
-/** A metric that has one value. */
+/** A metric with one sample and no label. */
 export function single(
   type: "counter" | "gauge",
   name: string,
@@ -71,7 +71,7 @@ export function single(
   return { type, name, help, unit, samples: [{ labels: {}, value }] };
 }
 
-/** A metric that has a value for each word of a label. */
+/** A metric with one label and a sample for each of its values. */
 export function labelled(
   type: "counter" | "gauge",
   name: string,

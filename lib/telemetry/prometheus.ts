@@ -1,15 +1,15 @@
 /**
- * Metrics as Prometheus reads them (text format 0.0.4).
+ * The Prometheus text format 0.0.4.
  *
  * @module
  */
 
 import type { Labels, Metric } from "./metrics.ts";
 
-/** The media type of the text. */
+/** The media type. */
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Writes metrics, a line each for help, type and every value. */
+/** Metrics as text: HELP, TYPE and a line for each sample. */
 export function prometheusText(metrics: Iterable<Metric>): string {
   let text = "";
   for (const metric of metrics) {

@@ -1,87 +1,84 @@
 /**
- * What the log says of a collector: nothing while all is well.
+ * Log lines about an OTLP collector: none while it accepts everything.
  *
  * @module
  */
 
 import { escapeControls, type Log } from "../log.ts";
 
-/** What is told to a collector. */
+/** The OTLP signals that are exported. */
 export type Signal = "metrics" | "logs";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** What an operator calls each. */
+/** The signals in the words of the log. */
 const WORDS: Record<Signal, string> = { metrics: "metrics", logs: "events" };
 
-/** Says once what would be said with every request. */
+/** Logs outcomes that repeat with every request, once each. */
 export class CollectorLog {
   readonly #log: Log;
   readonly #endpoint: string;
   readonly #failing = new Set<Signal>();
-  /** When each kind of refusal was told, in milliseconds. */
-  readonly #toldAt = new Map<string, number>();
-  /** Events that were lost and not told of. */
+  /** Lost events that are not in the log yet. */
   #lost = 0;
-  #lossToldAt = -Infinity;
 
   constructor(log: Log, endpoint: URL) {
     this.#log = log;
-    // A name and a password in it are nobody else's business.
+    // Without user name and password, which must not be in a log.
     this.#endpoint = `${endpoint.protocol}//${endpoint.host}${
       endpoint.pathname.replace(/\/$/, "")
     }`;
   }
 
-  /** It could not be reached, or asks to be left alone. */
+  /** A request failed and is retried. */
   failed(signal: Signal, reason: string): void {
-    const isNews = this.#failing.size === 0;
+    const wasFailing = this.#failing.size > 0;
     this.#failing.add(signal);
-    if (!isNews) return;
+    if (wasFailing) return;
     this.#log.warning(
       "collector_away",
-      `the collector at ${this.#endpoint} does not take ${WORDS[signal]}: ${
+      `cannot push ${WORDS[signal]} to the collector at ${this.#endpoint}: ${
         escapeControls(reason)
-      }; trying again, events wait while max-events lasts`,
+      }; retrying, up to --max-events events are kept`,
       { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
     );
   }
 
-  /** It answers, whatever it says. */
+  /** A request got a response, whatever its status. */
   answered(signal: Signal): void {
     if (!this.#failing.delete(signal) || this.#failing.size > 0) return;
     this.#log.info(
       "collector_back",
-      `the collector at ${this.#endpoint} answers again`,
+      `the collector at ${this.#endpoint} is reachable again`,
       { endpoint: this.#endpoint },
     );
   }
 
-  /** It will never take a request: that is dropped. */
+  /** A request was refused for good and is dropped. */
   refused(signal: Signal, reason: string): void {
-    // Its words may differ each time; the status before them does not.
-    if (!this.#isNews(`${signal} ${reason.split(",")[0]}`)) return;
+    // By the status alone: the text behind it may differ each time.
+    const key = `${signal} ${reason.split(",")[0]}`;
     this.#log.error(
       "collector_refuses",
       `the collector at ${this.#endpoint} refuses ${WORDS[signal]}: ${
         escapeControls(reason)
-      }; what it refuses is dropped`,
+      }; dropped`,
       { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
+      { key, every: HOUR },
     );
   }
 
-  /** It has taken a request, but has something to say. */
+  /** A request was accepted with a warning, or in part. */
   warned(signal: Signal, rejected: number, message: string): void {
     const kind = rejected > 0 ? "rejects" : "warns";
-    if (!this.#isNews(`${signal} ${kind}`)) return;
     this.#log.warning(
       `collector_${kind}`,
       rejected > 0
-        ? `the collector at ${this.#endpoint} drops some of the ${
+        ? `the collector at ${this.#endpoint} rejected ${rejected} of the last ${
           WORDS[signal]
-        }, ${rejected} of the last request: ${escapeControls(message)}`
-        : `the collector at ${this.#endpoint} says of ${WORDS[signal]}: ${
+        }: ${escapeControls(message)}`
+        : `the collector at ${this.#endpoint} warns about ${WORDS[signal]}: ${
           escapeControls(message)
         }`,
       {
@@ -90,40 +87,31 @@ export class CollectorLog {
         rejected,
         reason: escapeControls(message),
       },
+      { key: signal, every: HOUR },
     );
   }
 
-  /** Events were forgotten before the collector could take them. */
+  /** Events were evicted before the collector accepted them. */
   lost(count: number): void {
     this.#lost += count;
-    const now = performance.now();
-    if (now - this.#lossToldAt < MINUTE) return;
-    this.#lossToldAt = now;
-    this.#sayLost("more came than max-events while it took none");
+    if (!this.#log.isDue("events_lost", { every: MINUTE })) return;
+    this.#logLost("more than --max-events while it was unreachable");
   }
 
-  /** The daemon ends; so many events did not get through. */
+  /** The daemon stops with this many events not accepted. */
   ended(unsent: number): void {
     this.#lost += unsent;
-    this.#sayLost("it took none before the end");
+    this.#logLost("it was unreachable until the daemon stopped");
   }
 
-  #sayLost(why: string): void {
+  #logLost(why: string): void {
     const lost = this.#lost;
     this.#lost = 0;
     if (lost === 0) return;
     this.#log.warning(
       "events_lost",
-      `${lost} events have not reached the collector at ${this.#endpoint}: ${why}`,
+      `lost ${lost} events for the collector at ${this.#endpoint}: ${why}`,
       { endpoint: this.#endpoint, events: lost },
     );
-  }
-
-  /** Whether nothing of this kind was told within the hour. */
-  #isNews(kind: string): boolean {
-    const now = performance.now();
-    if (now - (this.#toldAt.get(kind) ?? -Infinity) < HOUR) return false;
-    this.#toldAt.set(kind, now);
-    return true;
   }
 }

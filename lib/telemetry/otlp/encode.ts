@@ -12,7 +12,7 @@ import type { Metric, Sample } from "../metrics.ts";
 import { formatMac } from "../../net/mac.ts";
 import { VERSION } from "../version.ts";
 
-/** What is said of a thing; integers are text, as they have 64 bits. */
+/** The value of an attribute; 64-bit integers are strings in OTLP/JSON. */
 export type AnyValue =
   | { readonly stringValue: string }
   | { readonly intValue: string }
@@ -24,7 +24,7 @@ export interface KeyValue {
   readonly value: AnyValue;
 }
 
-/** Who tells: one run of a daemon. */
+/** The resource: one run of a daemon. */
 export interface Resource {
   readonly attributes: readonly KeyValue[];
 }
@@ -38,17 +38,17 @@ export type NumberDataPoint =
   }
   & ({ readonly asInt: string } | { readonly asDouble: Double });
 
-/** Numbers that JSON has no digits for are words. */
+/** NaN and infinities are strings in OTLP/JSON. */
 export type Double = number | string;
 
-/** How often something took how long. */
+/** A histogram data point. */
 export interface HistogramDataPoint {
   readonly attributes: readonly KeyValue[];
   readonly startTimeUnixNano: string;
   readonly timeUnixNano: string;
   readonly count: string;
   readonly sum: Double;
-  /** One more than there are bounds. */
+  /** One more count than there are bounds. */
   readonly bucketCounts: readonly string[];
   readonly explicitBounds: readonly number[];
 }
@@ -77,7 +77,7 @@ export type OtlpMetric =
     }
   );
 
-/** An event. */
+/** A log record: one event. */
 export interface LogRecord {
   readonly timeUnixNano: string;
   readonly observedTimeUnixNano: string;
@@ -88,26 +88,26 @@ export interface LogRecord {
   readonly attributes: readonly KeyValue[];
 }
 
-/** Who a resource is. */
+/** What identifies a resource. */
 export interface ResourceIdentity {
-  /** What no other run of a daemon has. */
+  /** Unique to one run of a daemon. */
   readonly run: string;
   readonly interfaceName: string;
-  /** The base address of the interface's own link. */
+  /** The base address of the interface's own subnet. */
   readonly baseAddress: string;
 }
 
-/** What an event is told with, besides itself. */
+/** What a log record holds besides the event. */
 export interface EventContext {
-  /** What no other event has, however often this one is sent. */
+  /** Unique to the event, the same if it is sent again. */
   readonly id: string;
   /** The machine's address. */
   readonly address: string;
-  /** What people call the machine, if they have named it. */
+  /** Its name from --names. */
   readonly name: string | undefined;
 }
 
-/** AGGREGATION_TEMPORALITY_CUMULATIVE: all since the daemon began. */
+/** AGGREGATION_TEMPORALITY_CUMULATIVE: totals since the daemon started. */
 const CUMULATIVE = 2;
 
 /** SeverityNumber and its text, by the level of the log line. */
@@ -119,7 +119,7 @@ const SEVERITIES = {
 
 const SCOPE = { name: "dhcpv6macd", version: VERSION };
 
-/** The resource that one run of a daemon is. */
+/** The resource of one run of a daemon. */
 export function resourceOf(
   { run, interfaceName, baseAddress }: ResourceIdentity,
 ): Resource {
@@ -151,7 +151,7 @@ export function logRecord(
         (detail === null ? "" : ` ${transferText(detail)}`),
     },
     attributes: attributesOf({
-      // Collectors older than the field eventName know only this.
+      // For collectors older than the field eventName.
       "event.name": event,
       "log.record.uid": id,
       "mac": who,
@@ -181,13 +181,13 @@ export function otlpMetric(
   since: Timestamp,
   now: Timestamp,
 ): OtlpMetric | undefined {
-  // A clock that was set back must not make a span of time end before it began.
+  // The wall clock may have been set back: an interval must not be negative.
   const startTimeUnixNano = nanoseconds(Math.min(since, now));
   const timeUnixNano = nanoseconds(now);
   const about = {
     name: metric.name,
     description: metric.help,
-    // Collectors take a gauge of unit 1 for a ratio, and rename it.
+    // Prometheus exporters append "_ratio" to a gauge of unit 1.
     unit: metric.unit === "1" ? "" : metric.unit,
   };
   if (metric.type === "histogram") {
@@ -228,7 +228,7 @@ export function otlpMetric(
   };
 }
 
-/** An ExportLogsServiceRequest, in pieces of text. */
+/** An ExportLogsServiceRequest as JSON, in pieces. */
 export function logsRequest(
   resource: Resource,
   records: Iterable<LogRecord>,
@@ -236,7 +236,7 @@ export function logsRequest(
   return request("Logs", "logRecords", resource, records);
 }
 
-/** An ExportMetricsServiceRequest, in pieces of text. */
+/** An ExportMetricsServiceRequest as JSON, in pieces. */
 export function metricsRequest(
   resource: Resource,
   metrics: Iterable<OtlpMetric>,
@@ -277,7 +277,7 @@ function anyValue(value: string | number | boolean): AnyValue {
   return { intValue: String(value) };
 }
 
-/** How the values of a metric are written: all alike, whatever they are now. */
+/** The field for the values of a metric: the same at every export. */
 function numberOf(
   unit: string,
   samples: readonly Sample[],

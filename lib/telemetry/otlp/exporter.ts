@@ -1,8 +1,8 @@
 /**
  * Pushes metrics and events to an OTLP collector.
  *
- * Events are read from the registry's log when there is time for it: a
- * collector that is away costs nothing but what the log forgets meanwhile.
+ * Events are read from the event history when a request is written: while the
+ * collector is unreachable, no event is held anywhere else.
  *
  * @module
  */
@@ -31,68 +31,68 @@ import {
 import { type Outcome, post } from "./post.ts";
 import { Backoff, Pause } from "./waiting.ts";
 
-/** What is pushed, and where to. */
+/** What is pushed, and where. */
 export interface ExporterOptions {
-  /** Where the collector is; `v1/metrics` and `v1/logs` come behind it. */
+  /** The base URL; `v1/metrics` and `v1/logs` are appended. */
   readonly endpoint: URL;
-  /** What the ids of this run's events begin with. */
+  /** The prefix of event ids of this run. */
   readonly run: string;
   readonly interfaceName: string;
-  /** The base address of the interface's own link. */
+  /** The base address of the interface's own subnet. */
   readonly baseAddress: string;
   readonly events: EventHistory;
   readonly writer: Pick<MachineWriter, "address">;
   readonly names: Pick<Names, "of">;
   readonly metrics: () => Iterable<Metric>;
-  /** In which requests are written. */
+  /** Requests are written in its slices. */
   readonly scheduler: CooperativeScheduler;
   readonly log: Log;
 }
 
-/** All in milliseconds. */
+/** Times, all in milliseconds. */
 export interface ExporterTimingOptions {
   /** Between two pushes of metrics. */
   readonly metricsInterval: number;
-  /** For which events are gathered, unless a batch is full before. */
-  readonly gathering: number;
-  /** That a request may take. */
-  readonly patience: number;
-  /** Between the first failure and the next try; longer after each. */
-  readonly firstPause: number;
-  readonly longestPause: number;
-  /** That the end of the daemon may be held up. */
-  readonly lastFlush: number;
+  /** How long events are batched, unless a batch is full before. */
+  readonly batchDelay: number;
+  /** For a whole request. */
+  readonly requestTimeout: number;
+  /** Between the first failure and the retry; doubled after each. */
+  readonly minBackoff: number;
+  readonly maxBackoff: number;
+  /** For what is left when the daemon stops. */
+  readonly stopTimeout: number;
 }
 
-/** What is so unless a test is in a hurry. */
+/** The defaults; tests use shorter ones. */
 export const TIMING: ExporterTimingOptions = {
   metricsInterval: 10_000,
-  gathering: 1000,
-  patience: 10_000,
-  firstPause: 1000,
-  longestPause: 30_000,
-  lastFlush: 1000,
+  batchDelay: 1000,
+  requestTimeout: 10_000,
+  minBackoff: 1000,
+  maxBackoff: 30_000,
+  stopTimeout: 1000,
 };
 
-/** How many requests came to which end. */
+/** How many requests had which outcome. */
 type Requests = Record<Outcome["kind"], number>;
 
-/** Events that are on their way. */
+/** Events in one request. */
 interface Batch {
   readonly body: string;
   readonly count: number;
 }
 
-/** Tells a collector how the daemon is and what happens. */
+/** Pushes metrics at an interval and events as they happen. */
 export class OtlpExporter {
-  /** Requests so far. One that failed is made again, one refused is not. */
+  /** Requests by signal and outcome. A failed one is retried, a refused one not. */
   readonly requests: Readonly<Record<Signal, Requests>> = {
     metrics: { delivered: 0, failed: 0, refused: 0 },
     logs: { delivered: 0, failed: 0, refused: 0 },
   };
-  /** Events that the collector has taken. */
+  /** Events that the collector has accepted. */
   deliveredEvents = 0;
-  /** Events that the collector does not want. */
+  /** Events that the collector has refused for good. */
   refusedEvents = 0;
 
   readonly #options: ExporterOptions;
@@ -100,25 +100,25 @@ export class OtlpExporter {
   readonly #resource: Resource;
   readonly #collectorLog: CollectorLog;
   readonly #backoffs: Readonly<Record<Signal, Backoff>>;
-  /** Until something happens. */
+  /** Ended by the next event. */
   readonly #idle = new Pause();
-  /** Until enough has happened. */
-  readonly #gathering = new Pause();
-  /** Until the next metrics are due, or events may be tried again. */
+  /** Ended by a full batch. */
+  readonly #batching = new Pause();
+  /** Until the next metrics are due, or the retry of events. */
   readonly #pauses: Readonly<Record<Signal, Pause>> = {
     metrics: new Pause(),
     logs: new Pause(),
   };
-  /** The requests that are being made. */
+  /** The requests in flight. */
   readonly #open = new Set<AbortController>();
-  /** When the metrics began to count. */
-  readonly #began = Date.now() * 1000;
-  /** The number of the last event that was read from the log, or was lost. */
+  /** When the counters started, in microseconds since the Unix epoch. */
+  readonly #startedAt = Date.now() * 1000;
+  /** The number of the last event read from the history, or lost. */
   #read: number;
-  /** Events that were read, and for which there is no answer yet. */
+  /** Events in the request that has no response yet. */
   #unanswered = 0;
   #lostEvents = 0;
-  /** When all must be over, by the monotonic clock, once the end has begun. */
+  /** When `stop` gives up, in milliseconds of the monotonic clock. */
   #deadline = Infinity;
   #running: Promise<unknown> | undefined;
 
@@ -130,45 +130,45 @@ export class OtlpExporter {
     this.#timing = timing;
     this.#resource = resourceOf(options);
     this.#collectorLog = new CollectorLog(options.log, options.endpoint);
-    const { firstPause, longestPause } = timing;
+    const { minBackoff, maxBackoff } = timing;
     this.#backoffs = {
-      metrics: new Backoff(firstPause, longestPause),
-      logs: new Backoff(firstPause, longestPause),
+      metrics: new Backoff(minBackoff, maxBackoff),
+      logs: new Backoff(minBackoff, maxBackoff),
     };
     this.#read = options.events.next - 1;
   }
 
-  /** Events that the collector has not answered for yet. */
+  /** Events that the collector has not accepted or refused yet. */
   get waitingEvents(): number {
     const { first, next } = this.#options.events;
     return next - 1 - Math.max(this.#read, first - 1) + this.#unanswered;
   }
 
-  /** Events that the log has forgotten before they were read. */
+  /** Events evicted from the history before they were read. */
   get lostEvents(): number {
-    return this.#lostEvents + this.#forgotten;
+    return this.#lostEvents + this.#evicted;
   }
 
-  /** Begins to push. */
+  /** Starts to push. */
   start(): void {
     this.#running ??= Promise.all([this.#pushMetrics(), this.#pushEvents()]);
   }
 
-  /** Something was added to the log of events. */
+  /** Call it when an event was added to the history. */
   notify(): void {
     this.#idle.end();
-    if (this.#unread >= MAX_OTLP_BATCH) this.#gathering.end();
+    if (this.#unread >= MAX_OTLP_BATCH) this.#batching.end();
   }
 
-  /** Tries once more to push what is left, for a moment. */
+  /** Pushes what is left, at most for `stopTimeout`. */
   async stop(): Promise<void> {
-    const { lastFlush } = this.#timing;
-    this.#deadline = performance.now() + lastFlush;
-    for (const pause of [this.#idle, this.#gathering]) pause.end();
+    const { stopTimeout } = this.#timing;
+    this.#deadline = performance.now() + stopTimeout;
+    for (const pause of [this.#idle, this.#batching]) pause.end();
     for (const pause of Object.values(this.#pauses)) pause.end();
     const timer = setTimeout(() => {
       for (const controller of this.#open) controller.abort();
-    }, lastFlush);
+    }, stopTimeout);
     await this.#running;
     clearTimeout(timer);
     this.#collectorLog.ended(this.waitingEvents);
@@ -182,27 +182,27 @@ export class OtlpExporter {
     return this.#options.events.next - 1 - this.#read;
   }
 
-  /** How many of those not read yet the log has forgotten. */
-  get #forgotten(): number {
+  /** Unread events that the history has evicted. */
+  get #evicted(): number {
     return Math.max(0, this.#options.events.first - 1 - this.#read);
   }
 
   async #pushMetrics(): Promise<void> {
     for (let isLast = false; !isLast;) {
       isLast = this.#isStopping;
-      const begun = performance.now();
+      const start = performance.now();
       const body = await this.#write(
         metricsRequest(this.#resource, this.#metrics()),
       );
       const outcome = await this.#post("metrics", body);
       if (this.#isStopping) continue;
-      // What failed is not sent again: the next values say all that it did.
+      // A failed request is not repeated: the next one has newer values.
       await this.#pauses.metrics.wait(
         outcome.kind === "failed"
           ? this.#backoffs.metrics.next(outcome.retryAfter)
           : Math.max(
             0,
-            this.#timing.metricsInterval - (performance.now() - begun),
+            this.#timing.metricsInterval - (performance.now() - start),
           ),
       );
     }
@@ -211,7 +211,7 @@ export class OtlpExporter {
   *#metrics(): Generator<OtlpMetric> {
     const now = Date.now() * 1000;
     for (const metric of this.#options.metrics()) {
-      const written = otlpMetric(metric, this.#began, now);
+      const written = otlpMetric(metric, this.#startedAt, now);
       if (written !== undefined) yield written;
     }
   }
@@ -220,18 +220,18 @@ export class OtlpExporter {
     while (true) {
       if (this.#unread === 0 && !this.#isStopping) await this.#idle.wait();
       if (this.#unread < MAX_OTLP_BATCH && !this.#isStopping) {
-        await this.#gathering.wait(this.#timing.gathering);
+        await this.#batching.wait(this.#timing.batchDelay);
       }
       if (this.#unread === 0) {
         if (this.#isStopping) return;
         continue;
       }
-      const isDone = await this.#deliver(await this.#nextBatch());
-      if (!isDone) return;
+      const isDelivered = await this.#deliver(await this.#nextBatch());
+      if (!isDelivered) return;
     }
   }
 
-  /** Reads and writes the events that come next. */
+  /** Reads the next events and writes their request. */
   async #nextBatch(): Promise<Batch> {
     const body = await this.#write(
       logsRequest(this.#resource, this.#records()),
@@ -242,12 +242,12 @@ export class OtlpExporter {
   *#records(): Generator<LogRecord> {
     const { events, writer, names, run } = this.#options;
     while (this.#unanswered < MAX_OTLP_BATCH) {
-      // Some may be forgotten between any two slices of this.
-      const forgotten = this.#forgotten;
-      if (forgotten > 0) {
-        this.#read += forgotten;
-        this.#lostEvents += forgotten;
-        this.#collectorLog.lost(forgotten);
+      // The history may evict events between two slices.
+      const evicted = this.#evicted;
+      if (evicted > 0) {
+        this.#read += evicted;
+        this.#lostEvents += evicted;
+        this.#collectorLog.lost(evicted);
       }
       if (this.#unread === 0) return;
       const number = ++this.#read;
@@ -262,8 +262,8 @@ export class OtlpExporter {
   }
 
   /**
-   * Sends events until they are taken or refused; whether that was before the
-   * end of the daemon.
+   * Sends a batch until it is accepted or refused. Returns false if the daemon
+   * stops before.
    */
   async #deliver({ body, count }: Batch): Promise<boolean> {
     while (true) {
@@ -284,7 +284,7 @@ export class OtlpExporter {
     }
   }
 
-  /** A request as text, written while nothing else wants to be done. */
+  /** The text of a request, written in slices. */
   async #write(pieces: Iterator<string>): Promise<string> {
     let body = "";
     while (true) {
@@ -300,7 +300,7 @@ export class OtlpExporter {
     const controller = new AbortController();
     const timer = setTimeout(
       () => controller.abort(),
-      Math.min(this.#timing.patience, this.#deadline - performance.now()),
+      Math.min(this.#timing.requestTimeout, this.#deadline - performance.now()),
     );
     this.#open.add(controller);
     const outcome = await post(
@@ -311,11 +311,11 @@ export class OtlpExporter {
     clearTimeout(timer);
     this.#open.delete(controller);
     this.requests[signal][outcome.kind]++;
-    this.#tell(signal, outcome);
+    this.#report(signal, outcome);
     return outcome;
   }
 
-  #tell(signal: Signal, outcome: Outcome): void {
+  #report(signal: Signal, outcome: Outcome): void {
     if (outcome.kind === "failed") {
       return this.#collectorLog.failed(signal, outcome.reason);
     }

@@ -1,7 +1,7 @@
 /** What the responders that are fuzzed answer with. */
 
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { configOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/config.ts";
 import type {
   BootOptions,
   ResponderOptions,

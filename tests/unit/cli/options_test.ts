@@ -6,7 +6,7 @@ import {
   OPTIONS,
   parseCommandLine,
 } from "../../../lib/cli/options.ts";
-import { configOf, logOptionsOf } from "../../../lib/cli/settings.ts";
+import { configOf, logOptionsOf } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
 import type { DaemonConfig } from "../../../lib/daemon/config.ts";
 import { formatIpv6 } from "../../../lib/net/ipv6.ts";

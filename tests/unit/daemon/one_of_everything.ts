@@ -9,7 +9,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { configOf } from "../../../lib/cli/settings.ts";
+import { configOf } from "../../../lib/cli/config.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
 import {
   type DropReason,

@@ -56,14 +56,14 @@ Deno.test("log", async (t) => {
   await t.step("writes JSON for collectors", async () => {
     using time = new FakeTime("2026-01-02T03:04:05.678Z");
     const reader = new Reader();
-    new Log("json", "debug", reader).debug("packet", "one", { octets: 5 });
+    new Log("json", "debug", reader).debug("packet", "one", { bytes: 5 });
     await time.runMicrotasks();
     assertEquals(JSON.parse(reader.text), {
       time: "2026-01-02T03:04:05.678Z",
       level: "debug",
       event: "packet",
       message: "one",
-      octets: 5,
+      bytes: 5,
     });
   });
 
@@ -110,7 +110,7 @@ Deno.test("log", async (t) => {
       const reader = new Reader();
       const log = new Log("text", "info", reader);
       for (let line = 0; line < MAX_LOG_LINES_PER_MINUTE + 5; line++) {
-        if (log.admits("info")) log.info("x", "x");
+        if (log.tryTakeLine("info")) log.info("x", "x");
         if (line % 1000 === 0) await time.runMicrotasks();
       }
       log.info("stopped", "not about a machine");
@@ -135,7 +135,7 @@ Deno.test("log", async (t) => {
     log.error("cannot_serve", "x");
     await log.flush(100);
     assertEquals(reader.lines.length, MAX_WARNINGS_PER_MINUTE + 2);
-    assertEquals(log.heldBackInAll, 5);
+    assertEquals(log.totalSuppressed, 5);
   });
 
   await t.step("goes on when nobody reads it any more", async () => {

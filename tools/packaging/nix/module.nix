@@ -46,6 +46,7 @@ let
     names = "names";
     maxMachines = "max-machines";
     maxEvents = "max-events";
+    maxOpenFiles = "max-open-files";
     otlpEndpoint = "otlp-endpoint";
     logFormat = "log-format";
     logLevel = "log-level";
@@ -321,6 +322,11 @@ in
     maxEvents =
       optional types.ints.positive "Without it, 200000."
         "Events remembered over all machines; the oldest are forgotten first.";
+    maxOpenFiles = lib.mkOption {
+      type = types.ints.between 24 16777216;
+      default = 65536;
+      description = "File descriptors that the daemon may use; systemd's limit for the service as well.";
+    };
     otlpEndpoint =
       optional types.str "Without it, nothing is sent."
         "Collector that metrics and events are sent to, by OTLP over HTTP.";
@@ -436,7 +442,7 @@ in
         RestartPreventExitStatus = lib.mkIf isUsageErrorFinal 2;
         # Transfers get 5 seconds to end.
         TimeoutStopSec = 15;
-        LimitNOFILE = 65536;
+        LimitNOFILE = cfg.maxOpenFiles;
 
         LoadCredential = lib.mkIf hasTls (
           lib.mapAttrsToList (name: file: "${name}:${lib.replaceStrings [ "%" ] [ "%%" ] "${file}"}") credentials

@@ -21,11 +21,11 @@ const RUN = "0123456789abcdef";
 /** As in life, but a hundred times as fast. */
 const TIMING: ExporterTimingOptions = {
   metricsInterval: 100,
-  gathering: 20,
-  patience: 400,
-  firstPause: 20,
-  longestPause: 100,
-  lastFlush: 600,
+  batchDelay: 20,
+  requestTimeout: 400,
+  minBackoff: 20,
+  maxBackoff: 100,
+  stopTimeout: 600,
 };
 
 interface Options {
@@ -170,7 +170,7 @@ Deno.test("events", async (t) => {
   });
 
   await t.step("are gathered for a while", async () => {
-    await using setup = new Setup({ timing: { gathering: 300 } });
+    await using setup = new Setup({ timing: { batchDelay: 300 } });
     await pause(50);
     setup.happen(1);
     await pause(50);
@@ -180,7 +180,7 @@ Deno.test("events", async (t) => {
   });
 
   await t.step("are not held back when a batch is full", async () => {
-    await using setup = new Setup({ timing: { gathering: 60_000 } });
+    await using setup = new Setup({ timing: { batchDelay: 60_000 } });
     await pause(50);
     setup.happen(1);
     await pause(50);
@@ -363,7 +363,7 @@ Deno.test("a collector that has too much to do", async (t) => {
 
   await t.step("gets it later and later when it has not", async () => {
     await using setup = new Setup({
-      timing: { firstPause: 100, longestPause: 10_000 },
+      timing: { minBackoff: 100, maxBackoff: 10_000 },
     });
     const busy = () => new Response("", { status: 503 });
     setup.collector.answer = firstAnswers(busy, busy, busy);
@@ -445,7 +445,7 @@ Deno.test("a collector that refuses", async (t) => {
 Deno.test("the end", async (t) => {
   await t.step("comes after a last push of everything", async () => {
     await using setup = new Setup({
-      timing: { gathering: 60_000, metricsInterval: 60_000 },
+      timing: { batchDelay: 60_000, metricsInterval: 60_000 },
     });
     await eventually(
       "metrics",
@@ -474,7 +474,7 @@ Deno.test("the end", async (t) => {
   });
 
   for (
-    const [what, patience] of [
+    const [what, requestTimeout] of [
       ["hangs from before", 60_000],
       ["hangs then", 60_000],
       ["is away", 400],
@@ -482,7 +482,7 @@ Deno.test("the end", async (t) => {
   ) {
     await t.step(`comes in time when the collector ${what}`, async () => {
       await using setup = new Setup({
-        timing: { patience, longestPause: 60_000, firstPause: 60_000 },
+        timing: { requestTimeout, maxBackoff: 60_000, minBackoff: 60_000 },
       });
       const { promise, resolve } = Promise.withResolvers<void>();
       const busy = () => new Response("", { status: 503 });
@@ -500,7 +500,7 @@ Deno.test("the end", async (t) => {
       setup.happen(2);
       const begun = performance.now();
       await setup.stop();
-      assertLess(performance.now() - begun, TIMING.lastFlush + 500);
+      assertLess(performance.now() - begun, TIMING.stopTimeout + 500);
       const lines = await setup.logged("events_lost");
       assertEquals(lines.map(({ events }) => events), [3]);
       resolve();

@@ -1,6 +1,6 @@
 /**
- * From what was given on the command line to what the parts need, with the
- * checks that concern several options at once.
+ * From the options of the command line to the configuration of a daemon, with
+ * the checks that concern several options at once.
  *
  * @module
  */
@@ -43,11 +43,11 @@ import type {
 } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Seconds that an address is valid at least unless something else is said. */
-const LEAST_VALID_LIFETIME = 1200;
+/** The default valid lifetime in seconds, unless the preferred one is longer. */
+const DEFAULT_VALID_LIFETIME = 1200;
 
 /**
- * Settings from options.
+ * The configuration that options describe.
  *
  * @throws {UsageError} if an option is missing or two contradict.
  */
@@ -55,7 +55,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
   const bases = given["base-address"];
   if (bases.length === 0) {
     throw new UsageError(
-      "--base-address is required: the address that every machine's address begins with, such as 2001:db8:123:4567::",
+      "--base-address is required: an IPv6 address whose first 80 bits are the prefix of all clients, such as 2001:db8:123:4567::",
     );
   }
   const notices: string[] = [];
@@ -65,21 +65,21 @@ export function configOf(given: GivenOptions): DaemonConfig {
     );
     if (twin !== undefined) {
       throw new UsageError(
-        `--base-address: ${twin.text} and ${text} are in the same /64, but a relay's link-address can only tell links of different /64s apart`,
+        `--base-address: ${twin.text} and ${text} are in the same /64; each link needs a /64 of its own`,
       );
     }
     if (bytes.subarray(BASE_BYTES).some((byte) => byte !== 0)) {
       notices.push(
-        `the last 48 bits of --base-address ${text} do not count: each machine's MAC takes their place`,
+        `--base-address ${text}: the last 48 bits are ignored, the client's MAC replaces them`,
       );
     }
   }
   const preferredLifetime = given["preferred-lifetime"];
   const validLifetime = given["valid-lifetime"] ??
-    Math.max(LEAST_VALID_LIFETIME, preferredLifetime);
+    Math.max(DEFAULT_VALID_LIFETIME, preferredLifetime);
   if (validLifetime < preferredLifetime) {
     throw new UsageError(
-      `--valid-lifetime ${validLifetime} is shorter than the preferred lifetime of ${preferredLifetime} seconds; it must not be`,
+      `--valid-lifetime ${validLifetime} must not be less than the preferred lifetime of ${preferredLifetime} seconds`,
     );
   }
   const answers = {
@@ -94,18 +94,18 @@ export function configOf(given: GivenOptions): DaemonConfig {
   };
   const template = given["http-boot-url-template"];
   if (template !== undefined) {
-    mustMakeUrls(template, given);
+    checkUrls(template, given);
     const { hostname, protocol } = new URL(
       renderTemplate(template, SAMPLE_VALUES),
     );
     if (protocol === "https:" && hostname.startsWith("[")) {
       notices.push(
-        "--http-boot-url-template names an address for https: iPXE sends it, brackets included, as the name of the server, which TLS servers such as this one refuse; a host name, with --dns, works",
+        "--http-boot-url-template: HTTPS to an address literal fails with iPXE, which sends it as the TLS server name; use a host name and --dns",
       );
     }
     if (!isAddressLiteral(hostname) && given.dns.length === 0) {
       notices.push(
-        `--http-boot-url-template names the host ${hostname}, but without --dns firmware cannot look it up`,
+        `--http-boot-url-template: firmware cannot resolve ${hostname} without --dns`,
       );
     }
   }
@@ -114,21 +114,21 @@ export function configOf(given: GivenOptions): DaemonConfig {
   const netbootDirectory = given["netboot-dir"];
   if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {
     throw new UsageError(
-      "--boot-policy listed needs --netboot-dir, whose directories are the list",
+      "--boot-policy listed requires --netboot-dir: its directories are the list",
     );
   }
   if (netbootDirectory !== undefined && !isDirectory(netbootDirectory)) {
     notices.push(
       `--netboot-dir ${
         escapeControls(netbootDirectory)
-      } is not there: its files are served as soon as it is`,
+      } does not exist yet; its files are served once it does`,
     );
   }
   if (given.names !== undefined && fileSize(given.names) === undefined) {
     notices.push(
       `--names ${
         escapeControls(given.names)
-      } is not there: it is read as soon as it is`,
+      } does not exist yet; it is read once it does`,
     );
   }
   const tls = keyPairFiles(given);
@@ -153,27 +153,28 @@ export function configOf(given: GivenOptions): DaemonConfig {
     namesFile: given.names,
     maxMachines: given["max-machines"],
     maxEvents: given["max-events"],
+    maxOpenFiles: given["max-open-files"],
     otlpEndpoint: given["otlp-endpoint"],
     notices,
   };
 }
 
-/** A base address that is only a part of an address may make no address. */
-function mustMakeUrls(template: UrlTemplate, given: GivenOptions): void {
+/** Refuses a template that makes no URL for one of the base addresses. */
+function checkUrls(template: UrlTemplate, given: GivenOptions): void {
   const boot = given["boot-address"]?.text ?? SAMPLE_VALUES.BootAddress;
   for (const { text } of given["base-address"]) {
     const values = { ...SAMPLE_VALUES, BaseAddress: text, BootAddress: boot };
     const url = renderTemplate(template, values);
     if (isBootUrl(url)) continue;
     throw new UsageError(
-      `--http-boot-url-template: for machines of ${text} it makes "${
+      `--http-boot-url-template: "${
         escapeControls(url)
-      }", which is no URL; an address in brackets must be whole`,
+      }", the result for base address ${text}, is not a URL`,
     );
   }
 }
 
-/** Where HTTPS is when there is a certificate. */
+/** Where HTTPS is served by default, given a certificate. */
 const DEFAULT_HTTPS = { hostname: undefined, port: 443 };
 
 function atAnyAddress({ hostname = "::", port }: GivenListenAddress) {
@@ -194,18 +195,18 @@ function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
   if (certFile === undefined && keyFile === undefined) {
     if (given["https-listen-addr"] === undefined) return undefined;
     throw new UsageError(
-      "--https-listen-addr needs --tls-cert-file and --tls-key-file",
+      "--https-listen-addr requires --tls-cert-file and --tls-key-file",
     );
   }
   if (certFile === undefined || keyFile === undefined) {
     throw new UsageError(
-      "--tls-cert-file and --tls-key-file need each other: one alone makes no HTTPS",
+      "--tls-cert-file and --tls-key-file require each other",
     );
   }
   return { certFile, keyFile };
 }
 
-/** The names under which the API answers. */
+/** The host names that the API accepts. */
 function hostNames(given: GivenOptions): string[] {
   const template = given["http-boot-url-template"];
   const hosts = [...given["http-host"]];
@@ -215,7 +216,7 @@ function hostNames(given: GivenOptions): string[] {
   return hosts;
 }
 
-/** What is answered besides the interface's own prefixes. */
+/** The prefixes that are served besides those of the interface. */
 function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
   const prefixes: Prefix[] = given["base-address"].map(({ bytes }) => ({
     bytes,
@@ -233,29 +234,29 @@ function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
   for (const build of IPXE_BUILDS) {
     const path = given[`ipxe-${build}-efi`];
     if (path === undefined) continue;
-    mustBeFile(`ipxe-${build}-efi`, path);
+    checkFile(`ipxe-${build}-efi`, path);
     builds.set(build, path);
   }
   const script = given["ipxe-script"];
-  if (script !== undefined) mustBeFile("ipxe-script", script);
+  if (script !== undefined) checkFile("ipxe-script", script);
   return { builds, script };
 }
 
-function mustBeFile(name: OptionName, path: string): void {
+function checkFile(name: OptionName, path: string): void {
   const size = fileSize(path);
   if (size === undefined) {
-    throw new UsageError(`--${name}: there is no file ${escapeControls(path)}`);
+    throw new UsageError(`--${name}: no such file: ${escapeControls(path)}`);
   }
   if (size > MAX_TFTP_FILE) {
     throw new UsageError(
-      `--${name}: ${escapeControls(path)} is larger than the ${
+      `--${name}: ${escapeControls(path)} exceeds the limit of ${
         MAX_TFTP_FILE / 1024 / 1024
-      } MiB that TFTP serves`,
+      } MiB for TFTP`,
     );
   }
 }
 
-/** Octets of a file; `undefined` if it is none. */
+/** The size of a regular file in bytes; `undefined` if it is none. */
 function fileSize(path: string): number | undefined {
   try {
     const { isFile, size } = Deno.statSync(path);
@@ -265,7 +266,7 @@ function fileSize(path: string): number | undefined {
   }
 }
 
-/** How the log is written when nothing else was asked for. */
+/** Format and level of the log. */
 export function logOptionsOf(
   given: GivenOptions,
   isTerminal: boolean,
@@ -293,7 +294,7 @@ function optionsOnRequest(given: GivenOptions): Option[] {
   return options;
 }
 
-/** The one interface that has an address in the first base address's /64. */
+/** The only interface with an address in the /64 of the first base address. */
 function soleInterface(given: GivenOptions): string {
   const base = given["base-address"][0]!;
   const names = listInterfaces().filter(({ addresses }) =>
@@ -304,9 +305,9 @@ function soleInterface(given: GivenOptions): string {
   if (names.length === 1) return names[0]!;
   throw new UsageError(
     names.length === 0
-      ? `--interface is required: no interface has an address in the /64 of ${base.text} now`
+      ? `--interface is required: no interface has an address in the /64 of ${base.text}`
       : `--interface is required: ${
         names.join(" and ")
-      } all have an address in the /64 of ${base.text}`,
+      } have addresses in the /64 of ${base.text}`,
   );
 }

@@ -1,7 +1,10 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
-import { configOf } from "../../../lib/cli/settings.ts";
-import { Daemon } from "../../../lib/daemon/daemon.ts";
+import { configOf } from "../../../lib/cli/config.ts";
+import { DaemonDhcpv6Observer } from "../../../lib/daemon/dhcpv6_observer.ts";
+import { MachineLog } from "../../../lib/daemon/machine_log.ts";
+import { MachineTracker } from "../../../lib/daemon/machine_tracker.ts";
+import { NamesLog } from "../../../lib/daemon/operator_log.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
@@ -9,6 +12,9 @@ import {
   MAX_ROGUE_SERVERS,
   NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../../../lib/overload/limits.ts";
+import { MachineWriter } from "../../../lib/machines/json.ts";
+import { Names } from "../../../lib/machines/names_file.ts";
+import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { delay } from "../../../lib/overload/timeout.ts";
@@ -24,9 +30,8 @@ const DETAIL = {
   total_bytes: 9,
 } as const;
 
-/** A daemon that is told of packets, and its log. */
-class Told {
-  readonly daemon: Daemon;
+/** What a daemon does with messages and transfers, and its log. */
+class Fixture {
   readonly #config = configOf(
     parseCommandLine([
       "--interface=x",
@@ -36,6 +41,8 @@ class Told {
     ]).options,
   );
   readonly #responder: Responder;
+  readonly #observer: DaemonDhcpv6Observer;
+  readonly tracker: MachineTracker;
   #text = "";
 
   get answers() {
@@ -49,14 +56,30 @@ class Told {
         return Promise.resolve(bytes.length);
       },
     };
-    this.daemon = new Daemon(this.#config, new Log("json", "info", sink));
+    const log = new Log("json", "info", sink);
+    const config = this.#config;
+    const { subnets } = config.responder;
+    const registry = new MachineRegistry(
+      { machines: config.maxMachines, events: config.maxEvents },
+      { onEvent: (...event) => machineLog.onEvent(...event) },
+    );
+    const writer = new MachineWriter(registry, subnets);
+    const names = new Names(undefined, new NamesLog(log, undefined));
+    const machineLog = new MachineLog(log, names, writer);
+    this.tracker = new MachineTracker(registry, subnets, machineLog);
+    this.#observer = new DaemonDhcpv6Observer({
+      config,
+      log,
+      machineLog,
+      tracker: this.tracker,
+    });
     this.#responder = new Responder(
-      { ...this.#config.responder, boot: undefined },
+      { ...config.responder, boot: undefined },
       hex(DUID),
     );
   }
 
-  /** A packet comes. */
+  /** Handles a packet. */
   packet(bytes: Uint8Array, from = EUI): void {
     const outcome = this.#responder.respond(
       bytes,
@@ -66,7 +89,7 @@ class Told {
       true,
       new Uint8Array(MAX_DHCPV6_REPLY),
     );
-    this.daemon.onMessage(this.#responder.packet, outcome, {
+    this.#observer.onMessage(this.#responder.packet, outcome, {
       transport: "udp",
       hostname: from,
       port: 546,
@@ -85,21 +108,24 @@ class Told {
   }
 }
 
-Deno.test("what an operator reads", async (t) => {
+/** Milliseconds of the monotonic clock. */
+const NOW = 1_000_000;
+
+Deno.test("the log of a daemon that handles messages", async (t) => {
   await t.step(
-    "a machine once, and again when it is on another link",
+    "has a machine once, and again when it moves to another subnet",
     async () => {
-      const told = new Told();
+      const fixture = new Fixture();
       for (let count = 0; count < 3; count++) {
-        told.packet(message(1, UUID, iaNa(1)));
+        fixture.packet(message(1, UUID, iaNa(1)));
       }
       const far = relayed(message(1, UUID, iaNa(1)), {
         link: "2001:db8:7:8::1",
         peer: EUI,
       });
-      told.packet(far);
-      told.packet(far);
-      assertEquals(await told.log("address"), [
+      fixture.packet(far);
+      fixture.packet(far);
+      assertEquals(await fixture.log("address"), [
         `init ${OWN}`,
         `jump_to ${OWN}`,
         `os_init ${OWN}`,
@@ -109,20 +135,20 @@ Deno.test("what an operator reads", async (t) => {
   );
 
   await t.step(
-    "no more new machines than may come, whatever their first message",
+    "has no more new machines than the rate limit admits, whatever their first message",
     async () => {
-      const told = new Told();
+      const fixture = new Fixture();
       const declined = async (first: number) => {
         for (let last = first; last < first + 20; last++) {
           const low = last.toString(16).padStart(4, "0");
-          told.packet(message(
+          fixture.packet(message(
             9,
             opt(1, `00030001020000aa${low}`),
             opt(2, DUID),
             iaNa(1, `2001:db8:1:2:0:200:aa:${low}`),
           ));
         }
-        return (await told.log()).filter((line) =>
+        return (await fixture.log()).filter((line) =>
           /^address_declined/.test(line)
         )
           .length;
@@ -134,7 +160,7 @@ Deno.test("what an operator reads", async (t) => {
         count++
       ) {
         const low = (0x10_0000 + count).toString(16);
-        told.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
+        fixture.packet(message(6, opt(1, `00030001020000${low}`), iaNa(1)));
         // The log has room for some hundred lines.
         if (count % 200 === 0) await delay(0);
       }
@@ -144,58 +170,60 @@ Deno.test("what an operator reads", async (t) => {
     },
   );
 
-  await t.step("nobody who only asks for information", async () => {
-    const told = new Told();
-    told.packet(message(11, UUID));
-    assertEquals(await told.log(), []);
+  await t.step("has no machine that only requests information", async () => {
+    const fixture = new Fixture();
+    fixture.packet(message(11, UUID));
+    assertEquals(await fixture.log(), []);
   });
 
-  await t.step("two MACs once for each machine", async () => {
-    const told = new Told();
+  await t.step("has two MACs once for each machine", async () => {
+    const fixture = new Fixture();
     const packet = message(1, opt(1, "000300010200000000cc"), iaNa(1));
-    told.packet(packet);
-    told.packet(packet);
+    fixture.packet(packet);
+    fixture.packet(packet);
     assertEquals(
-      (await told.log("other_mac")).filter((line) => /two_macs/.test(line)),
+      (await fixture.log("other_mac")).filter((line) => /two_macs/.test(line)),
       ["two_macs 52:54:00:12:34:56"],
     );
   });
 
-  await t.step("no MAC once for each address, for a while", async () => {
-    const told = new Told();
+  await t.step("has no MAC once for each address within a minute", async () => {
+    const fixture = new Fixture();
     const packet = message(1, UUID, iaNa(1));
     for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
-      told.packet(packet, from);
+      fixture.packet(packet, from);
     }
-    assertEquals(await told.log("source"), [
+    assertEquals(await fixture.log("source"), [
       "no_mac fe80::1",
       "no_mac fe80::2",
     ]);
   });
 
   await t.step(
-    "another server once, and again when it gives other addresses",
+    "has a rogue server once, and again when it gives other addresses",
     async () => {
-      const told = new Told();
+      const fixture = new Fixture();
       const other = (server: string, address: string) =>
         message(3, UUID, opt(2, server), iaNa(1, address));
       const first = "000300010200000000bb";
       const second = "0002000000090c";
-      told.packet(other(first, OWN));
-      told.packet(other(first, OWN));
-      told.packet(other(second, OWN));
-      told.packet(other(first, "2001:db8:1:2::77"));
-      told.packet(other(first, "2001:db8:1:2::78"));
-      told.packet(other(first, OWN));
+      fixture.packet(other(first, OWN));
+      fixture.packet(other(first, OWN));
+      fixture.packet(other(second, OWN));
+      fixture.packet(other(first, "2001:db8:1:2::77"));
+      fixture.packet(other(first, "2001:db8:1:2::78"));
+      fixture.packet(other(first, OWN));
       // A right address of another link is none to worry about.
-      told.packet(other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"));
-      assertEquals(await told.log("other_address"), [
+      fixture.packet(
+        other("000300010200000000cc", "2001:db8:7:8:0:5254:12:3456"),
+      );
+      assertEquals(await fixture.log("other_address"), [
         "other_server",
         "other_server",
         "other_server 2001:db8:1:2::77",
         "other_server",
       ]);
-      assertEquals(await told.log("server_mac"), [
+      assertEquals(await fixture.log("server_mac"), [
         "other_server 02:00:00:00:00:bb",
         "other_server",
         "other_server 02:00:00:00:00:bb",
@@ -204,20 +232,20 @@ Deno.test("what an operator reads", async (t) => {
     },
   );
 
-  await t.step("no more other servers than there may be", async () => {
-    const told = new Told();
+  await t.step("has no more rogue servers than the limit", async () => {
+    const fixture = new Fixture();
     for (let count = 0; count < 2 * MAX_ROGUE_SERVERS; count++) {
       const duid = `0003000102000000${(0x1000 + count).toString(16)}`;
-      told.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
+      fixture.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
     }
-    assertEquals((await told.log()).length, MAX_ROGUE_SERVERS);
+    assertEquals((await fixture.log()).length, MAX_ROGUE_SERVERS);
   });
 
-  await t.step("a server that others hide, a minute later", () => {
-    const { subnets, macSources } = new Told().answers;
+  await t.step("has a server that forged ones hide, a minute later", () => {
+    const { subnets, macSources } = new Fixture().answers;
     const servers = new RogueServerDetector(subnets, macSources);
     const responder = new Responder(
-      { ...new Told().answers, boot: undefined },
+      { ...new Fixture().answers, boot: undefined },
       hex(DUID),
     );
     const hears = (last: number, now: number) => {
@@ -238,43 +266,41 @@ Deno.test("what an operator reads", async (t) => {
   });
 
   await t.step(
-    "a declined address once for each machine, for a while",
+    "has a declined address once for each machine within a minute",
     async () => {
-      const told = new Told();
+      const fixture = new Fixture();
       const decline = message(9, UUID, opt(2, DUID), iaNa(1, OWN));
-      told.packet(decline);
-      told.packet(decline);
+      fixture.packet(decline);
+      fixture.packet(decline);
       assertEquals(
-        (await told.log("address")).filter((line) => /declined/.test(line)),
+        (await fixture.log("address")).filter((line) => /declined/.test(line)),
         [`address_declined ${OWN}`],
       );
     },
   );
 
   await t.step(
-    "transfers of machines that were seen, or that ask from their own address",
+    "has transfers of machines that were seen, or that use their own address",
     async () => {
-      const told = new Told();
+      const fixture = new Fixture();
       const mac = 0x5254_0012_3456;
       const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
       const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
-      told.daemon.onTransfer(mac, "2001:db8:1:2::99", init);
-      assertEquals(await told.log(), []);
-      told.daemon.onTransfer(mac, OWN, init);
-      told.daemon.onTransfer(mac, "2001:db8:1:2::99", complete);
-      assertEquals(await told.log("state"), [
+      fixture.tracker.onTftpTransfer(mac, "2001:db8:1:2::99", init, NOW);
+      assertEquals(await fixture.log(), []);
+      fixture.tracker.onTftpTransfer(mac, OWN, init, NOW);
+      fixture.tracker.onTftpTransfer(mac, "2001:db8:1:2::99", complete, NOW);
+      assertEquals(await fixture.log("state"), [
         "init",
         "jump_to",
         "serve_ipxe_over_tftp init",
         "serve_ipxe_over_tftp complete",
         "served_ipxe_over_tftp",
       ]);
-      const other = new Told();
-      other.daemon.onTransfer(mac, EUI, init);
-      other.daemon.onTransfer(mac, EUI, {
-        ...init,
-        file_name: "autoexec.ipxe",
-      });
+      const other = new Fixture();
+      other.tracker.onTftpTransfer(mac, EUI, init, NOW);
+      const script = { ...init, file_name: "autoexec.ipxe" };
+      other.tracker.onTftpTransfer(mac, EUI, script, NOW);
       assertEquals(await other.log("state"), [
         "init",
         "jump_to",

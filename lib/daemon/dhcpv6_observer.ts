@@ -1,0 +1,210 @@
+/**
+ * What the daemon does when its DHCPv6 server handled a message or changed its
+ * state: log it, track the machine, look for rogue servers.
+ *
+ * @module
+ */
+
+import type { Dhcpv6Observer } from "../dhcpv6/server/server.ts";
+import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
+import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
+import type { Outcome } from "../dhcpv6/reply/responder.ts";
+import { messageName } from "../dhcpv6/wire/constants.ts";
+import type { Packet } from "../dhcpv6/wire/packet.ts";
+import type { NetworkInterface } from "../net/interface.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
+import { formatMac, NO_MAC } from "../net/mac.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { DaemonConfig } from "./config.ts";
+import { bootAddressNotice, listenError } from "./diagnostics.ts";
+import type { MachineLog } from "./machine_log.ts";
+import type { MachineTracker } from "./machine_tracker.ts";
+import type { Service } from "./service.ts";
+
+const MINUTE = 60_000;
+
+/** Milliseconds without a message after which the log names likely causes. */
+const NO_MESSAGE_TIMEOUT = 5 * MINUTE;
+
+/** What the observer works with. */
+export interface DaemonDhcpv6ObserverOptions {
+  readonly config: DaemonConfig;
+  readonly log: Log;
+  readonly machineLog: MachineLog;
+  readonly tracker: MachineTracker;
+}
+
+/** Observes the DHCPv6 server of a daemon. */
+export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
+  readonly #options: DaemonDhcpv6ObserverOptions;
+  readonly #rogueServers: RogueServerDetector;
+  #noMessageTimer: ReturnType<typeof setTimeout> | undefined;
+  #hasMessages = false;
+
+  constructor(options: DaemonDhcpv6ObserverOptions) {
+    this.#options = options;
+    const { subnets, macSources } = options.config.responder;
+    this.#rogueServers = new RogueServerDetector(subnets, macSources);
+  }
+
+  start(): void {}
+
+  /** Cancels the warning that {@linkcode onServing} has scheduled. */
+  stop(): void {
+    clearTimeout(this.#noMessageTimer);
+  }
+
+  onServing(iface: NetworkInterface): void {
+    const { config, log } = this.#options;
+    const base = config.responder.subnets[0]!.text;
+    log.info(
+      "serving",
+      `serving DHCPv6 on ${iface.name}: each client gets the first 80 bits of ${base} followed by its MAC`,
+      {
+        interface: iface.name,
+        index: iface.index,
+        mac: formatMac(iface.mac),
+        base_address: base,
+        port: config.port,
+      },
+    );
+    this.#noMessageTimer ??= setTimeout(
+      () => this.#warnIfNoMessages(),
+      NO_MESSAGE_TIMEOUT,
+    );
+    const notice = bootAddressNotice(config, iface);
+    if (notice !== undefined) log.warning("notice", notice);
+  }
+
+  onWaiting(): void {
+    const { config: { interfaceName }, log } = this.#options;
+    log.warning(
+      "waiting",
+      `waiting for ${interfaceName}: it is absent, down or has no usable link-local address`,
+      { interface: interfaceName },
+    );
+  }
+
+  onServeError(error: Error): void {
+    const { config: { interfaceName, port }, log } = this.#options;
+    const { message } = listenError(error, port, "UDP", interfaceName);
+    log.error("cannot_serve", `${message}; retrying`, {
+      interface: interfaceName,
+      port,
+    });
+  }
+
+  onSendError(error: Error): void {
+    const { config: { port }, log } = this.#options;
+    const hint = error instanceof Deno.errors.PermissionDenied
+      ? ` (check whether a firewall blocks outgoing UDP from port ${port})`
+      : "";
+    log.error(
+      "cannot_send",
+      `cannot send DHCPv6 replies: ${error.message}${hint}`,
+      { port },
+    );
+  }
+
+  onSourceRateLimited(source: string): void {
+    this.#options.log.warning(
+      "source_too_loud",
+      `rate limit: dropping some DHCPv6 messages from ${source}, which sends too many while other clients retransmit`,
+      { source },
+      { key: source, every: MINUTE },
+    );
+  }
+
+  onAddressRefused(hostname: string, error: Error): void {
+    const { config: { port }, log } = this.#options;
+    const { message } = listenError(error, port, "UDP", hostname);
+    log.warning(
+      "address_refused",
+      `cannot listen for relays at ${hostname}: ${message}`,
+      { address: hostname, port },
+    );
+  }
+
+  onMessage(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
+    const { log, tracker } = this.#options;
+    this.#hasMessages = true;
+    if (log.isEnabled("debug")) this.#logPacket(packet, outcome, sender);
+    if (outcome.drop === "server_id_foreign") {
+      this.#detectRogueServer(packet, sender);
+    } else if (outcome.drop === "no_mac") this.#warnNoMac(sender.hostname);
+    tracker.onMessage(packet.type, outcome, performance.now());
+  }
+
+  /** A client has sent a message to another server. */
+  #detectRogueServer(packet: Packet, { hostname }: Deno.NetAddr): void {
+    const { config, machineLog } = this.#options;
+    const sender = parseIpv6(hostname);
+    const rogueServer = sender &&
+      this.#rogueServers.observe(packet, sender, performance.now());
+    if (rogueServer !== undefined) {
+      machineLog.onRogueServer(rogueServer, config.interfaceName);
+    }
+  }
+
+  #warnNoMac(source: string): void {
+    this.#options.log.warning(
+      "no_mac",
+      `no MAC in a message from ${source}: its DUID has none and its link-local address is not EUI-64`,
+      { source },
+      { key: source, every: MINUTE },
+    );
+  }
+
+  #warnIfNoMessages(): void {
+    const { config: { interfaceName, port }, log } = this.#options;
+    if (this.#hasMessages) return;
+    log.warning(
+      "silence",
+      `no DHCPv6 message in 5 minutes: check the M flag of router advertisements on ${interfaceName} and UDP port ${port} in the firewall`,
+      { interface: interfaceName, port },
+    );
+  }
+
+  #logPacket(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void {
+    const { clientMac, drop, length } = outcome;
+    const message = messageName(packet.type);
+    const mac = clientMac.mac === NO_MAC ? undefined : formatMac(clientMac.mac);
+    this.#options.log.debug(
+      "packet",
+      `${message} from ${sender.hostname} port ${sender.port}` +
+        (packet.depth === 0 ? "" : ` through ${packet.depth} relays`) +
+        (mac === undefined ? "" : `, MAC ${mac}`) +
+        (drop === undefined
+          ? `: replied with ${length} bytes`
+          : `: dropped, ${drop}`),
+      {
+        type: message,
+        source: sender.hostname,
+        port: sender.port,
+        relays: packet.depth,
+        mac,
+        drop,
+        answer_octets: drop === undefined ? length : undefined,
+      },
+    );
+  }
+}
+
+/** The log line of the daemon's end: how many messages got which outcome. */
+export function logTotals(
+  { totalReceived, totalAnswered, dropped }: Dhcpv6Counters,
+  log: Log,
+): void {
+  const drops = Object.entries(dropped).filter(([, count]) => count > 0);
+  const reasons = drops.map(([reason, count]) => `${count} ${reason}`);
+  log.info(
+    "stopped",
+    `stopped: received ${totalReceived} DHCPv6 messages, answered ${totalAnswered}` +
+      (drops.length === 0 ? "" : `, dropped ${reasons.join(", ")}`),
+    {
+      received: totalReceived,
+      answered: totalAnswered,
+      ...Object.fromEntries(drops),
+    },
+  );
+}

@@ -1,0 +1,134 @@
+/**
+ * HTTP and HTTPS: the listeners, what answers requests behind them, and the
+ * quotas that these share.
+ *
+ * @module
+ */
+
+import type { BootDirectory } from "../boot_files/directory.ts";
+import { ActiveConnections } from "../http/active_connections.ts";
+import { Api } from "../http/api.ts";
+import { BootFileHandler } from "../http/boot_files.ts";
+import { ConnectionGuard } from "../http/connection_guard.ts";
+import { Downloads } from "../http/download.ts";
+import { EventStream } from "../http/event_stream.ts";
+import { HostNames } from "../http/host_check.ts";
+import {
+  authorityOf,
+  HttpServer,
+  type ListenAddress,
+} from "../http/listener.ts";
+import { Router } from "../http/router.ts";
+import { WebUi } from "../http/web_ui/responses.ts";
+import type { MachineWriter } from "../machines/json.ts";
+import type { Names } from "../machines/names_file.ts";
+import type { MachineRegistry } from "../machines/registry.ts";
+import type { FdShares } from "../overload/fd_budget.ts";
+import type { CooperativeScheduler } from "../overload/scheduler.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metric } from "../telemetry/metrics.ts";
+import type { DaemonConfig } from "./config.ts";
+import { withListenErrors } from "./diagnostics.ts";
+import { HttpsService } from "./https_service.ts";
+import type { MachineTracker } from "./machine_tracker.ts";
+import { ConnectionGuardLog, HttpLog } from "./operator_log.ts";
+import type { Service } from "./service.ts";
+
+/** What the stack is made of. */
+export interface HttpStackOptions {
+  readonly config: DaemonConfig;
+  readonly log: Log;
+  readonly fdShares: FdShares;
+  readonly registry: MachineRegistry;
+  readonly writer: MachineWriter;
+  readonly names: Names;
+  readonly tracker: MachineTracker;
+  readonly scheduler: CooperativeScheduler;
+  readonly bootDirectory: BootDirectory | undefined;
+  readonly allows: (hostname: string) => boolean;
+  readonly metrics: () => Iterable<Metric>;
+  /** Why clients get no reply now; `undefined` if they do. */
+  readonly problem: () => string | undefined;
+  /** File descriptors that parts other than HTTP and DHCPv6 have open. */
+  readonly otherFds: () => number;
+}
+
+/** HTTP and HTTPS of a daemon. */
+export class HttpStack {
+  /** What starts and stops, in the order of the start. */
+  readonly services: readonly Service[];
+  readonly connections: ActiveConnections = new ActiveConnections();
+  readonly connectionGuard: ConnectionGuard;
+  readonly downloads: Downloads;
+  readonly eventStream: EventStream;
+  readonly router: Router;
+
+  constructor(options: HttpStackOptions) {
+    const { config, fdShares, registry, writer, names, scheduler } = options;
+    const hasCapacity = () => this.fdsInUse < fdShares.answers;
+    this.downloads = new Downloads(hasCapacity);
+    this.eventStream = new EventStream(registry, writer, scheduler, {
+      total: fdShares.eventReaders,
+      perClient: fdShares.eventReadersPerClient,
+      hasCapacity,
+    });
+    const shared = { registry, writer, names, scheduler };
+    this.router = new Router({
+      bootFiles: new BootFileHandler(
+        options.bootDirectory,
+        (mac, client, detail) =>
+          options.tracker.onDownload(mac, client, detail, performance.now()),
+        this.downloads,
+      ),
+      api: new Api({
+        ...shared,
+        eventStream: this.eventStream,
+        metrics: options.metrics,
+        problem: options.problem,
+      }),
+      page: new WebUi({
+        ...shared,
+        interfaceName: config.interfaceName,
+        baseAddress: config.responder.subnets[0]!.text,
+      }),
+      allows: options.allows,
+      hosts: new HostNames(config.hosts),
+      hasCapacity,
+    });
+
+    const { log } = options;
+    const listener = {
+      router: this.router,
+      connections: this.connections,
+      observer: new HttpLog(log),
+    };
+    const http = new HttpServer({ address: config.http, ...listener });
+    const https = config.https && new HttpsService({
+      listener: { address: config.https, ...listener },
+      files: config.https.files,
+      log,
+    });
+    const openListeners = () =>
+      [http, https?.server].filter((server) => server !== undefined);
+    this.connectionGuard = new ConnectionGuard({
+      bound: fdShares.silent,
+      accounted: () => this.fdsInUse + options.otherFds(),
+      observer: new ConnectionGuardLog(log, openListeners),
+    });
+    this.services = [
+      withTcpErrors(http, config.http),
+      ...https === undefined ? [] : [withTcpErrors(https, config.https!)],
+      this.eventStream,
+      this.connectionGuard,
+    ];
+  }
+
+  /** File descriptors of connections with a response in flight, and of files. */
+  get fdsInUse(): number {
+    return this.connections.answering + this.downloads.active;
+  }
+}
+
+function withTcpErrors(service: Service, address: ListenAddress): Service {
+  return withListenErrors(service, address.port, "TCP", authorityOf(address));
+}

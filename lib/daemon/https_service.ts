@@ -1,0 +1,78 @@
+/**
+ * HTTPS: a listener with a certificate that is reloaded when its files change.
+ *
+ * @module
+ */
+
+import { HttpServer, type HttpServerOptions } from "../http/listener.ts";
+import {
+  type KeyPairFiles,
+  readKeyPair,
+  TlsReload,
+} from "../http/tls_reload.ts";
+import type { Log } from "../telemetry/log.ts";
+import { StartError } from "./diagnostics.ts";
+import type { Service } from "./service.ts";
+
+/** What the service works with. */
+export interface HttpsServiceOptions {
+  readonly listener: Omit<HttpServerOptions, "keyPair">;
+  readonly files: KeyPairFiles;
+  readonly log: Log;
+}
+
+/** Serves HTTPS on one address. */
+export class HttpsService implements Service {
+  readonly #options: HttpsServiceOptions;
+  #server: HttpServer | undefined;
+  #reload: TlsReload | undefined;
+
+  constructor(options: HttpsServiceOptions) {
+    this.#options = options;
+  }
+
+  /** The listener, once the service has started. */
+  get server(): HttpServer | undefined {
+    return this.#server;
+  }
+
+  /**
+   * Reads the certificate and listens.
+   *
+   * @throws {StartError} if the certificate or its key cannot be read.
+   * @throws {Error} if they are no pair, or the port cannot be bound.
+   */
+  async start(): Promise<void> {
+    const { listener, files, log } = this.#options;
+    const keyPair = await readKeyPair(files).catch((error: Error) => {
+      throw new StartError(
+        `cannot read the TLS certificate or its key: ${error.message}`,
+      );
+    });
+    const server = new HttpServer({ ...listener, keyPair });
+    server.start();
+    this.#server = server;
+    this.#reload = new TlsReload(
+      files,
+      keyPair,
+      (changed) => {
+        server.replaceKeyPair(changed);
+        log.info(
+          "certificate_replaced",
+          `reloaded the TLS certificate ${files.certFile}`,
+        );
+      },
+      (error) =>
+        log.error(
+          "certificate_refused",
+          `cannot use the new ${files.certFile} and ${files.keyFile}: ${error.message}; keeping the certificate in use`,
+        ),
+    );
+    this.#reload.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#reload?.stop();
+    await this.#server?.stop();
+  }
+}

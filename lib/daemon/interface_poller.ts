@@ -1,0 +1,84 @@
+/**
+ * Polls the interface and hands it to the parts that depend on its addresses.
+ *
+ * @module
+ */
+
+import type { NetworkInterface } from "../net/interface.ts";
+import { InterfaceMonitor } from "../net/interface_monitor.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Service } from "./service.ts";
+
+/**
+ * Milliseconds between two polls. A poll costs 0.05 ms, and an interface must
+ * be served within a second of its link-local address being usable.
+ */
+const POLL_INTERVAL = 250;
+
+/** What a poller works with. */
+export interface InterfacePollerOptions {
+  readonly interfaceName: string;
+  readonly log: Log;
+  /**
+   * Called by `start` before anything else. The interface is `undefined` while
+   * it is absent, down or without a link-local address.
+   */
+  readonly onStart: (iface: NetworkInterface | undefined) => Promise<void>;
+  /** Called at the start, and when anything about the interface has changed. */
+  readonly onChange: (iface: NetworkInterface | undefined) => void;
+  /** Called at every poll, after `onChange`. */
+  readonly onPoll: (iface: NetworkInterface | undefined) => void;
+}
+
+/** Polls one interface. */
+export class InterfacePoller implements Service {
+  readonly #options: InterfacePollerOptions;
+  readonly #monitor: InterfaceMonitor;
+  #last: NetworkInterface | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: InterfacePollerOptions) {
+    this.#options = options;
+    this.#monitor = new InterfaceMonitor(options.interfaceName);
+  }
+
+  /** @throws whatever `onStart` throws. */
+  async start(): Promise<void> {
+    const { onStart, onChange, onPoll } = this.#options;
+    const iface = this.#monitor.find();
+    await onStart(iface);
+    this.#last = iface;
+    onChange(iface);
+    onPoll(iface);
+    this.#timer = setInterval(() => this.#poll(), POLL_INTERVAL);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #poll(): void {
+    const { log, onChange, onPoll } = this.#options;
+    let iface: NetworkInterface | undefined;
+    try {
+      iface = this.#monitor.find();
+    } catch (error) {
+      // Usually out of file descriptors. Open sockets are not affected.
+      const { message } = error as Error;
+      if (log.hasChanged("interfaces", message)) {
+        log.error(
+          "interfaces_unreadable",
+          `cannot read the network interfaces: ${message}; retrying`,
+        );
+      }
+      return;
+    }
+    log.hasChanged("interfaces", undefined);
+    // The monitor returns the same object until something has changed.
+    if (iface !== this.#last) {
+      this.#last = iface;
+      onChange(iface);
+    }
+    onPoll(iface);
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Which DHCPv6 message or transfer means which event of which machine. The
+ * rules are pure functions; {@linkcode MachineTracker} applies them to the
+ * registry, and has no clock, socket or log.
+ *
+ * @module
+ */
+
+import type { Outcome, Subnet } from "../dhcpv6/reply/responder.ts";
+import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
+import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
+import { SCRIPT_NAME } from "../boot_files/ipxe.ts";
+import type { Stage } from "../machines/boot_stages.ts";
+import type { Machine, MachineRegistry } from "../machines/registry.ts";
+import type { TransferDetail } from "../machines/transfer_progress.ts";
+import {
+  addressOf,
+  equalBytes,
+  IPV6_LENGTH,
+  isLinkLocal,
+  macOfEui64,
+  parseIpv6,
+} from "../net/ipv6.ts";
+import { type Mac, NO_MAC } from "../net/mac.ts";
+import {
+  NEW_MACHINE_BURST,
+  NEW_MACHINE_BURST_WITHOUT_SOLICIT,
+} from "../overload/limits.ts";
+import { TokenBucket } from "../overload/token_bucket.ts";
+
+/**
+ * Whether a message is a reason to remember its client, and which token bucket
+ * an unknown client takes a token from: a Solicit is the first message of every
+ * client, and needs a larger rate than all others.
+ */
+export type Admission = "none" | "solicit" | "other";
+
+/**
+ * The admission of a message's client. Clients that got no reply, or only
+ * information, have no address from this daemon and are not remembered.
+ */
+export function admissionOf(
+  type: number,
+  drop: DropReason | undefined,
+  mac: Mac,
+): Admission {
+  if (mac === NO_MAC || drop !== undefined) return "none";
+  if (type === MessageType.InformationRequest) return "none";
+  return type === MessageType.Solicit ? "solicit" : "other";
+}
+
+const NO_STAGES: readonly Stage[] = [];
+const SERVING: readonly Stage[] = ["serve_ipxe_over_tftp"];
+const SERVED: readonly Stage[] = [
+  "serve_ipxe_over_tftp",
+  "served_ipxe_over_tftp",
+];
+
+/** The stages that a report of a TFTP transfer means; iPXE's script is none. */
+export function tftpStagesOf(
+  { file_name, state }: Pick<TransferDetail, "file_name" | "state">,
+): readonly Stage[] {
+  if (file_name === SCRIPT_NAME) return NO_STAGES;
+  return state === "complete" ? SERVED : SERVING;
+}
+
+/**
+ * The subnet in which an address is the machine's own: the derived address in
+ * any subnet, or its EUI-64 link-local address, which is on the interface and
+ * so in the first. -1 if it belongs to another machine: a request from there
+ * does not prove that the machine exists.
+ *
+ * @param client An IPv6 address without a zone.
+ */
+export function subnetIndexOf(
+  mac: Mac,
+  client: string,
+  subnets: readonly Subnet[],
+): number {
+  const address = parseIpv6(client);
+  if (address === undefined) return -1;
+  if (isLinkLocal(address)) return macOfEui64(address) === mac ? 0 : -1;
+  return subnets.findIndex(({ bytes }) =>
+    equalBytes(addressOf(bytes, mac), 0, address, 0, IPV6_LENGTH)
+  );
+}
+
+/** Gets what an operator should know and the registry does not report. */
+export interface MachineTrackerObserver {
+  /** A machine has sent a message through another subnet than before. */
+  onMoved(machine: Machine): void;
+  /** The sources of a message's MAC contradict each other. */
+  onTwoMacs(clientMac: ClientMac): void;
+}
+
+/** Records in the registry what messages and transfers say about machines. */
+export class MachineTracker {
+  readonly #registry: MachineRegistry;
+  readonly #subnets: readonly Subnet[];
+  readonly #observer: MachineTrackerObserver;
+  readonly #buckets = {
+    solicit: new TokenBucket(NEW_MACHINE_BURST),
+    other: new TokenBucket(NEW_MACHINE_BURST_WITHOUT_SOLICIT),
+  };
+
+  constructor(
+    registry: MachineRegistry,
+    subnets: readonly Subnet[],
+    observer: MachineTrackerObserver,
+  ) {
+    this.#registry = registry;
+    this.#subnets = subnets;
+    this.#observer = observer;
+  }
+
+  /** New machines that were not remembered because of the rate limit. */
+  get rejected(): number {
+    return this.#buckets.solicit.refused + this.#buckets.other.refused;
+  }
+
+  /**
+   * Records a message that was handled.
+   *
+   * @param type The client's message type.
+   * @param now Milliseconds of a monotonic clock.
+   */
+  onMessage(type: number, outcome: Outcome, now: number): void {
+    const { clientMac, drop, subnet, event, note } = outcome;
+    const admission = admissionOf(type, drop, clientMac.mac);
+    if (admission === "none") return;
+    const known = this.#registry.see(clientMac.mac);
+    if (known === undefined && !this.#buckets[admission].tryTake(now)) return;
+    const subnetIndex = this.#subnets.indexOf(subnet!);
+    const machine = known ??
+      this.#registry.add(clientMac.mac, subnetIndex, clientMac.source);
+    if (machine.subnetIndex !== subnetIndex) {
+      machine.subnetIndex = subnetIndex;
+      this.#observer.onMoved(machine);
+    }
+    if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
+    if (event !== undefined) this.#registry.reach(machine, event);
+    if (note !== undefined) this.#registry.note(machine, note);
+  }
+
+  /**
+   * Records a report of a TFTP transfer.
+   *
+   * @param now Milliseconds of a monotonic clock.
+   */
+  onTftpTransfer(
+    mac: Mac,
+    client: string,
+    detail: TransferDetail,
+    now: number,
+  ): void {
+    const stages = tftpStagesOf(detail);
+    if (stages.length === 0) return;
+    const machine = this.#machineOf(mac, client, now);
+    if (machine === undefined) return;
+    this.#registry.reach(machine, stages[0]!, detail);
+    for (const stage of stages.slice(1)) this.#registry.reach(machine, stage);
+  }
+
+  /**
+   * Records a report of the download of a boot file.
+   *
+   * @param now Milliseconds of a monotonic clock.
+   */
+  onDownload(
+    mac: Mac,
+    client: string,
+    detail: TransferDetail,
+    now: number,
+  ): void {
+    const machine = this.#machineOf(mac, client, now);
+    if (machine === undefined) return;
+    this.#registry.reach(machine, "http_fetch_uki", detail);
+  }
+
+  /** The machine of a request whose path names a MAC. */
+  #machineOf(mac: Mac, client: string, now: number): Machine | undefined {
+    const known = this.#registry.see(mac);
+    if (known !== undefined) return known;
+    const subnetIndex = subnetIndexOf(mac, client, this.#subnets);
+    return subnetIndex === -1 || !this.#buckets.other.tryTake(now)
+      ? undefined
+      : this.#registry.add(mac, subnetIndex);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The log lines of the daemon's parts: one small observer for each.
+ *
+ * @module
+ */
+
+import type { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { ConnectionGuardObserver } from "../http/connection_guard.ts";
+import {
+  authorityOf,
+  type HttpObserver,
+  type ListenAddress,
+} from "../http/listener.ts";
+import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
+import type { TransferDetail } from "../machines/transfer_progress.ts";
+import { escapeControls } from "../net/escape_controls.ts";
+import type { Mac } from "../net/mac.ts";
+import type { Log } from "../telemetry/log.ts";
+import { VERSION } from "../telemetry/version.ts";
+import type { TftpObserver } from "../tftp/server.ts";
+import type { DaemonConfig } from "./config.ts";
+import { listenError } from "./diagnostics.ts";
+import type { MachineTracker } from "./machine_tracker.ts";
+
+/** Logs what happens to HTTP listeners. */
+export class HttpLog implements HttpObserver {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  httpUnavailable(address: ListenAddress, error: Error): void {
+    const { port } = address;
+    const { message } = listenError(error, port, "TCP", authorityOf(address));
+    this.#log.error("http_unavailable", `${message}; retrying`, { port });
+  }
+
+  httpRestarted({ port }: ListenAddress): void {
+    this.#log.warning(
+      "http_restarted",
+      `restarted the HTTP listener on port ${port}, which had stopped (out of file descriptors); responses in flight continue`,
+      { port },
+    );
+  }
+}
+
+/** Closes HTTP connections for the guard, and logs that. */
+export class ConnectionGuardLog implements ConnectionGuardObserver {
+  readonly #log: Log;
+  readonly #listeners: () => readonly ClosableListener[];
+
+  constructor(log: Log, listeners: () => readonly ClosableListener[]) {
+    this.#log = log;
+    this.#listeners = listeners;
+  }
+
+  onIdle(connections: number): void {
+    this.#log.warning(
+      "connections_closed",
+      `closed about ${connections} idle HTTP connections; responses in flight continue`,
+      { connections },
+    );
+    for (const listener of this.#listeners()) void listener.closeIdle();
+  }
+
+  onStalled(connections: number): void {
+    this.#log.warning(
+      "connections_broken_off",
+      `closed all HTTP connections: about ${connections} clients request and do not read the response`,
+      { connections },
+    );
+    for (const listener of this.#listeners()) listener.abortAll();
+  }
+}
+
+/** A listener whose connections can be closed. */
+export interface ClosableListener {
+  closeIdle(): Promise<void>;
+  abortAll(): void;
+}
+
+/** Logs what happens to the file of machine names. */
+export class NamesLog implements NamesObserver {
+  readonly #log: Log;
+  readonly #path: string | undefined;
+
+  /** @param path The file. */
+  constructor(log: Log, path: string | undefined) {
+    this.#log = log;
+    this.#path = path;
+  }
+
+  namesRead(count: number, problems: readonly NamesProblem[]): void {
+    this.#log.info("names_read", `read ${count} names from ${this.#path}`, {
+      names: count,
+    });
+    const [first] = problems;
+    if (first === undefined) return;
+    this.#log.warning(
+      "names_malformed",
+      `ignored ${problems.length} malformed lines of ${this.#path} (expected MAC NAME), first line ${first.line}: ${
+        escapeControls(first.text)
+      }`,
+    );
+  }
+
+  namesUnreadable(error: Error): void {
+    this.#log.error(
+      "names_unreadable",
+      `cannot read ${this.#path}: ${error.message}; keeping the names read before`,
+    );
+  }
+}
+
+/** Logs where TFTP cannot be served, and tracks transfers. */
+export class DaemonTftpObserver implements TftpObserver {
+  readonly #port: number;
+  readonly #tracker: MachineTracker;
+  readonly #log: Log;
+
+  constructor(port: number, tracker: MachineTracker, log: Log) {
+    this.#port = port;
+    this.#tracker = tracker;
+    this.#log = log;
+  }
+
+  onTftpRefused(hostname: string, error: Error): void {
+    const port = this.#port;
+    this.#log.error(
+      "tftp_refused",
+      error instanceof Deno.errors.AddrInUse
+        ? `cannot serve TFTP: UDP port ${port} on ${hostname} is in use, usually by tftpd-hpa, atftpd or dnsmasq; retrying`
+        : listenError(error, port, "UDP", hostname).message,
+      { address: hostname, port },
+    );
+  }
+
+  onTransfer(mac: Mac, client: string, detail: TransferDetail): void {
+    this.#tracker.onTftpTransfer(mac, client, detail, performance.now());
+  }
+}
+
+/** The first lines of the log: the version, and what the operator should know. */
+export function logStart(
+  { notices, template }: DaemonConfig,
+  { builds }: IpxeFiles,
+  log: Log,
+): void {
+  log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
+  for (const notice of notices) log.warning("notice", notice);
+  if (template === undefined || builds.size > 0) return;
+  log.warning(
+    "no_ipxe",
+    "no iPXE is compiled in or given: PXE clients get no boot file",
+  );
+}

@@ -1,0 +1,13 @@
+/**
+ * The lifecycle that every running part of the daemon has.
+ *
+ * @module
+ */
+
+/** Does nothing before `start` and after `stop`. */
+export interface Service {
+  /** Begins to work. May throw what keeps the daemon from starting. */
+  start(): void | Promise<void>;
+  /** Takes no new work, and resolves when the work in progress has ended. */
+  stop(): void | Promise<void>;
+}
