@@ -50,7 +50,8 @@ import {
   NEW_MACHINE_BURST,
   NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../overload/limits.ts";
-import { escapeControls, type Log } from "../telemetry/log.ts";
+import { type Log } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import { MachineLog } from "./machine_log.ts";
 import { EventStream } from "../http/event_stream.ts";
 import { MachineWriter } from "../machines/json.ts";

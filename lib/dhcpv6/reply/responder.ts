@@ -7,11 +7,6 @@
 
 import { type IpxeBuild, ipxeFileName } from "../../boot_files/ipxe_builds.ts";
 import {
-  MAX_ARCHITECTURES,
-  MAX_DHCPV6_REPLY,
-  MAX_RELAY_DEPTH,
-} from "../../overload/limits.ts";
-import {
   BASE_BYTES,
   equalBytes,
   formatIpv6,
@@ -30,14 +25,19 @@ import {
   NO_MAC,
   writeMac,
 } from "../../net/mac.ts";
-import { LONGEST_ARCHITECTURE_NAME } from "./architectures.ts";
+import {
+  LONGEST_ARCHITECTURE_NAME,
+  MAX_ARCHITECTURES,
+} from "./architectures.ts";
 import { type BootEvent, bootFactsOf, decideBoot } from "./boot_decision.ts";
 import {
   type DropReason,
   IA_ADDRESS_HEADER,
   IA_HEADER,
   IA_TA_HEADER,
+  MAX_DHCPV6_REPLY,
   MAX_DUID,
+  MAX_RELAY_DEPTH,
   MESSAGE_HEADER,
   MessageType,
   OPTION_HEADER,

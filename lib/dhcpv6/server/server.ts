@@ -6,8 +6,6 @@
  */
 
 import {
-  MAX_DHCPV6_PACKET,
-  MAX_DHCPV6_REPLY,
   MAX_PENDING_REPLIES,
   MAX_REPLIES_PER_CONFIRMED_SOURCE,
 } from "../../overload/limits.ts";
@@ -22,6 +20,8 @@ import {
 import {
   ALL_RELAYS_AND_SERVERS,
   ALL_SERVERS,
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
   MessageType,
   SENDING_GROUPS,
 } from "../wire/constants.ts";

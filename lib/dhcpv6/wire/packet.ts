@@ -11,11 +11,6 @@
  * @module
  */
 
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_OPTIONS,
-  MAX_RELAY_DEPTH,
-} from "../../overload/limits.ts";
 import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../../net/ipv6.ts";
 import {
   type DropReason,
@@ -23,7 +18,10 @@ import {
   IA_HEADER,
   IA_PREFIX_HEADER,
   IA_TA_HEADER,
+  MAX_DHCPV6_PACKET,
   MAX_DUID,
+  MAX_OPTIONS,
+  MAX_RELAY_DEPTH,
   MESSAGE_HEADER,
   MessageType,
   MIN_DUID,

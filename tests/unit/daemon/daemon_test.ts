@@ -5,10 +5,10 @@ import { Daemon } from "../../../lib/daemon/daemon.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
-  MAX_DHCPV6_REPLY,
   MAX_ROGUE_SERVERS,
   NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../../../lib/overload/limits.ts";
+import { MAX_DHCPV6_REPLY } from "../../../lib/dhcpv6/wire/constants.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { delay } from "../../../lib/overload/timeout.ts";

@@ -4,6 +4,8 @@ import { IPXE_BUILDS } from "../../../../lib/boot_files/ipxe_builds.ts";
 import {
   DROP_REASONS,
   type DropReason,
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
 } from "../../../../lib/dhcpv6/wire/constants.ts";
 import {
   dnsServersOption,
@@ -15,10 +17,6 @@ import {
   type ResponderOptions,
 } from "../../../../lib/dhcpv6/reply/responder.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_DHCPV6_REPLY,
-} from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { formatMac, NO_MAC, parseMacPattern } from "../../../../lib/net/mac.ts";
 import {
