@@ -12,7 +12,7 @@ import {
   domainListOption,
   sntpServersOption,
 } from "../dhcpv6/wire/server_options.ts";
-import { longestAnswerProblem } from "../dhcpv6/reply/responder.ts";
+import { replySizeProblem } from "../dhcpv6/reply/reply_size.ts";
 import {
   isBootUrl,
   renderTemplate,
@@ -106,7 +106,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
       );
     }
   }
-  const problem = longestAnswerProblem(answers, template);
+  const problem = replySizeProblem(answers, template);
   if (problem !== undefined) throw new UsageError(problem);
   const netbootDirectory = given["netboot-dir"];
   if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {

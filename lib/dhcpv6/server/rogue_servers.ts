@@ -23,7 +23,7 @@ import {
   noClientMac,
 } from "../reply/client_mac.ts";
 import { nextAddress, type OptionTable, type Packet } from "../wire/packet.ts";
-import type { Subnet } from "../reply/responder.ts";
+import { type Subnet } from "../reply/subnet.ts";
 
 /** What was heard of another server. */
 export interface RogueServer {

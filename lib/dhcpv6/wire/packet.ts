@@ -149,6 +149,19 @@ export function nextAddress(
   return -1;
 }
 
+/** Whether the 16-bit option codes from `start` to `end` include `code`. */
+export function listsCode(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  code: number,
+): boolean {
+  for (let at = start; at < end; at += 2) {
+    if (readUint16(bytes, at) === code) return true;
+  }
+  return false;
+}
+
 /** Where the option whose data begins at `data` ends. */
 export function optionEnd(bytes: Uint8Array, data: number): number {
   return data + readUint16(bytes, data - 2);
