@@ -275,7 +275,7 @@ export class Daemon
     await this.#names.start();
     try {
       const iface = this.#finder.find();
-      await this.#dhcpv6.open(iface);
+      await this.#dhcpv6.start(iface);
       this.#refresh(iface);
     } catch (error) {
       throw startError(error, port, "UDP", interfaceName);
