@@ -246,7 +246,7 @@ export class Dhcpv6Server {
   #serve(socket: Deno.DatagramConn, service: Service): void {
     const { linkScoped, sendQueues } = service.sockets;
     const sendQueue = socket === linkScoped
-      ? sendQueues.known
+      ? sendQueues.confirmed
       : new SendQueue(socket);
     for (let count = 0; count < RECEIVERS; count++) {
       void this.#receive(socket, sendQueue, service);
@@ -390,9 +390,11 @@ function sendQueueFor(
   if (isConfirmed) {
     if (isRelayed) return sendQueues.relay;
     // Two datagrams make an address known, of a machine that may not be there.
-    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.known;
+    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.confirmed;
   }
   // Only who is flooded has to remember who asks.
-  if (!sendQueues.new.isFull && !classifier.isTracking) return sendQueues.new;
+  if (!sendQueues.unverified.isFull && !classifier.isTracking) {
+    return sendQueues.unverified;
+  }
   return sendQueues[classifier.classify(address, now)];
 }

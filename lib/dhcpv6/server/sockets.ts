@@ -63,15 +63,16 @@ export class InterfaceSockets {
 
   private constructor(
     unicast: UnicastSockets,
-    [linkScoped, siteScoped, again, fresh, relay]: Deno.DatagramConn[],
+    [linkScoped, siteScoped, retransmitting, unverified, relay]:
+      Deno.DatagramConn[],
   ) {
     this.#unicast = unicast;
     this.linkScoped = linkScoped!;
     this.#siteScoped = siteScoped!;
     this.sendQueues = {
-      known: new SendQueue(linkScoped!),
-      again: new SendQueue(again!),
-      new: new SendQueue(fresh!),
+      confirmed: new SendQueue(linkScoped!),
+      retransmitting: new SendQueue(retransmitting!),
+      unverified: new SendQueue(unverified!),
       relay: new SendQueue(relay!),
     };
   }
