@@ -60,8 +60,6 @@ const RULES: Readonly<Record<string, Rule>> = {
       "boot_files",
       "dhcpv6/wire",
       "net",
-      "overload",
-      "telemetry",
       "@std/encoding",
     ],
     deno: false,
@@ -77,7 +75,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     ],
     deno: true,
   },
-  "dhcpv6/wire": { imports: ["net", "overload"], deno: false },
+  "dhcpv6/wire": { imports: ["net"], deno: false },
   "http": {
     imports: [
       "boot_files",

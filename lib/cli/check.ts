@@ -15,7 +15,7 @@ import {
   tftpPortOf,
 } from "../daemon/config.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
-import { groupsOf } from "../dhcpv6/server/server.ts";
+import { groupsOf } from "../dhcpv6/server/sockets.ts";
 import { readKeyPair } from "../http/tls_reload.ts";
 import { authorityOf } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";

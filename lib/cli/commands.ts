@@ -7,7 +7,8 @@
 import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { DaemonConfig } from "../daemon/config.ts";
-import { escapeControls, Log } from "../telemetry/log.ts";
+import { Log } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { FULL_VERSION } from "../telemetry/version.ts";

@@ -12,7 +12,7 @@ import {
   domainListOption,
   sntpServersOption,
 } from "../dhcpv6/wire/server_options.ts";
-import { longestAnswerProblem } from "../dhcpv6/reply/responder.ts";
+import { replySizeProblem } from "../dhcpv6/reply/reply_size.ts";
 import {
   isBootUrl,
   renderTemplate,
@@ -23,11 +23,8 @@ import type { KeyPairFiles } from "../http/tls_reload.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
-import {
-  escapeControls,
-  type LogFormat,
-  type LogLevel,
-} from "../telemetry/log.ts";
+import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import { listInterfaces } from "../net/interface.ts";
 import {
   BASE_BYTES,
@@ -109,7 +106,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
       );
     }
   }
-  const problem = longestAnswerProblem(answers, template);
+  const problem = replySizeProblem(answers, template);
   if (problem !== undefined) throw new UsageError(problem);
   const netbootDirectory = given["netboot-dir"];
   if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {

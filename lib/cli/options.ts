@@ -18,7 +18,8 @@ import {
   TemplateError,
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
-import { escapeControls, LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import {
   isLinkLocal,
   isMulticast,

@@ -7,7 +7,8 @@
 
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
-import { escapeControls, type Log, type LogFields } from "../telemetry/log.ts";
+import { type Log, type LogFields } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";

@@ -6,24 +6,6 @@
  */
 
 /**
- * Longest DHCPv6 datagram read, in octets. A client's message fits the IPv6
- * minimum MTU; nine relays with long Interface-IDs around it stay below this.
- */
-export const MAX_DHCPV6_PACKET = 4096;
-
-/**
- * Longest DHCPv6 answer, in octets of UDP payload: the IPv6 minimum MTU of
- * 1280 less 40 for IPv6 and 8 for UDP, so that no answer is ever fragmented.
- */
-export const MAX_DHCPV6_REPLY = 1232;
-
-/** Relay-forward levels read: HOP_COUNT_LIMIT (RFC 8415 §7.6) counts from 0. */
-export const MAX_RELAY_DEPTH = 9;
-
-/** Options of one level of one message; clients send about ten. */
-export const MAX_OPTIONS = 64;
-
-/**
  * Answers that wait in this process for the send buffer of one socket; the
  * kernel's own takes about 200. More waiting would only make them late: clients
  * ask again.
@@ -59,9 +41,6 @@ export const SOURCE_TABLE_SIZE = 1024 * 1024;
 export const OVERLOAD_MESSAGES = 5000;
 export const MAX_MESSAGES_PER_SOURCE = 250;
 export const MAX_MESSAGES_PER_RELAY = 5000;
-
-/** Architectures of one client that are told to the boot server. */
-export const MAX_ARCHITECTURES = 8;
 
 /** Events that one machine keeps: several boots of the longest kind. */
 export const MAX_EVENTS_PER_MACHINE = 50;
@@ -153,9 +132,6 @@ export const MAX_THROTTLED_KEYS = 256;
 
 /** Characters of a string that a client sent which are kept with an event. */
 export const MAX_KEPT_CHARACTERS = 128;
-
-/** Characters of a string that a client sent which are shown to people. */
-export const MAX_LOGGED_CHARACTERS = 128;
 
 /**
  * Characters of one event that `watch` reads: the state of 65,536 machines with

@@ -11,7 +11,6 @@ import {
   MAX_LOG_LINES_PER_MINUTE,
   MAX_LOG_QUEUE,
   MAX_LOG_RESERVE,
-  MAX_LOGGED_CHARACTERS,
   MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
@@ -33,28 +32,6 @@ export type LogFields = Readonly<
 /** Where lines go, such as `Deno.stderr`. */
 export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
-}
-
-/** Control, line-end, bidirectional and invisible characters, lone surrogates. */
-const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
-
-/**
- * A string from a client made safe to display: characters that a terminal or
- * browser would interpret are escaped as `\\u{...}`, and the result is cut at
- * {@linkcode MAX_LOGGED_CHARACTERS} characters.
- */
-export function escapeControls(text: string): string {
-  let result = "";
-  for (const character of text) {
-    const next = CONTROL_CHARACTERS.test(character)
-      ? `\\u{${character.codePointAt(0)!.toString(16)}}`
-      : character;
-    if (result.length + next.length > MAX_LOGGED_CHARACTERS) {
-      return `${result}…`;
-    }
-    result += next;
-  }
-  return result;
 }
 
 const MINUTE = 60_000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeControls } from "../telemetry/log.ts";
+import { escapeControls } from "../net/escape_controls.ts";
 import { type EventName, isNote } from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { FIRST, JUMP, type MachineEvent, transferOf } from "./message.ts";

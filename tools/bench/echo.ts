@@ -10,9 +10,9 @@
 
 import {
   ALL_RELAYS_AND_SERVERS,
+  MAX_DHCPV6_PACKET,
   SERVER_PORT,
 } from "../../lib/dhcpv6/wire/constants.ts";
-import { MAX_DHCPV6_PACKET } from "../../lib/overload/limits.ts";
 import { InterfaceMonitor } from "../../lib/net/interface.ts";
 
 const iface = new InterfaceMonitor(Deno.args[0]!).find()!;

@@ -6,6 +6,9 @@
 
 import type { IpxeBuild } from "../../boot_files/ipxe_builds.ts";
 
+/** Architectures of one client that are told to the boot server. */
+export const MAX_ARCHITECTURES = 8;
+
 /** What boot servers call the architectures, by their number. */
 const NAMES: readonly string[] = [
   "Intel x86PC",

@@ -10,7 +10,7 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../../net/ipv6.ts";
-import type { Subnet } from "./responder.ts";
+import { type Subnet } from "./subnet.ts";
 
 /** Addresses of this daemon, as URLs write them. */
 export interface BootAddresses {

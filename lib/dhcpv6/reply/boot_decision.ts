@@ -6,7 +6,7 @@
  */
 
 import type { IpxeBuild } from "../../boot_files/ipxe_builds.ts";
-import { MAX_ARCHITECTURES } from "../../overload/limits.ts";
+import { MAX_ARCHITECTURES } from "./architectures.ts";
 import { ipxeBuildFor } from "./architectures.ts";
 import { OptionCode } from "../wire/constants.ts";
 import { type Packet, readUint16 } from "../wire/packet.ts";

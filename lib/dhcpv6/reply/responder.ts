@@ -6,46 +6,29 @@
  */
 
 import { type IpxeBuild, ipxeFileName } from "../../boot_files/ipxe_builds.ts";
-import {
-  MAX_ARCHITECTURES,
-  MAX_DHCPV6_REPLY,
-  MAX_RELAY_DEPTH,
-} from "../../overload/limits.ts";
-import {
-  BASE_BYTES,
-  equalBytes,
-  formatIpv6,
-  IPV6_LENGTH,
-  isLinkLocal,
-  isUnspecified,
-  macOfAddress,
-  type ParsedAddress,
-  SUBNET_BYTES,
-} from "../../net/ipv6.ts";
+import { equalBytes, isLinkLocal, isUnspecified } from "../../net/ipv6.ts";
 import {
   formatMac,
   type Mac,
   type MacPattern,
   matchesMac,
   NO_MAC,
-  writeMac,
 } from "../../net/mac.ts";
-import { LONGEST_ARCHITECTURE_NAME } from "./architectures.ts";
-import { type BootEvent, bootFactsOf, decideBoot } from "./boot_decision.ts";
 import {
   type DropReason,
-  IA_ADDRESS_HEADER,
-  IA_HEADER,
-  IA_TA_HEADER,
-  MAX_DUID,
+  MAX_DHCPV6_REPLY,
   MESSAGE_HEADER,
   MessageType,
-  OPTION_HEADER,
   OptionCode,
-  RELAY_HEADER,
-  SERVER_PORT,
-  StatusCode,
 } from "../wire/constants.ts";
+import {
+  encodeOptions,
+  listsCode,
+  type Option,
+  Packet,
+} from "../wire/packet.ts";
+import { Writer } from "../wire/writer.ts";
+import { type BootEvent, bootFactsOf, decideBoot } from "./boot_decision.ts";
 import {
   type ClientMac,
   findClientMac,
@@ -53,24 +36,16 @@ import {
   noClientMac,
 } from "./client_mac.ts";
 import {
-  encodeOptions,
-  nextAddress,
-  type Option,
-  optionEnd,
-  type OptionTable,
-  Packet,
-  readUint16,
-} from "../wire/packet.ts";
+  IdentityAssociationWriter,
+  type Lifetimes,
+} from "./identity_associations.ts";
+import { relayReplyPort, RelayReplyWriter } from "./relay_reply.ts";
+import { isInSubnet, type Subnet } from "./subnet.ts";
 import {
   bootPayload,
   renderTemplate,
-  SAMPLE_VALUES,
   type UrlTemplate,
 } from "./url_template.ts";
-import { Writer } from "../wire/writer.ts";
-
-/** A link whose clients get addresses: the base address that they begin with. */
-export type Subnet = ParsedAddress;
 
 /** What boot instructions are made of. */
 export interface BootOptions {
@@ -86,13 +61,9 @@ export interface BootOptions {
 }
 
 /** What a responder answers with. */
-export interface ResponderOptions {
+export interface ResponderOptions extends Lifetimes {
   /** The direct link first, then those behind relays; at least one. */
   readonly subnets: readonly Subnet[];
-  /** Seconds, 1 to 2^32 - 1; the highest means for ever (RFC 8415 §7.7). */
-  readonly preferredLifetime: number;
-  /** Seconds, not less than `preferredLifetime`. */
-  readonly validLifetime: number;
   /** 0 to 255 (RFC 8415 §21.8). */
   readonly preference: number;
   readonly macSources: readonly MacSource[];
@@ -122,13 +93,6 @@ export interface Outcome {
   note: "unsupported_architecture" | "address_declined" | undefined;
 }
 
-/** Lifetimes that mean "for ever" (RFC 8415 §7.7). */
-const INFINITY = 0xffff_ffff;
-
-function fractionOf(lifetime: number, factor: number): number {
-  return lifetime === INFINITY ? INFINITY : Math.floor(lifetime * factor);
-}
-
 /** The IANA number under which PXE's vendor classes are (Intel; RFC 5970). */
 const PXE_ENTERPRISE = 343;
 
@@ -150,12 +114,10 @@ export class Responder {
 
   readonly #options: ResponderOptions;
   readonly #serverDuid: Uint8Array;
-  readonly #t1: number;
-  readonly #t2: number;
   readonly #onRequest: readonly { code: number; bytes: Uint8Array }[];
   readonly #writer = new Writer();
-  /** Where each level's Relay Message begins in the answer. */
-  readonly #relayMessages = new Uint16Array(MAX_RELAY_DEPTH);
+  readonly #relayReply = new RelayReplyWriter(this.#writer);
+  readonly #identityAssociations: IdentityAssociationWriter;
 
   /**
    * @param options What it answers with.
@@ -164,8 +126,10 @@ export class Responder {
   constructor(options: ResponderOptions, serverDuid: Uint8Array) {
     this.#options = options;
     this.#serverDuid = serverDuid;
-    this.#t1 = fractionOf(options.preferredLifetime, 0.5);
-    this.#t2 = fractionOf(options.preferredLifetime, 0.875);
+    this.#identityAssociations = new IdentityAssociationWriter(
+      this.#writer,
+      options,
+    );
     this.#onRequest = options.onRequest.map((option) => ({
       code: option.code,
       bytes: encodeOptions([option]),
@@ -233,14 +197,10 @@ export class Responder {
 
     const writer = this.#writer;
     writer.reset(answer);
-    for (let level = 0; level < packet.depth; level++) {
-      this.#relayMessages[level] = this.#beginRelayReply(packet, level);
-    }
+    this.#relayReply.begin(packet);
     const dropped = this.#writeReply(packet, subnet, mac);
     if (dropped !== undefined) return dropped;
-    for (let level = packet.depth - 1; level >= 0; level--) {
-      writer.end(this.#relayMessages[level]!);
-    }
+    this.#relayReply.end(packet);
     if (writer.at > MAX_DHCPV6_REPLY) return "answer_too_long";
     outcome.length = writer.at;
     return undefined;
@@ -297,48 +257,6 @@ export class Responder {
     return isLinkScoped ? subnets[0] : undefined;
   }
 
-  /** Writes all but the inside of a level's Relay Message; where that begins. */
-  #beginRelayReply(packet: Packet, level: number): number {
-    const writer = this.#writer;
-    const { bytes } = packet;
-    const relay = packet.relays[level]!;
-    const { options } = relay;
-    writer.uint8(MessageType.RelayReply);
-    // hop-count, link-address and peer-address go back as they came
-    writer.copy(bytes, relay.hopCountAt, relay.at + RELAY_HEADER);
-    this.#copyOption(bytes, options, options.find(OptionCode.InterfaceId));
-    this.#copyOption(bytes, options, options.find(OptionCode.RelaySourcePort));
-    const echo = options.find(OptionCode.EchoRequest);
-    if (echo !== -1) this.#echo(packet, options, echo);
-    return writer.begin(OptionCode.RelayMessage);
-  }
-
-  /** The options that a relay wants back (RFC 4994). */
-  #echo(packet: Packet, options: OptionTable, echo: number): void {
-    const { bytes } = packet;
-    const start = options.starts[echo]!;
-    const end = options.ends[echo]!;
-    // By the options, of which there are few: a list of codes may be long.
-    for (let index = 0; index < options.count; index++) {
-      const code = options.codes[index]!;
-      if (
-        code === OptionCode.InterfaceId || code === OptionCode.RelayMessage ||
-        code === OptionCode.RelaySourcePort ||
-        !listsCode(bytes, start, end, code)
-      ) continue;
-      this.#copyOption(bytes, options, index);
-    }
-  }
-
-  #copyOption(bytes: Uint8Array, options: OptionTable, index: number): void {
-    if (index === -1) return;
-    this.#writer.copy(
-      bytes,
-      options.starts[index]! - OPTION_HEADER,
-      options.ends[index],
-    );
-  }
-
   #writeReply(
     packet: Packet,
     subnet: Subnet,
@@ -354,13 +272,13 @@ export class Responder {
         : MessageType.Reply,
     );
     writer.copy(bytes, packet.at + 1, packet.at + MESSAGE_HEADER);
-    this.#copyOption(bytes, options, options.find(OptionCode.ClientId));
+    writer.copyOption(bytes, options, options.find(OptionCode.ClientId));
     const serverId = writer.begin(OptionCode.ServerId);
     writer.copy(this.#serverDuid);
     writer.end(serverId);
     switch (packet.type) {
       case MessageType.Solicit: {
-        const assigned = this.#assign(packet, subnet, mac);
+        const assigned = this.#identityAssociations.assign(packet, subnet, mac);
         if (commits) {
           writer.end(writer.begin(OptionCode.RapidCommit));
         } else if (assigned && this.#options.preference > 0) {
@@ -373,208 +291,23 @@ export class Responder {
       case MessageType.Request:
       case MessageType.Renew:
       case MessageType.Rebind:
-        this.#assign(packet, subnet, mac);
+        this.#identityAssociations.assign(packet, subnet, mac);
         break;
       case MessageType.Confirm:
-        return this.#writeConfirmReply(packet, subnet, mac);
+        return this.#identityAssociations.confirm(packet, subnet, mac);
       case MessageType.Release:
+        this.#identityAssociations.release(packet, subnet, mac);
+        return undefined;
       case MessageType.Decline:
-        this.#writeReleaseReply(packet, subnet, mac);
+        if (this.#identityAssociations.release(packet, subnet, mac)) {
+          this.outcome.note = "address_declined";
+        }
         return undefined;
     }
     this.#writeRequested(packet);
     // firmware reads the URL to the next zero octet: it must be the last option
     this.#writeBoot(packet, subnet, mac);
     return undefined;
-  }
-
-  /** Writes an answer into every IA; whether all of them got what they want. */
-  #assign(packet: Packet, subnet: Subnet, mac: Mac): boolean {
-    const { options } = packet;
-    let isFirst = true;
-    let assigned = true;
-    for (let index = 0; index < options.count; index++) {
-      switch (options.codes[index]) {
-        case OptionCode.IaNa: {
-          const start = this.#beginIa(packet, index, OptionCode.IaNa);
-          if (
-            packet.type === MessageType.Request &&
-            !this.#addressesAreInSubnet(packet, index, subnet)
-          ) {
-            this.#status(StatusCode.NotOnLink, "address of another link");
-            assigned = false;
-          } else if (isFirst) {
-            this.#writeAddress(packet, index, subnet, mac, start);
-          } else {
-            // Renewed or not: a status and addresses do not go together, and
-            // what is not renewed ends by itself.
-            this.#status(StatusCode.NoAddrsAvail, "one address a machine");
-            assigned = false;
-          }
-          isFirst = false;
-          this.#writer.end(start);
-          break;
-        }
-        case OptionCode.IaTa:
-          this.#refuse(packet, index, StatusCode.NoAddrsAvail);
-          assigned = false;
-          break;
-        case OptionCode.IaPd:
-          this.#refuse(packet, index, StatusCode.NoPrefixAvail);
-          assigned = false;
-          break;
-      }
-    }
-    return assigned;
-  }
-
-  /** Begins an IA with the client's IAID, T1 and T2 of zero where it has them. */
-  #beginIa(packet: Packet, index: number, code: number): number {
-    const writer = this.#writer;
-    const start = writer.begin(code);
-    const iaid = packet.options.starts[index]!;
-    writer.copy(packet.bytes, iaid, iaid + 4);
-    if (code !== OptionCode.IaTa) {
-      writer.uint32(0);
-      writer.uint32(0);
-    }
-    return start;
-  }
-
-  #refuse(packet: Packet, index: number, status: number): void {
-    const start = this.#beginIa(packet, index, packet.options.codes[index]!);
-    this.#status(
-      status,
-      status === StatusCode.NoPrefixAvail
-        ? "no prefixes here"
-        : "no temporary addresses here",
-    );
-    this.#writer.end(start);
-  }
-
-  #writeAddress(
-    packet: Packet,
-    index: number,
-    subnet: Subnet,
-    mac: Mac,
-    start: number,
-  ): void {
-    const writer = this.#writer;
-    const { preferredLifetime, validLifetime } = this.#options;
-    writer.at = start + 4;
-    writer.uint32(this.#t1);
-    writer.uint32(this.#t2);
-    writer.uint16(OptionCode.IaAddress);
-    writer.uint16(IA_ADDRESS_HEADER);
-    writer.copy(subnet.bytes, 0, BASE_BYTES);
-    writeMac(writer.bytes, writer.at, mac);
-    writer.at += IPV6_LENGTH - BASE_BYTES;
-    writer.uint32(preferredLifetime);
-    writer.uint32(validLifetime);
-    if (
-      packet.type !== MessageType.Renew && packet.type !== MessageType.Rebind
-    ) return;
-    // RFC 8415 §18.3.4: an address that is not the client's ends here.
-    const { bytes } = packet;
-    const end = packet.options.ends[index]!;
-    let at = packet.options.starts[index]! + IA_HEADER;
-    while ((at = nextAddress(bytes, at, end)) !== -1) {
-      if (!isOwn(bytes, at, subnet, mac)) {
-        writer.uint16(OptionCode.IaAddress);
-        writer.uint16(IA_ADDRESS_HEADER);
-        writer.copy(bytes, at, at + IPV6_LENGTH);
-        writer.uint32(0);
-        writer.uint32(0);
-      }
-      at = optionEnd(bytes, at);
-    }
-  }
-
-  #addressesAreInSubnet(
-    packet: Packet,
-    index: number,
-    subnet: Subnet,
-  ): boolean {
-    const { bytes } = packet;
-    const end = packet.options.ends[index]!;
-    let at = packet.options.starts[index]! + IA_HEADER;
-    while ((at = nextAddress(bytes, at, end)) !== -1) {
-      // `::` is how some clients say that any address will do
-      if (!isInSubnet(bytes, at, subnet) && !isUnspecified(bytes, at)) {
-        return false;
-      }
-      at = optionEnd(bytes, at);
-    }
-    return true;
-  }
-
-  /** Whose addresses an IA_NA or IA_TA holds: `OWN`, `OTHER`, both or none. */
-  #ownersIn(packet: Packet, index: number, subnet: Subnet, mac: Mac): number {
-    const { bytes, options } = packet;
-    const header = options.codes[index] === OptionCode.IaTa
-      ? IA_TA_HEADER
-      : IA_HEADER;
-    const end = options.ends[index]!;
-    let at = options.starts[index]! + header;
-    let owners = 0;
-    while ((at = nextAddress(bytes, at, end)) !== -1) {
-      owners |= isOwn(bytes, at, subnet, mac) ? OWN : OTHER;
-      at = optionEnd(bytes, at);
-    }
-    return owners;
-  }
-
-  /** RFC 8415 §18.3.3, but stricter: only the client's own address is right. */
-  #writeConfirmReply(
-    packet: Packet,
-    subnet: Subnet,
-    mac: Mac,
-  ): DropReason | undefined {
-    const { options } = packet;
-    let owners = 0;
-    for (let index = 0; index < options.count; index++) {
-      const code = options.codes[index];
-      if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        owners |= this.#ownersIn(packet, index, subnet, mac);
-      }
-    }
-    if (owners === 0) return "confirm_without_address";
-    if (owners === OWN) this.#status(StatusCode.Success, "still yours");
-    else this.#status(StatusCode.NotOnLink, "not the address of this machine");
-    return undefined;
-  }
-
-  /** Release and Decline (RFC 8415 §18.3.7 and §18.3.8): nothing is kept. */
-  #writeReleaseReply(packet: Packet, subnet: Subnet, mac: Mac): void {
-    const { options } = packet;
-    this.#status(StatusCode.Success, "noted");
-    for (let index = 0; index < options.count; index++) {
-      const code = options.codes[index];
-      if (code === OptionCode.IaPd) {
-        // No prefix is ever bound to anybody.
-        this.#notBound(packet, index);
-      } else if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        const owners = this.#ownersIn(packet, index, subnet, mac);
-        if ((owners & OTHER) !== 0) this.#notBound(packet, index);
-        if ((owners & OWN) !== 0 && packet.type === MessageType.Decline) {
-          this.outcome.note = "address_declined";
-        }
-      }
-    }
-  }
-
-  #notBound(packet: Packet, index: number): void {
-    const start = this.#beginIa(packet, index, packet.options.codes[index]!);
-    this.#status(StatusCode.NoBinding, "not of this machine");
-    this.#writer.end(start);
-  }
-
-  #status(code: number, text: string): void {
-    const writer = this.#writer;
-    const start = writer.begin(OptionCode.StatusCode);
-    writer.uint16(code);
-    writer.ascii(text);
-    writer.end(start);
   }
 
   /** Options that the client asks for (option 6). */
@@ -647,77 +380,3 @@ export class Responder {
     writer.end(start);
   }
 }
-
-/** Whose an address is: the client's, or somebody else's. */
-const OWN = 1;
-const OTHER = 2;
-
-/** RFC 8357: a relay that says so gets its answer at the port it sends from. */
-function relayReplyPort(packet: Packet, senderPort: number): number {
-  return packet.relays[0]!.options.find(OptionCode.RelaySourcePort) === -1
-    ? SERVER_PORT
-    : senderPort;
-}
-
-/** Whether the 16-bit codes from `start` to `end` have `code` among them. */
-function listsCode(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  code: number,
-): boolean {
-  for (let at = start; at < end; at += 2) {
-    if (readUint16(bytes, at) === code) return true;
-  }
-  return false;
-}
-
-/** Whether the address at `at` is in the link's /64. */
-function isInSubnet(bytes: Uint8Array, at: number, subnet: Subnet): boolean {
-  return equalBytes(bytes, at, subnet.bytes, 0, SUBNET_BYTES);
-}
-
-/** Whether the address at `at` is the one that the link gives to `mac`. */
-function isOwn(
-  bytes: Uint8Array,
-  at: number,
-  subnet: Subnet,
-  mac: Mac,
-): boolean {
-  return equalBytes(bytes, at, subnet.bytes, 0, BASE_BYTES) &&
-    macOfAddress(bytes, at) === mac;
-}
-
-/** Why every client could not be answered with these settings, if so. */
-export function longestAnswerProblem(
-  options: Omit<ResponderOptions, "boot">,
-  template: UrlTemplate | undefined,
-): string | undefined {
-  const iaNa = OPTION_HEADER + IA_HEADER + OPTION_HEADER + IA_ADDRESS_HEADER;
-  let length = MESSAGE_HEADER + 2 * (OPTION_HEADER + MAX_DUID) + iaNa +
-    OPTION_HEADER + 1;
-  length += encodeOptions(options.onRequest).length;
-  if (template !== undefined) {
-    const url = renderTemplate(template, {
-      ...SAMPLE_VALUES,
-      BaseAddress: longest(options.subnets.map((subnet) => subnet.text)),
-      BootAddress: formatIpv6(new Uint8Array(IPV6_LENGTH).fill(0xff)),
-      Payload: LONGEST_PAYLOAD,
-    });
-    length += OPTION_HEADER + 4 + 2 + "HTTPClient".length + OPTION_HEADER +
-      url.length;
-  }
-  return length <= MAX_DHCPV6_REPLY
-    ? undefined
-    : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: an answer could need ${length} octets, ` +
-      `more than the ${MAX_DHCPV6_REPLY} that one IPv6 packet always carries`;
-}
-
-function longest(texts: readonly string[]): string {
-  return texts.reduce((a, b) => b.length > a.length ? b : a, "");
-}
-
-/** As many as can be of the architecture with the longest name. */
-const LONGEST_PAYLOAD = bootPayload(
-  new Array(MAX_ARCHITECTURES).fill(LONGEST_ARCHITECTURE_NAME),
-);

@@ -5,8 +5,8 @@
  */
 
 import { encodeBase64 } from "@std/encoding/base64";
-import { MAX_ARCHITECTURES } from "../../overload/limits.ts";
-import { escapeControls } from "../../telemetry/log.ts";
+import { MAX_ARCHITECTURES } from "./architectures.ts";
+import { escapeControls } from "../../net/escape_controls.ts";
 import { architectureName } from "./architectures.ts";
 
 /** What can stand in braces. */

@@ -1,11 +1,12 @@
 /**
- * Who asks so often that nothing is left for others.
+ * Per-source rate limit, active only under overload.
  *
- * Reading a message and giving it up costs a third of answering it. So while
- * messages of machines get lost, whoever sends very many gets a part of its
- * answers only, and the others' messages are read in time. The kernel does not
- * say what it had no room for; a machine that has to repeat its message does.
- * While nobody else suffers, everybody may send what it likes.
+ * Receiving and dropping a message costs a third of answering it. So while
+ * messages of some clients are lost, the daemon answers only some of the messages
+ * of a source that sends very many, and reads the others' in time. The kernel
+ * does not report datagrams that it drops because the receive queue is full: the
+ * overload signal is a retransmitted Solicit from another source. Without that
+ * signal no source is limited.
  *
  * @module
  */
@@ -17,41 +18,43 @@ import {
 } from "../../overload/limits.ts";
 import { hashOf } from "./reply_classifier.ts";
 
-/** Milliseconds of a window, in which messages are counted. */
+/** Milliseconds of a window in which messages are counted. */
 export const WINDOW = 250;
 
-/** Milliseconds for which others are spared after one has had to repeat. */
+/** Milliseconds for which sources are limited after an overload signal. */
 const SHED_DURATION = 60_000;
 
-/** Places in which senders are counted, several in one if there are many. */
+/** Number of counters. Sources with the same hash share one. */
 const COUNTER_SLOTS = 4096;
 
-/** Counts messages by the address that they come from. */
+/** Counts messages by source address, and says which to drop. */
 export class LoadShedder {
   readonly #counts = new Uint32Array(COUNTER_SLOTS);
   #seed = 0;
   #total = 0;
-  #wasOverloaded = false;
-  #ends = 0;
+  #wasLastWindowOverloaded = false;
+  #windowEndsAt = 0;
   #shedUntil = -Infinity;
 
   /**
-   * Counts a message: how many have come from its sender in this window, at
-   * most.
+   * Counts a message.
    *
-   * @param address The 16 octets of the address that it came from.
-   * @param now Milliseconds of a clock that is never set.
+   * @param address The 16 bytes of its source address.
+   * @param now Milliseconds of a monotonic clock.
+   * @returns The messages from this source in this window. Higher if another
+   * source shares the counter.
    */
   count(address: Uint8Array, now: number): number {
-    if (now >= this.#ends) this.#startWindow(now);
+    if (now >= this.#windowEndsAt) this.#startWindow(now);
     this.#total++;
     return ++this.#counts[hashOf(address, this.#seed) % COUNTER_SLOTS]!;
   }
 
   /**
-   * Whether a sender of so many messages has had enough.
+   * Whether the latest of `count` messages from a source is over the limit, and
+   * the limit in force.
    *
-   * @param isRelayed Whether the sender speaks for others.
+   * @param isRelayed Whether the source is a relay, which has a higher limit.
    * @param now Milliseconds of the same clock.
    */
   shouldDrop(count: number, isRelayed: boolean, now: number): boolean {
@@ -64,29 +67,30 @@ export class LoadShedder {
   }
 
   /**
-   * A sender has had to repeat a message. When there is more than can be
-   * answered, and not from this one, that is why.
+   * Notes a retransmitted Solicit. It is an overload signal if more messages come
+   * than the daemon can answer and this source does not cause them.
    *
-   * @param address As it was counted before.
-   * @param now Milliseconds of a clock that is never set.
+   * @param address The source address, already counted.
+   * @param now Milliseconds of the same clock.
    */
   onRetransmission(address: Uint8Array, now: number): void {
     if (!this.#isOverloaded) return;
-    const place = hashOf(address, this.#seed) % COUNTER_SLOTS;
-    if (this.#counts[place]! > MAX_MESSAGES_PER_SOURCE) return;
+    const slot = hashOf(address, this.#seed) % COUNTER_SLOTS;
+    if (this.#counts[slot]! > MAX_MESSAGES_PER_SOURCE) return;
     this.#shedUntil = now + SHED_DURATION;
   }
 
   get #isOverloaded(): boolean {
-    return this.#wasOverloaded || this.#total > OVERLOAD_MESSAGES;
+    return this.#wasLastWindowOverloaded || this.#total > OVERLOAD_MESSAGES;
   }
 
   #startWindow(now: number): void {
-    this.#wasOverloaded = this.#total > OVERLOAD_MESSAGES;
-    // Who shared a place with a loud one has another one now.
+    this.#wasLastWindowOverloaded = this.#total > OVERLOAD_MESSAGES;
+    // With a new seed, a client that shared a counter with a flood has another
+    // one in this window.
     this.#seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#counts.fill(0);
     this.#total = 0;
-    this.#ends = now + WINDOW;
+    this.#windowEndsAt = now + WINDOW;
   }
 }

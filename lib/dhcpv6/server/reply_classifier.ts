@@ -1,11 +1,12 @@
 /**
- * Who is answered, and how far it is to be believed that somebody is there.
+ * Classifies the link-local sources of messages by the evidence that a client is
+ * at the address.
  *
- * An answer to an address that nobody has stays in the send buffer of its
- * socket for three seconds, while the kernel asks who has it (RFC 4861 §7.2.2);
- * some 270 of them fill it, and nobody is answered. A source address is written
- * in a moment by whoever likes. So answers leave through one socket for each
- * class of sources: what cannot be delivered is in nobody else's way.
+ * The kernel keeps a reply to an address that no host has in the send buffer of
+ * its socket for 3 seconds, the time of neighbor discovery (RFC 4861 §7.2.2).
+ * About 270 such replies fill the buffer and block all others of that socket, and
+ * source addresses are easy to forge. So each class of sources has a socket of
+ * its own: undeliverable replies delay replies of the same class only.
  *
  * @module
  */
@@ -18,99 +19,108 @@ import {
 import { IPV6_LENGTH } from "../../net/ipv6.ts";
 
 /**
- * `known`: it has used an answer, so it was there to receive it. `again`: it
- * asks once more, after a pause, as those do who have got no answer. `new`: it
- * may be anybody.
+ * - `confirmed`: the source has used a reply, so it has received one.
+ * - `retransmitting`: the source sends again after a pause, as a client without
+ *   a reply does.
+ * - `unverified`: the source address may be forged.
  */
-export type SourceClass = "known" | "again" | "new";
+export type SourceClass = "confirmed" | "retransmitting" | "unverified";
 
 /**
- * Milliseconds of one tick of the clock that is kept with a source. Clients
- * repeat after about a second (RFC 8415 §15): two ticks, or one and a bit.
+ * Milliseconds per tick of the time in a table entry. Clients retransmit after
+ * about 1 second (RFC 8415 §15), which is at least 2 ticks.
  */
 const TICK_DURATION = 400;
 
-/** Milliseconds after which it counts as another message: ticks have 8 bits. */
+/**
+ * Milliseconds after which a message is a first one again. The age of an entry
+ * has 8 bits, which is 102 seconds.
+ */
 const RETRANSMISSION_WINDOW = 90_000;
 
-/** The bits that stand for the address. */
-const MARK = 0xffff_ff00 | 0;
+/** Ticks that a retransmission is at least apart: 1 may be a moment only. */
+const MIN_TICKS = 2;
+
+/** The bits of a table entry that identify the address; the others are a tick. */
+const TAG_MASK = 0xffff_ff00 | 0;
 
 /**
- * Places in which one source can be; a new one takes the oldest's. As many as
- * fit into a line of a processor's cache: there is no better bargain.
+ * Table entries in which one source can be: 8 of 4 bytes are within 1 cache line
+ * of 64 bytes. A new source replaces the oldest of them.
  */
 const SLOTS_PER_BUCKET = 8;
 
-/** Link-local addresses that ask. */
+/** Classifies sources, and remembers as much as that takes. */
 export class ReplyClassifier {
   readonly #confirmed = new Set<string>();
-  /** Those that were answered, and have not used it yet. */
+  /** Sources that were sent a reply and have not used it yet. */
   readonly #unconfirmed = new Set<string>();
-  /** Who asked and when: 24 bits that stand for an address, 8 for the time. */
-  #seen: Uint32Array | undefined;
-  /** Nobody can find addresses that are taken for one another. */
+  /** Hash table of sources: a tag of 24 bits and the tick of the message. */
+  #table: Uint32Array | undefined;
+  /** Random, so that an attacker cannot compute addresses that collide. */
   readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
 
-  /** Whether those who ask are remembered: not before there are too many. */
+  /** Whether {@linkcode classify} has been called, so that its table exists. */
   get isTracking(): boolean {
-    return this.#seen !== undefined;
+    return this.#table !== undefined;
   }
 
-  /** Whether a source has used an answer. */
+  /** Whether a source has used a reply. */
   isConfirmed(hostname: string): boolean {
     return this.#confirmed.has(hostname);
   }
 
-  /** A source that is not known is being answered. */
+  /** Remembers that a source that is not confirmed is sent a reply. */
   addUnconfirmed(hostname: string): void {
-    addTo(this.#unconfirmed, hostname, MAX_UNCONFIRMED_SOURCES);
+    addWithLimit(this.#unconfirmed, hostname, MAX_UNCONFIRMED_SOURCES);
   }
 
   /**
-   * A source has sent a message that only somebody can send who has had an
-   * answer. One that was never answered may have that from elsewhere.
+   * Confirms a source, whose message takes a reply to send. Sources that were
+   * sent no reply stay unconfirmed: the content may be from elsewhere.
    */
   confirm(hostname: string): void {
     if (!this.#unconfirmed.delete(hostname)) return;
-    addTo(this.#confirmed, hostname, MAX_CONFIRMED_SOURCES);
+    addWithLimit(this.#confirmed, hostname, MAX_CONFIRMED_SOURCES);
   }
 
   /**
-   * What a source that is not known is, and remembers that it has asked.
+   * Classifies a source that is not confirmed, and remembers its message.
    *
-   * @param address Its 16 octets.
-   * @param now Milliseconds of a clock that is never set.
+   * @param address The 16 bytes of its address.
+   * @param now Milliseconds of a monotonic clock.
    */
-  classify(address: Uint8Array, now: number): "again" | "new" {
-    const asked = this.#seen ??= new Uint32Array(SOURCE_TABLE_SIZE);
-    const first = SLOTS_PER_BUCKET *
+  classify(address: Uint8Array, now: number): "retransmitting" | "unverified" {
+    const table = this.#table ??= new Uint32Array(SOURCE_TABLE_SIZE);
+    const bucket = SLOTS_PER_BUCKET *
       (hashOf(address, this.#seeds[0]!) %
         (SOURCE_TABLE_SIZE / SLOTS_PER_BUCKET));
-    const mark = hashOf(address, this.#seeds[1]!) & MARK;
-    const tick = (Math.floor(now / TICK_DURATION) + 1) & ~MARK;
-    let oldest = first;
-    let mostTicks = -1;
-    for (let place = first; place < first + SLOTS_PER_BUCKET; place++) {
-      const kept = asked[place]!;
-      const ticks = kept === 0 ? Infinity : (tick - kept) & ~MARK;
-      if ((kept & MARK) === mark && kept !== 0) {
-        if (ticks < 2) return "new"; // one may be no more than a moment
-        if (ticks * TICK_DURATION < RETRANSMISSION_WINDOW) return "again";
-        oldest = place;
+    const tag = hashOf(address, this.#seeds[1]!) & TAG_MASK;
+    const tick = (Math.floor(now / TICK_DURATION) + 1) & ~TAG_MASK;
+    let oldest = bucket;
+    let highestAge = -1;
+    for (let slot = bucket; slot < bucket + SLOTS_PER_BUCKET; slot++) {
+      const entry = table[slot]!;
+      const age = entry === 0 ? Infinity : (tick - entry) & ~TAG_MASK;
+      if ((entry & TAG_MASK) === tag && entry !== 0) {
+        if (age < MIN_TICKS) return "unverified";
+        if (age * TICK_DURATION < RETRANSMISSION_WINDOW) {
+          return "retransmitting";
+        }
+        oldest = slot;
         break;
       }
-      if (ticks > mostTicks) {
-        mostTicks = ticks;
-        oldest = place;
+      if (age > highestAge) {
+        highestAge = age;
+        oldest = slot;
       }
     }
-    asked[oldest] = mark | tick;
-    return "new";
+    table[oldest] = tag | tick;
+    return "unverified";
   }
 }
 
-/** 32 bits that stand for the 16 octets of an address. */
+/** A hash of the 16 bytes of an address, 32 bits. */
 export function hashOf(address: Uint8Array, seed: number): number {
   let hash = seed;
   for (let index = 0; index < IPV6_LENGTH; index++) {
@@ -120,8 +130,8 @@ export function hashOf(address: Uint8Array, seed: number): number {
   return hash >>> 0;
 }
 
-/** Adds to a set, and forgets the oldest when there are too many. */
-function addTo(set: Set<string>, value: string, limit: number): void {
+/** Adds to a set of at most `limit` values, which evicts the oldest one. */
+function addWithLimit(set: Set<string>, value: string, limit: number): void {
   if (set.size >= limit && !set.has(value)) {
     for (const oldest of set) {
       set.delete(oldest);

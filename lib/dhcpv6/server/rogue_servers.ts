@@ -1,7 +1,7 @@
 /**
- * Other DHCPv6 servers on the link, as far as clients tell of them: what a
- * client asks of another server is heard here as well (RFC 8415 §18.2), and
- * says which server that is and what address it has given.
+ * Detects other DHCPv6 servers on the link. Clients send to a multicast group
+ * (RFC 8415 §18.2), so this daemon also receives messages that are meant for
+ * another server. They contain that server's DUID and the address it assigned.
  *
  * @module
  */
@@ -23,43 +23,43 @@ import {
   noClientMac,
 } from "../reply/client_mac.ts";
 import { nextAddress, type OptionTable, type Packet } from "../wire/packet.ts";
-import type { Subnet } from "../reply/responder.ts";
+import { type Subnet } from "../reply/subnet.ts";
 
-/** What was heard of another server. */
+/** Another server that was detected. */
 export interface RogueServer {
   /** Its DUID in hexadecimal digits. */
   readonly duid: string;
   /** The MAC in its DUID, or {@linkcode NO_MAC}. */
   readonly mac: Mac;
-  /** A machine that has another address from it than it should have. */
+  /** A client to which it has assigned a wrong address. */
   readonly misaddressedClient: MisaddressedClient | undefined;
 }
 
-/** A machine with an address of another server. */
+/** A client with an address of another server. */
 export interface MisaddressedClient {
   readonly mac: Mac;
   readonly address: string;
-  /** What it gets from here. */
+  /** The address that this daemon assigns to it. */
   readonly ownAddress: string;
 }
 
-/** What was told of a server. */
+/** The last report about a server. */
 interface Report {
-  /** Whether it was that it gives other addresses. */
+  /** Whether it named a misaddressed client. */
   readonly isHarmful: boolean;
-  /** When, in milliseconds of a clock that is never set. */
+  /** Milliseconds of a monotonic clock. */
   readonly at: number;
 }
 
-/** Milliseconds for which whoever was told of keeps out further ones. */
+/** Milliseconds after which a server may be evicted for another one. */
 const REPORT_TTL = 60_000;
 
-/** Remembers what was told of which server, so that each is told of once. */
+/** Remembers which servers were reported, so that each is reported once. */
 export class RogueServerDetector {
   readonly #subnets: readonly Subnet[];
   readonly #macSources: readonly MacSource[];
   /** By DUID, oldest first. */
-  readonly #reported = new Map<string, Report>();
+  readonly #reports = new Map<string, Report>();
   readonly #clientMac = noClientMac();
 
   constructor(subnets: readonly Subnet[], macSources: readonly MacSource[]) {
@@ -68,11 +68,12 @@ export class RogueServerDetector {
   }
 
   /**
-   * A client's message names another server.
+   * Examines a client's message whose Server ID is that of another server.
    *
-   * @param sender The 16 octets of the address it came from.
-   * @param now Milliseconds of a clock that is never set.
-   * @returns What is new about that server, if anything is.
+   * @param sender The 16 bytes of its source address.
+   * @param now Milliseconds of a monotonic clock.
+   * @returns The server, if it was not reported before or has a first
+   * misaddressed client; otherwise `undefined`.
    */
   observe(
     packet: Packet,
@@ -84,32 +85,35 @@ export class RogueServerDetector {
     const start = options.starts[index]!;
     const end = options.ends[index]!;
     const duid = encodeHex(bytes.subarray(start, end));
-    const told = this.#reported.get(duid);
-    if (told?.isHarmful) return undefined;
-    if (told === undefined && !this.#hasCapacity(now)) return undefined;
+    const report = this.#reports.get(duid);
+    if (report?.isHarmful) return undefined;
+    if (report === undefined && !this.#hasCapacity(now)) return undefined;
     const misaddressedClient = this.#misaddressedClientOf(packet, sender);
-    if (told !== undefined && misaddressedClient === undefined) {
+    if (report !== undefined && misaddressedClient === undefined) {
       return undefined;
     }
-    this.#reported.delete(duid);
-    this.#reported.set(duid, {
+    this.#reports.delete(duid);
+    this.#reports.set(duid, {
       isHarmful: misaddressedClient !== undefined,
       at: now,
     });
     return { duid, mac: macOfDuid(bytes, start, end), misaddressedClient };
   }
 
-  /** Servers that somebody has made up shall hide a real one for a while only. */
+  /**
+   * Whether there is room for another server. Reports expire, so that forged
+   * Server IDs hide a real server for {@linkcode REPORT_TTL} only.
+   */
   #hasCapacity(now: number): boolean {
-    if (this.#reported.size < MAX_ROGUE_SERVERS) return true;
-    for (const [duid, { at }] of this.#reported) {
+    if (this.#reports.size < MAX_ROGUE_SERVERS) return true;
+    for (const [duid, { at }] of this.#reports) {
       if (now - at < REPORT_TTL) break;
-      this.#reported.delete(duid);
+      this.#reports.delete(duid);
     }
-    return this.#reported.size < MAX_ROGUE_SERVERS;
+    return this.#reports.size < MAX_ROGUE_SERVERS;
   }
 
-  /** The client, if it has an address that it would not get from here. */
+  /** The client, if its address is none that this daemon assigns to it. */
   #misaddressedClientOf(
     packet: Packet,
     sender: Uint8Array,
@@ -118,19 +122,23 @@ export class RogueServerDetector {
     const { mac } = this.#clientMac;
     const address = firstAddress(packet.bytes, packet.options);
     if (mac === NO_MAC || address === undefined) return undefined;
-    const own = this.#subnets.map(({ bytes }) => addressOf(bytes, mac));
-    if (own.some((right) => equalBytes(right, 0, address, 0, IPV6_LENGTH))) {
+    const ownAddresses = this.#subnets.map(({ bytes }) =>
+      addressOf(bytes, mac)
+    );
+    if (
+      ownAddresses.some((own) => equalBytes(own, 0, address, 0, IPV6_LENGTH))
+    ) {
       return undefined;
     }
     return {
       mac,
       address: formatIpv6(address),
-      ownAddress: formatIpv6(own[0]!),
+      ownAddress: formatIpv6(ownAddresses[0]!),
     };
   }
 }
 
-/** The first address in the IA_NAs of a message. */
+/** The first address in the IA_NA options of a message. */
 function firstAddress(
   bytes: Uint8Array,
   options: OptionTable,

@@ -1,18 +1,12 @@
 /**
- * The sockets of one interface: opened when it can be used, closed when it
- * cannot, opened anew when it was made anew.
+ * The DHCPv6 server of one interface: receives messages, sends the responder's
+ * replies, and counts both.
  *
  * @module
  */
 
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_DHCPV6_REPLY,
-  MAX_PENDING_REPLIES,
-  MAX_REPLIES_PER_CONFIRMED_SOURCE,
-} from "../../overload/limits.ts";
-import { UdpSockets } from "../../net/udp_sockets.ts";
-import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
+import { MAX_REPLIES_PER_CONFIRMED_SOURCE } from "../../overload/limits.ts";
+import type { NetworkInterface } from "../../net/interface.ts";
 import {
   IPV6_LENGTH,
   isLinkLocal,
@@ -20,10 +14,9 @@ import {
   parseIpv6Into,
 } from "../../net/ipv6.ts";
 import {
-  ALL_RELAYS_AND_SERVERS,
-  ALL_SERVERS,
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
   MessageType,
-  SENDING_GROUPS,
 } from "../wire/constants.ts";
 import { delay } from "../../overload/timeout.ts";
 import { Dhcpv6Counters } from "./counters.ts";
@@ -35,7 +28,8 @@ import {
   Responder,
   type ResponderOptions,
 } from "../reply/responder.ts";
-import { ReplyClassifier, type SourceClass } from "./reply_classifier.ts";
+import { ReplyClassifier } from "./reply_classifier.ts";
+import { InterfaceSockets, SendQueue } from "./sockets.ts";
 
 /** Whoever wants to know what a server does. Nothing here may wait. */
 export interface Dhcpv6Observer {
@@ -88,48 +82,15 @@ const FAILURES_IN_A_ROW = 8;
 /** Milliseconds that a socket rests after the kernel refused to read from it. */
 const RECEIVE_PAUSE = 100;
 
-/** A socket that answers leave through, and how many wait for it. */
-class SendQueue {
-  pending = 0;
-
-  constructor(readonly socket: Deno.DatagramConn) {}
-
-  /** Whether one more would only come late. */
-  get isFull(): boolean {
-    return this.pending >= MAX_PENDING_REPLIES;
-  }
-}
-
-/** The sockets that were opened for one life of an interface. */
-interface OpenSockets {
-  /** The interface as it was at the last look. */
+/** What one life of an interface is served with. */
+interface Service {
+  /** The interface at the last refresh. */
   iface: NetworkInterface;
-  /** Made anew when the interface's addresses change. */
+  /** Replaced when the interface's addresses change. */
   responder: Responder;
-  /** ff02::1:2, tied to the interface by the kernel. */
-  readonly linkScoped: Deno.DatagramConn;
-  /** ff05::1:3; it hears every link on which this host joined the group. */
-  readonly siteScoped: Deno.DatagramConn;
-  /** The interface's own addresses, for relays. */
-  readonly unicast: UdpSockets;
+  readonly sockets: InterfaceSockets;
   readonly classifier: ReplyClassifier;
   readonly loadShedder: LoadShedder;
-  /**
-   * Through what clients and relays on the link are answered, by how far it is
-   * to be believed that somebody is there. Relays that are known have one of
-   * their own, for they ask without a bound.
-   */
-  readonly sendQueues: Record<SourceClass | "relay", SendQueue>;
-}
-
-/** The groups that are listened to on an interface, as a socket binds them. */
-export function groupsOf(
-  { name }: NetworkInterface,
-): { linkScoped: string; siteScoped: string } {
-  return {
-    linkScoped: `${ALL_RELAYS_AND_SERVERS}%${name}`,
-    siteScoped: ALL_SERVERS,
-  };
 }
 
 /** Answers DHCPv6 on one interface for as long as it runs. */
@@ -138,9 +99,10 @@ export class Dhcpv6Server {
   readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
 
   readonly #options: Dhcpv6ServerOptions;
-  #sockets: OpenSockets | undefined;
-  /** Room for answers that nothing is sent from. */
+  #service: Service | undefined;
+  /** Reply buffers that no send uses. */
   readonly #freeBuffers: Uint8Array<ArrayBuffer>[] = [];
+  #isRunning = false;
   #isRefreshing = false;
   #failuresInARow = 0;
   #lastFailure = "";
@@ -153,12 +115,12 @@ export class Dhcpv6Server {
 
   /** The interface that is served now; `undefined` while none is. */
   get serving(): NetworkInterface | undefined {
-    return this.#sockets?.iface;
+    return this.#service?.iface;
   }
 
   /** Why machines get no answers now; `undefined` if they do. */
   get problem(): string | undefined {
-    if (this.#sockets === undefined) {
+    if (this.#service === undefined) {
       return `DHCPv6 is not served on ${this.#options.interfaceName} now`;
     }
     return this.#failuresInARow < FAILURES_IN_A_ROW
@@ -167,16 +129,33 @@ export class Dhcpv6Server {
   }
 
   /**
-   * Serves the interface as it is now: to be called again and again. An address
-   * that is in duplicate address detection, or a port that somebody holds, may
-   * be free the next time.
+   * Serves the interface from now on, if it can be used already.
+   *
+   * @param iface The interface; `undefined` while it cannot be used.
+   * @throws {Deno.errors.AddrInUse} if another program has bound the port.
+   * @throws {Deno.errors.PermissionDenied} if the daemon may not bind the port.
+   */
+  async start(iface: NetworkInterface | undefined): Promise<void> {
+    this.#isRunning = true;
+    try {
+      await this.#refresh(iface);
+    } catch (error) {
+      this.#isRunning = false;
+      throw error;
+    }
+  }
+
+  /**
+   * Adapts to the interface as it is now; call it every few seconds. An address
+   * in duplicate address detection, or a port that another program has bound, may
+   * be free at the next call. Reports errors to the observer, throws none.
    *
    * @param iface The interface; `undefined` while it cannot be used.
    */
   async refresh(iface: NetworkInterface | undefined): Promise<void> {
-    if (this.#isRefreshing) return;
+    if (!this.#isRunning || this.#isRefreshing) return;
     try {
-      await this.open(iface);
+      await this.#refresh(iface);
     } catch (error) {
       const { message } = error as Error;
       if (this.#lastReport === message) return;
@@ -185,37 +164,35 @@ export class Dhcpv6Server {
     }
   }
 
-  /**
-   * The same, at the start, when somebody is there to be told.
-   *
-   * @throws {Deno.errors.AddrInUse} if somebody else holds the port.
-   * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
-   */
-  async open(iface: NetworkInterface | undefined): Promise<void> {
+  /** Closes all sockets. */
+  stop(): void {
+    this.#isRunning = false;
+    this.#close();
+  }
+
+  async #refresh(iface: NetworkInterface | undefined): Promise<void> {
     this.#isRefreshing = true;
     try {
-      const before = this.#sockets?.iface;
+      const before = this.#service?.iface;
       if (iface === undefined) {
-        this.stop();
+        this.#close();
         this.#reportWaiting();
       } else if (before === undefined) {
-        await this.#openSockets(iface);
+        await this.#open(iface);
       } else if (before.index !== iface.index || before.mac !== iface.mac) {
-        // The kernel frees the old sockets' port a moment after they are
-        // closed: the next look opens new ones.
-        this.stop();
-      } else this.#updateAddresses(iface);
+        // The kernel frees the port some milliseconds after the old sockets
+        // are closed: the next refresh opens new ones.
+        this.#close();
+      } else this.#update(iface);
     } finally {
       this.#isRefreshing = false;
     }
   }
 
-  /** Closes all sockets. */
-  stop(): void {
-    const opened = this.#sockets;
-    if (opened === undefined) return;
-    this.#sockets = undefined;
-    close(opened);
+  #close(): void {
+    const service = this.#service;
+    this.#service = undefined;
+    service?.sockets.close();
   }
 
   #responderFor(iface: NetworkInterface): Responder {
@@ -225,94 +202,38 @@ export class Dhcpv6Server {
     );
   }
 
-  async #openSockets(iface: NetworkInterface): Promise<void> {
+  async #open(iface: NetworkInterface): Promise<void> {
     const { port, observer } = this.#options;
-    const groups = groupsOf(iface);
-    const refusals = new Map<string, Error>();
-    let opened: OpenSockets | undefined;
-    const waiting: Deno.DatagramConn[] = [];
-    // First the interface's own addresses: while no link-local one can be
-    // bound, no answer can be sent to a client either.
-    const unicast = new UdpSockets({
-      port,
-      onOpen: (socket) => {
-        if (opened === undefined) waiting.push(socket);
-        else this.#serve(socket, opened);
-      },
-      onRefused: (hostname, error) => {
-        if (opened === undefined) refusals.set(hostname, error);
-        else observer.onAddressRefused(hostname, error);
-      },
-    });
-    unicast.bind(hostnamesOf(iface));
-    const isLinkLocalOf = (hostname: string) => hostname.includes("%");
-    if (!unicast.hostnames.some(isLinkLocalOf)) {
-      unicast.close();
-      const refusal = [...refusals].find(([hostname]) =>
-        isLinkLocalOf(hostname)
-      );
-      if (refusal !== undefined) throw refusal[1];
-      return this.#reportWaiting();
-    }
-    const sockets: Deno.DatagramConn[] = [];
-    try {
-      const listen = (hostname: string, reuseAddress: boolean) => {
-        const socket = Deno.listenDatagram({
-          transport: "udp",
-          hostname,
-          port,
-          reuseAddress,
-        });
-        sockets.push(socket);
-        return socket;
-      };
-      const linkScoped = listen(groups.linkScoped, false);
-      const siteScoped = listen(groups.siteScoped, true);
-      const [again, fresh, relay] = SENDING_GROUPS.map((group) =>
-        listen(`${group}%${iface.name}`, false)
-      );
-      await linkScoped.joinMulticastV6(ALL_RELAYS_AND_SERVERS, iface.index);
-      await siteScoped.joinMulticastV6(ALL_SERVERS, iface.index);
-      const responder = this.#responderFor(iface);
-      opened = {
-        iface,
-        responder,
-        linkScoped,
-        siteScoped,
-        unicast,
-        classifier: new ReplyClassifier(),
-        loadShedder: new LoadShedder(),
-        sendQueues: {
-          known: new SendQueue(linkScoped),
-          again: new SendQueue(again!),
-          new: new SendQueue(fresh!),
-          relay: new SendQueue(relay!),
-        },
-      };
-    } catch (error) {
-      unicast.close();
-      for (const socket of sockets) socket.close();
-      throw error;
-    }
-    this.#sockets = opened;
+    const responder = this.#responderFor(iface);
+    const sockets = await InterfaceSockets.open(iface, port);
+    if (sockets === undefined) return this.#reportWaiting();
+    // stop() may have been called while the sockets joined their groups.
+    if (!this.#isRunning) return sockets.close();
+    const service: Service = {
+      iface,
+      responder,
+      sockets,
+      classifier: new ReplyClassifier(),
+      loadShedder: new LoadShedder(),
+    };
+    this.#service = service;
     this.#lastReport = undefined;
     this.#failuresInARow = 0;
     observer.onServing(iface);
-    for (const socket of [opened.linkScoped, opened.siteScoped, ...waiting]) {
-      this.#serve(socket, opened);
-    }
-    for (const [hostname, error] of refusals) {
-      observer.onAddressRefused(hostname, error);
-    }
+    sockets.subscribe({
+      onOpen: (socket) => this.#serve(socket, service),
+      onRefused: (hostname, error) =>
+        observer.onAddressRefused(hostname, error),
+    });
   }
 
-  #updateAddresses(iface: NetworkInterface): void {
-    const opened = this.#sockets!;
-    if (iface !== opened.iface) {
-      opened.iface = iface;
-      opened.responder = this.#responderFor(iface);
+  #update(iface: NetworkInterface): void {
+    const service = this.#service!;
+    if (iface !== service.iface) {
+      service.iface = iface;
+      service.responder = this.#responderFor(iface);
     }
-    opened.unicast.bind(hostnamesOf(iface));
+    service.sockets.updateAddresses(iface);
   }
 
   #reportWaiting(): void {
@@ -322,12 +243,13 @@ export class Dhcpv6Server {
   }
 
   /** Answers what comes to one socket until it is closed. */
-  #serve(socket: Deno.DatagramConn, opened: OpenSockets): void {
-    const sendQueue = socket === opened.linkScoped
-      ? opened.sendQueues.known
+  #serve(socket: Deno.DatagramConn, service: Service): void {
+    const { linkScoped, sendQueues } = service.sockets;
+    const sendQueue = socket === linkScoped
+      ? sendQueues.confirmed
       : new SendQueue(socket);
     for (let count = 0; count < RECEIVERS; count++) {
-      void this.#receive(socket, sendQueue, opened);
+      void this.#receive(socket, sendQueue, service);
     }
   }
 
@@ -335,12 +257,13 @@ export class Dhcpv6Server {
   async #receive(
     socket: Deno.DatagramConn,
     unicastQueue: SendQueue,
-    opened: OpenSockets,
+    service: Service,
   ): Promise<void> {
     // One octet more than is read, so that a longer datagram is seen to be one.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
     const sender = new Uint8Array(IPV6_LENGTH);
-    const isLinkScoped = socket === opened.linkScoped;
+    const { sockets, classifier, loadShedder } = service;
+    const isLinkScoped = socket === sockets.linkScoped;
     const { observer } = this.#options;
     const { counters } = this;
     while (true) {
@@ -351,18 +274,15 @@ export class Dhcpv6Server {
         datagram = received[0];
         from = received[1] as Deno.NetAddr;
       } catch {
-        const isBound = socket === opened.linkScoped ||
-          socket === opened.siteScoped ||
-          opened.unicast.has(socket);
-        if (this.#sockets !== opened || !isBound) return;
+        if (!sockets.isReceiving(socket)) return;
         await delay(RECEIVE_PAUSE);
         continue;
       }
       const readAt = performance.now();
       parseIpv6Into(from.hostname, sender, 0);
       const isRelayed = datagram[0] === MessageType.RelayForward;
-      const count = opened.loadShedder.count(sender, readAt);
-      if (opened.loadShedder.shouldDrop(count, isRelayed, readAt)) {
+      const count = loadShedder.count(sender, readAt);
+      if (loadShedder.shouldDrop(count, isRelayed, readAt)) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.source_too_loud++;
         observer.onSourceRateLimited(from.hostname);
@@ -372,16 +292,16 @@ export class Dhcpv6Server {
       // the others.
       const isFromInterface = isLinkScoped || isLinkLocal(sender);
       const isConfirmed = isFromInterface &&
-        opened.classifier.isConfirmed(from.hostname);
+        classifier.isConfirmed(from.hostname);
       const sendQueue = isFromInterface
-        ? sendQueueFor(opened, sender, isConfirmed, isRelayed, count, readAt)
+        ? sendQueueFor(service, sender, isConfirmed, isRelayed, count, readAt)
         : unicastQueue;
       if (sendQueue.isFull) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.send_blocked++;
         continue;
       }
-      const { responder } = opened;
+      const { responder } = service;
       const answer = this.#freeBuffers.pop() ??
         new Uint8Array(MAX_DHCPV6_REPLY);
       const outcome = responder.respond(
@@ -402,12 +322,12 @@ export class Dhcpv6Server {
         continue;
       }
       if (type === MessageType.Solicit && responder.packet.isRetransmission) {
-        opened.loadShedder.onRetransmission(sender, readAt);
+        loadShedder.onRetransmission(sender, readAt);
       }
       if (isFromInterface && !isConfirmed) {
         if (type === MessageType.Request) {
-          opened.classifier.confirm(from.hostname);
-        } else opened.classifier.addUnconfirmed(from.hostname);
+          classifier.confirm(from.hostname);
+        } else classifier.addUnconfirmed(from.hostname);
       }
       if (replyPort !== from.port) {
         from = { transport: "udp", hostname: from.hostname, port: replyPort };
@@ -424,7 +344,7 @@ export class Dhcpv6Server {
     if (UNREACHABLE.has(code) && !isLinkLocal(parseIpv6(hostname)!)) return;
     this.#lastFailure = error.message;
     // Told once; a socket that was closed meanwhile is told of otherwise.
-    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#sockets) {
+    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#service) {
       this.#options.observer.onSendError(error);
     }
   }
@@ -460,7 +380,7 @@ export class Dhcpv6Server {
 
 /** Through what a source on the link is answered, for its latest of `count`. */
 function sendQueueFor(
-  { classifier, sendQueues }: OpenSockets,
+  { classifier, sockets: { sendQueues } }: Service,
   address: Uint8Array,
   isConfirmed: boolean,
   isRelayed: boolean,
@@ -470,22 +390,11 @@ function sendQueueFor(
   if (isConfirmed) {
     if (isRelayed) return sendQueues.relay;
     // Two datagrams make an address known, of a machine that may not be there.
-    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.known;
+    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.confirmed;
   }
   // Only who is flooded has to remember who asks.
-  if (!sendQueues.new.isFull && !classifier.isTracking) return sendQueues.new;
-  return sendQueues[classifier.classify(address, now)];
-}
-
-function close(
-  { linkScoped, siteScoped, unicast, sendQueues }: OpenSockets,
-): void {
-  linkScoped.close();
-  siteScoped.close();
-  unicast.close();
-  for (
-    const sendQueue of [sendQueues.again, sendQueues.new, sendQueues.relay]
-  ) {
-    sendQueue.socket.close();
+  if (!sendQueues.unverified.isFull && !classifier.isTracking) {
+    return sendQueues.unverified;
   }
+  return sendQueues[classifier.classify(address, now)];
 }

@@ -154,6 +154,24 @@ export const IA_ADDRESS_HEADER = 24;
 /** Octets of an IA Prefix before its options. */
 export const IA_PREFIX_HEADER = 25;
 
+/**
+ * Longest DHCPv6 datagram read, in octets. A client's message fits the IPv6
+ * minimum MTU; nine relays with long Interface-IDs around it stay below this.
+ */
+export const MAX_DHCPV6_PACKET = 4096;
+
+/**
+ * Longest DHCPv6 answer, in octets of UDP payload: the IPv6 minimum MTU of
+ * 1280 less 40 for IPv6 and 8 for UDP, so that no answer is ever fragmented.
+ */
+export const MAX_DHCPV6_REPLY = 1232;
+
+/** Relay-forward levels read: HOP_COUNT_LIMIT (RFC 8415 §7.6) counts from 0. */
+export const MAX_RELAY_DEPTH = 9;
+
+/** Options of one level of one message; clients send about ten. */
+export const MAX_OPTIONS = 64;
+
 /** Why a message gets no answer. Each has a counter. */
 export const DROP_REASONS = [
   // not a message that a server reads

@@ -11,11 +11,6 @@
  * @module
  */
 
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_OPTIONS,
-  MAX_RELAY_DEPTH,
-} from "../../overload/limits.ts";
 import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../../net/ipv6.ts";
 import {
   type DropReason,
@@ -23,7 +18,10 @@ import {
   IA_HEADER,
   IA_PREFIX_HEADER,
   IA_TA_HEADER,
+  MAX_DHCPV6_PACKET,
   MAX_DUID,
+  MAX_OPTIONS,
+  MAX_RELAY_DEPTH,
   MESSAGE_HEADER,
   MessageType,
   MIN_DUID,
@@ -149,6 +147,19 @@ export function nextAddress(
     at = optionEnd(bytes, data);
   }
   return -1;
+}
+
+/** Whether the 16-bit option codes from `start` to `end` include `code`. */
+export function listsCode(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  code: number,
+): boolean {
+  for (let at = start; at < end; at += 2) {
+    if (readUint16(bytes, at) === code) return true;
+  }
+  return false;
 }
 
 /** Where the option whose data begins at `data` ends. */

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { OPTION_HEADER } from "./constants.ts";
+import type { OptionTable } from "./packet.ts";
+
 /**
  * Writes numbers and octets one behind the other. What would stand beyond the
  * buffer is not written, but counted: `at` tells how long the whole would be.
@@ -52,6 +55,16 @@ export class Writer {
     for (let index = 0; index < text.length; index++) {
       this.bytes[this.at++] = text.charCodeAt(index);
     }
+  }
+
+  /** Copies the option at `index` of `options` with its header; none at -1. */
+  copyOption(bytes: Uint8Array, options: OptionTable, index: number): void {
+    if (index === -1) return;
+    this.copy(
+      bytes,
+      options.starts[index]! - OPTION_HEADER,
+      options.ends[index],
+    );
   }
 
   /** Begins an option whose length is not known yet: pass what it returns to {@linkcode end}. */

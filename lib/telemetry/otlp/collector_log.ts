@@ -4,7 +4,8 @@
  * @module
  */
 
-import { escapeControls, type Log } from "../log.ts";
+import { type Log } from "../log.ts";
+import { escapeControls } from "../../net/escape_controls.ts";
 
 /** The OTLP signals that are exported. */
 export type Signal = "metrics" | "logs";

@@ -5,7 +5,11 @@ import {
   renderTemplate,
 } from "../../../lib/dhcpv6/reply/url_template.ts";
 import { ipxeBuildFor } from "../../../lib/dhcpv6/reply/architectures.ts";
-import { DROP_REASONS } from "../../../lib/dhcpv6/wire/constants.ts";
+import {
+  DROP_REASONS,
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
+} from "../../../lib/dhcpv6/wire/constants.ts";
 import {
   type ClientServerMessage,
   decode,
@@ -22,10 +26,6 @@ import {
   type ResponderOptions,
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { ipxeFileName } from "../../../lib/boot_files/ipxe_builds.ts";
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_DHCPV6_REPLY,
-} from "../../../lib/overload/limits.ts";
 import { equalBytes } from "../../../lib/net/ipv6.ts";
 import { matchesMac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";

@@ -2,8 +2,10 @@
 
 import { escapeControls as shownOnPage } from "../../../assets/page/timeline.js";
 import { escapeHtml } from "../../../lib/http/web_ui/page.ts";
-import { MAX_LOGGED_CHARACTERS } from "../../../lib/overload/limits.ts";
-import { escapeControls } from "../../../lib/telemetry/log.ts";
+import {
+  escapeControls,
+  MAX_LOGGED_CHARACTERS,
+} from "../../../lib/net/escape_controls.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import { isShowable } from "./text.ts";

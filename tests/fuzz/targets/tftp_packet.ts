@@ -4,7 +4,7 @@ import {
   MAX_TFTP_WINDOW,
   MAX_TFTP_WINDOW_BYTES,
 } from "../../../lib/overload/limits.ts";
-import { escapeControls } from "../../../lib/telemetry/log.ts";
+import { escapeControls } from "../../../lib/net/escape_controls.ts";
 import {
   decodeError,
   decodeRequest,

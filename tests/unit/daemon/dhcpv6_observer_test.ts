@@ -8,13 +8,13 @@ import { NamesLog } from "../../../lib/daemon/operator_log.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
-  MAX_DHCPV6_REPLY,
   MAX_ROGUE_SERVERS,
   NEW_MACHINE_BURST_WITHOUT_SOLICIT,
 } from "../../../lib/overload/limits.ts";
 import { MachineWriter } from "../../../lib/machines/json.ts";
 import { Names } from "../../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
+import { MAX_DHCPV6_REPLY } from "../../../lib/dhcpv6/wire/constants.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { delay } from "../../../lib/overload/timeout.ts";

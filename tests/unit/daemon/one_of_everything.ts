@@ -13,18 +13,18 @@ import { configOf } from "../../../lib/cli/config.ts";
 import { Daemon } from "../../../lib/daemon/daemon.ts";
 import {
   type DropReason,
+  MAX_DHCPV6_PACKET,
+  MAX_OPTIONS,
+  MAX_RELAY_DEPTH,
   MessageType,
 } from "../../../lib/dhcpv6/wire/constants.ts";
 import type { Option } from "../../../lib/dhcpv6/wire/packet.ts";
 import {
   MAX_API_RESPONSES_PER_CLIENT,
-  MAX_DHCPV6_PACKET,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_MESSAGES_PER_SOURCE,
-  MAX_OPTIONS,
   MAX_OTLP_BATCH,
   MAX_PENDING_REPLIES,
-  MAX_RELAY_DEPTH,
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   NEW_MACHINE_BURST,
   OVERLOAD_MESSAGES,

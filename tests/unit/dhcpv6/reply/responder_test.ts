@@ -4,21 +4,19 @@ import { IPXE_BUILDS } from "../../../../lib/boot_files/ipxe_builds.ts";
 import {
   DROP_REASONS,
   type DropReason,
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
 } from "../../../../lib/dhcpv6/wire/constants.ts";
 import {
   dnsServersOption,
   ntpServer,
 } from "../../../../lib/dhcpv6/wire/server_options.ts";
 import {
-  longestAnswerProblem,
   Responder,
   type ResponderOptions,
 } from "../../../../lib/dhcpv6/reply/responder.ts";
+import { replySizeProblem } from "../../../../lib/dhcpv6/reply/reply_size.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
-import {
-  MAX_DHCPV6_PACKET,
-  MAX_DHCPV6_REPLY,
-} from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { formatMac, NO_MAC, parseMacPattern } from "../../../../lib/net/mac.ts";
 import {
@@ -877,7 +875,7 @@ Deno.test("responder, boot options", async (t) => {
 
   await t.step("are refused at the start when they could not fit", () => {
     const fits = parseTemplate("http://boot.example/{{.Payload}}");
-    assertEquals(longestAnswerProblem(SETTINGS, fits), undefined);
+    assertEquals(replySizeProblem(SETTINGS, fits), undefined);
     // As long as can be, with every field in it, an answer is just in bounds.
     const fields = "{{.BootAddress}}{{.Payload}}";
     const room = (length: number) =>
@@ -889,7 +887,7 @@ Deno.test("responder, boot options", async (t) => {
       arch(...new Array(8).fill(30)),
     ];
     let length = 0;
-    while (longestAnswerProblem(SETTINGS, room(length + 1)) === undefined) {
+    while (replySizeProblem(SETTINGS, room(length + 1)) === undefined) {
       length++;
     }
     const { outcome } = respond(message(SOLICIT, ...firmware), {
@@ -907,7 +905,7 @@ Deno.test("responder, boot options", async (t) => {
     assertEquals(outcome.length, MAX_DHCPV6_REPLY - 120);
     const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
     assertEquals(
-      longestAnswerProblem(SETTINGS, long)?.includes("1232"),
+      replySizeProblem(SETTINGS, long)?.includes("1232"),
       true,
     );
   });

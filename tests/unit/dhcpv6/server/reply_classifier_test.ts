@@ -49,18 +49,18 @@ Deno.test("Sources", async (t) => {
 
   for (
     const [later, expected] of [
-      [0, "new"],
-      [390, "new"],
-      [1000, "again"],
-      [2000, "again"],
-      [30_000, "again"],
-      [95_000, "new"],
+      [0, "unverified"],
+      [390, "unverified"],
+      [1000, "retransmitting"],
+      [2000, "retransmitting"],
+      [30_000, "retransmitting"],
+      [95_000, "unverified"],
     ] as const
   ) {
     await t.step(`ask ${later} ms later: ${expected}`, () => {
       for (let start = 1000; start < 1400; start += 50) {
         const classifier = new ReplyClassifier();
-        assertEquals(classifier.classify(ADDRESS, start), "new");
+        assertEquals(classifier.classify(ADDRESS, start), "unverified");
         assertEquals(classifier.classify(ADDRESS, start + later), expected);
       }
     });
@@ -74,12 +74,14 @@ Deno.test("Sources", async (t) => {
       const addresses = Array.from({ length: COUNT }, randomAddress);
       let mistaken = 0;
       for (const [index, address] of addresses.entries()) {
-        if (classifier.classify(address, index / 100) === "again") mistaken++;
+        if (classifier.classify(address, index / 100) === "retransmitting") {
+          mistaken++;
+        }
       }
       assertLess(mistaken, 20);
       // Four seconds of a flood later, those of its first tenth of a second.
       const again = addresses.slice(0, 10_000).filter((address) =>
-        classifier.classify(address, 4000) === "again"
+        classifier.classify(address, 4000) === "retransmitting"
       );
       assertLess(9800, again.length);
     },

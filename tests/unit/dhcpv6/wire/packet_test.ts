@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import {
   DROP_REASONS,
+  MAX_DHCPV6_PACKET,
   MessageType,
 } from "../../../../lib/dhcpv6/wire/constants.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type Message,
   Packet,
 } from "../../../../lib/dhcpv6/wire/packet.ts";
-import { MAX_DHCPV6_PACKET } from "../../../../lib/overload/limits.ts";
 import { formatIpv6 } from "../../../../lib/net/ipv6.ts";
 import { fc } from "../../../support/fast_check.ts";
 import {

@@ -11,7 +11,7 @@ import {
   STAGES as PAGE_STAGES,
   stagesAhead,
 } from "../../../../assets/page/timeline.js";
-import { escapeControls } from "../../../../lib/telemetry/log.ts";
+import { escapeControls } from "../../../../lib/net/escape_controls.ts";
 import { STAGES } from "../../../../lib/machines/boot_stages.ts";
 import { fc } from "../../../support/fast_check.ts";
 
