@@ -29,9 +29,8 @@ import { ActiveConnections } from "../http/active_connections.ts";
 import {
   ConnectionGuard,
   type ConnectionGuardObserver,
-  fdLimit,
-  fdSharesOf,
-} from "../overload/fd_budget.ts";
+} from "../http/connection_guard.ts";
+import { fdSharesOf } from "../overload/fd_budget.ts";
 import { Downloads } from "../http/download.ts";
 import { Router } from "../http/router.ts";
 import { HostNames } from "../http/host_check.ts";
@@ -138,7 +137,7 @@ export class Daemon
   readonly #files: BootDirectory | undefined;
   readonly #bootFiles: BootFileHandler;
   readonly #connections = new ActiveConnections();
-  readonly #fdShares = fdSharesOf(fdLimit());
+  readonly #fdShares = fdSharesOf(1024);
   readonly #router: Router;
   readonly #dhcpv6: Dhcpv6Server;
   readonly #tftp: TftpServer;
@@ -172,11 +171,11 @@ export class Daemon
     }, this);
     const writer = new MachineWriter(this.#machines, responder.subnets);
     const scheduler = new CooperativeScheduler();
-    const hasCapacity = () => this.#answersInUse < this.#fdShares.answers;
+    const hasCapacity = () => this.#answersInUse < this.#fdShares.responses;
     this.#names = new Names(namesFile, this);
     this.#eventStream = new EventStream(this.#machines, writer, scheduler, {
       total: this.#fdShares.eventReaders,
-      perClient: this.#fdShares.eventReadersOfOne,
+      perClient: this.#fdShares.eventReadersPerClient,
       hasCapacity,
     });
     this.#otlp = config.otlpEndpoint && new OtlpExporter({
@@ -286,10 +285,11 @@ export class Daemon
     }
     await this.#startHttps();
     this.#connectionGuard = new ConnectionGuard({
-      bound: this.#fdShares.silent,
-      accounted: () => this.#answersInUse + this.#tftp.transfers,
+      maxIdle: this.#fdShares.idleConnections,
+      accountedFds: () => this.#answersInUse + this.#tftp.transfers,
       observer: this,
     });
+    this.#connectionGuard.start();
     this.#timer = setInterval(() => this.#poll(), POLL_INTERVAL);
     this.#otlp?.start();
     void this.#tryOwnAddress();
