@@ -23,7 +23,7 @@ import type { Packet } from "../dhcpv6/wire/packet.ts";
 import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
 import type { Outcome, ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import { type Dhcpv6Observer, Dhcpv6Server } from "../dhcpv6/server/server.ts";
-import { KeyPairWatch, readKeyPair } from "../http/tls_reload.ts";
+import { type KeyPair, readKeyPair, TlsReload } from "../http/tls_reload.ts";
 import { Api } from "../http/api.ts";
 import { ActiveConnections } from "../http/active_connections.ts";
 import {
@@ -41,7 +41,6 @@ import {
   authorityOf,
   type HttpObserver,
   HttpServer,
-  type KeyPair,
   type ListenAddress,
 } from "../http/listener.ts";
 import { IpxeFiles, SCRIPT_NAME } from "../boot_files/ipxe.ts";
@@ -143,7 +142,7 @@ export class Daemon
   readonly #tftp: TftpServer;
   readonly #http: HttpServer;
   #https: HttpServer | undefined;
-  #keyPairWatch: KeyPairWatch | undefined;
+  #tlsReload: TlsReload | undefined;
   #connectionGuard: ConnectionGuard | undefined;
   readonly #toldOfNoMac = new OnceAMinute();
   readonly #toldOfLoud = new OnceAMinute();
@@ -299,17 +298,17 @@ export class Daemon
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     clearTimeout(this.#silence);
-    this.#keyPairWatch?.stop();
+    this.#tlsReload?.stop();
     this.#connectionGuard?.stop();
     this.#names.stop();
-    this.#eventStream.close();
+    this.#eventStream.stop();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
     await waitAtMost(
       LAST_TRANSFERS,
       Promise.all([
-        this.#http.shutdown(),
-        this.#https?.shutdown(),
+        this.#http.stop(),
+        this.#https?.stop(),
         this.#tftp.finished(),
       ]),
     );
@@ -438,22 +437,23 @@ export class Daemon
       throw startError(error, https.port, "TCP", authorityOf(https));
     }
     this.#https = server;
-    this.#keyPairWatch = new KeyPairWatch(
-      https.files,
-      keyPair,
-      (changed) => {
+    this.#tlsReload = new TlsReload({
+      files: https.files,
+      current: keyPair,
+      replace: (changed) => {
         server.replaceKeyPair(changed);
         this.#log.info(
           "certificate_replaced",
           `${https.files.certFile} has changed and is in use`,
         );
       },
-      (error) =>
+      onRefused: (error) =>
         this.#log.error(
           "certificate_refused",
           `${https.files.certFile} and ${https.files.keyFile} have changed, but are no pair that can be used; the one before stays: ${error.message}`,
         ),
-    );
+    });
+    this.#tlsReload.start();
   }
 
   /**

@@ -178,7 +178,7 @@ export class EventStream {
   }
 
   /** Ends all streams. */
-  close(): void {
+  stop(): void {
     for (const reader of this.#readers) {
       this.#remove(reader);
       reader.controller?.close();
