@@ -67,13 +67,13 @@ export class Downloads {
     report: TransferReport | undefined,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     // Before anything is waited for: others ask meanwhile.
-    const release = this.quota.acquire(client);
-    if (release === undefined) return undefined;
+    const unit = this.quota.acquire(client);
+    if (unit === undefined) return undefined;
     let handle: Deno.FsFile;
     try {
       handle = await openAt(file, range.start);
     } catch (error) {
-      release();
+      unit[Symbol.dispose]();
       throw error;
     }
     const size = range.end - range.start;
@@ -83,7 +83,7 @@ export class Downloads {
     const end = (error?: string) => {
       if (isOver) return;
       isOver = true;
-      release();
+      unit[Symbol.dispose]();
       handle.close();
       if (error === undefined) report?.complete(sentBytes);
       else report?.fail(sentBytes, error);

@@ -85,12 +85,12 @@ class Reader {
 
   /**
    * @param position The number of the last event that it has.
-   * @param release Gives its place back.
+   * @param unit Its part of the quota of readers.
    */
   constructor(
     readonly mac: Mac | undefined,
     public position: number,
-    readonly release: () => void,
+    readonly unit: Disposable,
   ) {}
 }
 
@@ -153,12 +153,12 @@ export class EventStream {
 
   /** What a new reader gets; `undefined` if there are too many already. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
-    const release = this.quota.acquire(request.client);
-    if (release === undefined) return undefined;
+    const unit = this.quota.acquire(request.client);
+    if (unit === undefined) return undefined;
     // Without readers nothing was sent: there is nothing to go on from.
     if (this.#readers.size === 0 && !this.#isSending) this.#reset();
     const missed = this.#positionAfter(request.resumeAfter);
-    const reader = new Reader(request.mac, missed ?? this.#position, release);
+    const reader = new Reader(request.mac, missed ?? this.#position, unit);
     reader.snapshot = this.#snapshot(reader, missed === undefined);
     this.#add(reader);
     return new ReadableStream<Uint8Array>({
@@ -178,7 +178,7 @@ export class EventStream {
   }
 
   /** Ends all streams. */
-  close(): void {
+  stop(): void {
     for (const reader of this.#readers) {
       this.#remove(reader);
       reader.controller?.close();
@@ -431,7 +431,7 @@ export class EventStream {
     if (reader.isClosed) return;
     const { mac } = reader;
     reader.isClosed = true;
-    reader.release();
+    reader.unit[Symbol.dispose]();
     reader.isWaiting = false;
     reader.snapshot = undefined;
     this.#readers.delete(reader);

@@ -1,53 +1,20 @@
 /**
- * A listening HTTP or HTTPS server that stays up: started again when the
+ * An HTTP or HTTPS server that keeps listening: it is started again when the
  * runtime ends it, and with another certificate when that changes.
  *
  * @module
  */
 
-import { delay } from "../overload/timeout.ts";
 import type { ActiveConnections } from "./active_connections.ts";
+import { DenoServer } from "./deno_server.ts";
 import type { Router } from "./router.ts";
+import type { KeyPair } from "./tls_reload.ts";
 
 /** Where a server listens. */
 export interface ListenAddress {
+  /** An IPv6 or IPv4 address; `::` and `0.0.0.0` stand for all addresses. */
   readonly hostname: string;
   readonly port: number;
-}
-
-/** A certificate chain and its key, in PEM. */
-export interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** Whoever wants to know what a server does. */
-export interface HttpObserver {
-  /** The address cannot be had; it is tried again every second. */
-  httpUnavailable(address: ListenAddress, error: Error): void;
-  /** The runtime listened no more; it does again. */
-  httpRestarted(address: ListenAddress): void;
-}
-
-/** Milliseconds after which a server that ended is started again. */
-const RESTART_AFTER = 500;
-
-/** Milliseconds after which the port of a server that ends is free. */
-const LISTEN_AFTER = 50;
-
-/** Milliseconds between two looks whether a server listens. */
-const POLL_INTERVAL = 1000;
-
-/** Milliseconds without a request after which none is on its way, as a rule. */
-const QUIET = 20;
-
-/** Milliseconds that requests get to become fewer before a server ends. */
-const MAX_DRAINING = 500;
-
-/** An address at which this host itself reaches a server. */
-function reachable(hostname: string): string {
-  if (hostname === "::") return "::1";
-  return hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
 }
 
 /** An address as URLs write it. */
@@ -57,47 +24,48 @@ export function authorityOf({ hostname, port }: ListenAddress): string {
     : `${hostname}:${port}`;
 }
 
-/** What a server works with. */
+/** Called about the state of a server. */
+export interface HttpObserver {
+  /** The server cannot listen. It tries again twice a second. */
+  httpUnavailable(address: ListenAddress, error: Error): void;
+  /** The runtime had stopped to listen. The server listens again. */
+  httpRestarted(address: ListenAddress): void;
+}
+
+/** Milliseconds between two attempts to listen. */
+const RETRY_INTERVAL = 500;
+
+/** Milliseconds that the runtime takes to free the port of an ended server. */
+const PORT_RELEASE_DELAY = 50;
+
+/** Milliseconds between two checks whether the server still listens. */
+const POLL_INTERVAL = 1000;
+
+/** What an {@linkcode HttpServer} serves, and where. */
 export interface HttpServerOptions {
   readonly address: ListenAddress;
   readonly router: Router;
-  /** Where its connections are counted. */
+  /** Where the connections with a response in progress are counted. */
   readonly connections: ActiveConnections;
   readonly observer: HttpObserver;
   /** Makes it an HTTPS server. */
   readonly keyPair?: KeyPair;
 }
 
-/** A server of the runtime. */
-interface Listening {
-  readonly server: Deno.HttpServer<Deno.NetAddr>;
-  /** Ends it at once. */
-  readonly abort: AbortController;
-  readonly traffic: Traffic;
-}
-
-/** What a server has to do. */
-interface Traffic {
-  /** Responses that go on. */
-  responses: number;
-  /** When the last request came, in milliseconds of the process's clock. */
-  lastRequest: number;
-  /** Whether its connections shall end with the next response. */
-  isDraining: boolean;
-}
-
 /** Serves one address. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   #keyPair: KeyPair | undefined;
-  #listening: Listening | undefined;
-  /** Servers that listen no more, and finish their responses. */
-  readonly #retiring = new Set<Promise<void>>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The server that listens; `undefined` while none does. */
+  #server: DenoServer | undefined;
+  /** Servers that finish their responses and no longer listen. */
+  readonly #stopping = new Set<Promise<void>>();
+  #isStopped = false;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #pollTimer: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
-  #isStopped = false;
-  #hasComplained = false;
+  /** Whether the observer knows that the server cannot listen. */
+  #isUnavailable = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -105,197 +73,176 @@ export class HttpServer {
   }
 
   /**
-   * Listens, now or as soon as nobody else holds the port.
+   * Listens, now or as soon as no other process uses the port.
    *
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
-   * @throws {Error} if the certificate and the key are none, or no pair.
+   * @throws {Error} if certificate and key cannot be used.
    */
   start(): void {
     try {
-      this.#listening = this.#listen(this.#keyPair);
-      this.#hasComplained = false;
+      this.#listen(this.#keyPair);
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-      this.#complain(error);
-      this.#restart();
+      this.#retryAfter(error);
     }
-    this.#pollTimer ??= setInterval(
+    this.#pollTimer = setInterval(
       () => void this.#checkListening(),
       POLL_INTERVAL,
     );
   }
 
+  /** Takes no new requests. Resolves when the last response has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#pollTimer);
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) this.#stopServer(server);
+    await Promise.all(this.#stopping);
+  }
+
   /**
-   * Goes on with another certificate: responses that have begun are finished
-   * with the old one.
+   * Replaces the certificate. Responses in progress continue with the old one.
    *
-   * @throws {Error} if the certificate and the key are none, or no pair.
+   * @throws {Error} if certificate and key cannot be used; the old ones stay.
    */
   replaceKeyPair(keyPair: KeyPair): void {
-    const old = this.#listening;
+    const old = this.#server;
     try {
-      this.#listening = this.#listen(keyPair);
+      this.#listen(keyPair);
     } catch (error) {
-      // Who waits for the port goes on waiting, with the new pair.
+      // While the port is in use, the attempts go on with the new pair.
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
       this.#keyPair = keyPair;
       return;
     }
     this.#keyPair = keyPair;
-    clearTimeout(this.#timer);
-    if (old !== undefined) void this.#drain(old).then(() => this.#retire(old));
+    clearTimeout(this.#retryTimer);
+    if (old !== undefined) void this.#drainAndStop(old);
   }
 
   /**
-   * Closes the connections that say nothing, and listens again: the runtime
-   * tells nobody which of them are silent, but a server that ends finishes its
-   * responses and nothing else.
+   * Closes idle connections and listens again. The runtime cannot close single
+   * connections, but a server that is stopped finishes its responses and closes
+   * all others.
    */
   async closeIdle(): Promise<void> {
-    const listening = this.#listening;
-    if (listening === undefined || listening.traffic.isDraining) return;
-    await this.#drain(listening);
-    if (this.#listening !== listening) return;
-    if (listening.traffic.responses === 0) return this.abortAll();
-    this.#restart(LISTEN_AFTER);
-    this.#retire(listening);
+    const server = this.#server;
+    if (server === undefined || server.isDraining) return;
+    await server.drain();
+    if (this.#server !== server) return;
+    if (server.responses === 0) return this.abortAll();
+    this.#listenAfter(PORT_RELEASE_DELAY);
+    this.#stopServer(server);
   }
 
   /**
-   * Waits until no request is on its way to a server that shall end. The
-   * runtime would forget it: its client would wait for ever, and the connection
-   * stay open even when the client has left.
-   */
-  async #drain({ traffic }: Listening): Promise<void> {
-    traffic.isDraining = true;
-    const end = performance.now() + MAX_DRAINING;
-    do await delay(QUIET); while (
-      performance.now() < Math.min(end, traffic.lastRequest + QUIET)
-    );
-  }
-
-  /**
-   * Closes all connections since it last listened, whatever is being sent, and
-   * listens again: one whose client takes nothing counts as a response that goes
-   * on, and lets no server end that finishes its responses.
+   * Closes all connections, whatever is being sent on them, and listens again.
+   * A connection whose client does not read counts as a response in progress
+   * and would keep a server from stopping.
    */
   abortAll(): void {
-    const listening = this.#listening;
-    if (listening === undefined) return;
-    this.#restart(LISTEN_AFTER);
-    // A server that is just about to end by itself says that there is nothing
-    // left to end, to nobody in particular: the process would not survive it.
-    const ignore = (event: Event) => event.preventDefault();
-    addEventListener("error", ignore);
-    listening.abort.abort();
-    removeEventListener("error", ignore);
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#listenAfter(PORT_RELEASE_DELAY);
+    server.abort();
   }
 
-  /** Takes no new requests; resolves when the last response is finished. */
-  async shutdown(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    clearInterval(this.#pollTimer);
-    const listening = this.#listening;
-    this.#listening = undefined;
-    await Promise.all([listening?.server.shutdown(), ...this.#retiring]);
-  }
-
-  #listen(keyPair: KeyPair | undefined): Listening {
+  #listen(keyPair: KeyPair | undefined): void {
     const { address, router, connections } = this.#options;
     const protocol = keyPair === undefined ? "http" : "https";
-    const abort = new AbortController();
-    const traffic = { responses: 0, lastRequest: 0, isDraining: false };
-    const server = Deno.serve(
-      {
-        ...address,
-        ...keyPair,
-        signal: abort.signal,
-        // A second server with another certificate listens beside the first.
-        reusePort: keyPair !== undefined,
-        onListen: () => {},
-        onError: () => new Response(null, { status: 500 }),
-      },
-      async (request, info) => {
+    const server = new DenoServer({
+      ...address,
+      keyPair,
+      handler: (request, info) => {
         connections.track(address.port, info);
-        track(traffic, info.completed);
-        const response = await router.handle(request, {
+        return router.handle(request, {
           client: info.remoteAddr.hostname,
           protocol,
           completed: info.completed,
         });
-        if (traffic.isDraining) response.headers.set("connection", "close");
-        return response;
       },
-    );
-    const listening = { server, abort, traffic };
-    server.finished.catch(() => {}).finally(() => {
-      if (this.#listening === listening) this.#restart();
     });
-    return listening;
+    server.start(() => {
+      if (this.#server === server) this.#listenAfter(RETRY_INTERVAL);
+    });
+    this.#server = server;
+    this.#isUnavailable = false;
+  }
+
+  #listenAfter(milliseconds: number): void {
+    this.#server = undefined;
+    if (this.#isStopped) return;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => {
+      try {
+        this.#listen(this.#keyPair);
+      } catch (error) {
+        this.#retryAfter(error as Error);
+      }
+    }, milliseconds);
+  }
+
+  #retryAfter(error: Error): void {
+    if (!this.#isUnavailable) {
+      this.#isUnavailable = true;
+      const { observer, address } = this.#options;
+      observer.httpUnavailable(address, error);
+    }
+    this.#listenAfter(RETRY_INTERVAL);
   }
 
   /**
-   * Listens again when the server does not any more: the runtime lets it be so
-   * for good when the process has once run out of descriptors, and tells it only
-   * when the last connection has ended.
+   * Listens again when the runtime does not any more.
+   *
+   * Workaround: when `accept` fails with EMFILE, `Deno.serve` closes its
+   * listening socket for good, and `finished` settles only when the last
+   * connection has ended (Deno 2.4.2 to 2.9.6; deno#10148 reports the same of
+   * `Listener.accept`). Without it "2,000 idle connections at 1,024
+   * descriptors" in tests/system/abuse/http_test.ts fails.
    */
   async #checkListening(): Promise<void> {
-    const listening = this.#listening;
-    if (listening === undefined || listening.traffic.isDraining) return;
+    const server = this.#server;
+    if (server === undefined || server.isDraining || this.#isChecking) return;
     const { address, observer } = this.#options;
-    if (this.#isChecking) return;
     this.#isChecking = true;
-    const isRefused = await refuses(address);
+    const isRefused = await refusesConnections(address);
     this.#isChecking = false;
-    // A firewall may refuse what would be heard.
-    if (!isRefused || isHeard(address)) return;
-    if (this.#listening !== listening) return;
-    this.#restart(0);
+    // A firewall refuses connections to a server that does listen.
+    if (!isRefused || isBound(address)) return;
+    if (this.#server !== server) return;
+    this.#listenAfter(0);
     observer.httpRestarted(address);
-    await this.#drain(listening);
-    this.#retire(listening);
+    await this.#drainAndStop(server);
   }
 
-  #retire({ server }: Listening): void {
-    const end = server.shutdown().catch(() => {});
-    this.#retiring.add(end);
-    void end.finally(() => this.#retiring.delete(end));
+  async #drainAndStop(server: DenoServer): Promise<void> {
+    await server.drain();
+    this.#stopServer(server);
   }
 
-  #complain(error: Error): void {
-    if (this.#hasComplained) return;
-    this.#hasComplained = true;
-    const { observer, address } = this.#options;
-    observer.httpUnavailable(address, error);
-  }
-
-  #restart(after = RESTART_AFTER): void {
-    this.#listening = undefined;
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      try {
-        this.start();
-      } catch (error) {
-        this.#complain(error as Error);
-        this.#restart();
-      }
-    }, after);
+  #stopServer(server: DenoServer): void {
+    const end = server.stop();
+    this.#stopping.add(end);
+    void end.then(() => this.#stopping.delete(end));
   }
 }
 
-/** Whether a connection to a server is refused. */
-async function refuses({ hostname, port }: ListenAddress): Promise<boolean> {
+/** Whether a connection to an address of this host is refused. */
+async function refusesConnections(
+  { hostname, port }: ListenAddress,
+): Promise<boolean> {
   try {
-    (await Deno.connect({ hostname: reachable(hostname), port })).close();
+    (await Deno.connect({ hostname: loopbackFor(hostname), port })).close();
     return false;
   } catch (error) {
     return error instanceof Deno.errors.ConnectionRefused;
   }
 }
 
-/** Whether somebody listens at an address, or it cannot be told. */
-function isHeard(address: ListenAddress): boolean {
+/** Whether a socket listens at an address, or this cannot be determined. */
+function isBound(address: ListenAddress): boolean {
   try {
     Deno.listen({ ...address }).close();
     return false;
@@ -304,11 +251,8 @@ function isHeard(address: ListenAddress): boolean {
   }
 }
 
-function track(traffic: Traffic, completed: Promise<void>): void {
-  traffic.responses++;
-  traffic.lastRequest = performance.now();
-  const end = () => {
-    traffic.responses--;
-  };
-  completed.then(end, end);
+/** The address at which this host itself reaches a server. */
+function loopbackFor(hostname: string): string {
+  if (hostname === "::") return "::1";
+  return hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
 }

@@ -115,12 +115,13 @@ export class Router {
       return textResponse(403, "pages from elsewhere are not served");
     }
     if (target.path === "/events") return api.events(target, headers, client);
-    const release = this.quota.acquire(client);
-    if (release === undefined) {
+    const unit = this.quota.acquire(client);
+    if (unit === undefined) {
       return textResponse(503, "too many are being answered already", {
         "retry-after": "10",
       });
     }
+    const release = () => unit[Symbol.dispose]();
     completed.then(release, release);
     return api.respond(target) ??
       await page.respond(target.path, headers) ??

@@ -4,12 +4,16 @@
  * @module
  */
 
-import type { KeyPair } from "./listener.ts";
-
-/** Milliseconds between two looks at the files. */
+/** Milliseconds between two reads of the files. */
 const POLL_INTERVAL = 1000;
 
-/** Where the files are. */
+/** A certificate chain and its key, in PEM. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The paths of the two files. */
 export interface KeyPairFiles {
   readonly certFile: string;
   readonly keyFile: string;
@@ -39,60 +43,60 @@ async function readFile(path: string): Promise<string> {
   }
 }
 
-/** Tells when the content of the files has become another one. */
-export class KeyPairWatch {
-  readonly #files: KeyPairFiles;
-  readonly #use: (keyPair: KeyPair) => void;
-  readonly #onRefused: (error: Error) => void;
+/** Which files a {@linkcode TlsReload} reads, and what it does with them. */
+export interface TlsReloadOptions {
+  readonly files: KeyPairFiles;
+  /** Certificate and key in use now. */
+  readonly current: KeyPair;
+  /** Takes another pair into use, or throws. */
+  readonly replace: (keyPair: KeyPair) => void;
+  /** Called once for each pair that `replace` threw for. */
+  readonly onRefused: (error: Error) => void;
+}
+
+/** Replaces certificate and key when the content of their files changes. */
+export class TlsReload {
+  readonly #options: TlsReloadOptions;
+  /** Those last read, in use or refused. */
   #last: KeyPair;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param current What is in use.
-   * @param use Takes another pair into use, or throws.
-   * @param onRefused Told once about each pair that could not be used.
-   */
-  constructor(
-    files: KeyPairFiles,
-    current: KeyPair,
-    use: (keyPair: KeyPair) => void,
-    onRefused: (error: Error) => void,
-  ) {
-    this.#files = files;
-    this.#last = current;
-    this.#use = use;
-    this.#onRefused = onRefused;
-    this.#plan();
+  constructor(options: TlsReloadOptions) {
+    this.#options = options;
+    this.#last = options.current;
   }
 
-  /** Looks no more. */
+  /** Begins to read the files, once a second. */
+  start(): void {
+    this.#timer ??= setTimeout(async () => {
+      await this.#refresh();
+      if (this.#timer === undefined) return;
+      this.#timer = undefined;
+      this.start();
+    }, POLL_INTERVAL);
+  }
+
+  /** Ends reading the files. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #plan(): void {
-    this.#timer = setTimeout(async () => {
-      await this.#refresh();
-      if (this.#timer !== undefined) this.#plan();
-    }, POLL_INTERVAL);
-  }
-
   async #refresh(): Promise<void> {
+    const { files, replace, onRefused } = this.#options;
     let keyPair: KeyPair;
     try {
-      keyPair = await readKeyPair(this.#files);
+      keyPair = await readKeyPair(files);
     } catch {
-      return; // Half replaced: the next look sees the rest.
+      return; // One of them is being replaced. The next read gets both.
     }
-    if (keyPair.cert === this.#last.cert && keyPair.key === this.#last.key) {
-      return;
-    }
+    const { cert, key } = this.#last;
+    if (keyPair.cert === cert && keyPair.key === key) return;
     this.#last = keyPair;
     try {
-      this.#use(keyPair);
+      replace(keyPair);
     } catch (error) {
-      this.#onRefused(error as Error);
+      onRefused(error as Error);
     }
   }
 }

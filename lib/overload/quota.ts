@@ -1,57 +1,70 @@
 /**
- * Places that clients share, with a part for each that the others keep.
+ * A limit on what all clients together, and each of them, use at once.
  *
  * @module
  */
 
-/** How many places there are. */
+/** The limits of a {@linkcode ClientQuota}. */
 export interface QuotaOptions {
+  /** Units that all clients together may use at once. */
   readonly total: number;
-  /** The most that one client has. */
+  /** Units that one client may use at once. */
   readonly perClient: number;
-  /** Whether what a place needs besides can be had now. */
+  /** Whether other resources that a unit needs are available now. */
   readonly hasCapacity?: () => boolean;
 }
 
-/** Places, and who has them. */
+/** Counts units in use, such as downloads, for each client. */
 export class ClientQuota {
-  /** How often there was none. */
+  /** Units refused so far. */
   refused = 0;
 
   readonly #options: QuotaOptions;
   readonly #usedByClient = new Map<string, number>();
   #used = 0;
 
-  constructor(quotaOptions: QuotaOptions) {
-    this.#options = quotaOptions;
+  constructor(options: QuotaOptions) {
+    this.#options = options;
   }
 
-  /** How many are taken. */
+  /** Units in use now. */
   get used(): number {
     return this.#used;
   }
 
   /**
-   * Takes a place for a client, if there is one. Whoever has it gives it back by
-   * calling what is returned; calling that again does nothing.
+   * Takes one unit for a client, until the returned value is disposed of.
+   * Disposing of it again has no effect.
+   *
+   * @param client The client's address.
+   * @returns `undefined` if a limit is reached.
    */
-  acquire(client: string): (() => void) | undefined {
-    const { total: all, perClient: ofOne, hasCapacity } = this.#options;
-    const own = this.#usedByClient.get(client) ?? 0;
-    if (this.#used >= all || own >= ofOne || hasCapacity?.() === false) {
+  acquire(client: string): Disposable | undefined {
+    const { total, perClient, hasCapacity } = this.#options;
+    const usedByClient = this.#usedByClient.get(client) ?? 0;
+    if (
+      this.#used >= total || usedByClient >= perClient ||
+      hasCapacity?.() === false
+    ) {
       this.refused++;
       return undefined;
     }
     this.#used++;
-    this.#usedByClient.set(client, own + 1);
-    let isOver = false;
-    return () => {
-      if (isOver) return;
-      isOver = true;
-      this.#used--;
-      const left = this.#usedByClient.get(client)! - 1;
-      if (left === 0) this.#usedByClient.delete(client);
-      else this.#usedByClient.set(client, left);
+    this.#usedByClient.set(client, usedByClient + 1);
+    let isReleased = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#release(client);
+      },
     };
+  }
+
+  #release(client: string): void {
+    this.#used--;
+    const usedByClient = this.#usedByClient.get(client)! - 1;
+    if (usedByClient === 0) this.#usedByClient.delete(client);
+    else this.#usedByClient.set(client, usedByClient);
   }
 }

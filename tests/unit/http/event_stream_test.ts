@@ -237,7 +237,7 @@ Deno.test("event stream", async (t) => {
           `${last}`,
         );
       }
-      other.eventStream.close();
+      other.eventStream.stop();
     },
   );
 
@@ -353,7 +353,7 @@ Deno.test("event stream", async (t) => {
   await step("ends when the daemon does", async () => {
     const reader = await read();
     await reader.has(1);
-    known.eventStream.close();
+    known.eventStream.stop();
     await reader.ended;
   });
 });

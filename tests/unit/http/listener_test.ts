@@ -1,0 +1,102 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ActiveConnections } from "../../../lib/http/active_connections.ts";
+import { HttpServer } from "../../../lib/http/listener.ts";
+import { eventually } from "../../support/lab.ts";
+import { Known } from "../../support/http.ts";
+
+const HOSTNAME = "::1";
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: HOSTNAME, port: 0 });
+  return listener.addr.port;
+}
+
+/** A server of a daemon that knows no machine, and what it reports. */
+class RunningServer {
+  readonly port = freePort();
+  readonly known = new Known();
+  readonly reports: string[] = [];
+  readonly server = new HttpServer({
+    address: { hostname: HOSTNAME, port: this.port },
+    router: this.known.handler(),
+    connections: new ActiveConnections(),
+    observer: {
+      httpUnavailable: ({ port }) => this.reports.push(`unavailable ${port}`),
+      httpRestarted: ({ port }) => this.reports.push(`restarted ${port}`),
+    },
+  });
+
+  get url(): string {
+    return `http://[${HOSTNAME}]:${this.port}`;
+  }
+
+  async isHealthy(): Promise<boolean> {
+    try {
+      return await (await fetch(`${this.url}/healthz`)).text() === "ok\n";
+    } catch {
+      return false;
+    }
+  }
+
+  connect(): Promise<Deno.TcpConn> {
+    return Deno.connect({ hostname: HOSTNAME, port: this.port });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.known.eventStream.stop();
+    await this.server.stop();
+  }
+}
+
+Deno.test("HttpServer", async (t) => {
+  await t.step("listens between start and stop", async () => {
+    await using running = new RunningServer();
+    assert(!await running.isHealthy());
+    running.server.start();
+    assert(await running.isHealthy());
+    await running.server.stop();
+    assert(!await running.isHealthy());
+  });
+
+  await t.step("waits for a port in use, and reports that once", async () => {
+    await using running = new RunningServer();
+    const other = Deno.listen({ hostname: HOSTNAME, port: running.port });
+    running.server.start();
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    assertEquals(running.reports, [`unavailable ${running.port}`]);
+    other.close();
+    await eventually("it listens", () => running.isHealthy(), 5);
+    assertEquals(running.reports.length, 1);
+  });
+
+  await t.step(
+    "closes idle connections, and none with a response",
+    async () => {
+      await using running = new RunningServer();
+      running.server.start();
+      using idle = await running.connect();
+      const events = await fetch(`${running.url}/events`);
+      const reader = events.body!.getReader();
+      await reader.read();
+      await running.server.closeIdle();
+      assertEquals(await idle.read(new Uint8Array(1)), null);
+      await eventually("it listens again", () => running.isHealthy(), 5);
+      running.known.registry.add(0x0200_5e00_5301, 0);
+      assertEquals((await reader.read()).done, false);
+      await reader.cancel();
+    },
+  );
+
+  await t.step("closes all connections", async () => {
+    await using running = new RunningServer();
+    running.server.start();
+    const events = await fetch(`${running.url}/events`);
+    const reader = events.body!.getReader();
+    await reader.read();
+    running.server.abortAll();
+    await assertRejects(async () => {
+      while (!(await reader.read()).done);
+    }, Error);
+    await eventually("it listens again", () => running.isHealthy(), 5);
+  });
+});
