@@ -37,6 +37,7 @@ import { Router } from "../http/router.ts";
 import { HostNames } from "../http/host_check.ts";
 import { BootFileHandler } from "../http/boot_files.ts";
 import { BootDirectory } from "../boot_files/directory.ts";
+import { ListedMacs } from "../boot_files/listed_macs.ts";
 import { WebUi } from "../http/web_ui/responses.ts";
 import {
   authorityOf,
@@ -136,6 +137,8 @@ export class Daemon
   readonly #access: AccessList;
   readonly #ipxe: IpxeFiles;
   readonly #files: BootDirectory | undefined;
+  /** The machines that get boot instructions; `undefined`: all of them. */
+  readonly #listedMacs: ListedMacs | undefined;
   readonly #bootFiles: BootFileHandler;
   readonly #connections = new ActiveConnections();
   readonly #fdShares = fdSharesOf(fdLimit());
@@ -197,6 +200,9 @@ export class Daemon
     this.#files = config.netbootDirectory === undefined
       ? undefined
       : new BootDirectory(config.netbootDirectory);
+    this.#listedMacs = config.bootPolicy === "listed"
+      ? new ListedMacs(config.netbootDirectory!)
+      : undefined;
     this.#rogueServers = new RogueServerDetector(
       responder.subnets,
       responder.macSources,
@@ -272,6 +278,7 @@ export class Daemon
       );
     }
     await this.#names.start();
+    await this.#listedMacs?.start();
     try {
       const iface = this.#finder.find();
       await this.#dhcpv6.open(iface);
@@ -302,6 +309,7 @@ export class Daemon
     this.#keyPairWatch?.stop();
     this.#connectionGuard?.stop();
     this.#names.stop();
+    this.#listedMacs?.stop();
     this.#eventStream.close();
     this.#dhcpv6.stop();
     this.#tftp.stopListening();
@@ -396,7 +404,7 @@ export class Daemon
   }
 
   #responderSettings(iface: NetworkInterface): ResponderOptions {
-    const { responder, template, bootPolicy } = this.#config;
+    const { responder, template } = this.#config;
     if (template === undefined) return { ...responder, boot: undefined };
     const addresses = bootAddressesFor(this.#config, iface);
     return {
@@ -406,8 +414,7 @@ export class Daemon
         tftpAddress: addresses.tftp,
         bootAddress: addresses.http,
         builds: this.#config.tftp === undefined ? undefined : this.#ipxe.builds,
-        isBootAllowed: (mac) =>
-          bootPolicy === "always" || this.#files!.lists(mac),
+        isBootAllowed: (mac) => this.#listedMacs?.isListed(mac) ?? true,
       },
     };
   }
