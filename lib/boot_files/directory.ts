@@ -67,15 +67,6 @@ export function pathNames(escaped: string): string[] | undefined {
 export class BootDirectory {
   constructor(readonly directory: string) {}
 
-  /** Whether there is a directory for this machine now. */
-  lists(mac: Mac): boolean {
-    try {
-      return Deno.statSync(`${this.directory}/${formatMac(mac)}`).isDirectory;
-    } catch {
-      return false;
-    }
-  }
-
   /** The file that a machine gets for a path of a URL, if there is one. */
   async find(mac: Mac, escaped: string): Promise<BootFile | undefined> {
     const names = pathNames(escaped);

@@ -6,7 +6,7 @@
  */
 
 import type { Mac } from "../net/mac.ts";
-import { nextCapacity } from "./columns.ts";
+import { growColumns, nextCapacity } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
@@ -32,13 +32,16 @@ export class EventHistory {
   next = 1;
 
   readonly #limit: number;
-  #room = 0;
-  #macs = new Float64Array(0);
-  #times = new Float64Array(0);
-  #codes = new Uint8Array(0);
-  #repeats = new Uint8Array(0);
-  #subnetIndexes = new Uint16Array(0);
-  #details: (TransferDetail | null)[] = [];
+  /** A ring: the event with number n is in slot n modulo the capacity. */
+  readonly #columns = {
+    mac: new Float64Array(0),
+    timestamp: new Float64Array(0),
+    subnetIndex: new Uint16Array(0),
+    code: new Uint8Array(0),
+    repeat: new Uint8Array(0),
+  };
+  readonly #details: (TransferDetail | null)[] = [];
+  #capacity = 0;
 
   /** @param limit How many are remembered; at least 1. */
   constructor(limit: number) {
@@ -59,63 +62,53 @@ export class EventHistory {
     repeat: boolean,
     detail: TransferDetail | null,
   ): void {
-    if (this.next > this.#room && this.#room < this.#limit) this.#grow();
-    const at = this.next % this.#room;
-    this.#macs[at] = mac;
-    this.#subnetIndexes[at] = subnetIndex;
-    this.#codes[at] = code;
-    this.#times[at] = timestamp;
-    this.#repeats[at] = repeat ? 1 : 0;
-    this.#details[at] = detail;
+    if (this.next > this.#capacity && this.#capacity < this.#limit) {
+      this.#grow();
+    }
+    const columns = this.#columns;
+    const slot = this.next % this.#capacity;
+    columns.mac[slot] = mac;
+    columns.subnetIndex[slot] = subnetIndex;
+    columns.code[slot] = code;
+    columns.timestamp[slot] = timestamp;
+    columns.repeat[slot] = repeat ? 1 : 0;
+    this.#details[slot] = detail;
     this.next++;
   }
 
   /** Whose the event with a number is that is remembered. */
   macAt(sequence: number): Mac {
-    return this.#macs[sequence % this.#room]!;
+    return this.#columns.mac[sequence % this.#capacity]!;
   }
 
   /** The event with a number that is remembered. */
   at(sequence: number): MachineEvent {
-    const at = sequence % this.#room;
+    const columns = this.#columns;
+    const slot = sequence % this.#capacity;
     return {
-      mac: this.#macs[at]!,
-      subnetIndex: this.#subnetIndexes[at]!,
-      event: EVENTS[this.#codes[at]!]!,
-      timestamp: this.#times[at]!,
-      repeat: this.#repeats[at] === 1,
-      detail: this.#details[at]!,
+      mac: columns.mac[slot]!,
+      subnetIndex: columns.subnetIndex[slot]!,
+      event: EVENTS[columns.code[slot]!]!,
+      timestamp: columns.timestamp[slot]!,
+      repeat: columns.repeat[slot] === 1,
+      detail: this.#details[slot]!,
     };
   }
 
-  /** Makes more room while no number has come round yet. */
+  /**
+   * Grows while every number from 1 on is in the ring. Only the last of them
+   * moves: it was in slot 0.
+   */
   #grow(): void {
-    const old = this.#room;
-    const room = nextCapacity(old, this.#limit);
-    this.#macs = moved(this.#macs, new Float64Array(room), old);
-    this.#times = moved(this.#times, new Float64Array(room), old);
-    this.#codes = moved(this.#codes, new Uint8Array(room), old);
-    this.#repeats = moved(this.#repeats, new Uint8Array(room), old);
-    this.#subnetIndexes = moved(
-      this.#subnetIndexes,
-      new Uint16Array(room),
-      old,
-    );
-    const details = new Array<TransferDetail | null>(room).fill(null);
-    for (let at = 0; at < old; at++) details[at] = this.#details[at]!;
-    if (old > 0) details[old % room] = this.#details[0]!;
-    this.#details = details;
-    this.#room = room;
+    const last = this.#capacity;
+    this.#capacity = nextCapacity(last, this.#limit);
+    growColumns(this.#columns, this.#capacity);
+    const details = this.#details;
+    for (let slot = last; slot < this.#capacity; slot++) details.push(null);
+    if (last === 0) return;
+    for (const column of Object.values(this.#columns)) {
+      column.copyWithin(last, 0, 1);
+    }
+    details[last] = details[0]!;
   }
-}
-
-/** Copies entries; the last one was the first place's in the smaller ring. */
-function moved<Numbers extends Float64Array | Uint8Array | Uint16Array>(
-  from: Numbers,
-  to: Numbers,
-  old: number,
-): Numbers {
-  to.set(from);
-  if (old > 0) to[old % to.length] = from[0]!;
-  return to;
 }

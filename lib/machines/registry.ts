@@ -6,7 +6,7 @@
  */
 
 import type { Mac } from "../net/mac.ts";
-import { grown, nextCapacity, NONE } from "./columns.ts";
+import { growColumns } from "./columns.ts";
 import { EventHistory } from "./event_history.ts";
 import { BootHistory, type KeptEvent } from "./boot_history.ts";
 import {
@@ -18,44 +18,27 @@ import {
   transition,
 } from "./boot_stages.ts";
 import { EventClock, type Timestamp } from "./event_clock.ts";
+import { LinkedSlots } from "./linked_slots.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
 /** A note's place while none was told. */
 const NO_NOTE = EVENTS.length;
 
-/** What is known of machines, one place for each. */
+/** What is known of machines, one slot for each. */
 class MachineTable {
-  macs = new Float64Array(0);
-  /** The number of the first event. */
-  births = new Float64Array(0);
-  noteTimes = new Float64Array(0);
-  subnetIndexes = new Uint16Array(0);
+  readonly columns = {
+    mac: new Float64Array(0),
+    /** The number of the first event. */
+    birth: new Float64Array(0),
+    noteTime: new Float64Array(0),
+    subnetIndex: new Uint16Array(0),
+    twoMacsReported: new Uint8Array(0),
+    /** The code of the stage. */
+    stage: new Uint8Array(0),
+    /** The code of the note that was told last in this stage. */
+    note: new Uint8Array(0),
+  };
   readonly macSources: (string | undefined)[] = [];
-  twoMacsReported = new Uint8Array(0);
-  /** Codes. */
-  stages = new Uint8Array(0);
-  /** The code of the note that was told last in this stage. */
-  notes = new Uint8Array(0);
-  /** Neighbours in the order in which they were seen. */
-  newer = new Int32Array(0);
-  older = new Int32Array(0);
-
-  /** How many there is room for. */
-  get length(): number {
-    return this.macs.length;
-  }
-
-  growTo(length: number): void {
-    this.macs = grown(this.macs, new Float64Array(length));
-    this.births = grown(this.births, new Float64Array(length));
-    this.noteTimes = grown(this.noteTimes, new Float64Array(length));
-    this.subnetIndexes = grown(this.subnetIndexes, new Uint16Array(length));
-    this.twoMacsReported = grown(this.twoMacsReported, new Uint8Array(length));
-    this.stages = grown(this.stages, new Uint8Array(length));
-    this.notes = grown(this.notes, new Uint8Array(length));
-    this.newer = grown(this.newer, new Int32Array(length));
-    this.older = grown(this.older, new Int32Array(length));
-  }
 }
 
 /**
@@ -71,7 +54,7 @@ export class Machine {
   }
 
   get mac(): Mac {
-    return this.#table.macs[this.slot]!;
+    return this.#table.columns.mac[this.slot]!;
   }
 
   /** Where its MAC was found, if DHCPv6 found it. */
@@ -81,34 +64,34 @@ export class Machine {
 
   /** The stage of its boot. */
   get stage(): Stage {
-    return EVENTS[this.#table.stages[this.slot]!] as Stage;
+    return EVENTS[this.#table.columns.stage[this.slot]!] as Stage;
   }
 
   /** The base address that its own begins with, by its index. */
   get subnetIndex(): number {
-    return this.#table.subnetIndexes[this.slot]!;
+    return this.#table.columns.subnetIndex[this.slot]!;
   }
 
   set subnetIndex(subnetIndex: number) {
-    this.#table.subnetIndexes[this.slot] = subnetIndex;
+    this.#table.columns.subnetIndex[this.slot] = subnetIndex;
   }
 
   /** Whether the operator was told that its messages name two MACs. */
   get twoMacsReported(): boolean {
-    return this.#table.twoMacsReported[this.slot] === 1;
+    return this.#table.columns.twoMacsReported[this.slot] === 1;
   }
 
   set twoMacsReported(told: boolean) {
-    this.#table.twoMacsReported[this.slot] = told ? 1 : 0;
+    this.#table.columns.twoMacsReported[this.slot] = told ? 1 : 0;
   }
 
   /** When the operator was last told a note of it, in milliseconds. */
   get notedAt(): number {
-    return this.#table.noteTimes[this.slot]!;
+    return this.#table.columns.noteTime[this.slot]!;
   }
 
   set notedAt(time: number) {
-    this.#table.noteTimes[this.slot] = time;
+    this.#table.columns.noteTime[this.slot] = time;
   }
 }
 
@@ -145,22 +128,20 @@ export class MachineRegistry {
   /** How many events there were since the start, by their code. */
   readonly eventCounts: Float64Array = new Float64Array(EVENTS.length);
 
-  /** Where each machine is in the columns. */
-  readonly #slots = new Map<Mac, number>();
   readonly #table = new MachineTable();
-  readonly #limit: number;
+  /** The slots of the table, by when their machines were last seen. */
+  readonly #slots: LinkedSlots;
+  readonly #slotOf = new Map<Mac, number>();
   readonly #bootHistory: BootHistory;
   readonly #observer: RegistryObserver;
   readonly #clock: { now(): Timestamp };
-  #newest = NONE;
-  #oldest = NONE;
 
   constructor(
     { machines, events }: RegistryOptions,
     observer: RegistryObserver,
     clock: { now(): Timestamp } = new EventClock(),
   ) {
-    this.#limit = machines;
+    this.#slots = new LinkedSlots(machines);
     this.#bootHistory = new BootHistory(events);
     this.history = new EventHistory(events);
     this.#observer = observer;
@@ -174,18 +155,15 @@ export class MachineRegistry {
 
   /** The machine, if it is remembered; it becomes the most recently seen. */
   see(mac: Mac): Machine | undefined {
-    const slot = this.#slots.get(mac);
+    const slot = this.#slotOf.get(mac);
     if (slot === undefined) return undefined;
-    if (slot !== this.#newest) {
-      this.#unlink(slot);
-      this.#linkNewest(slot);
-    }
+    this.#slots.touch(slot);
     return new Machine(this.#table, slot);
   }
 
   /** The machine, if it is remembered, without its being seen. */
   get(mac: Mac): Machine | undefined {
-    const slot = this.#slots.get(mac);
+    const slot = this.#slotOf.get(mac);
     return slot === undefined ? undefined : new Machine(this.#table, slot);
   }
 
@@ -197,20 +175,19 @@ export class MachineRegistry {
    * @param macSource Where its MAC was found, if DHCPv6 found it.
    */
   add(mac: Mac, subnetIndex: number, macSource?: string): Machine {
-    const table = this.#table;
     const slot = this.#allocateSlot();
-    table.macs[slot] = mac;
-    table.births[slot] = this.history.next;
-    table.noteTimes[slot] = -Infinity;
-    table.subnetIndexes[slot] = subnetIndex;
-    table.macSources[slot] = macSource;
-    table.twoMacsReported[slot] = 0;
-    table.stages[slot] = codeOf("init");
-    table.notes[slot] = NO_NOTE;
-    this.#slots.set(mac, slot);
-    this.#linkNewest(slot);
+    const { columns, macSources } = this.#table;
+    columns.mac[slot] = mac;
+    columns.birth[slot] = this.history.next;
+    columns.noteTime[slot] = -Infinity;
+    columns.subnetIndex[slot] = subnetIndex;
+    macSources[slot] = macSource;
+    columns.twoMacsReported[slot] = 0;
+    columns.stage[slot] = codeOf("init");
+    columns.note[slot] = NO_NOTE;
+    this.#slotOf.set(mac, slot);
     this.stageCounts[codeOf("init")]!++;
-    const machine = new Machine(table, slot);
+    const machine = new Machine(this.#table, slot);
     this.#record(machine, "init", false, null);
     return machine;
   }
@@ -234,18 +211,18 @@ export class MachineRegistry {
       if (kind === "jump") this.#record(machine, "jump_to", false, null);
       this.stageCounts[codeOf(before)]!--;
       this.stageCounts[codeOf(stage)]!++;
-      this.#table.stages[slot] = codeOf(stage);
-      this.#table.notes[slot] = NO_NOTE;
+      this.#table.columns.stage[slot] = codeOf(stage);
+      this.#table.columns.note[slot] = NO_NOTE;
     }
     this.#record(machine, stage, kind === "repeat", detail);
   }
 
   /** Something happened to a machine that changes no stage. */
   note(machine: Machine, note: Note): void {
-    const { notes } = this.#table;
+    const { columns } = this.#table;
     const code = codeOf(note);
-    const repeat = notes[machine.slot] === code;
-    notes[machine.slot] = code;
+    const repeat = columns.note[machine.slot] === code;
+    columns.note[machine.slot] = code;
     this.#record(machine, note, repeat, null);
   }
 
@@ -256,12 +233,9 @@ export class MachineRegistry {
 
   /** The machines, most recently seen first. */
   *[Symbol.iterator](): Generator<Machine> {
-    const table = this.#table;
-    for (
-      let slot = this.#newest;
-      slot !== NONE;
-      slot = table.older[slot]!
-    ) yield new Machine(table, slot);
+    for (const slot of this.#slots.newestFirst()) {
+      yield new Machine(this.#table, slot);
+    }
   }
 
   /**
@@ -269,9 +243,9 @@ export class MachineRegistry {
    * added and forgotten while somebody goes through them.
    */
   *at(sequence: number): Generator<Machine> {
-    for (const slot of this.#slots.values()) {
+    for (const slot of this.#slotOf.values()) {
       // A map goes by the time of birth: the others are younger still.
-      if (this.#table.births[slot]! > sequence) return;
+      if (this.#table.columns.birth[slot]! > sequence) return;
       yield new Machine(this.#table, slot);
     }
   }
@@ -292,44 +266,23 @@ export class MachineRegistry {
     this.#observer.onEvent(machine, event, repeat, detail);
   }
 
-  /** A place for one more machine, for which another may have to go. */
+  /** The slot of one more machine, for which another may have to go. */
   #allocateSlot(): number {
-    const { size } = this.#slots;
-    if (size >= this.#limit) return this.#evictOldest();
-    if (size === this.#table.length) {
-      this.#table.growTo(nextCapacity(size, this.#limit));
-    }
-    // Nothing else gives up a place: those that are taken are the first ones.
-    return size;
-  }
-
-  /** Forgets the machine that was seen least recently; the place it had. */
-  #evictOldest(): number {
-    const slot = this.#oldest;
-    this.#unlink(slot);
-    this.#slots.delete(this.#table.macs[slot]!);
-    this.stageCounts[this.#table.stages[slot]!]!--;
-    this.#bootHistory.forget(slot);
-    this.evicted++;
+    if (this.#slots.isFull) this.#evictOldest();
+    const slot = this.#slots.allocate();
+    const { columns } = this.#table;
+    if (slot >= columns.mac.length) growColumns(columns, this.#slots.capacity);
     return slot;
   }
 
-  #unlink(slot: number): void {
-    const { newer, older } = this.#table;
-    const before = newer[slot]!;
-    const after = older[slot]!;
-    if (before === NONE) this.#newest = after;
-    else older[before] = after;
-    if (after === NONE) this.#oldest = before;
-    else newer[after] = before;
-  }
-
-  #linkNewest(slot: number): void {
-    const { newer, older } = this.#table;
-    newer[slot] = NONE;
-    older[slot] = this.#newest;
-    if (this.#newest === NONE) this.#oldest = slot;
-    else newer[this.#newest] = slot;
-    this.#newest = slot;
+  /** Forgets the machine that was seen least recently. */
+  #evictOldest(): void {
+    const slot = this.#slots.oldest;
+    const { columns } = this.#table;
+    this.#slotOf.delete(columns.mac[slot]!);
+    this.stageCounts[columns.stage[slot]!]!--;
+    this.#bootHistory.forget(slot);
+    this.#slots.free(slot);
+    this.evicted++;
   }
 }

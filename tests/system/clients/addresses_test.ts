@@ -20,6 +20,9 @@ const FARTHER = "2001:db8:7:9::";
 const PEER = "fe80::5054:ff:fe12:3456";
 const UUID = opt(1, "000400112233445566778899aabbccddeeff");
 
+/** Milliseconds in which a change of the list of machines takes effect. */
+const LISTED_REFRESH = 750;
+
 /** The address of the link behind the relay, among the lines of an answer. */
 const FROM_FAR = /^ *5 2001:db8:7:8:0:5254:12:3456 1200 1200$/m;
 
@@ -220,11 +223,13 @@ Deno.test({
         };
         assertEquals(await bootUrl(), "  7 ff");
         await Deno.mkdir(listed);
+        await pause(LISTED_REFRESH);
         assertEquals(
           await bootUrl(),
           "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
         );
         await Deno.remove(listed);
+        await pause(LISTED_REFRESH);
         assertEquals(await bootUrl(), "  7 ff");
       },
     );

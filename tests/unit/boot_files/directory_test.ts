@@ -305,34 +305,15 @@ Deno.test("netboot files", async (t) => {
   await t.step("are there or not, as the directory is", async () => {
     const late = new BootDirectory(`${place.root}/late`);
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
-    assertEquals(late.lists(MAC), false);
     await Deno.symlink(place.netboot, `${place.root}/late`);
     assertEquals(
       (await late.find(MAC, "boot.efi"))?.path,
       `${place.netboot}/${MAC_TEXT}/boot.efi`,
       "the directory itself may be a link",
     );
-    assertEquals(late.lists(MAC), true);
     await Deno.remove(`${place.root}/late`);
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
   });
-
-  await t.step(
-    "list the machines that have a directory at that moment",
-    async () => {
-      const directory = `${place.netboot}/02:00:5e:00:53:0a`;
-      const mac = parseMac("02:00:5e:00:53:0a")!;
-      assertEquals(files.lists(MAC), true);
-      assertEquals(files.lists(mac), false);
-      await Deno.mkdir(directory);
-      assertEquals(files.lists(mac), true);
-      await Deno.remove(directory);
-      assertEquals(files.lists(mac), false);
-      await Deno.writeTextFile(directory, "no directory");
-      assertEquals(files.lists(mac), false);
-      await Deno.remove(directory);
-    },
-  );
 
   await t.step("the MAC in all its notations", async () => {
     for (
