@@ -16,6 +16,7 @@ import {
   pageTail,
 } from "./page.ts";
 import { type PageFile, readPageFiles } from "./files.ts";
+import { acceptsGzip } from "./content_coding.ts";
 import { slicedBody } from "../sliced_body.ts";
 
 /** What the page tells of. */
@@ -54,26 +55,27 @@ export class WebUi {
     return file && this.#file(file, headers);
   }
 
-  #file(
-    { type, etag, content, size }: PageFile,
-    headers: Headers,
-  ): Response {
-    const about = {
+  #file(file: PageFile, headers: Headers): Response {
+    const isCompressed = acceptsGzip(headers.get("accept-encoding"));
+    const { etag, content } = isCompressed ? file.gzip : file.identity;
+    const validators = {
       ...HEADERS,
       etag,
-      // Another daemon may be at this address the next time.
-      "cache-control": "no-cache",
+      // Another daemon may have this address the next time. The runtime must not
+      // compress what it sends: the tag is that of the bytes.
+      "cache-control": "no-cache, no-transform",
+      "vary": "accept-encoding",
     };
     const known = headers.get("if-none-match");
     if (known !== null && hasAlready(known, etag)) {
-      return new Response(null, { status: 304, headers: about });
+      return new Response(null, { status: 304, headers: validators });
     }
-    const body = slicedBody([content].values(), this.#options.scheduler);
-    return new Response(body, {
+    return new Response(content, {
       headers: {
-        ...about,
-        "content-type": type,
-        "content-length": String(size),
+        ...validators,
+        ...isCompressed && { "content-encoding": "gzip" },
+        "content-type": file.type,
+        "content-length": String(content.length),
       },
     });
   }

@@ -12,15 +12,16 @@ import {
   pageTail,
 } from "../../../../lib/http/web_ui/page.ts";
 import {
+  type PageFile,
   readPageFiles,
-  withoutComments,
 } from "../../../../lib/http/web_ui/files.ts";
 import type { EventJson, MachineJson } from "../../../../lib/machines/json.ts";
 import type { EventName } from "../../../../lib/machines/boot_stages.ts";
 import { ask, Known, MAC, MAC_TEXT } from "../../../support/http.ts";
 
-/** The whole page, and every file that it loads. */
-const MAX_PAGE_OCTETS = 50_000;
+/** Bytes of the page with every file that it loads. */
+const MAX_PAGE_BYTES = 100_000;
+const MAX_COMPRESSED_PAGE_BYTES = 30_000;
 
 const OPTIONS = {
   interfaceName: "lan",
@@ -58,6 +59,38 @@ function cells(row: string): string[] {
   return [...row.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/gs)].map(([, content]) =>
     content!.replaceAll("<br>", " ").replace(/<\/?b>/g, "")
   );
+}
+
+function textOf({ identity }: PageFile): string {
+  return new TextDecoder().decode(identity.content);
+}
+
+/** Sends one HTTP/1.1 request and reads the response byte by byte. */
+async function exchange(port: number, request: string, header: string) {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const text = `${request} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+    `${header}\r\nConnection: close\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(text));
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (;;) {
+    const length = await connection.read(buffer);
+    if (length === null) break;
+    chunks.push(buffer.slice(0, length));
+  }
+  const bytes = await new Blob(chunks).bytes();
+  const raw = new TextDecoder("latin1").decode(bytes);
+  const end = raw.indexOf("\r\n\r\n");
+  const lines = raw.slice(0, end).split("\r\n").slice(1);
+  return {
+    headers: new Headers(
+      lines.map((line): [string, string] => {
+        const colon = line.indexOf(":");
+        return [line.slice(0, colon), line.slice(colon + 1).trim()];
+      }),
+    ),
+    body: bytes.slice(end + 4),
+  };
 }
 
 Deno.test("the page as the server makes it", async (t) => {
@@ -179,19 +212,24 @@ Deno.test("the page as the server makes it", async (t) => {
 });
 
 Deno.test("the files of the page", async (t) => {
-  await t.step(
-    "are less than 50 kB together, with the page itself",
-    async () => {
-      const files = await readPageFiles();
-      let octets = (pageHead(OPTIONS) + pageTail()).length;
-      for (const { content } of files.values()) octets += content.length;
-      assertLess(octets, MAX_PAGE_OCTETS);
-    },
-  );
+  await t.step("are small, with the page itself", async () => {
+    const page = (pageHead(OPTIONS) + pageTail()).length;
+    const files = [...(await readPageFiles()).values()];
+    const sum = (lengths: readonly number[]) =>
+      lengths.reduce((total, length) => total + length, page);
+    assertLess(
+      sum(files.map(({ identity }) => identity.content.length)),
+      MAX_PAGE_BYTES,
+    );
+    assertLess(
+      sum(files.map(({ gzip }) => gzip.content.length)),
+      MAX_COMPRESSED_PAGE_BYTES,
+    );
+  });
 
   await t.step("are all that the scripts import", async () => {
     const files = await readPageFiles();
-    const texts = [...files.values()].map(({ content }) => content);
+    const texts = [...files.values()].map(textOf);
     const imported = texts.flatMap((text) =>
       [...text.matchAll(/from "\.\/([^"]*)"/g)].map(([, name]) =>
         `/page/${name}`
@@ -205,8 +243,8 @@ Deno.test("the files of the page", async (t) => {
   });
 
   await t.step("ask for nothing outside", async () => {
-    for (const [path, { content }] of await readPageFiles()) {
-      const urls = content.match(
+    for (const [path, file] of await readPageFiles()) {
+      const urls = textOf(file).match(
         /(?:https?:)?\/\/[a-z][^\s"'`]*/g,
       );
       if (path.endsWith(".svg")) {
@@ -215,24 +253,28 @@ Deno.test("the files of the page", async (t) => {
     }
   });
 
-  await t.step(
-    "are sent without the comments that have lines of their own",
-    () => {
-      assertEquals(
-        withoutComments(
-          '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
-            "/* h */ (i).j();\n/* k */\n",
-        ),
-        'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
+  await t.step("are sent as they are in assets/", async () => {
+    const assets = new URL("../../../../assets/", import.meta.url);
+    for (const [path, { identity, gzip }] of await readPageFiles()) {
+      const source = await Deno.readFile(new URL(`.${path}`, assets));
+      assertEquals(identity.content, source);
+      const stream = new Blob([gzip.content]).stream().pipeThrough(
+        new DecompressionStream("gzip"),
       );
+      assertEquals(await new Response(stream).bytes(), source);
+    }
+  });
+
+  await t.step(
+    "have a tag for each content coding, each another one",
+    async () => {
+      const tags = [...(await readPageFiles()).values()].flatMap((
+        { identity, gzip },
+      ) => [identity.etag, gzip.etag]);
+      for (const etag of tags) assertMatch(etag, /^"[0-9a-f]{24}"$/);
+      assertEquals(new Set(tags).size, tags.length);
     },
   );
-
-  await t.step("have a tag of their content, each another one", async () => {
-    const files = [...(await readPageFiles()).values()];
-    for (const { etag } of files) assertMatch(etag, /^"[0-9a-f]{24}"$/);
-    assertEquals(new Set(files.map(({ etag }) => etag)).size, files.length);
-  });
 });
 
 Deno.test("answers for the page", async (t) => {
@@ -268,6 +310,73 @@ Deno.test("answers for the page", async (t) => {
       });
       assertEquals(again.status, status);
       await again.body?.cancel();
+    }
+  });
+
+  await t.step("are compressed for clients that accept gzip", async () => {
+    const router = new Known().handler();
+    const get = (headers: Record<string, string>, method = "GET") =>
+      ask(router, "/page/page.css", { method, headers });
+    const tags: string[] = [];
+    for (
+      const [encodings, coding] of [["br", null], ["gzip, br", "gzip"]] as const
+    ) {
+      const accepting = { "accept-encoding": encodings };
+      const full = await get(accepting);
+      const head = await get(accepting, "HEAD");
+      const bytes = await full.bytes();
+      const etag = full.headers.get("etag")!;
+      tags.push(etag);
+      for (const { status, headers } of [full, head]) {
+        assertEquals(status, 200);
+        assertEquals(headers.get("content-encoding"), coding);
+        assertEquals(headers.get("content-length"), String(bytes.length));
+        assertEquals(headers.get("vary"), "accept-encoding");
+        assertEquals(headers.get("etag"), etag);
+      }
+      assertEquals(head.body, null);
+      const known = await get({ ...accepting, "if-none-match": etag });
+      assertEquals(known.status, 304);
+      assertEquals(known.body, null);
+      assertEquals(known.headers.get("vary"), "accept-encoding");
+      assertEquals(known.headers.get("etag"), etag);
+    }
+    assertEquals(new Set(tags).size, 2);
+    const other = await get({
+      "accept-encoding": "gzip",
+      "if-none-match": tags[0]!,
+    });
+    assertEquals(other.status, 200, "the tag of another coding");
+    await other.body?.cancel();
+  });
+
+  await t.step("keep their length and tag on the wire", async () => {
+    const router = new Known().handler();
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      (request, { completed }) =>
+        router.handle(request, { client: "::1", protocol: "http", completed }),
+    );
+    try {
+      const files = await readPageFiles();
+      for (const method of ["GET", "HEAD"]) {
+        for (const encodings of ["gzip", "br, deflate, zstd"]) {
+          for (const [path, { identity, gzip }] of files) {
+            const { content, etag } = encodings === "gzip" ? gzip : identity;
+            const { headers, body } = await exchange(
+              server.addr.port,
+              `${method} ${path}`,
+              `Accept-Encoding: ${encodings}`,
+            );
+            assertEquals(headers.get("etag"), etag);
+            assertEquals(headers.get("content-length"), String(content.length));
+            assertEquals(headers.get("transfer-encoding"), null);
+            assertEquals(body, method === "GET" ? content : new Uint8Array());
+          }
+        }
+      }
+    } finally {
+      await server.shutdown();
     }
   });
 
