@@ -139,7 +139,7 @@ async function watchDaemons(
       json: options.json === true,
       sink: Deno.stdout,
       isTerminal,
-      isColoured: isTerminal && !Deno.noColor,
+      isColored: isTerminal && !Deno.noColor,
       say: (sentence) => console.error(`dhcpv6macd: ${sentence}`),
     }, ending.signal);
     return isUseful ? EXIT_OK : EXIT_FAILURE;

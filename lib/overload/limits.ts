@@ -154,9 +154,6 @@ export const MAX_THROTTLED_KEYS = 256;
 /** Characters of a string that a client sent which are kept with an event. */
 export const MAX_KEPT_CHARACTERS = 128;
 
-/** Characters of a string that a client sent which are shown to people. */
-export const MAX_LOGGED_CHARACTERS = 128;
-
 /**
  * Characters of one event that `watch` reads: the state of 65,536 machines with
  * 200,000 events has about 30 million.

@@ -11,11 +11,11 @@ import {
   MAX_LOG_LINES_PER_MINUTE,
   MAX_LOG_QUEUE,
   MAX_LOG_RESERVE,
-  MAX_LOGGED_CHARACTERS,
   MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
-
 import { waitAtMost } from "../overload/timeout.ts";
+
+export { escapeControls } from "../../assets/shared/escape_controls.js";
 
 /** How much a line matters; `debug` lines are for one packet each. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -33,28 +33,6 @@ export type LogFields = Readonly<
 /** Where lines go: what `Deno.stderr` is. */
 export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
-}
-
-/** Controls, line ends, bidirectional and invisible characters, half pairs. */
-const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
-
-/**
- * A string that a client sent, fit to be shown: what would act instead of being
- * seen is escaped, and no more than {@linkcode MAX_LOGGED_CHARACTERS} characters
- * are left.
- */
-export function escapeControls(text: string): string {
-  let result = "";
-  for (const character of text) {
-    const next = CONTROL_CHARACTERS.test(character)
-      ? `\\u{${character.codePointAt(0)!.toString(16)}}`
-      : character;
-    if (result.length + next.length > MAX_LOGGED_CHARACTERS) {
-      return `${result}…`;
-    }
-    result += next;
-  }
-  return result;
 }
 
 const MINUTE = 60_000;

@@ -6,24 +6,30 @@
 
 import { encodeHex } from "@std/encoding/hex";
 
-const DIRECTORY = new URL("../../../assets/page/", import.meta.url);
+const ASSETS = new URL("../../../assets/", import.meta.url);
 
 const SCRIPT_TYPE = "text/javascript; charset=utf-8";
 
 const SCRIPTS: readonly string[] = [
-  "connection.js",
-  "detail.js",
-  "elements.js",
-  "list.js",
-  "machines.js",
-  "page.js",
-  "timeline.js",
+  "page/boot_bar.js",
+  "page/connection.js",
+  "page/detail.js",
+  "page/elements.js",
+  "page/list.js",
+  "page/machines.js",
+  "page/now_view.js",
+  "page/page.js",
+  "page/progress.js",
+  "shared/boot_stages.js",
+  "shared/boots.js",
+  "shared/escape_controls.js",
+  "shared/format.js",
 ];
 
-/** The files by their path, with their media type. */
+/** The files by their path below `assets/`, with their media type. */
 const TYPES: ReadonlyMap<string, string> = new Map([
-  ["page.css", "text/css; charset=utf-8"],
-  ["page.svg", "image/svg+xml"],
+  ["page/page.css", "text/css; charset=utf-8"],
+  ["page/page.svg", "image/svg+xml"],
   ...SCRIPTS.map((name) => [name, SCRIPT_TYPE] as const),
 ]);
 
@@ -48,8 +54,8 @@ export interface PageFile {
 export async function readPageFiles(): Promise<Map<string, PageFile>> {
   const files = new Map<string, PageFile>();
   for (const [name, type] of TYPES) {
-    const content = await Deno.readFile(new URL(name, DIRECTORY));
-    files.set(`/page/${name}`, {
+    const content = await Deno.readFile(new URL(name, ASSETS));
+    files.set(`/${name}`, {
       type,
       identity: await representation(content),
       gzip: await representation(await compress(content)),

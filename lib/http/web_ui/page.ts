@@ -10,16 +10,22 @@
  */
 
 import {
-  bootDuration,
-  bootsOf,
-  escapeControls,
-  formatDuration,
+  FIRST_STAGE,
   LAST_STAGE,
   noteText,
-  stageNamed,
+  stageNames,
+  stageWords,
+} from "../../../assets/shared/boot_stages.js";
+import {
+  bootDuration,
+  bootsOf,
   stagesOf,
-  transferText,
-} from "../../../assets/page/timeline.js";
+} from "../../../assets/shared/boots.js";
+import { escapeControls } from "../../../assets/shared/escape_controls.js";
+import {
+  formatDuration,
+  formatTransfer,
+} from "../../../assets/shared/format.js";
 import type { MachineJson } from "../../machines/json.ts";
 
 /** What the page may load, and from where: its own files, and nothing inline. */
@@ -133,17 +139,16 @@ export function machineRow(
   const stages = stagesOf(boot);
   const last = stages.at(-1);
   const took = bootDuration(boot);
-  const words = last === undefined ? "" : stageNamed(last.event).words;
   const now = [
-    last?.detail?.state === "error" ? `${words} failed` : words,
-    last?.detail == null ? "" : transferText(last.detail),
+    last === undefined ? "" : stageWords(last.event, last.detail),
+    last?.detail == null ? "" : formatTransfer(last.detail),
     took === undefined ? "" : `booted in ${formatDuration(took)}`,
     ...boot.steps.map(({ event }) => noteText(event) ?? ""),
   ].filter((text) => text !== "");
   const passed = stages.filter(({ event, end }) =>
-    event !== "init" && event !== LAST_STAGE && end !== undefined
+    event !== FIRST_STAGE && event !== LAST_STAGE && end !== undefined
   ).map(({ event, at, end }) =>
-    `${stageNamed(event).short} ${formatDuration(end! - at)}`
+    `${stageNames(event).short} ${formatDuration(end! - at)}`
   );
   const mac = escapeHtml(Mac);
   const who = name === undefined

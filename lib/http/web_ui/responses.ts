@@ -50,7 +50,6 @@ export class WebUi {
     headers: Headers,
   ): Promise<Response | undefined> {
     if (path === "/") return this.#page();
-    if (!path.startsWith("/page/")) return undefined;
     const file = (await (this.#files ??= readPageFiles())).get(path);
     return file && this.#file(file, headers);
   }

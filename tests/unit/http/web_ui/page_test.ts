@@ -115,7 +115,7 @@ Deno.test("the page as the server makes it", async (t) => {
       assertEquals(cells(row), [
         "rack-1-left 02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
         "Firmware 5.0 s, HTTP boot 2.0 s",
-        "Loading the system, 31.2 MB of 51.0 MB",
+        "Loading the system, 61 %, 29.8 of 48.6 MiB",
         "2025-10-13 20:08:17 UTC",
       ]);
     },
@@ -229,10 +229,9 @@ Deno.test("the files of the page", async (t) => {
 
   await t.step("are all that the scripts import", async () => {
     const files = await readPageFiles();
-    const texts = [...files.values()].map(textOf);
-    const imported = texts.flatMap((text) =>
-      [...text.matchAll(/from "\.\/([^"]*)"/g)].map(([, name]) =>
-        `/page/${name}`
+    const imported = [...files].flatMap(([path, file]) =>
+      [...textOf(file).matchAll(/^(?:import\b.*|\}) from "(\.[^"]*)";$/gm)].map(
+        ([, name]) => new URL(name!, `http://host${path}`).pathname,
       )
     );
     const served = [...files.keys()].filter((path) => path.endsWith(".js"));
