@@ -9,15 +9,12 @@ import type { Names } from "../../machines/names_file.ts";
 import type { MachineRegistry } from "../../machines/registry.ts";
 import type { CooperativeScheduler } from "../../overload/scheduler.ts";
 import { hasAlready } from "../conditional_request.ts";
-import {
-  CONTENT_SECURITY_POLICY,
-  machineRow,
-  pageHead,
-  pageTail,
-} from "./page.ts";
-import { type PageFile, readPageFiles } from "./files.ts";
-import { acceptsGzip } from "./content_coding.ts";
 import { slicedBody } from "../sliced_body.ts";
+import { acceptsGzip } from "./content_coding.ts";
+import { type PageFile, readPageFiles } from "./files.ts";
+import { CONTENT_SECURITY_POLICY } from "./html.ts";
+import { pageHtml } from "./page.ts";
+import { machineRow, plainHead, plainTail } from "./plain.ts";
 
 /** What the page tells of. */
 export interface WebUiOptions {
@@ -35,6 +32,13 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
+const HTML_HEADERS = {
+  ...HEADERS,
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "cache-control": "no-store",
+};
+
 /** Answers for the page. */
 export class WebUi {
   readonly #options: WebUiOptions;
@@ -50,6 +54,7 @@ export class WebUi {
     headers: Headers,
   ): Promise<Response | undefined> {
     if (path === "/") return this.#page();
+    if (path === "/plain") return this.#plainTable();
     const file = (await (this.#files ??= readPageFiles())).get(path);
     return file && this.#file(file, headers);
   }
@@ -80,27 +85,33 @@ export class WebUi {
   }
 
   #page(): Response {
-    return new Response(slicedBody(this.#pieces(), this.#options.scheduler), {
-      headers: {
-        ...HEADERS,
-        "content-type": "text/html; charset=utf-8",
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "cache-control": "no-store",
-      },
+    const content = new TextEncoder().encode(pageHtml(this.#options));
+    return new Response(content, {
+      headers: { ...HTML_HEADERS, "content-length": String(content.length) },
     });
   }
 
-  *#pieces(): Generator<string> {
+  #plainTable(): Response {
+    const body = slicedBody(this.#plainPieces(), this.#options.scheduler);
+    return new Response(body, { headers: HTML_HEADERS });
+  }
+
+  *#plainPieces(): Generator<string> {
     const { registry, writer, names, interfaceName, baseAddress } =
       this.#options;
-    // Machines come and go, and change places, while they are written.
+    // Machines come, go and change places between two slices.
     const macs = Array.from(registry, ({ mac }) => mac);
-    yield pageHead({ interfaceName, baseAddress, machineCount: macs.length });
+    yield plainHead({
+      interfaceName,
+      baseAddress,
+      machineCount: macs.length,
+      now: Date.now(),
+    });
     for (const mac of macs) {
       const machine = registry.get(mac);
       if (machine === undefined) continue;
       yield machineRow(writer.machine(machine), names.of(mac));
     }
-    yield pageTail();
+    yield plainTail();
   }
 }

@@ -4,7 +4,7 @@ import {
   escapeControls,
   MAX_SHOWN_CHARACTERS,
 } from "../../../assets/shared/escape_controls.js";
-import { escapeHtml } from "../../../lib/http/web_ui/page.ts";
+import { escapeHtml } from "../../../lib/http/web_ui/html.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import { isShowable } from "./text.ts";

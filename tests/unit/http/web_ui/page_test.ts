@@ -5,12 +5,13 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { CONTENT_SECURITY_POLICY } from "../../../../lib/http/web_ui/html.ts";
+import { pageHtml } from "../../../../lib/http/web_ui/page.ts";
 import {
-  CONTENT_SECURITY_POLICY,
   machineRow,
-  pageHead,
-  pageTail,
-} from "../../../../lib/http/web_ui/page.ts";
+  plainHead,
+  plainTail,
+} from "../../../../lib/http/web_ui/plain.ts";
 import {
   type PageFile,
   readPageFiles,
@@ -26,8 +27,18 @@ const MAX_COMPRESSED_PAGE_BYTES = 30_000;
 const OPTIONS = {
   interfaceName: "lan",
   baseAddress: "2001:db8:1:2::",
-  machineCount: 1,
 };
+const PLAIN_OPTIONS = {
+  ...OPTIONS,
+  machineCount: 1,
+  now: Date.parse("2025-10-13T20:08:24Z"),
+};
+
+/** Both pages in HTML. */
+const PAGES = [
+  pageHtml(OPTIONS),
+  plainHead(PLAIN_OPTIONS) + machineRow(machine(), "a") + plainTail(),
+];
 
 function event(
   name: EventName,
@@ -164,12 +175,9 @@ Deno.test("the page as the server makes it", async (t) => {
     );
     assertNoMatch(row, /<script|"1"|&'|\u202e|\n./);
     assertStringIncludes(row, "&lt;script&gt;alert(&quot;1&quot;)");
-    const head = pageHead({
-      ...OPTIONS,
-      interfaceName: evil,
-      baseAddress: evil,
-    });
-    assertNoMatch(head, /alert\("1"\)/);
+    const names = { interfaceName: evil, baseAddress: evil };
+    assertNoMatch(pageHtml({ ...OPTIONS, ...names }), /alert\("1"\)/);
+    assertNoMatch(plainHead({ ...PLAIN_OPTIONS, ...names }), /alert\("1"\)/);
   });
 
   await t.step("takes a machine without events", () => {
@@ -182,38 +190,41 @@ Deno.test("the page as the server makes it", async (t) => {
 
   await t.step("says what to do when there is no machine yet", () => {
     const plain = (machineCount: number) =>
-      pageHead({ ...OPTIONS, machineCount }).split("<noscript>")[1]!;
+      plainHead({ ...PLAIN_OPTIONS, machineCount });
     assertMatch(plain(0), /M \(managed\) flag.*UDP port 547/s);
     assertNoMatch(plain(1), /flag/);
+    assertMatch(pageHtml(OPTIONS), /M \(managed\) flag.*UDP port 547/s);
   });
 
   await t.step("closes every element that it opens", () => {
-    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
-    const open: string[] = [];
     const isVoid = /^(meta|link|input|br)$/;
-    for (const [, slash, name] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
-      if (slash !== "") assertEquals(open.pop(), name);
-      else if (!isVoid.test(name!)) open.push(name!);
+    for (const page of PAGES) {
+      const open: string[] = [];
+      for (const [, slash, name] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
+        if (slash !== "") assertEquals(open.pop(), name);
+        else if (!isVoid.test(name!)) open.push(name!);
+      }
+      assertEquals(open, []);
     }
-    assertEquals(open, []);
   });
 
   await t.step("does not need what its policy forbids", async () => {
     assertMatch(CONTENT_SECURITY_POLICY, /^default-src 'none';/);
     assertNoMatch(CONTENT_SECURITY_POLICY, /unsafe|https?:|data:|\*/);
-    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
-    assertNoMatch(page, / style=| on[a-z]+=|<style|<form/);
-    assertNoMatch(page, /<script(?![^>]* src="\/)/);
-    const files = await readPageFiles();
-    for (const [, url] of page.matchAll(/(?:src|href)="([^"#]*)"/g)) {
-      assert(files.has(url!), `${url} is served`);
+    const served = new Set([...(await readPageFiles()).keys(), "/", "/plain"]);
+    for (const page of PAGES) {
+      assertNoMatch(page, / style=| on[a-z]+=|<style|<form/);
+      assertNoMatch(page, /<script(?![^>]* src="\/)/);
+      for (const [, url] of page.matchAll(/(?:src|href)="([^"#]*)"/g)) {
+        assert(served.has(url!), `${url} is served`);
+      }
     }
   });
 });
 
 Deno.test("the files of the page", async (t) => {
   await t.step("are small, with the page itself", async () => {
-    const page = (pageHead(OPTIONS) + pageTail()).length;
+    const page = pageHtml(OPTIONS).length;
     const files = [...(await readPageFiles()).values()];
     const sum = (lengths: readonly number[]) =>
       lengths.reduce((total, length) => total + length, page);
@@ -277,24 +288,57 @@ Deno.test("the files of the page", async (t) => {
 });
 
 Deno.test("answers for the page", async (t) => {
-  await t.step("are the page with its policy, never kept", async () => {
+  for (const path of ["/", "/plain"]) {
+    await t.step(`${path} has its policy and is never kept`, async () => {
+      const response = await ask(new Known().handler(), path);
+      assertEquals(response.status, 200);
+      assertEquals(
+        response.headers.get("content-security-policy"),
+        CONTENT_SECURITY_POLICY,
+      );
+      assertEquals(response.headers.get("cache-control"), "no-store");
+      const html = await response.text();
+      assertStringIncludes(html, "<title>Machines on lan</title>");
+      assert(html.endsWith("</html>\n"));
+    });
+  }
+
+  await t.step("/ is the same for any number of machines", async () => {
+    const known = new Known();
+    const pages: string[] = [];
+    for (let count = 0; count < 100; count += 50) {
+      for (let mac = 0; mac < count; mac++) known.registry.add(MAC + mac, 0);
+      const response = await ask(known.handler(), "/");
+      const bytes = await response.bytes();
+      assertEquals(
+        response.headers.get("content-length"),
+        String(bytes.length),
+      );
+      pages.push(new TextDecoder().decode(bytes));
+    }
+    assertEquals(pages[0], pages[1]);
+    assertEquals(
+      /<noscript>(.*?)<\/noscript>/s.exec(pages[0]!)?.[1]?.match(/href="(.*?)"/)
+        ?.[1],
+      "/plain",
+    );
+  });
+
+  await t.step("/plain has the machines, and when it was made", async () => {
     const known = new Known();
     known.registry.reach(known.registry.add(MAC, 0), "os_init");
-    const response = await ask(known.handler(), "/");
-    assertEquals(response.status, 200);
-    assertEquals(
-      response.headers.get("content-security-policy"),
-      CONTENT_SECURITY_POLICY,
-    );
-    assertEquals(response.headers.get("cache-control"), "no-store");
+    const response = await ask(known.handler(), "/plain");
     const html = await response.text();
-    assertStringIncludes(html, "<title>Machines on lan</title>");
     assertStringIncludes(
       html,
       `${MAC_TEXT}</b><br>2001:db8:1:2:0:200:5e00:5301<`,
     );
     assertStringIncludes(html, "System is up");
-    assert(html.endsWith("</html>\n"));
+    const time = /As of ([-0-9]+ [:0-9]+) UTC/.exec(html)![1]!;
+    assertLess(
+      Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)),
+      10_000,
+    );
   });
 
   await t.step("are its files, and only what is new of them", async () => {
@@ -384,7 +428,7 @@ Deno.test("answers for the page", async (t) => {
     async () => {
       const known = new Known({ machines: 500, events: 5000 });
       for (let index = 0; index < 500; index++) known.registry.add(index, 0);
-      const { body } = await ask(known.handler(), "/");
+      const { body } = await ask(known.handler(), "/plain");
       let html = "";
       for await (const text of body!.pipeThrough(new TextDecoderStream())) {
         for (let index = 500; html === "" && index < 900; index++) {
