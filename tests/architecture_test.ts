@@ -40,6 +40,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   "daemon": {
     imports: [
+      "assets/shared",
       "boot_files",
       "dhcpv6/reply",
       "dhcpv6/server",
@@ -90,20 +91,29 @@ const RULES: Readonly<Record<string, Rule>> = {
     deno: true,
   },
   "http/web_ui": {
-    imports: ["assets/page", "http", "machines", "overload", "@std/encoding"],
+    imports: [
+      "assets/shared",
+      "http",
+      "machines",
+      "overload",
+      "@std/encoding",
+    ],
     deno: true,
   },
   "machines": { imports: ["net", "overload"], deno: true },
   "net": { imports: [], deno: true },
   "overload": { imports: ["node:timers"], deno: true },
-  "telemetry": { imports: ["deno.json", "overload"], deno: false },
+  "telemetry": {
+    imports: ["assets/shared", "deno.json", "overload"],
+    deno: false,
+  },
   "telemetry/otlp": {
     imports: ["daemon", "machines", "net", "overload", "telemetry"],
     deno: false,
   },
   "tftp": { imports: ["machines", "net", "overload"], deno: true },
   "watch": {
-    imports: ["machines", "net", "overload", "telemetry"],
+    imports: ["assets/shared", "net", "overload", "telemetry"],
     deno: true,
   },
 };

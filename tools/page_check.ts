@@ -9,5 +9,11 @@
 /** The arguments with which Deno checks every script of the page. */
 export function pageCheck(root: string): string[] {
   const config = `${root}/tools/page_check.json`;
-  return ["check", "--config", config, `${root}/assets/page`];
+  return [
+    "check",
+    "--config",
+    config,
+    `${root}/assets/page`,
+    `${root}/assets/shared`,
+  ];
 }

@@ -4,31 +4,21 @@
  * @module
  */
 
+import { LAST_STAGE, noteText, stageNames } from "../shared/boot_stages.js";
+import { bootDuration } from "../shared/boots.js";
+import { escapeControls } from "../shared/escape_controls.js";
 import {
-  byId,
-  copyable,
-  draw,
-  element,
-  NowView,
-  piecesOf,
-  spoken,
-  timeline,
-  write,
-} from "./elements.js";
-import { noteOf } from "./list.js";
-import {
-  bootDuration,
-  escapeControls,
-  formatBytes,
   formatDuration,
-  LAST_STAGE,
-  noteText,
-  stageNamed,
-  transferText,
-} from "./timeline.js";
+  formatFileName,
+  formatProtocol,
+  formatTransfer,
+} from "../shared/format.js";
+import { bootBar, describeBoot, drawBoot, piecesOf } from "./boot_bar.js";
+import { byId, copyable, element, write } from "./elements.js";
+import { noteOf, NowView } from "./now_view.js";
 
+/** @import { Boot, Step } from "../shared/boots.js" */
 /** @import { Machine, Machines } from "./machines.js" */
-/** @import { Boot, Step } from "./timeline.js" */
 
 /**
  * The view as it is drawn: of which version of which machine, and the elements
@@ -119,8 +109,8 @@ export class Detail {
       [...this.#view.querySelectorAll("details[open]")].map(({ id }) => id),
     );
     const focus = keyOfFocus(this.#view);
-    const bar = timeline("large");
-    bar.setAttribute("aria-label", spoken(boot));
+    const bar = bootBar("large");
+    bar.setAttribute("aria-label", describeBoot(boot));
     const nowView = new NowView();
     const current = element("p", "current", ...nowView.parts);
     const table = this.#tableOf(boot, undefined, now);
@@ -169,7 +159,7 @@ export class Detail {
     const progress = machine.progress(now, usual);
     view.show(progress, machine.stage.detail, noteOf(boot));
     current.className = `current ${progress.kind}`;
-    draw(bar, piecesOf(boot, { now, usual, kind: progress.kind }));
+    drawBoot(bar, piecesOf(boot, { now, usual, kind: progress.kind }));
     write(last, formatDuration(progress.elapsed, true));
   }
 
@@ -181,9 +171,9 @@ export class Detail {
    */
   #earlier(boot, end, now, open) {
     const first = /** @type {Step} */ (boot.steps[0]);
-    const bar = timeline();
-    bar.setAttribute("aria-label", spoken(boot));
-    draw(bar, piecesOf(boot, { now, end }));
+    const bar = bootBar();
+    bar.setAttribute("aria-label", describeBoot(boot));
+    drawBoot(bar, piecesOf(boot, { now, end }));
     const took = bootDuration(boot);
     const summary = element(
       "summary",
@@ -195,7 +185,7 @@ export class Detail {
         took === undefined
           ? lastOf(boot) === LAST_STAGE
             ? "system was up"
-            : `came as far as: ${stageNamed(lastOf(boot)).words}`
+            : `came as far as: ${stageNames(lastOf(boot)).words}`
           : `booted in ${formatDuration(took)}`,
       ),
       bar,
@@ -261,7 +251,7 @@ export class Detail {
     const cell = element(
       "td",
       "event",
-      element("span", "what", noteText(event) ?? stageNamed(event).words),
+      element("span", "what", noteText(event) ?? stageNames(event).words),
       element("code", "", ...breakable(escapeControls(event))),
     );
     if (skipped) {
@@ -270,16 +260,11 @@ export class Detail {
       );
     }
     if (detail !== null) {
-      const { protocol, file_name, total_bytes, state } = detail;
       cell.append(element(
         "span",
-        state === "error" ? "file failed" : "file",
-        element("bdi", "", escapeControls(file_name)),
-        ` over ${escapeControls(protocol).toUpperCase()}: ${
-          state === "complete"
-            ? `${formatBytes(total_bytes)}, complete`
-            : transferText(detail)
-        }`,
+        detail.state === "error" ? "file failed" : "file",
+        element("bdi", "", formatFileName(detail)),
+        ` over ${formatProtocol(detail)}: ${formatTransfer(detail)}`,
       ));
     }
     return cell;

@@ -4,22 +4,16 @@
  * @module
  */
 
-import {
-  byId,
-  copyable,
-  draw,
-  element,
-  NowView,
-  piecesOf,
-  spoken,
-  timeline,
-  write,
-} from "./elements.js";
+import { bootDuration } from "../shared/boots.js";
+import { formatDuration } from "../shared/format.js";
+import { bootBar, describeBoot, drawBoot, piecesOf } from "./boot_bar.js";
+import { byId, copyable, element, write } from "./elements.js";
 import { matcher } from "./machines.js";
-import { bootDuration, formatDuration, noteText } from "./timeline.js";
+import { noteOf, NowView } from "./now_view.js";
 
-/** @import { Machine, Machines, UsualDurations } from "./machines.js" */
-/** @import { Boot, Progress } from "./timeline.js" */
+/** @import { Boot } from "../shared/boots.js" */
+/** @import { Machine, Machines } from "./machines.js" */
+/** @import { Progress, UsualDurations } from "./progress.js" */
 
 /** @typedef {"all" | Progress["kind"]} Filter Which machines are shown. */
 
@@ -39,7 +33,7 @@ class Row {
   #name = element("a", "name");
   #mac = copyable("mac", "");
   #address = copyable("address", "");
-  #bar = timeline();
+  #bar = bootBar();
   #more = element("a", "more");
   #now = new NowView();
   #drawn = -1;
@@ -85,7 +79,7 @@ class Row {
     }
     this.#now.show(progress, machine.stage.detail, noteOf(boot));
     if (isNew || progress.kind !== "up") {
-      draw(this.#bar, piecesOf(boot, { now, usual, kind: progress.kind }));
+      drawBoot(this.#bar, piecesOf(boot, { now, usual, kind: progress.kind }));
     }
   }
 
@@ -100,7 +94,7 @@ class Row {
     write(this.#mac, machine.mac);
     this.#mac.hidden = machine.name === "";
     write(this.#address, machine.address);
-    this.#bar.setAttribute("aria-label", spoken(boot));
+    this.#bar.setAttribute("aria-label", describeBoot(boot));
     const took = bootDuration(boot);
     const earlier = machine.boots.length - 1;
     write(
@@ -120,16 +114,6 @@ class Row {
       { duration: 900, easing: "ease-out" },
     );
   }
-}
-
-/**
- * What somebody should know of a boot.
- *
- * @param {Boot} boot
- */
-export function noteOf(boot) {
-  const note = boot.steps.findLast(({ isNote }) => isNote);
-  return note === undefined ? "" : noteText(note.event) ?? "";
 }
 
 /** The list, what it is searched for, and how much of it is shown. */

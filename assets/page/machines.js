@@ -6,16 +6,17 @@
 
 import {
   beginsBoot,
-  bootsOf,
+  FIRST_STAGE,
   isStage,
-  LEAST_SAMPLES,
-  progressOf,
+  JUMP,
   STAGES,
-  stagesOf,
-} from "./timeline.js";
+} from "../shared/boot_stages.js";
+import { bootsOf, stagesOf } from "../shared/boots.js";
+import { progressOf, UsualDurations } from "./progress.js";
 
 /** @import * as daemon from "../../lib/machines/json.ts" */
-/** @import { Boot, EventJson, Progress, Step } from "./timeline.js" */
+/** @import { Boot, EventJson } from "../shared/boots.js" */
+/** @import { Progress, Stage } from "./progress.js" */
 
 /**
  * What the daemon writes. The page takes over the arrays of events.
@@ -24,63 +25,14 @@ import {
  * @typedef {Omit<daemon.MachineEventJson, "event"> & {event: EventJson}} MachineEventJson
  */
 
-/** @typedef {Pick<Step, "event" | "at" | "detail">} Stage Where a machine is. */
-
 /** Machines that are remembered: as many as the daemon, unless it is told else. */
 const MAX_MACHINES = 65_536;
 
 /** Events of one machine that are remembered, as in the daemon. */
 const MAX_EVENTS = 50;
 
-/** Durations of one stage from which the usual one is told. */
-const MAX_SAMPLES = 500;
-
 /** Machines whose past boots are looked at when the state comes. */
 const MAX_SAMPLED_MACHINES = 2000;
-
-/** How long each stage usually takes: the median over all that was seen. */
-export class UsualDurations {
-  /** @type {Map<string, {samples: number[], next: number, median: number | undefined}>} */
-  #stages = new Map();
-
-  /**
-   * @param {string} stage
-   * @param {number} milliseconds
-   */
-  add(stage, milliseconds) {
-    let known = this.#stages.get(stage);
-    if (known === undefined) {
-      known = { samples: [], next: 0, median: undefined };
-      this.#stages.set(stage, known);
-    }
-    known.samples[known.next] = milliseconds;
-    known.next = (known.next + 1) % MAX_SAMPLES;
-    known.median = undefined;
-  }
-
-  /**
-   * Milliseconds; `undefined` where too little is known.
-   *
-   * @param {string} stage
-   * @returns {number | undefined}
-   */
-  of(stage) {
-    const known = this.#stages.get(stage);
-    if (known === undefined || known.samples.length < LEAST_SAMPLES) {
-      return undefined;
-    }
-    known.median ??= median(known.samples);
-    return known.median;
-  }
-}
-
-/** @param {readonly number[]} values At least one. */
-function median(values) {
-  const sorted = Float64Array.from(values).sort();
-  const upper = sorted[sorted.length >> 1] ?? NaN;
-  const lower = sorted[(sorted.length - 1) >> 1] ?? NaN;
-  return (lower + upper) / 2;
-}
 
 /** A machine, and its place among the others. */
 export class Machine {
@@ -172,7 +124,7 @@ export class Machine {
 function stageIn(events) {
   const entry = events.findLast(({ event }) => isStage(event));
   return {
-    event: entry?.event ?? "init",
+    event: entry?.event ?? FIRST_STAGE,
     at: Date.parse(entry?.timestamp ?? events[0]?.timestamp ?? ""),
     detail: entry?.detail ?? null,
   };
@@ -249,8 +201,7 @@ export class Machines {
       return machine;
     }
     const { event: stage, at } = machine.stage;
-    const jumped = machine.events[machine.events.length - 1]?.event ===
-      "jump_to";
+    const jumped = machine.events[machine.events.length - 1]?.event === JUMP;
     const isSample = machine.events.length > 0 && isStage(event.event) &&
       STAGES.has(stage) && !(jumped && beginsBoot(stage, event.event));
     machine.add(event);

@@ -114,21 +114,6 @@ function follow() {
   }
 }
 
-/**
- * The table for browsers without scripts comes last. It may be long, and what
- * is in it will come by the event stream: the rest of it is not loaded.
- */
-async function leavePlainTable() {
-  /** @type {HTMLLinkElement | null} */
-  const style = document.querySelector("link[rel=stylesheet]");
-  if (style?.sheet === null && document.readyState === "loading") {
-    await new Promise((resolve) => {
-      style.onload = style.onerror = document.onreadystatechange = resolve;
-    });
-  }
-  if (document.readyState === "loading") stop();
-}
-
 addEventListener("hashchange", follow);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && open !== undefined) location.hash = "";
@@ -137,5 +122,4 @@ document.addEventListener("visibilitychange", () => draw());
 setInterval(() => draw(), TICK);
 byId("live").hidden = false;
 follow();
-await leavePlainTable();
 connection.start();

@@ -8,7 +8,7 @@ import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { DaemonConfig } from "../daemon/config.ts";
 import { Log } from "../telemetry/log.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { FULL_VERSION } from "../telemetry/version.ts";
@@ -142,7 +142,7 @@ async function watchDaemons(
       json: options.json === true,
       sink: Deno.stdout,
       isTerminal,
-      isColoured: isTerminal && !Deno.noColor,
+      isColored: isTerminal && !Deno.noColor,
       say: (sentence) => console.error(`dhcpv6macd: ${sentence}`),
     }, ending.signal);
     return isUseful ? EXIT_OK : EXIT_FAILURE;

@@ -24,7 +24,7 @@ import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { listInterfaces } from "../net/interface.ts";
 import {
   BASE_BYTES,

@@ -19,7 +19,7 @@ import {
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import {
   isLinkLocal,
   isMulticast,

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { formatFileTransfer } from "../../assets/shared/format.js";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
 import { type Log, type LogFields } from "../telemetry/log.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";
@@ -166,12 +167,7 @@ function sourceText({ macSource }: Machine): string {
     : ` (MAC from ${SOURCE_WORDS[macSource as ClientMac["source"]]})`;
 }
 
-/** How far a transfer is, in words. */
-export function transferText(
-  { file_name, state, sent_bytes, total_bytes, error }: TransferDetail,
-): string {
-  return `${
-    escapeControls(file_name)
-  }, ${state}, ${sent_bytes} of ${total_bytes} octets` +
-    (error === undefined ? "" : `: ${escapeControls(error)}`);
+/** The file of a transfer and how much of it the client has, in words. */
+export function transferText(detail: TransferDetail): string {
+  return formatFileTransfer(detail);
 }

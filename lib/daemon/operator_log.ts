@@ -13,7 +13,7 @@ import {
 } from "../http/listener.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { Mac } from "../net/mac.ts";
 import type { Log } from "../telemetry/log.ts";
 import { VERSION } from "../telemetry/version.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseAddress } from "../net/prefix.ts";

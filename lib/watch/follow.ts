@@ -5,7 +5,7 @@
  */
 
 import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
-import { escapeControls } from "../net/escape_controls.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";

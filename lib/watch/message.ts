@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { EventName } from "../machines/boot_stages.ts";
-import type { TransferDetail } from "../machines/transfer_progress.ts";
+import type { TransferDetail } from "../../assets/shared/format.js";
 
 /** An event of a machine; it may have more fields than these. */
 export interface MachineEvent {
@@ -105,9 +104,3 @@ export function transferOf({ detail }: MachineEvent):
     ? detail as unknown as TransferDetail
     : undefined;
 }
-
-/** The first event of every machine. */
-export const FIRST: EventName = "init";
-
-/** An event after which a step is left out, or another boot begins. */
-export const JUMP: EventName = "jump_to";

@@ -4,10 +4,20 @@
  * @module
  */
 
-import { escapeControls } from "../net/escape_controls.ts";
-import { type EventName, isNote } from "../machines/boot_stages.ts";
-import type { TransferDetail } from "../machines/transfer_progress.ts";
-import { FIRST, JUMP, type MachineEvent, transferOf } from "./message.ts";
+import {
+  isNote,
+  JUMP,
+  LAST_STAGE,
+  noteText,
+  stageNames,
+  stageWords,
+} from "../../assets/shared/boot_stages.js";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
+import {
+  formatDuration,
+  formatFileTransfer,
+} from "../../assets/shared/format.js";
+import { type MachineEvent, transferOf } from "./message.ts";
 import type { Happening, Timeline } from "./timelines.ts";
 
 /** What a piece of a line is. */
@@ -19,7 +29,7 @@ export type Paint = (style: Style, text: string) => string;
 /** For files and programs. */
 export const plain: Paint = (_style, text) => text;
 
-/** Select Graphic Rendition (ECMA-48): the sixteen colours of every terminal. */
+/** Select Graphic Rendition (ECMA-48): the sixteen colors of every terminal. */
 const SGR: Record<Style, number> = {
   faint: 2,
   label: 35,
@@ -30,33 +40,8 @@ const SGR: Record<Style, number> = {
 };
 
 /** For terminals. */
-export const coloured: Paint = (style, text) =>
+export const colored: Paint = (style, text) =>
   text === "" ? "" : `\x1b[${SGR[style]}m${text}\x1b[0m`;
-
-/** What is happening in a stage, and what that stage is called afterwards. */
-const STAGES: ReadonlyMap<string, readonly [string, string]> = new Map<
-  EventName,
-  readonly [string, string]
->([
-  [FIRST, ["seen for the first time", "wait"]],
-  ["firmware_init", ["firmware asks for an address", "firmware"]],
-  ["http_boot", ["HTTP boot: has its URL", "HTTP boot"]],
-  ["point_pxe_to_ipxe_over_tftp", ["PXE: sent to iPXE", "PXE"]],
-  ["serve_ipxe_over_tftp", ["loads iPXE", "TFTP"]],
-  ["served_ipxe_over_tftp", ["has iPXE", "start of iPXE"]],
-  ["point_ipxe_to_http_boot", ["iPXE: has its URL", "iPXE"]],
-  ["http_fetch_uki", ["loads its boot file", "download"]],
-  ["os_init", ["operating system", "operating system"]],
-  ["unsupported_architecture", ["no iPXE for its architecture", ""]],
-  ["address_declined", ["its address is in use by another machine", ""]],
-]);
-
-/** Stages in which a boot begins. */
-const BEGINNINGS: ReadonlySet<string> = new Set([
-  "firmware_init",
-  "http_boot",
-  "point_pxe_to_ipxe_over_tftp",
-]);
 
 /** Spaces between columns. */
 const GAP = "  ";
@@ -124,139 +109,69 @@ export function line(
 }
 
 /**
- * What happened, in short words; `undefined` for what needs no line of its own.
+ * Describes an event; `undefined` for one that needs no line of its own.
  */
 export function happeningWords(
-  { event, elapsed, jumped, previous }: Happening,
+  { event, elapsed, begins, skipped, previous }: Happening,
   paint: Paint,
 ): string | undefined {
-  // It says of the next event how it came, and that one says so itself.
+  // The next event's line tells of the jump.
   if (event.event === JUMP) return undefined;
-  const words = eventWords(event, elapsed, paint);
-  if (event.repeat_event) {
-    return transferOf(event) === undefined
-      ? paint("faint", `${eventWords(event, elapsed, plain)}, again`)
-      : words;
+  if (event.repeat_event && transferOf(event) === undefined) {
+    return paint("faint", `${eventWords(event, elapsed, plain)}, again`);
   }
-  const before = jumped && !isNote(event.event)
-    ? paint(
-      "label",
-      BEGINNINGS.has(event.event) ? "new boot: " : "steps left out: ",
-    )
+  const before = begins
+    ? "new boot: "
+    : skipped
+    ? "earlier steps not seen: "
     : "";
-  const after = previous === undefined ? "" : paint(
-    "faint",
-    ` (${stageName(previous.stage)} took ${durationText(previous.took)})`,
-  );
-  return before + words + after;
+  const after = previous === undefined
+    ? ""
+    : ` (${stageNames(previous.stage).short} lasted ${
+      formatDuration(previous.took)
+    })`;
+  return paint("label", before) + eventWords(event, elapsed, paint) +
+    paint("faint", after);
 }
 
-/** Where a machine is, and for how long, in short words. */
+/** Describes a machine's stage and its duration. */
 export function timelineWords(
   { stage, since, note }: Timeline,
   now: number,
   paint: Paint,
 ): string {
   const words = stage === undefined
-    ? "nothing known"
+    ? "no stage known"
     : `${eventWords(stage, 0, paint)}${
-      paint("faint", `, for ${durationText(now - since)}`)
+      paint("faint", `, for ${formatDuration(now - since)}`)
     }`;
-  return note === undefined
-    ? words
-    : `${words}; ${paint("bad", STAGES.get(note)![0])}`;
+  const text = note && noteText(note);
+  return text === undefined ? words : `${words}; ${paint("bad", text)}`;
 }
 
-function eventWords(event: MachineEvent, elapsed: number, paint: Paint) {
-  const transfer = transferOf(event);
-  if (transfer !== undefined) return transferWords(transfer, elapsed, paint);
-  const words = STAGES.get(event.event)?.[0] ?? escapeControls(event.event);
-  return paint(
-    isNote(event.event) ? "bad" : event.event === "os_init" ? "good" : "busy",
-    words,
-  );
-}
-
-function stageName(stage: string): string {
-  return STAGES.get(stage)?.[1] ?? escapeControls(stage);
-}
-
-function transferWords(
-  { protocol, file_name, state, sent_bytes, total_bytes, error }:
-    TransferDetail,
+/** @param elapsed Milliseconds since the stage began; 0 if not to be shown. */
+function eventWords(
+  event: MachineEvent,
   elapsed: number,
   paint: Paint,
 ): string {
-  const what = `${escapeControls(file_name)} over ${escapeControls(protocol)}`;
-  const part = `${percentText(sent_bytes, total_bytes)}${GAP}${
-    bytesText(sent_bytes, total_bytes)
-  }`;
-  if (state === "error") {
-    return paint(
-      "bad",
-      `failed to load ${what}${GAP}${part}: ${
-        escapeControls(error ?? "no reason given")
-      }`,
-    );
-  }
-  if (state === "complete") {
-    const took = elapsed > 0 ? ` in ${durationText(elapsed)}` : "";
-    return paint(
-      "good",
-      `loaded ${what}${GAP}${bytesText(sent_bytes, sent_bytes)}${took}`,
-    );
-  }
-  return paint("busy", `loads ${what}${GAP}${part}`);
+  const transfer = transferOf(event);
+  const words = noteText(event.event) ?? stageWords(event.event, transfer);
+  const style = styleOf(event);
+  if (transfer === undefined) return paint(style, words);
+  const took = transfer.state === "complete" && elapsed > 0
+    ? ` in ${formatDuration(elapsed)}`
+    : "";
+  return paint(
+    style,
+    `${words}${GAP}${formatFileTransfer(transfer)}${took}`,
+  );
 }
 
-/** How much has come: whole percents, and 100 % for all of it only. */
-function percentText(sent: number, total: number): string {
-  const percent = total > 0 ? Math.floor(100 * sent / total) : 0;
-  return `${percent} %`.padStart(5);
-}
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/** `sent/total` in the unit that fits the total; once where both are the same. */
-export function bytesText(sent: number, total: number): string {
-  let unit = 0;
-  while (unit < UNITS.length - 1 && total >= 1024 ** (unit + 1)) unit++;
-  const digits = unit === 0 ? 0 : 1;
-  const inUnit = (bytes: number) => (bytes / 1024 ** unit).toFixed(digits);
-  return sent === total
-    ? `${inUnit(total)} ${UNITS[unit]}`
-    : `${inUnit(sent)}/${inUnit(total)} ${UNITS[unit]}`;
-}
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** A time span in the two units that matter; milliseconds in. */
-export function durationText(milliseconds: number): string {
-  // Clocks of two hosts, and one that is being set, may be at odds.
-  const span = Math.max(0, milliseconds);
-  if (span < SECOND) return `${Math.floor(span)} ms`;
-  if (span < 10 * SECOND) {
-    return `${(Math.floor(span / 100) / 10).toFixed(1)} s`;
-  }
-  if (span < MINUTE) return `${Math.floor(span / SECOND)} s`;
-  if (span < HOUR) return twoUnits(span, MINUTE, "min", SECOND, "s");
-  if (span < DAY) return twoUnits(span, HOUR, "h", MINUTE, "min");
-  return twoUnits(span, DAY, "d", HOUR, "h");
-}
-
-function twoUnits(
-  span: number,
-  large: number,
-  largeName: string,
-  small: number,
-  smallName: string,
-): string {
-  return `${Math.floor(span / large)} ${largeName} ${
-    Math.floor(span % large / small)
-  } ${smallName}`;
+function styleOf(event: MachineEvent): Style {
+  const state = transferOf(event)?.state;
+  if (isNote(event.event) || state === "error") return "bad";
+  return event.event === LAST_STAGE || state === "complete" ? "good" : "busy";
 }
 
 /** Local time, with the date when that is another day's than `now`. */

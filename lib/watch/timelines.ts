@@ -5,14 +5,9 @@
  * @module
  */
 
-import { isNote } from "../machines/boot_stages.ts";
-import {
-  FIRST,
-  JUMP,
-  type KeptMachine,
-  type MachineEvent,
-  transferOf,
-} from "./message.ts";
+import { FIRST_STAGE } from "../../assets/shared/boot_stages.js";
+import { BootTracker } from "../../assets/shared/boots.js";
+import { type KeptMachine, type MachineEvent, transferOf } from "./message.ts";
 
 /** A machine as its daemon told of it last. */
 export interface Timeline {
@@ -35,8 +30,10 @@ export interface Happening {
   readonly at: number;
   /** Milliseconds since its stage began. */
   readonly elapsed: number;
-  /** Whether it came by way of a jump. */
-  readonly jumped: boolean;
+  /** Whether another boot begins with it. */
+  readonly begins: boolean;
+  /** Whether its daemon did not see the steps before it. */
+  readonly skipped: boolean;
   /** The stage that ended with it, and how many milliseconds that took. */
   readonly previous:
     | { readonly stage: string; readonly took: number }
@@ -53,44 +50,37 @@ export interface News {
 class Entry implements Timeline {
   address = "";
   stage: MachineEvent | undefined = undefined;
-  since = 0;
-  note: string | undefined = undefined;
   /** Names the last event that its daemon keeps. */
   lastKept = "";
-  jumped = false;
+  readonly #tracker = new BootTracker();
   constructor(readonly mac: string) {}
+
+  get since(): number {
+    return this.#tracker.since;
+  }
+
+  get note(): string | undefined {
+    return this.#tracker.note;
+  }
 
   take(event: MachineEvent): Happening {
     const at = Date.parse(event.timestamp);
     if (!event.repeat_event) this.lastKept = nameOf(event);
-    const { jumped } = this;
-    let previous: Happening["previous"];
-    if (isNote(event.event)) {
-      this.note = event.event;
-    } else if (event.event === JUMP) {
-      this.jumped = true;
-    } else {
-      if (!event.repeat_event || this.stage?.event !== event.event) {
-        // A daemon that was started again knows nothing of what was before.
-        if (
-          this.stage !== undefined && at >= this.since && event.event !== FIRST
-        ) {
-          previous = { stage: this.stage.event, took: at - this.since };
-        }
-        this.since = at;
-        this.note = undefined;
-        this.jumped = false;
-      }
-      this.stage = event;
-    }
+    const { kind, begins, skipped, previous } = this.#tracker.add(event);
+    if (kind === "stage" || kind === "repeat") this.stage = event;
+    // A restarted daemon has not seen the stage before the first. A clock that
+    // was set back makes durations negative.
+    const isMeasured = event.event !== FIRST_STAGE &&
+      previous !== undefined && previous.took >= 0;
     return {
       mac: this.mac,
       address: this.address,
       event,
       at,
       elapsed: at - this.since,
-      jumped,
-      previous,
+      begins,
+      skipped,
+      previous: isMeasured ? previous : undefined,
     };
   }
 

@@ -9,7 +9,7 @@ import { Merge } from "./merge.ts";
 import { transferOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import {
-  coloured,
+  colored,
   Columns,
   happeningWords,
   line,
@@ -102,7 +102,7 @@ function jsonLine(
 export interface TextSettings {
   /** A terminal is not flooded with machines of long ago. */
   readonly isTerminal: boolean;
-  readonly isColoured: boolean;
+  readonly isColored: boolean;
   /** Whether several daemons are watched. */
   readonly labelled: boolean;
 }
@@ -116,13 +116,13 @@ export class TextView implements View {
 
   constructor(
     output: Output,
-    { isTerminal, isColoured, labelled }: TextSettings,
+    { isTerminal, isColored, labelled }: TextSettings,
   ) {
     this.#output = output;
     this.#merge = new Merge((lines) => output.write(lines));
     this.#isTerminal = isTerminal;
     this.#options = {
-      paint: isColoured ? coloured : plain,
+      paint: isColored ? colored : plain,
       columns: new Columns(),
       labelled,
     };

@@ -23,7 +23,7 @@ export interface WatchOptions {
   /** Where the lines go, and whether people look at it. */
   readonly sink: LogSink;
   readonly isTerminal: boolean;
-  readonly isColoured: boolean;
+  readonly isColored: boolean;
   /** Tells a person of how daemons are reached. */
   readonly say: (sentence: string) => void;
 }
@@ -45,11 +45,11 @@ export async function watch(
   options: WatchOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { daemons, json, sink, isTerminal, isColoured, say } = options;
+  const { daemons, json, sink, isTerminal, isColored, say } = options;
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,
-    isColoured,
+    isColored,
     labelled: daemons.length > 1,
   });
   const ending = new AbortController();

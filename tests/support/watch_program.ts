@@ -7,8 +7,8 @@ export function watchCommand(...args: string[]): string[] {
   return [...JSON.parse(Deno.env.get("DAEMON_COMMAND")!), "watch", ...args];
 }
 
-/** The environment of a program that may use colours. */
-export function colourfulEnvironment(): Record<string, string> {
+/** The environment of a program that may use colors. */
+export function colorfulEnvironment(): Record<string, string> {
   const { NO_COLOR: _, ...rest } = Deno.env.toObject();
   return { ...rest, TERM: "xterm" };
 }
@@ -22,7 +22,7 @@ export class Watching implements AsyncDisposable {
 
   constructor(
     command: readonly string[],
-    env: Record<string, string> = colourfulEnvironment(),
+    env: Record<string, string> = colorfulEnvironment(),
   ) {
     this.#child = new Deno.Command(command[0]!, {
       args: command.slice(1),

@@ -6,7 +6,7 @@
 
 import { encodeBase64 } from "@std/encoding/base64";
 import { MAX_ARCHITECTURES } from "./architectures.ts";
-import { escapeControls } from "../../net/escape_controls.ts";
+import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import { architectureName } from "./architectures.ts";
 
 /** What can stand in braces. */

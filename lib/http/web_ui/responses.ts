@@ -9,14 +9,12 @@ import type { Names } from "../../machines/names_file.ts";
 import type { MachineRegistry } from "../../machines/registry.ts";
 import type { CooperativeScheduler } from "../../overload/scheduler.ts";
 import { hasAlready } from "../conditional_request.ts";
-import {
-  CONTENT_SECURITY_POLICY,
-  machineRow,
-  pageHead,
-  pageTail,
-} from "./page.ts";
-import { type PageFile, readPageFiles } from "./files.ts";
 import { slicedBody } from "../sliced_body.ts";
+import { acceptsGzip } from "./content_coding.ts";
+import { type PageFile, readPageFiles } from "./files.ts";
+import { CONTENT_SECURITY_POLICY } from "./html.ts";
+import { pageHtml } from "./page.ts";
+import { machineRow, plainHead, plainTail } from "./plain.ts";
 
 /** What the page tells of. */
 export interface WebUiOptions {
@@ -34,6 +32,13 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
+const HTML_HEADERS = {
+  ...HEADERS,
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "cache-control": "no-store",
+};
+
 /** Answers for the page. */
 export class WebUi {
   readonly #options: WebUiOptions;
@@ -49,57 +54,64 @@ export class WebUi {
     headers: Headers,
   ): Promise<Response | undefined> {
     if (path === "/") return this.#page();
-    if (!path.startsWith("/page/")) return undefined;
+    if (path === "/plain") return this.#plainTable();
     const file = (await (this.#files ??= readPageFiles())).get(path);
     return file && this.#file(file, headers);
   }
 
-  #file(
-    { type, etag, content, size }: PageFile,
-    headers: Headers,
-  ): Response {
-    const about = {
+  #file(file: PageFile, headers: Headers): Response {
+    const isCompressed = acceptsGzip(headers.get("accept-encoding"));
+    const { etag, content } = isCompressed ? file.gzip : file.identity;
+    const validators = {
       ...HEADERS,
       etag,
-      // Another daemon may be at this address the next time.
-      "cache-control": "no-cache",
+      // Another daemon may have this address the next time. The runtime must not
+      // compress what it sends: the tag is that of the bytes.
+      "cache-control": "no-cache, no-transform",
+      "vary": "accept-encoding",
     };
     const known = headers.get("if-none-match");
     if (known !== null && hasAlready(known, etag)) {
-      return new Response(null, { status: 304, headers: about });
+      return new Response(null, { status: 304, headers: validators });
     }
-    const body = slicedBody([content].values(), this.#options.scheduler);
-    return new Response(body, {
+    return new Response(content, {
       headers: {
-        ...about,
-        "content-type": type,
-        "content-length": String(size),
+        ...validators,
+        ...isCompressed && { "content-encoding": "gzip" },
+        "content-type": file.type,
+        "content-length": String(content.length),
       },
     });
   }
 
   #page(): Response {
-    return new Response(slicedBody(this.#pieces(), this.#options.scheduler), {
-      headers: {
-        ...HEADERS,
-        "content-type": "text/html; charset=utf-8",
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "cache-control": "no-store",
-      },
+    const content = new TextEncoder().encode(pageHtml(this.#options));
+    return new Response(content, {
+      headers: { ...HTML_HEADERS, "content-length": String(content.length) },
     });
   }
 
-  *#pieces(): Generator<string> {
+  #plainTable(): Response {
+    const body = slicedBody(this.#plainPieces(), this.#options.scheduler);
+    return new Response(body, { headers: HTML_HEADERS });
+  }
+
+  *#plainPieces(): Generator<string> {
     const { registry, writer, names, interfaceName, baseAddress } =
       this.#options;
-    // Machines come and go, and change places, while they are written.
+    // Machines come, go and change places between two slices.
     const macs = Array.from(registry, ({ mac }) => mac);
-    yield pageHead({ interfaceName, baseAddress, machineCount: macs.length });
+    yield plainHead({
+      interfaceName,
+      baseAddress,
+      machineCount: macs.length,
+      now: Date.now(),
+    });
     for (const mac of macs) {
       const machine = registry.get(mac);
       if (machine === undefined) continue;
       yield machineRow(writer.machine(machine), names.of(mac));
     }
-    yield pageTail();
+    yield plainTail();
   }
 }

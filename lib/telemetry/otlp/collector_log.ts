@@ -5,7 +5,7 @@
  */
 
 import { type Log } from "../log.ts";
-import { escapeControls } from "../../net/escape_controls.ts";
+import { escapeControls } from "../../../assets/shared/escape_controls.js";
 
 /** The OTLP signals that are exported. */
 export type Signal = "metrics" | "logs";

@@ -204,7 +204,8 @@ function checkData(data: string): string {
     event,
     at,
     elapsed: 1000,
-    jumped: true,
+    begins: true,
+    skipped: false,
     previous: { stage: event.event, took: 1 },
   }, plain);
   const text = line(

@@ -4,7 +4,7 @@ import {
   MAX_TFTP_WINDOW,
   MAX_TFTP_WINDOW_BYTES,
 } from "../../../lib/overload/limits.ts";
-import { escapeControls } from "../../../lib/net/escape_controls.ts";
+import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import {
   decodeError,
   decodeRequest,

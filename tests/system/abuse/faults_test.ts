@@ -536,7 +536,7 @@ Deno.test("faults", async (t) => {
           ...["curl", "-sS", "-g", "--max-time", "5"],
           `http://[${SERVER}]:${PORT}${path}`,
         ])).stdout;
-      const html = await page("/");
+      const html = await page("/plain");
       assertMatch(html, new RegExp(mac));
       assert(!acting.test(html), "the page");
       assert(!html.includes('<b>"'), "the page");

@@ -101,7 +101,7 @@ Deno.test({
         }
         // Which of the two is heard first, and whether the other is in time to be
         // joined to it, is chance; that it never is would be none.
-        const both = RegExp(`${FIRST},${SECOND} +${mac} .* operating system`);
+        const both = RegExp(`${FIRST},${SECOND} +${mac} .* System is up`);
         for (let tries = 0; tries < 5 && !both.test(text.output); tries++) {
           await asks(lab, client);
           await new Promise((resolve) => setTimeout(resolve, 1000));

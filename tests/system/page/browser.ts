@@ -134,9 +134,7 @@ export class LabBrowser implements AsyncDisposable {
       opened.mayBeAway = true;
       await opened.page.route(origin + lost, (route) => route.abort());
     }
-    // With scripts, the page does without the rest of its own document.
-    const waitUntil = hasScripts ? "commit" : "load";
-    await opened.page.goto(`${origin}/${hash}`, { waitUntil });
+    await opened.page.goto(`${origin}/${hash}`);
     return opened;
   }
 

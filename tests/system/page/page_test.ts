@@ -199,7 +199,7 @@ Deno.test({
         await using opened = await browser.open(ORIGIN);
         const loading = await bootThree();
         const rack = rowOf(opened, RACK);
-        await says(rack, /rack-1-left.*Loading the system.*%.* of 134 MB/s);
+        await says(rack, /rack-1-left.*Loading the system.*%.* of 128 MiB/s);
         await says(rack, /1 earlier boot/);
         await says(
           rowOf(opened, BENCH),
@@ -375,7 +375,7 @@ Deno.test({
       assertEquals(outline, "solid");
       // What has the focus stays where it is.
       await ask("pxe", macs[2]!);
-      await says(rowOf(opened, macs[2]!), /Told to load/);
+      await says(rowOf(opened, macs[2]!), /the URL of iPXE/);
       assertEquals(await macsShown(opened), macs);
       assert(await page.locator("#newer").isVisible());
       await page.keyboard.press("Enter");
@@ -398,7 +398,7 @@ Deno.test({
       await ask("http", RACK);
       await using opened = await browser.open(ORIGIN, {}, "#02-00-5E-00-53-01");
       const view = opened.page.locator("#machine");
-      const text = await says(view, /rack-1-left.*Told where/s);
+      const text = await says(view, /rack-1-left.*has its boot URL/s);
       assertMatch(
         text,
         /rack-1-left\s+02:00:5e:00:53:01\s+2001:db8:1:2:0:200:5e00:5301/,
@@ -408,8 +408,8 @@ Deno.test({
         /This boot.*http_boot.*Earlier boots.*booted in .*booted in /s,
       );
       await view.locator("summary").first().click();
-      await says(view, /ipxe\.efi over TFTP: 1\.05 MB, complete/);
-      await says(view, /boot\.efi over HTTP: 134 MB, complete/);
+      await says(view, /ipxe\.efi over TFTP: 1\.0 MiB, complete/);
+      await says(view, /boot\.efi over HTTP: 128 MiB, complete/);
       await opened.isAccessible();
       await opened.shoot("machine");
       // What is open stays open when something happens.
@@ -502,18 +502,31 @@ Deno.test({
       );
     });
 
-    await step("is a plain table without JavaScript", async () => {
+    await step("links to a plain table without JavaScript", async () => {
       const look = { hasScripts: false };
+      const openPlain = async (opened: Opened) => {
+        await says(opened.page.locator("noscript"), /needs JavaScript/);
+        await opened.page.click("noscript a");
+        assertEquals(opened.page.url(), `${ORIGIN}/plain`);
+      };
       {
         await using opened = await browser.open(ORIGIN, look);
+        await opened.shoot("no-script");
+        await openPlain(opened);
         await says(opened.page.locator("main"), /M \(managed\) flag/);
+        await opened.shoot("plain-empty");
       }
       const loading = await bootThree();
       await pause(500);
       for (
-        const [name, width] of [["plain", 1280], ["plain-phone", 360]] as const
+        const [name, { ...more }] of [
+          ["plain", {}],
+          ["plain-dark", { isDark: true }],
+          ["plain-phone", PHONE],
+        ] as const
       ) {
-        await using opened = await browser.open(ORIGIN, { ...look, width });
+        await using opened = await browser.open(ORIGIN, { ...look, ...more });
+        await openPlain(opened);
         const rows = await opened.page.locator("table.plain tbody tr")
           .allInnerTexts();
         assertEquals(rows.length, 3);
@@ -521,6 +534,12 @@ Deno.test({
         await opened.fits();
         await opened.shoot(name);
       }
+      // A browser with JavaScript gets the same table.
+      await using opened = await browser.open(ORIGIN);
+      await opened.page.goto(`${ORIGIN}/plain`);
+      await opened.isAccessible();
+      await opened.page.click("main a");
+      await says(rowOf(opened, RACK), /Loading the system/);
       await loading.stop();
     });
   },

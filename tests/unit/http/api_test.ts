@@ -75,7 +75,16 @@ Deno.test("API", async (t) => {
       assertEquals(response.headers.get("allow"), "GET, HEAD");
       await response.body?.cancel();
     }
-    for (const path of ["/machines", "/events", "/", "/metrics", "/healthz"]) {
+    for (
+      const path of [
+        "/machines",
+        "/events",
+        "/",
+        "/plain",
+        "/metrics",
+        "/healthz",
+      ]
+    ) {
       const head = await askFor(path, { method: "HEAD" });
       assertEquals([head.status, head.body], [200, null]);
     }
@@ -84,6 +93,7 @@ Deno.test("API", async (t) => {
 
   const GUARDED = [
     "/",
+    "/plain",
     "/events",
     "/machines",
     `/machines/${MAC_TEXT}`,

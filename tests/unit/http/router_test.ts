@@ -318,6 +318,7 @@ Deno.test("HTTP handler", async (t) => {
           [`/mac/${MAC_TEXT}/f.efi`, "HEAD"],
           [`/mac/${MAC_TEXT}/f.efi`, "PUT"],
           ["/", "GET"],
+          ["/plain", "GET"],
           ["", "GET"],
           ["/mac/x/y", "GET"],
         ] as const

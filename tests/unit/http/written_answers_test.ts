@@ -18,7 +18,7 @@ Deno.test("answers that are being written", async (t) => {
       const router = known.handler();
       const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
       for (let count = 0; count < MAX_API_RESPONSES; count++) {
-        const path = count % 2 === 0 ? "/machines" : "/";
+        const path = count % 2 === 0 ? "/machines" : "/plain";
         const client = `fe80::${
           Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
         }`;
@@ -31,6 +31,7 @@ Deno.test("answers that are being written", async (t) => {
       const refusing = [
         "/machines",
         "/",
+        "/plain",
         "/names",
         "/metrics",
         "/page/page.css",
@@ -41,7 +42,7 @@ Deno.test("answers that are being written", async (t) => {
         assertEquals(refused.headers.get("retry-after"), "10");
         await refused.body!.cancel();
       }
-      assertEquals(router.quota.refused, 6);
+      assertEquals(router.quota.refused, 7);
       // What is written at once is not concerned.
       const health = await ask(router, "/healthz");
       assertEquals(health.status, 200);

@@ -3,6 +3,9 @@ import { pageCheck } from "../../../tools/page_check.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
+/** The folders of scripts. */
+const FOLDERS = ["assets/page", "assets/shared"];
+
 /** What no script may do, with the code of the compiler's error. */
 const MISTAKES = [
   ["location.hash = 1;", "TS2322"],
@@ -15,6 +18,18 @@ async function compilerOptions(name: string): Promise<Record<string, unknown>> {
   return JSON.parse(await Deno.readTextFile(ROOT + name)).compilerOptions;
 }
 
+/** The scripts below `assets/`; makes their folders below `root`. */
+async function scripts(root: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const folder of FOLDERS) {
+    await Deno.mkdir(`${root}/${folder}`, { recursive: true });
+    for await (const { name } of Deno.readDir(ROOT + folder)) {
+      if (name.endsWith(".js")) paths.push(`${folder}/${name}`);
+    }
+  }
+  return paths;
+}
+
 Deno.test("the check of the page's scripts", async (t) => {
   await t.step("finds every mistake in every script", async () => {
     const root = await Deno.makeTempDir();
@@ -22,18 +37,16 @@ Deno.test("the check of the page's scripts", async (t) => {
       for (const name of ["lib", "tools"]) {
         await Deno.symlink(ROOT + name, `${root}/${name}`);
       }
-      await Deno.mkdir(`${root}/assets/page`, { recursive: true });
       const expected: string[] = [];
-      for await (const { name } of Deno.readDir(`${ROOT}assets/page`)) {
-        if (!name.endsWith(".js")) continue;
-        const source = await Deno.readTextFile(`${ROOT}assets/page/${name}`);
+      for (const path of await scripts(root)) {
+        const source = await Deno.readTextFile(ROOT + path);
         const lines = source.split("\n").length;
         await Deno.writeTextFile(
-          `${root}/assets/page/${name}`,
+          `${root}/${path}`,
           source + MISTAKES.map(([code]) => `${code}\n`).join(""),
         );
         for (const [index, [, error]] of MISTAKES.entries()) {
-          expected.push(`${name}:${lines + index} ${error}`);
+          expected.push(`${path}:${lines + index} ${error}`);
         }
       }
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -41,7 +54,7 @@ Deno.test("the check of the page's scripts", async (t) => {
         env: { NO_COLOR: "1" },
       }).output();
       const found = new TextDecoder().decode(stderr).matchAll(
-        /(TS\d+) \[ERROR\][^]*?at file:.*\/([^/:]+:\d+):\d+$/gm,
+        /(TS\d+) \[ERROR\][^]*?at file:.*\/(assets\/[^:]+:\d+):\d+$/gm,
       );
       assertEquals(
         Array.from(found, ([, error, place]) => `${place} ${error}`).toSorted(),

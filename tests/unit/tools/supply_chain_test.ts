@@ -10,7 +10,14 @@ const ROOT = new URL("../../../", import.meta.url);
 const BUILT_INS = ["node:timers"];
 
 /** Files outside of `lib/` that are part of the program. */
-const FILES = ["assets/page/timeline.js", "deno.json", "main.ts"];
+const FILES = [
+  "assets/shared/boot_stages.js",
+  "assets/shared/boots.js",
+  "assets/shared/escape_controls.js",
+  "assets/shared/format.js",
+  "deno.json",
+  "main.ts",
+];
 
 /** The equivalents that stand in for packages. */
 const EQUIVALENTS = [

@@ -41,10 +41,10 @@ Deno.test("timelines", async (t) => {
     const note = take(event("address_declined", 3));
     assertEquals([note.previous, note.elapsed], [undefined, 2500]);
     take(event("jump_to", 4));
-    const { previous, jumped } = take(event("os_init", 4));
+    const { previous, skipped } = take(event("os_init", 4));
     assertEquals(previous, { stage: "firmware_init", took: 3500 });
-    assertEquals(jumped, true);
-    assertEquals(take(event("http_boot", 5)).jumped, false);
+    assertEquals(skipped, true);
+    assertEquals(take(event("http_boot", 5)).skipped, false);
   });
 
   await t.step("do not count the time by a clock that was set back", () => {
@@ -119,10 +119,10 @@ Deno.test("timelines", async (t) => {
       kept(event("init", 50), event("jump_to", 51), event("os_init", 51)),
     ]);
     assertEquals(
-      news!.happenings.map(({ event, previous, jumped }) => [
+      news!.happenings.map(({ event, previous, skipped }) => [
         event.event,
         previous?.stage,
-        jumped,
+        skipped,
       ]),
       [
         ["init", undefined, false],

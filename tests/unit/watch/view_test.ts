@@ -27,7 +27,7 @@ Deno.test("text of several daemons", async (t) => {
     const paper = new Paper();
     const view = new TextView(new Output(paper), {
       isTerminal: false,
-      isColoured: false,
+      isColored: false,
       labelled: true,
     });
     const one = { label: "r1", url: "", clock: 0, nameOf: () => undefined };
@@ -56,9 +56,9 @@ Deno.test("text of several daemons", async (t) => {
       ]),
     );
     assertEquals(paper.words, [
-      "seen for the first time",
-      "operating system",
-      "new boot: HTTP boot: has its URL (wait took 2.0 s)",
+      "Seen for the first time",
+      "System is up",
+      "earlier steps not seen: Firmware has its boot URL (Seen lasted 2.0 s)",
     ]);
   });
 });

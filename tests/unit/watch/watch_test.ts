@@ -3,7 +3,7 @@ import { MAX_STATE_LINES } from "../../../lib/overload/limits.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { FixtureDaemon } from "./fixture.ts";
 import {
-  colourfulEnvironment,
+  colorfulEnvironment,
   watchCommand,
   Watching,
 } from "../../support/watch_program.ts";
@@ -63,7 +63,7 @@ const KEPT = { kept: true };
 
 Deno.test("watch", async (t) => {
   await t.step(
-    "shows the state, newest last, then what happens, without colours",
+    "shows the state, newest last, then what happens, without colors",
     async () => {
       await using daemon = new FixtureDaemon();
       daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
@@ -81,18 +81,18 @@ Deno.test("watch", async (t) => {
       assertMatch(
         lines[0]!,
         RegExp(
-          `^${OTHER_MAC}         ${OTHER_ADDRESS}  operating system, for `,
+          `^${OTHER_MAC}         ${OTHER_ADDRESS}  System is up, for `,
         ),
       );
       assertMatch(
         lines[1]!,
         RegExp(
-          `^${MAC}  alpha  ${ADDRESS}  firmware asks for an address, for `,
+          `^${MAC}  alpha  ${ADDRESS}  Firmware is running, for `,
         ),
       );
       assertEquals(lines.slice(2), [
-        `${MAC}  alpha  ${ADDRESS}  HTTP boot: has its URL (firmware took 1.0 s)`,
-        `${MAC}  alpha  ${ADDRESS}  loads boot.efi over http   25 %  1.0/4.0 MiB (HTTP boot took 1.0 s)`,
+        `${MAC}  alpha  ${ADDRESS}  Firmware has its boot URL (Firmware lasted 1.0 s)`,
+        `${MAC}  alpha  ${ADDRESS}  Loading the system  boot.efi over HTTP: 25 %, 1.0 of 4.0 MiB (HTTP boot lasted 1.0 s)`,
       ]);
       assertEquals(await watching.end("SIGINT"), 0);
       assertEquals(watching.stderr, "");
@@ -210,10 +210,10 @@ Deno.test("watch", async (t) => {
         told(daemon, again("os_init", 60)),
       ]);
       assertEquals(text.lines.slice(1).map(withoutTime), [
-        `${MAC}  ${ADDRESS}  seen for the first time`,
-        `${OTHER_MAC}  ${OTHER_ADDRESS}  seen for the first time`,
-        `${MAC}  ${ADDRESS}  steps left out: operating system (wait took 1.0 s)`,
-        `${MAC}  ${ADDRESS}  operating system, again`,
+        `${MAC}  ${ADDRESS}  Seen for the first time`,
+        `${OTHER_MAC}  ${OTHER_ADDRESS}  Seen for the first time`,
+        `${MAC}  ${ADDRESS}  earlier steps not seen: System is up (Seen lasted 1.0 s)`,
+        `${MAC}  ${ADDRESS}  System is up, again`,
       ]);
       for (const { stderr } of [json, text]) {
         assertMatch(stderr, /^[^\n]* is away: [^\n]*\n[^\n]* is back\n$/);
@@ -247,7 +247,7 @@ Deno.test("watch", async (t) => {
     daemon.say(MAC, ADDRESS, event("init", 1));
     await unseen.wrote(1);
     assertEquals(unseen.lines.map(withoutTime), [
-      `${MAC}  ${ADDRESS}  seen for the first time`,
+      `${MAC}  ${ADDRESS}  Seen for the first time`,
     ]);
   });
 
@@ -278,9 +278,16 @@ Deno.test("watch", async (t) => {
       assert(state!.startsWith(`${one}  ${MAC}`), state);
       assertMatch(
         joined!,
-        RegExp(`^${[one, two].sort()}  ${MAC}  alpha  .*PXE: sent to iPXE`),
+        RegExp(
+          `^${
+            [one, two].sort()
+          }  ${MAC}  alpha  .*Firmware has the URL of iPXE`,
+        ),
       );
-      assertMatch(own!, RegExp(`^${two} +${MAC}  .*loads boot.efi over http`));
+      assertMatch(
+        own!,
+        RegExp(`^${two} +${MAC}  .*Loading iPXE  boot.efi over HTTP: `),
+      );
       const daemons = json.objects.map((line) =>
         (line as { daemon: string }).daemon
       );
@@ -402,21 +409,21 @@ Deno.test("watch", async (t) => {
     );
     return new Watching(
       ["script", "-qefc", `exec ${words.join(" ")}`, "/dev/null"],
-      { ...colourfulEnvironment(), ...env },
+      { ...colorfulEnvironment(), ...env },
     );
   }
 
   await t.step({
-    name: "has colours on a terminal, unless NO_COLOR is set",
+    name: "has colors on a terminal, unless NO_COLOR is set",
     ignore: ignoreOnTerminal,
     fn: async () => {
       await using daemon = new FixtureDaemon();
       daemon.state = { [MAC]: NEWER };
       daemon.names = { [MAC]: `al${ESCAPE}[2Jpha` };
-      await using colourful = atTerminal(daemon.url, {});
-      await colourful.wrote(1);
-      assert(colourful.stdout.includes(`${ESCAPE}[1m${MAC}${ESCAPE}[0m`));
-      assert(colourful.stdout.includes("al\\u{1b}[2Jpha"), colourful.stdout);
+      await using colorful = atTerminal(daemon.url, {});
+      await colorful.wrote(1);
+      assert(colorful.stdout.includes(`${ESCAPE}[1m${MAC}${ESCAPE}[0m`));
+      assert(colorful.stdout.includes("al\\u{1b}[2Jpha"), colorful.stdout);
       await using plain = atTerminal(daemon.url, { NO_COLOR: "1" });
       await plain.wrote(1);
       assert(plain.stdout.includes(`  ${MAC}  al`), plain.stdout);

@@ -5,28 +5,40 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { CONTENT_SECURITY_POLICY } from "../../../../lib/http/web_ui/html.ts";
+import { pageHtml } from "../../../../lib/http/web_ui/page.ts";
 import {
-  CONTENT_SECURITY_POLICY,
   machineRow,
-  pageHead,
-  pageTail,
-} from "../../../../lib/http/web_ui/page.ts";
+  plainHead,
+  plainTail,
+} from "../../../../lib/http/web_ui/plain.ts";
 import {
+  type PageFile,
   readPageFiles,
-  withoutComments,
 } from "../../../../lib/http/web_ui/files.ts";
 import type { EventJson, MachineJson } from "../../../../lib/machines/json.ts";
 import type { EventName } from "../../../../lib/machines/boot_stages.ts";
 import { ask, Known, MAC, MAC_TEXT } from "../../../support/http.ts";
 
-/** The whole page, and every file that it loads. */
-const MAX_PAGE_OCTETS = 50_000;
+/** Bytes of the page with every file that it loads. */
+const MAX_PAGE_BYTES = 100_000;
+const MAX_COMPRESSED_PAGE_BYTES = 30_000;
 
 const OPTIONS = {
   interfaceName: "lan",
   baseAddress: "2001:db8:1:2::",
-  machineCount: 1,
 };
+const PLAIN_OPTIONS = {
+  ...OPTIONS,
+  machineCount: 1,
+  now: Date.parse("2025-10-13T20:08:24Z"),
+};
+
+/** Both pages in HTML. */
+const PAGES = [
+  pageHtml(OPTIONS),
+  plainHead(PLAIN_OPTIONS) + machineRow(machine(), "a") + plainTail(),
+];
 
 function event(
   name: EventName,
@@ -60,6 +72,38 @@ function cells(row: string): string[] {
   );
 }
 
+function textOf({ identity }: PageFile): string {
+  return new TextDecoder().decode(identity.content);
+}
+
+/** Sends one HTTP/1.1 request and reads the response byte by byte. */
+async function exchange(port: number, request: string, header: string) {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const text = `${request} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+    `${header}\r\nConnection: close\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(text));
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (;;) {
+    const length = await connection.read(buffer);
+    if (length === null) break;
+    chunks.push(buffer.slice(0, length));
+  }
+  const bytes = await new Blob(chunks).bytes();
+  const raw = new TextDecoder("latin1").decode(bytes);
+  const end = raw.indexOf("\r\n\r\n");
+  const lines = raw.slice(0, end).split("\r\n").slice(1);
+  return {
+    headers: new Headers(
+      lines.map((line): [string, string] => {
+        const colon = line.indexOf(":");
+        return [line.slice(0, colon), line.slice(colon + 1).trim()];
+      }),
+    ),
+    body: bytes.slice(end + 4),
+  };
+}
+
 Deno.test("the page as the server makes it", async (t) => {
   await t.step(
     "has a row for each machine: who, its boot, where it is, since when",
@@ -82,7 +126,7 @@ Deno.test("the page as the server makes it", async (t) => {
       assertEquals(cells(row), [
         "rack-1-left 02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
         "Firmware 5.0 s, HTTP boot 2.0 s",
-        "Loading the system, 31.2 MB of 51.0 MB",
+        "Loading the system, 61 %, 29.8 of 48.6 MiB",
         "2025-10-13 20:08:17 UTC",
       ]);
     },
@@ -131,12 +175,9 @@ Deno.test("the page as the server makes it", async (t) => {
     );
     assertNoMatch(row, /<script|"1"|&'|\u202e|\n./);
     assertStringIncludes(row, "&lt;script&gt;alert(&quot;1&quot;)");
-    const head = pageHead({
-      ...OPTIONS,
-      interfaceName: evil,
-      baseAddress: evil,
-    });
-    assertNoMatch(head, /alert\("1"\)/);
+    const names = { interfaceName: evil, baseAddress: evil };
+    assertNoMatch(pageHtml({ ...OPTIONS, ...names }), /alert\("1"\)/);
+    assertNoMatch(plainHead({ ...PLAIN_OPTIONS, ...names }), /alert\("1"\)/);
   });
 
   await t.step("takes a machine without events", () => {
@@ -149,52 +190,59 @@ Deno.test("the page as the server makes it", async (t) => {
 
   await t.step("says what to do when there is no machine yet", () => {
     const plain = (machineCount: number) =>
-      pageHead({ ...OPTIONS, machineCount }).split("<noscript>")[1]!;
+      plainHead({ ...PLAIN_OPTIONS, machineCount });
     assertMatch(plain(0), /M \(managed\) flag.*UDP port 547/s);
     assertNoMatch(plain(1), /flag/);
+    assertMatch(pageHtml(OPTIONS), /M \(managed\) flag.*UDP port 547/s);
   });
 
   await t.step("closes every element that it opens", () => {
-    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
-    const open: string[] = [];
     const isVoid = /^(meta|link|input|br)$/;
-    for (const [, slash, name] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
-      if (slash !== "") assertEquals(open.pop(), name);
-      else if (!isVoid.test(name!)) open.push(name!);
+    for (const page of PAGES) {
+      const open: string[] = [];
+      for (const [, slash, name] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
+        if (slash !== "") assertEquals(open.pop(), name);
+        else if (!isVoid.test(name!)) open.push(name!);
+      }
+      assertEquals(open, []);
     }
-    assertEquals(open, []);
   });
 
   await t.step("does not need what its policy forbids", async () => {
     assertMatch(CONTENT_SECURITY_POLICY, /^default-src 'none';/);
     assertNoMatch(CONTENT_SECURITY_POLICY, /unsafe|https?:|data:|\*/);
-    const page = pageHead(OPTIONS) + machineRow(machine(), "a") + pageTail();
-    assertNoMatch(page, / style=| on[a-z]+=|<style|<form/);
-    assertNoMatch(page, /<script(?![^>]* src="\/)/);
-    const files = await readPageFiles();
-    for (const [, url] of page.matchAll(/(?:src|href)="([^"#]*)"/g)) {
-      assert(files.has(url!), `${url} is served`);
+    const served = new Set([...(await readPageFiles()).keys(), "/", "/plain"]);
+    for (const page of PAGES) {
+      assertNoMatch(page, / style=| on[a-z]+=|<style|<form/);
+      assertNoMatch(page, /<script(?![^>]* src="\/)/);
+      for (const [, url] of page.matchAll(/(?:src|href)="([^"#]*)"/g)) {
+        assert(served.has(url!), `${url} is served`);
+      }
     }
   });
 });
 
 Deno.test("the files of the page", async (t) => {
-  await t.step(
-    "are less than 50 kB together, with the page itself",
-    async () => {
-      const files = await readPageFiles();
-      let octets = (pageHead(OPTIONS) + pageTail()).length;
-      for (const { content } of files.values()) octets += content.length;
-      assertLess(octets, MAX_PAGE_OCTETS);
-    },
-  );
+  await t.step("are small, with the page itself", async () => {
+    const page = pageHtml(OPTIONS).length;
+    const files = [...(await readPageFiles()).values()];
+    const sum = (lengths: readonly number[]) =>
+      lengths.reduce((total, length) => total + length, page);
+    assertLess(
+      sum(files.map(({ identity }) => identity.content.length)),
+      MAX_PAGE_BYTES,
+    );
+    assertLess(
+      sum(files.map(({ gzip }) => gzip.content.length)),
+      MAX_COMPRESSED_PAGE_BYTES,
+    );
+  });
 
   await t.step("are all that the scripts import", async () => {
     const files = await readPageFiles();
-    const texts = [...files.values()].map(({ content }) => content);
-    const imported = texts.flatMap((text) =>
-      [...text.matchAll(/from "\.\/([^"]*)"/g)].map(([, name]) =>
-        `/page/${name}`
+    const imported = [...files].flatMap(([path, file]) =>
+      [...textOf(file).matchAll(/^(?:import\b.*|\}) from "(\.[^"]*)";$/gm)].map(
+        ([, name]) => new URL(name!, `http://host${path}`).pathname,
       )
     );
     const served = [...files.keys()].filter((path) => path.endsWith(".js"));
@@ -205,8 +253,8 @@ Deno.test("the files of the page", async (t) => {
   });
 
   await t.step("ask for nothing outside", async () => {
-    for (const [path, { content }] of await readPageFiles()) {
-      const urls = content.match(
+    for (const [path, file] of await readPageFiles()) {
+      const urls = textOf(file).match(
         /(?:https?:)?\/\/[a-z][^\s"'`]*/g,
       );
       if (path.endsWith(".svg")) {
@@ -215,45 +263,82 @@ Deno.test("the files of the page", async (t) => {
     }
   });
 
-  await t.step(
-    "are sent without the comments that have lines of their own",
-    () => {
-      assertEquals(
-        withoutComments(
-          '/**\n * One\n */\n\na = "// b"; // c\n  // d\n  f(/* e */);\n\n/* g */\n' +
-            "/* h */ (i).j();\n/* k */\n",
-        ),
-        'a = "// b"; // c\nf(/* e */);\n/* h */ (i).j();\n',
+  await t.step("are sent as they are in assets/", async () => {
+    const assets = new URL("../../../../assets/", import.meta.url);
+    for (const [path, { identity, gzip }] of await readPageFiles()) {
+      const source = await Deno.readFile(new URL(`.${path}`, assets));
+      assertEquals(identity.content, source);
+      const stream = new Blob([gzip.content]).stream().pipeThrough(
+        new DecompressionStream("gzip"),
       );
+      assertEquals(await new Response(stream).bytes(), source);
+    }
+  });
+
+  await t.step(
+    "have a tag for each content coding, each another one",
+    async () => {
+      const tags = [...(await readPageFiles()).values()].flatMap((
+        { identity, gzip },
+      ) => [identity.etag, gzip.etag]);
+      for (const etag of tags) assertMatch(etag, /^"[0-9a-f]{24}"$/);
+      assertEquals(new Set(tags).size, tags.length);
     },
   );
-
-  await t.step("have a tag of their content, each another one", async () => {
-    const files = [...(await readPageFiles()).values()];
-    for (const { etag } of files) assertMatch(etag, /^"[0-9a-f]{24}"$/);
-    assertEquals(new Set(files.map(({ etag }) => etag)).size, files.length);
-  });
 });
 
 Deno.test("answers for the page", async (t) => {
-  await t.step("are the page with its policy, never kept", async () => {
+  for (const path of ["/", "/plain"]) {
+    await t.step(`${path} has its policy and is never kept`, async () => {
+      const response = await ask(new Known().handler(), path);
+      assertEquals(response.status, 200);
+      assertEquals(
+        response.headers.get("content-security-policy"),
+        CONTENT_SECURITY_POLICY,
+      );
+      assertEquals(response.headers.get("cache-control"), "no-store");
+      const html = await response.text();
+      assertStringIncludes(html, "<title>Machines on lan</title>");
+      assert(html.endsWith("</html>\n"));
+    });
+  }
+
+  await t.step("/ is the same for any number of machines", async () => {
+    const known = new Known();
+    const pages: string[] = [];
+    for (let count = 0; count < 100; count += 50) {
+      for (let mac = 0; mac < count; mac++) known.registry.add(MAC + mac, 0);
+      const response = await ask(known.handler(), "/");
+      const bytes = await response.bytes();
+      assertEquals(
+        response.headers.get("content-length"),
+        String(bytes.length),
+      );
+      pages.push(new TextDecoder().decode(bytes));
+    }
+    assertEquals(pages[0], pages[1]);
+    assertEquals(
+      /<noscript>(.*?)<\/noscript>/s.exec(pages[0]!)?.[1]?.match(/href="(.*?)"/)
+        ?.[1],
+      "/plain",
+    );
+  });
+
+  await t.step("/plain has the machines, and when it was made", async () => {
     const known = new Known();
     known.registry.reach(known.registry.add(MAC, 0), "os_init");
-    const response = await ask(known.handler(), "/");
-    assertEquals(response.status, 200);
-    assertEquals(
-      response.headers.get("content-security-policy"),
-      CONTENT_SECURITY_POLICY,
-    );
-    assertEquals(response.headers.get("cache-control"), "no-store");
+    const response = await ask(known.handler(), "/plain");
     const html = await response.text();
-    assertStringIncludes(html, "<title>Machines on lan</title>");
     assertStringIncludes(
       html,
       `${MAC_TEXT}</b><br>2001:db8:1:2:0:200:5e00:5301<`,
     );
     assertStringIncludes(html, "System is up");
-    assert(html.endsWith("</html>\n"));
+    const time = /As of ([-0-9]+ [:0-9]+) UTC/.exec(html)![1]!;
+    assertLess(
+      Math.abs(Date.now() - Date.parse(`${time.replace(" ", "T")}Z`)),
+      10_000,
+    );
   });
 
   await t.step("are its files, and only what is new of them", async () => {
@@ -271,12 +356,79 @@ Deno.test("answers for the page", async (t) => {
     }
   });
 
+  await t.step("are compressed for clients that accept gzip", async () => {
+    const router = new Known().handler();
+    const get = (headers: Record<string, string>, method = "GET") =>
+      ask(router, "/page/page.css", { method, headers });
+    const tags: string[] = [];
+    for (
+      const [encodings, coding] of [["br", null], ["gzip, br", "gzip"]] as const
+    ) {
+      const accepting = { "accept-encoding": encodings };
+      const full = await get(accepting);
+      const head = await get(accepting, "HEAD");
+      const bytes = await full.bytes();
+      const etag = full.headers.get("etag")!;
+      tags.push(etag);
+      for (const { status, headers } of [full, head]) {
+        assertEquals(status, 200);
+        assertEquals(headers.get("content-encoding"), coding);
+        assertEquals(headers.get("content-length"), String(bytes.length));
+        assertEquals(headers.get("vary"), "accept-encoding");
+        assertEquals(headers.get("etag"), etag);
+      }
+      assertEquals(head.body, null);
+      const known = await get({ ...accepting, "if-none-match": etag });
+      assertEquals(known.status, 304);
+      assertEquals(known.body, null);
+      assertEquals(known.headers.get("vary"), "accept-encoding");
+      assertEquals(known.headers.get("etag"), etag);
+    }
+    assertEquals(new Set(tags).size, 2);
+    const other = await get({
+      "accept-encoding": "gzip",
+      "if-none-match": tags[0]!,
+    });
+    assertEquals(other.status, 200, "the tag of another coding");
+    await other.body?.cancel();
+  });
+
+  await t.step("keep their length and tag on the wire", async () => {
+    const router = new Known().handler();
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      (request, { completed }) =>
+        router.handle(request, { client: "::1", protocol: "http", completed }),
+    );
+    try {
+      const files = await readPageFiles();
+      for (const method of ["GET", "HEAD"]) {
+        for (const encodings of ["gzip", "br, deflate, zstd"]) {
+          for (const [path, { identity, gzip }] of files) {
+            const { content, etag } = encodings === "gzip" ? gzip : identity;
+            const { headers, body } = await exchange(
+              server.addr.port,
+              `${method} ${path}`,
+              `Accept-Encoding: ${encodings}`,
+            );
+            assertEquals(headers.get("etag"), etag);
+            assertEquals(headers.get("content-length"), String(content.length));
+            assertEquals(headers.get("transfer-encoding"), null);
+            assertEquals(body, method === "GET" ? content : new Uint8Array());
+          }
+        }
+      }
+    } finally {
+      await server.shutdown();
+    }
+  });
+
   await t.step(
     "go on when machines are forgotten while they are written",
     async () => {
       const known = new Known({ machines: 500, events: 5000 });
       for (let index = 0; index < 500; index++) known.registry.add(index, 0);
-      const { body } = await ask(known.handler(), "/");
+      const { body } = await ask(known.handler(), "/plain");
       let html = "";
       for await (const text of body!.pipeThrough(new TextDecoderStream())) {
         for (let index = 500; html === "" && index < 900; index++) {

@@ -120,7 +120,7 @@ Deno.test("OTLP JSON", async (t) => {
             eventName: "http_fetch_uki",
             body: {
               stringValue:
-                '02:00:5e:00:53:01: http_fetch_uki boot.efi, error, 5242880 of 12000000 octets: the "client"\\u{a}has left',
+                '02:00:5e:00:53:01: http_fetch_uki boot.efi over HTTP: error after 5.0 of 11.4 MiB: the "client"\\u{a}has left',
             },
             attributes: [
               { key: "event.name", value: { stringValue: "http_fetch_uki" } },

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { escapeControls } from "../../../lib/net/escape_controls.ts";
+import { escapeControls } from "../../../../assets/shared/escape_controls.js";
 
 Deno.test("escapeControls", async (t) => {
   await t.step("escapes control characters and limits the length", () => {

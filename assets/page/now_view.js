@@ -1,0 +1,80 @@
+/**
+ * What a machine does now: words, a transfer, for how long.
+ *
+ * @module
+ */
+
+import { noteText } from "../shared/boot_stages.js";
+import {
+  formatDuration,
+  formatFileName,
+  formatTransfer,
+} from "../shared/format.js";
+import { element, write } from "./elements.js";
+
+/** @import { Boot } from "../shared/boots.js" */
+/** @import { TransferDetail } from "../shared/format.js" */
+/** @import { Progress } from "./progress.js" */
+
+/** What shows how far a machine is now: words, a transfer, how long. */
+export class NowView {
+  #words = element("strong", "words");
+  #badge = element("span", "badge", "Stuck");
+  #time = element("span", "time");
+  #file = element("span", "file");
+  #bar = element("progress");
+  #note = element("span", "note");
+  /** The elements, in their order. */
+  parts = [
+    this.#words,
+    " ",
+    this.#badge,
+    this.#time,
+    this.#bar,
+    this.#file,
+    this.#note,
+  ];
+
+  /**
+   * @param {Progress} progress
+   * @param {TransferDetail | null} detail
+   * @param {string} note
+   */
+  show({ words, elapsed, usual, kind }, detail, note) {
+    write(this.#words, words);
+    write(
+      this.#time,
+      `for ${formatDuration(elapsed, true)}` +
+        (usual === undefined ? "" : `, usually ${formatDuration(usual)}`),
+    );
+    const isGoing = detail !== null &&
+      (detail.state === "init" || detail.state === "sending");
+    this.#bar.hidden = !isGoing;
+    if (isGoing) {
+      this.#bar.max = Math.max(1, detail.total_bytes);
+      this.#bar.value = detail.sent_bytes;
+      this.#bar.setAttribute(
+        "aria-label",
+        `${words}: ${formatFileName(detail)}`,
+      );
+    }
+    const isTold = isGoing || detail?.state === "error";
+    this.#file.hidden = !isTold;
+    if (isTold) {
+      write(this.#file, formatTransfer(detail));
+    }
+    this.#note.hidden = note === "";
+    write(this.#note, note);
+    this.#badge.hidden = kind !== "stuck";
+  }
+}
+
+/**
+ * The text of a boot's latest note; empty if it has none.
+ *
+ * @param {Boot} boot
+ */
+export function noteOf(boot) {
+  const note = boot.steps.findLast(({ isNote }) => isNote);
+  return note === undefined ? "" : noteText(note.event) ?? "";
+}

@@ -1,0 +1,150 @@
+/**
+ * A machine's events folded into boots and their steps.
+ *
+ * @module
+ */
+
+import {
+  beginsBoot,
+  FIRST_STAGE,
+  isNote,
+  JUMP,
+  LAST_STAGE,
+} from "./boot_stages.js";
+
+/** @import * as daemon from "../../lib/machines/json.ts" */
+/** @import { TransferDetail } from "./format.js" */
+
+/**
+ * An event as the daemon writes it. Its name is any string: a page that stays
+ * open, or another version's `watch`, may be older than the daemon.
+ *
+ * @typedef {Omit<daemon.EventJson, "event" | "detail"> & {event: string, detail: TransferDetail | null}} EventJson
+ */
+
+/**
+ * One entry of a boot. Times are milliseconds of the daemon's clock; `end` is
+ * when the next stage began. `skipped`: the daemon did not see the steps before.
+ *
+ * @typedef {{event: string, at: number, timestamp: string, detail: TransferDetail | null, isNote: boolean, skipped: boolean, end: number | undefined}} Step
+ */
+
+/** @typedef {{steps: Step[]}} Boot */
+
+/**
+ * What an event changes. `kind`: it enters a stage, repeats the current one, is a
+ * note, or announces a jump. Only an event that enters a stage has the others:
+ * `begins` another boot, `skipped` steps, `previous` stage and its duration in
+ * ms.
+ *
+ * @typedef {{kind: "stage" | "repeat" | "note" | "jump", begins: boolean, skipped: boolean, previous: {stage: string, took: number} | undefined}} Change
+ */
+
+/** @param {Change["kind"]} kind @returns {Change} */
+function without(kind) {
+  return { kind, begins: false, skipped: false, previous: undefined };
+}
+
+/** Folds the events of one machine, oldest first. */
+export class BootTracker {
+  /** The current stage. @type {string | undefined} */
+  stage;
+  /** When it began, in ms of the daemon's clock. */
+  since = 0;
+  /** The last note in it. @type {string | undefined} */
+  note;
+  #jumped = false;
+
+  /**
+   * Adds the next event.
+   *
+   * @param {Pick<EventJson, "event" | "timestamp" | "repeat_event">} event
+   * @returns {Change}
+   */
+  add({ event, timestamp, repeat_event }) {
+    if (event === JUMP) {
+      this.#jumped = true;
+      return without("jump");
+    }
+    if (isNote(event)) {
+      this.note = event;
+      return without("note");
+    }
+    if (repeat_event && event === this.stage) return without("repeat");
+    const at = Date.parse(timestamp);
+    const begins = this.#jumped && beginsBoot(this.stage, event);
+    /** @type {Change} */
+    const change = {
+      kind: "stage",
+      begins,
+      skipped: this.#jumped && !begins,
+      previous: this.stage === undefined
+        ? undefined
+        : { stage: this.stage, took: at - this.since },
+    };
+    this.stage = event;
+    this.since = at;
+    this.note = undefined;
+    this.#jumped = false;
+    return change;
+  }
+}
+
+/**
+ * A machine's boots, oldest first.
+ *
+ * @param {readonly EventJson[]} events
+ * @returns {Boot[]}
+ */
+export function bootsOf(events) {
+  const tracker = new BootTracker();
+  /** @type {Boot[]} */
+  const boots = [];
+  /** @type {Step | undefined} */
+  let last;
+  for (const event of events) {
+    const { kind, begins, skipped } = tracker.add(event);
+    if (kind === "jump" || kind === "repeat") continue;
+    const { timestamp, detail = null } = event;
+    if (boots.length === 0 || begins) boots.push({ steps: [] });
+    /** @type {Step} */
+    const step = {
+      event: event.event,
+      at: Date.parse(timestamp),
+      timestamp,
+      detail,
+      isNote: kind === "note",
+      skipped,
+      end: undefined,
+    };
+    boots[boots.length - 1]?.steps.push(step);
+    if (step.isNote) continue;
+    if (last !== undefined && !begins) last.end = step.at;
+    last = step;
+  }
+  return boots;
+}
+
+/**
+ * The stages of a boot, without notes.
+ *
+ * @param {Boot} boot
+ */
+export function stagesOf(boot) {
+  return boot.steps.filter(({ isNote }) => !isNote);
+}
+
+/**
+ * Milliseconds from a boot's first stage to the running system; `undefined` if
+ * the boot did not get that far, or if the daemon saw nothing of it before.
+ *
+ * @param {Boot} boot
+ */
+export function bootDuration(boot) {
+  const stages = stagesOf(boot).filter(({ event }) => event !== FIRST_STAGE);
+  const last = stages[stages.length - 1];
+  const first = stages[0];
+  return last?.event === LAST_STAGE && first !== undefined && first !== last
+    ? last.at - first.at
+    : undefined;
+}

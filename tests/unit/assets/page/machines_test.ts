@@ -1,0 +1,136 @@
+import { assertEquals } from "@std/assert";
+import { canonicalMac, Machines } from "../../../../assets/page/machines.js";
+
+const START = Date.parse("2025-10-13T20:08:24Z");
+
+function event(name: string, second: number) {
+  return {
+    event: name,
+    timestamp: new Date(START + 1000 * second).toISOString(),
+    repeat_event: false,
+    detail: null,
+  };
+}
+
+Deno.test("machines of the page", async (t) => {
+  const mac = (index: number) =>
+    `02:00:5e:00:53:${String(index).padStart(2, "0")}`;
+  const state = (index: number, ...events: ReturnType<typeof event>[]) => ({
+    Mac: mac(index),
+    IPv6Address: `2001:db8::${index}`,
+    Events: events,
+  });
+  const told = (index: number, name: string, second: number, more = {}) => ({
+    mac: mac(index),
+    ipv6_address: `2001:db8::${index}`,
+    event: { ...event(name, second), ...more },
+  });
+  const orderOf = (machines: Machines) =>
+    [...machines].map(({ mac }) => Number(mac.slice(-2)));
+
+  function known(): Machines {
+    const machines = new Machines();
+    machines.replace({
+      a: state(1, event("init", 1)),
+      b: state(2, event("init", 3)),
+      c: state(3, event("init", 2)),
+    }, START);
+    return machines;
+  }
+
+  await t.step("come in the order of what happened to them last", () => {
+    const machines = known();
+    assertEquals(orderOf(machines), [2, 3, 1]);
+    machines.take(told(1, "http_boot", 4));
+    assertEquals(orderOf(machines), [1, 2, 3]);
+    machines.take(told(3, "init", 5, { repeat_event: true }));
+    assertEquals(orderOf(machines), [1, 2, 3], "a repetition is no news");
+    machines.take(told(4, "init", 6));
+    assertEquals(orderOf(machines), [4, 1, 2, 3]);
+  });
+
+  await t.step("have what the daemon says anew, and nothing else", () => {
+    const machines = known();
+    machines.replace({ b: state(2, event("init", 9)) }, START);
+    assertEquals(orderOf(machines), [2]);
+  });
+
+  await t.step(
+    "have the detail of a repetition in the place of the one before",
+    () => {
+      const machines = known();
+      const detail = (sent_bytes: number) => ({
+        detail: { state: "sending", sent_bytes },
+      });
+      machines.take(told(1, "http_fetch_uki", 4, detail(1)));
+      machines.take(
+        told(1, "http_fetch_uki", 9, { ...detail(2), repeat_event: true }),
+      );
+      machines.take(told(1, "http_fetch_uki", 9, { repeat_event: true }));
+      const machine = machines.get(mac(1))!;
+      assertEquals(machine.events.length, 2);
+      assertEquals(machine.events[1]!.detail?.sent_bytes, 2);
+      assertEquals(machine.stage.at, START + 4000);
+    },
+  );
+
+  await t.step("keep their last 50 events", () => {
+    const machines = known();
+    for (let second = 0; second < 100; second++) {
+      machines.take(told(1, "http_boot", second));
+    }
+    assertEquals(machines.get(mac(1))!.events.length, 50);
+  });
+
+  await t.step("tell how long a stage usually takes, from three on", () => {
+    const machines = known();
+    const usual = () => machines.usual.of("http_boot");
+    for (const [index, seconds] of [[1, 4], [2, 60]] as const) {
+      machines.take(told(index, "http_boot", 100));
+      machines.take(told(index, "http_fetch_uki", 100 + seconds));
+    }
+    assertEquals(usual(), undefined);
+    // A boot that begins anew says nothing of the stage it was in.
+    machines.take(told(3, "http_boot", 100));
+    machines.take(told(3, "jump_to", 900));
+    machines.take(told(3, "http_boot", 900));
+    assertEquals(usual(), undefined);
+    machines.take(told(3, "http_fetch_uki", 905));
+    assertEquals(usual(), 5000);
+    const events = [...machines].map(({ events }) => events);
+    machines.replace(
+      Object.fromEntries(
+        events.map((events, index) => [index, {
+          ...state(index),
+          Events: events,
+        }]),
+      ),
+      START,
+    );
+    assertEquals(usual(), 5000, "the state says the same");
+  });
+
+  await t.step("have names that may change", () => {
+    const machines = known();
+    machines.name({ [mac(1)]: "one", [mac(9)]: "nine" });
+    machines.take(told(9, "init", 5));
+    assertEquals(machines.get(mac(1))!.name, "one");
+    assertEquals(machines.get(mac(9))!.name, "nine");
+    machines.name({});
+    assertEquals(machines.get(mac(1))!.name, "");
+  });
+
+  await t.step("are linked by a MAC in any notation", () => {
+    for (
+      const text of [
+        "02:00:5E:00:53:01",
+        "02-00-5e-00-53-01",
+        "0200.5e00.5301",
+        "02005e005301",
+      ]
+    ) assertEquals(canonicalMac(text), "02:00:5e:00:53:01");
+    for (const text of ["", "02:00:5e:00:53", "02005e00530x"]) {
+      assertEquals(canonicalMac(text), undefined);
+    }
+  });
+});
