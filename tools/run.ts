@@ -9,6 +9,12 @@
 
 import { commitFlags, commitOf } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
+import {
+  KNOWN_RANGE,
+  OLDEST,
+  sanitizerFlags,
+  supportOf,
+} from "./deno_versions.ts";
 import { pageCheck } from "./page_check.ts";
 
 /** Milliseconds that jsr.io gets to answer. */
@@ -139,6 +145,7 @@ async function test(std: string[], args: string[]): Promise<number> {
       path("deno.json"),
       ...std,
       "--allow-all",
+      ...sanitizerFlags(Deno.version.deno),
       `--junit-path=${report}`,
       ...args,
     ], {
@@ -192,7 +199,22 @@ function countTests(
   return { passed, failed, skipped };
 }
 
+/** Says what to expect of the running Deno; whether the task may go on. */
+function checkDeno(): boolean {
+  const version = Deno.version.deno;
+  const support = supportOf(version);
+  if (support === "too old") {
+    say(`Deno ${version} is too old: install Deno ${OLDEST} or newer`);
+    return false;
+  }
+  if (support === "newer") {
+    say(`warning: Deno ${version} is untested, known to work: ${KNOWN_RANGE}`);
+  }
+  return true;
+}
+
 async function run(task: string, args: string[]): Promise<number> {
+  if (!checkDeno()) return 1;
   const std = await standardLibrary();
   switch (task) {
     case "ipxe":

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fetchErrorReason } from "../net/fetch_error.ts";
 import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { DaemonUrl } from "./daemon_url.ts";
@@ -260,12 +261,10 @@ async function within<T>(
   }
 }
 
-/** What went wrong, without all that `fetch` puts before it. */
+/** The reason of a failed connection, without what `fetch` puts before it. */
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
   return escapeControls(
-    message.replace(/^error sending request[^)]*\)[^:]*: /, "")
-      .replace(/^client error \([A-Za-z]+\): /, ""),
+    fetchErrorReason(error).replace(/^client error \([A-Za-z]+\): /, ""),
   );
 }
 

@@ -13,8 +13,8 @@
   revision ? null,
 }:
 
-assert lib.assertMsg (lib.versionAtLeast deno.version "2.6") ''
-  dhcpv6macd needs Deno 2.6 or newer, but these nixpkgs have ${deno.version}: take newer ones, or the package of dhcpv6macd's own flake
+assert lib.assertMsg (lib.versionAtLeast deno.version "2.6.8") ''
+  dhcpv6macd needs Deno 2.6.8 or newer (2.6.8 to 2.9 are known to work), but these nixpkgs have ${deno.version}: take newer ones, or the package of dhcpv6macd's own flake
 '';
 
 let
