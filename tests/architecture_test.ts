@@ -23,6 +23,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   "cli": {
     imports: [
+      "assets/shared",
       "boot_files",
       "daemon",
       "dhcpv6/reply",
@@ -58,6 +59,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   "dhcpv6/reply": {
     imports: [
+      "assets/shared",
       "boot_files",
       "dhcpv6/wire",
       "net",
@@ -91,24 +93,22 @@ const RULES: Readonly<Record<string, Rule>> = {
     deno: true,
   },
   "http/web_ui": {
-    imports: [
-      "assets/shared",
-      "http",
-      "machines",
-      "overload",
-      "@std/encoding",
-    ],
+    imports: ["assets/shared", "http", "machines", "overload", "@std/encoding"],
     deno: true,
   },
   "machines": { imports: ["net", "overload"], deno: true },
   "net": { imports: [], deno: true },
   "overload": { imports: ["node:timers"], deno: true },
-  "telemetry": {
-    imports: ["assets/shared", "deno.json", "overload"],
-    deno: false,
-  },
+  "telemetry": { imports: ["deno.json", "overload"], deno: false },
   "telemetry/otlp": {
-    imports: ["daemon", "machines", "net", "overload", "telemetry"],
+    imports: [
+      "assets/shared",
+      "daemon",
+      "machines",
+      "net",
+      "overload",
+      "telemetry",
+    ],
     deno: false,
   },
   "tftp": { imports: ["machines", "net", "overload"], deno: true },

@@ -7,6 +7,7 @@
 
 import { BootDirectory } from "../boot_files/directory.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
+import { ListedMacs } from "../boot_files/listed_macs.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { Names } from "../machines/names_file.ts";
@@ -83,6 +84,9 @@ export class Daemon implements Service {
     const bootDirectory = config.netbootDirectory === undefined
       ? undefined
       : new BootDirectory(config.netbootDirectory);
+    const listedMacs = config.bootPolicy === "listed"
+      ? new ListedMacs(config.netbootDirectory!)
+      : undefined;
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({
       config,
@@ -96,7 +100,7 @@ export class Daemon implements Service {
       responderOptionsFor: (iface) =>
         responderOptionsFor(config, iface, {
           builds: ipxe.builds,
-          isListed: (mac) => bootDirectory?.isListed(mac) ?? false,
+          isListed: (mac) => listedMacs!.isListed(mac),
         }),
       observer: dhcpv6Observer,
     });
@@ -157,7 +161,7 @@ export class Daemon implements Service {
     const poller = new InterfacePoller({
       interfaceName,
       log,
-      onStart: (iface) => dhcpv6.open(iface),
+      onStart: (iface) => dhcpv6.start(iface),
       onChange: (iface) => {
         access.update(iface);
         tftpAddresses = iface ? tftpAddressesFor(config, iface) : [];
@@ -170,9 +174,9 @@ export class Daemon implements Service {
     });
     this.#services = [
       names,
-      ...bootDirectory === undefined ? [] : [bootDirectory],
+      ...listedMacs === undefined ? [] : [listedMacs],
       dhcpv6Observer,
-      dhcpv6,
+      { stop: () => dhcpv6.stop() },
       tftp,
       withListenErrors(poller, config.port, "UDP", interfaceName),
       ...http.services,
@@ -186,7 +190,7 @@ export class Daemon implements Service {
    */
   async start(): Promise<void> {
     logStart(this.#config, this.#ipxe, this.#log);
-    for (const service of this.#services) await service.start();
+    for (const service of this.#services) await service.start?.();
     this.#otlp?.start();
     const iface = this.#dhcpv6.serving;
     if (iface !== undefined) {

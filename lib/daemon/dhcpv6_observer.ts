@@ -47,8 +47,6 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     this.#rogueServers = new RogueServerDetector(subnets, macSources);
   }
 
-  start(): void {}
-
   /** Cancels the warning that {@linkcode onServing} has scheduled. */
   stop(): void {
     clearTimeout(this.#noMessageTimer);

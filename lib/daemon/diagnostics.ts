@@ -121,7 +121,7 @@ export function withListenErrors(
   return {
     start: async () => {
       try {
-        await service.start();
+        await service.start?.();
       } catch (error) {
         throw listenError(error, port, protocol, where);
       }

@@ -65,7 +65,7 @@ export class HttpStack {
 
   constructor(options: HttpStackOptions) {
     const { config, fdShares, registry, writer, names, scheduler } = options;
-    const hasCapacity = () => this.fdsInUse < fdShares.answers;
+    const hasCapacity = () => this.fdsInUse < fdShares.responses;
     this.downloads = new Downloads(hasCapacity);
     this.eventStream = new EventStream(registry, writer, scheduler, {
       total: fdShares.eventReaders,
@@ -111,8 +111,8 @@ export class HttpStack {
     const openListeners = () =>
       [http, https?.server].filter((server) => server !== undefined);
     this.connectionGuard = new ConnectionGuard({
-      bound: fdShares.silent,
-      accounted: () => this.fdsInUse + options.otherFds(),
+      maxIdle: fdShares.idleConnections,
+      accountedFds: () => this.fdsInUse + options.otherFds(),
       observer: new ConnectionGuardLog(log, openListeners),
     });
     this.services = [

@@ -52,22 +52,22 @@ export class HttpsService implements Service {
     const server = new HttpServer({ ...listener, keyPair });
     server.start();
     this.#server = server;
-    this.#reload = new TlsReload(
+    this.#reload = new TlsReload({
       files,
-      keyPair,
-      (changed) => {
+      current: keyPair,
+      replace: (changed) => {
         server.replaceKeyPair(changed);
         log.info(
           "certificate_replaced",
           `reloaded the TLS certificate ${files.certFile}`,
         );
       },
-      (error) =>
+      onRefused: (error) =>
         log.error(
           "certificate_refused",
           `cannot use the new ${files.certFile} and ${files.keyFile}: ${error.message}; keeping the certificate in use`,
         ),
-    );
+    });
     this.#reload.start();
   }
 

@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { Outcome, Subnet } from "../dhcpv6/reply/responder.ts";
+import type { Outcome } from "../dhcpv6/reply/responder.ts";
+import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
 import { SCRIPT_NAME } from "../boot_files/ipxe.ts";

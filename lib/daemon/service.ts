@@ -6,8 +6,11 @@
 
 /** Does nothing before `start` and after `stop`. */
 export interface Service {
-  /** Begins to work. May throw what keeps the daemon from starting. */
-  start(): void | Promise<void>;
+  /**
+   * Begins to work. Throws what keeps the daemon from starting. Absent where
+   * another service starts the part, such as the interface poller.
+   */
+  start?(): void | Promise<void>;
   /** Takes no new work, and resolves when the work in progress has ended. */
   stop(): void | Promise<void>;
 }
