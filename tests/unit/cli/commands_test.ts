@@ -48,23 +48,23 @@ Deno.test("commands", async (t) => {
 
   for (
     const [args, sentence] of [
-      [["--nonsense"], "unknown option --nonsense; --help lists all of them"],
+      [["--nonsense"], "unknown option --nonsense (--help lists the options)"],
       [
         ["serve"],
-        'unknown word "serve"; the words are check, address and watch, and --help shows the options',
+        'unknown command "serve"; the commands are check, address and watch (--help lists the options)',
       ],
-      [["check", "now"], '"now" is too much: check takes options only'],
+      [["check", "now"], 'unexpected argument "now": check takes options only'],
       [
         ["address", "02:00:5e:00:53:01"],
-        "address needs --base-address IPV6 and at least one MAC",
+        "address requires --base-address IPV6 and at least one MAC",
       ],
       [
         ["address", "--base-address=2001:db8::", "02"],
-        `"02" is not a machine's MAC such as 02:00:5e:00:53:01`,
+        `"02" is not a unicast MAC such as 02:00:5e:00:53:01`,
       ],
       [
         ["watch"],
-        "watch needs at least one URL such as http://[2001:db8::1]:6315",
+        "watch requires at least one URL such as http://[2001:db8::1]:6315",
       ],
       [
         ["watch", "r1", "ftp://r2"],
@@ -72,15 +72,15 @@ Deno.test("commands", async (t) => {
       ],
       [
         ["watch", "r1", "http://r1:6315/events"],
-        "http://r1:6315 is given twice",
+        "watch: duplicate URL http://r1:6315",
       ],
       [
         ["address", "--json", "--base-address=2001:db8::", "02005e005301"],
-        "--json goes with watch only: watch --json URL...",
+        "--json requires watch: watch --json URL...",
       ],
       [
         ["--interface=lo"],
-        "--base-address is required: the address that every machine's address begins with, such as 2001:db8:123:4567::",
+        "--base-address is required: an IPv6 address whose first 80 bits are the prefix of all clients, such as 2001:db8:123:4567::",
       ],
     ] as [string[], string][]
   ) {

@@ -84,9 +84,9 @@ Deno.test("command line", async (t) => {
       [["--interfaces=eth1"], "unknown option --interfaces", "--help"],
       [["-x"], "unknown option -x"],
       [["--" + "no-check"], "unknown option --no-check"],
-      [["--interface"], "--interface needs a value", "NAME"],
-      [["--interface", "--preference=1"], "--interface needs a value"],
-      [["--interface=a", "-interface=b"], "--interface can be given once"],
+      [["--interface"], "--interface requires a value", "NAME"],
+      [["--interface", "--preference=1"], "--interface requires a value"],
+      [["--interface=a", "-interface=b"], "--interface may be given once"],
       [["--interface=eth 1"], "--interface", '"eth 1"', "such as eth1"],
       [["--interface=averylongnameindeed"], "--interface"],
       [["--help=7"], "--help takes no value"],
@@ -130,6 +130,7 @@ Deno.test("command line", async (t) => {
       [["--http-allow=2001:db8::/129"], "--http-allow", "or any"],
       [["--http-host=lab.example:80"], "--http-host", "without a port"],
       [["--max-events=0"], "--max-events"],
+      [["--max-open-files=23"], "--max-open-files", "from 24 to"],
       [["--otlp-endpoint=[2001:db8::5]:4318"], "--otlp-endpoint", "http://"],
       [["--boot-policy=never"], "--boot-policy", "always, listed"],
     ] as [string[], ...string[]][]
@@ -208,6 +209,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ["dhcpv6-listen-port", "1547", (s) => s.port, 1547],
   ["max-machines", "5", (s) => s.maxMachines, 5],
   ["max-events", "6", (s) => s.maxEvents, 6],
+  ["max-open-files", "24", (s) => s.maxOpenFiles, 24],
   ["http-host", "boot.lab.example", (s) => s.hosts, ["boot.lab.example"]],
   ["names", "/etc/machines", (s) => s.namesFile, "/etc/machines"],
   [
@@ -236,7 +238,10 @@ Deno.test("settings", async (t) => {
   await t.step("tells of files in one line, whatever they are called", () => {
     const { notices } = settings("--netboot-dir=/no\nwhere\u202e");
     assertEquals(notices.length, 1);
-    assert(notices[0]!.includes("/no\\u{a}where\\u{202e} is not"), notices[0]);
+    assert(
+      notices[0]!.includes("/no\\u{a}where\\u{202e} does not exist"),
+      notices[0],
+    );
     const { message } = assertThrows(
       () => settings("--ipxe-script=/no\nwhere"),
       UsageError,
@@ -330,13 +335,13 @@ Deno.test("settings", async (t) => {
       parseCommandLine(["--interface=x", "--base-address=2001:db8::1"]).options,
     );
     assertEquals(notices.length, 1);
-    assert(notices[0]!.includes("do not count"));
+    assert(notices[0]!.includes("bits are ignored"));
   });
 
   await t.step("notice a file of names that is not there", () => {
     const { notices } = settings("--names=/none");
     assertEquals(notices.length, 1);
-    assert(notices[0]!.includes("--names /none is not there"));
+    assert(notices[0]!.includes("--names /none does not exist"));
   });
 
   await t.step("notice a host name that firmware cannot look up", () => {
@@ -367,25 +372,25 @@ Deno.test("settings", async (t) => {
       [
         ["--preferred-lifetime=100", "--valid-lifetime=50"],
         "--valid-lifetime 50",
-        "shorter",
+        "must not be less than",
       ],
       [
         ["--http-boot-url-template=http://h/" + "x".repeat(1000)],
         "1232",
         "--http-boot-url-template",
       ],
-      [["--boot-policy=listed"], "--boot-policy listed needs --netboot-dir"],
+      [["--boot-policy=listed"], "--boot-policy listed requires --netboot-dir"],
       [
         ["--tls-cert-file=c"],
-        "--tls-cert-file and --tls-key-file need each other",
+        "--tls-cert-file and --tls-key-file require each other",
       ],
       [
         ["--tls-key-file=c"],
-        "--tls-cert-file and --tls-key-file need each other",
+        "--tls-cert-file and --tls-key-file require each other",
       ],
-      [["--https-listen-addr=:443"], "--https-listen-addr needs"],
-      [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: there is no file /none"],
-      [["--ipxe-script=/"], "--ipxe-script: there is no file /"],
+      [["--https-listen-addr=:443"], "--https-listen-addr requires"],
+      [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: no such file: /none"],
+      [["--ipxe-script=/"], "--ipxe-script: no such file: /"],
       [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],
     ] as [string[], ...string[]][]
   ) {
@@ -404,7 +409,7 @@ Deno.test("settings", async (t) => {
       assertThrows(
         () => settings(`--ipxe-arm64-efi=${file}`),
         UsageError,
-        `--ipxe-arm64-efi: ${file} is larger than the 256 MiB that TFTP serves`,
+        `--ipxe-arm64-efi: ${file} exceeds the limit of 256 MiB for TFTP`,
       );
     } finally {
       await Deno.remove(file);

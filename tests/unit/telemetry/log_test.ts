@@ -64,7 +64,7 @@ Deno.test("log", async (t) => {
   });
 
   await t.step(
-    "loses lines when its reader stalls, and says how many",
+    "loses lines when its reader stalls, and logs how many",
     async () => {
       const reader = new Reader();
       reader.stall();
@@ -76,12 +76,12 @@ Deno.test("log", async (t) => {
       reader.goOn();
       await log.flush(1000);
       assertEquals(reader.lines.length, 1 + MAX_LOG_QUEUE + 1);
-      assert(reader.lines.at(-1)!.includes("7 lines were lost"));
+      assert(reader.lines.at(-1)!.includes("lost 7 log lines"));
     },
   );
 
   await t.step(
-    "keeps room for what somebody should look at, and bounds it",
+    "reserves room for warnings, and bounds it",
     async () => {
       const reader = new Reader();
       reader.stall();
@@ -95,12 +95,12 @@ Deno.test("log", async (t) => {
       await log.flush(1000);
       const looks = reader.lines.filter((line) => line.includes("look"));
       assertEquals(looks.length, MAX_LOG_RESERVE);
-      assert(reader.lines.at(-1)!.includes("10 lines were lost"));
+      assert(reader.lines.at(-1)!.includes("lost 10 log lines"));
     },
   );
 
   await t.step(
-    "holds back a flood, and says so in the next minute",
+    "suppresses a flood, and logs that in the next minute",
     async () => {
       using time = new FakeTime(0);
       const reader = new Reader();
@@ -110,17 +110,17 @@ Deno.test("log", async (t) => {
         if (line % 1000 === 0) await time.runMicrotasks();
       }
       log.info("stopped", "not about a machine");
-      log.warning("notice", "never held back");
+      log.warning("notice", "never suppressed");
       time.tick(60_000);
       log.info("later", "later");
       await time.runMicrotasks();
       assertEquals(reader.lines.length, MAX_LOG_LINES_PER_MINUTE + 4);
-      assert(reader.lines.at(-3)!.endsWith("never held back"));
-      assert(reader.lines.at(-2)!.includes("5 lines were not"));
+      assert(reader.lines.at(-3)!.endsWith("never suppressed"));
+      assert(reader.lines.at(-2)!.includes("suppressed 5 log lines"));
     },
   );
 
-  await t.step("holds back a flood of one warning, and no other", async () => {
+  await t.step("suppresses a flood of one warning, and no other", async () => {
     using _time = new FakeTime(0);
     const reader = new Reader();
     const log = new Log("json", "info", reader);
@@ -134,7 +134,37 @@ Deno.test("log", async (t) => {
     assertEquals(log.totalSuppressed, 5);
   });
 
-  await t.step("goes on when nobody reads it any more", async () => {
+  await t.step("throttles a line by its key", async () => {
+    const reader = new Reader();
+    const log = new Log("json", "info", reader);
+    const warn = (event: string, key: string, every = Infinity) =>
+      log.warning(event, "x", { key }, { key, every });
+    for (const key of ["a", "a", "b"]) warn("no_mac", key);
+    warn("two_macs", "a");
+    assertEquals(log.isDue("no_mac", { key: "b", every: Infinity }), false);
+    for (const key of ["a", "a"]) warn("flood", key, 0);
+    await log.flush(1000);
+    assertEquals(
+      reader.lines.map((line) => JSON.parse(line)).map(({ event, key }) =>
+        `${event} ${key}`
+      ),
+      ["no_mac a", "no_mac b", "two_macs a", "flood a", "flood a"],
+    );
+    assertEquals(log.totalSuppressed, 0, "a throttled line is not a lost one");
+  });
+
+  await t.step("knows when a polled state has changed", () => {
+    const log = new Log("json", "info", new Reader());
+    assertEquals(
+      [undefined, "x", "x", "y", undefined, undefined].map((state) =>
+        log.hasChanged("interfaces", state)
+      ),
+      [false, true, false, true, true, false],
+    );
+    assertEquals(log.hasChanged("other", "x"), true);
+  });
+
+  await t.step("goes on when its sink is closed", async () => {
     const log = new Log("text", "info", {
       write: () => Promise.reject(new Deno.errors.BrokenPipe()),
     });
