@@ -117,10 +117,11 @@ const REFUSED = (code: number, iaid: number, status: string) => [
   code === 4 ? `4 ${iaid}` : `${code} ${iaid} 0 0`,
   `  13 ${status}`,
 ];
-const NO_SECOND = (iaid: number) => REFUSED(3, iaid, "2 one address a machine");
+const NO_SECOND = (iaid: number) =>
+  REFUSED(3, iaid, "2 one address per client");
 const NO_TEMPORARY = (iaid: number) =>
-  REFUSED(4, iaid, "2 no temporary addresses here");
-const NO_PREFIX = (iaid: number) => REFUSED(25, iaid, "6 no prefixes here");
+  REFUSED(4, iaid, "2 no temporary addresses");
+const NO_PREFIX = (iaid: number) => REFUSED(25, iaid, "6 no prefix delegation");
 const NOT_ON_LINK = (iaid: number) =>
   REFUSED(3, iaid, "4 address of another link");
 
@@ -253,17 +254,17 @@ const DIRECT: Row[] = [
   [
     "Confirm of its own address: Success",
     message(CONFIRM, UUID, iaNa(7, OWN)),
-    [REPLY, "13 0 still yours"],
+    [REPLY, "13 0 address confirmed"],
   ],
   [
     "Confirm of another address of the link: NotOnLink",
     message(CONFIRM, UUID, iaNa(7, OWN), iaNa(8, "2001:db8:1:2::5")),
-    [REPLY, "13 4 not the address of this machine"],
+    [REPLY, "13 4 not the address of this client"],
   ],
   [
     "Confirm of a temporary address of another link: NotOnLink",
     message(CONFIRM, UUID, iaTa(7, "2001:db8:9::1")),
-    [REPLY, "13 4 not the address of this machine"],
+    [REPLY, "13 4 not the address of this client"],
   ],
   [
     "Confirm of nothing: silence",
@@ -273,7 +274,7 @@ const DIRECT: Row[] = [
   [
     "Release: Success",
     message(RELEASE, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, "13 0 noted"],
+    [REPLY, "13 0 accepted"],
   ],
   [
     "Release of others' addresses: NoBinding in those IAs",
@@ -287,15 +288,15 @@ const DIRECT: Row[] = [
     ),
     [
       REPLY,
-      "13 0 noted",
-      ...REFUSED(3, 8, "3 not of this machine"),
-      ...REFUSED(25, 9, "3 not of this machine"),
+      "13 0 accepted",
+      ...REFUSED(3, 8, "3 no binding for this client"),
+      ...REFUSED(25, 9, "3 no binding for this client"),
     ],
   ],
   [
     "Decline: Success",
     message(DECLINE, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, "13 0 noted"],
+    [REPLY, "13 0 accepted"],
   ],
   [
     "Information-request: Reply without an IA",
@@ -701,7 +702,7 @@ Deno.test("responder, options on request", async (t) => {
     ]);
     assertEquals(
       lines(message(RELEASE, UUID, OURS, oro(23)), { options }),
-      [REPLY, "13 0 noted"],
+      [REPLY, "13 0 accepted"],
     );
   });
 
