@@ -71,7 +71,7 @@ Deno.test("URL template", async (t) => {
     });
   }
 
-  await t.step("has the payload that boot servers read", () => {
+  await t.step("contains the payload that boot servers read", () => {
     assertEquals(
       bootPayload([16]),
       "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQgYm9vdCBmcm9tIEhUVFAiXX0=",
