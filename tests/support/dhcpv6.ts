@@ -1,4 +1,4 @@
-/** Short ways to write DHCPv6 messages in tests. */
+/** Builds DHCPv6 messages for tests, and formats them. */
 
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { OptionCode } from "../../lib/dhcpv6/wire/constants.ts";
@@ -12,17 +12,17 @@ import {
 } from "../../lib/dhcpv6/wire/packet.ts";
 import { formatIpv6, parseIpv6 } from "../../lib/net/ipv6.ts";
 
-/** Octets from hexadecimal digits; blanks do not count. */
+/** The bytes of hexadecimal digits; ignores white space. */
 export function hex(digits: string): Uint8Array {
   return decodeHex(digits.replace(/\s/g, ""));
 }
 
-/** An option whose data are hexadecimal digits. */
+/** An option with data in hexadecimal digits. */
 export function opt(code: number, digits = ""): Option {
   return { code, data: hex(digits) };
 }
 
-/** Numbers as so many octets each. */
+/** Numbers of `width` bytes each, as hexadecimal digits. */
 export function numbers(width: 2 | 4, ...values: number[]): string {
   return values.map((value) => value.toString(16).padStart(2 * width, "0"))
     .join("");
@@ -33,12 +33,12 @@ export function ip(text: string): string {
   return encodeHex(parseIpv6(text)!);
 }
 
-/** Text as hexadecimal digits of its octets. */
+/** ASCII text as hexadecimal digits. */
 export function ascii(text: string): string {
   return encodeHex(text);
 }
 
-/** An option that holds others behind a header. */
+/** An option that contains a header and other options. */
 export function nest(code: number, header: string, ...inner: Option[]): Option {
   return opt(code, header + encodeHex(encodeOptions(inner)));
 }
@@ -80,7 +80,7 @@ export function oro(...codes: number[]): Option {
   return opt(OptionCode.OptionRequest, numbers(2, ...codes));
 }
 
-/** A message between client and server. */
+/** A message of a client or a server. */
 export function message(type: number, ...options: Option[]): Uint8Array {
   return encode({ type, transactionId: 0xabcdef, options });
 }
@@ -89,7 +89,7 @@ export function message(type: number, ...options: Option[]): Uint8Array {
 export function relayed(
   inner: Uint8Array,
   {
-    link: interfaceName = "::",
+    link = "::",
     peer = "fe80::1",
     hops = 0,
     type = 12 as 12 | 13,
@@ -99,13 +99,13 @@ export function relayed(
   return encode({
     type,
     hopCount: hops,
-    linkAddress: interfaceName,
+    linkAddress: link,
     peerAddress: peer,
     options: [...options, { code: OptionCode.RelayMessage, data: inner }],
   });
 }
 
-/** A message as text that a person can compare: one line for each option. */
+/** A message as text, with one line for each option. */
 export function pretty(bytes: Uint8Array): string[] {
   const message = decode(bytes);
   return typeof message === "string" ? [message] : prettyMessage(message);

@@ -1,15 +1,16 @@
 /**
- * Client architectures (RFC 5970 §3.3; the registry is RFC 4578's).
+ * Client architectures (RFC 5970 §3.3), with numbers from the IANA registry that
+ * RFC 4578 began.
  *
  * @module
  */
 
 import type { IpxeBuild } from "../../boot_files/ipxe_builds.ts";
 
-/** Architectures of one client that are told to the boot server. */
+/** Architectures of one client that the boot payload contains at most. */
 export const MAX_ARCHITECTURES = 8;
 
-/** What boot servers call the architectures, by their number. */
+/** The names of the architectures in the boot payload, by number. */
 const NAMES: readonly string[] = [
   "Intel x86PC",
   "NEC/PC98",
@@ -50,12 +51,12 @@ const NAMES: readonly string[] = [
   "EFI Sunway 64-bit",
 ];
 
-/** The name of an architecture, `unknown` for numbers that have none. */
+/** The name of an architecture; `unknown` for unassigned numbers. */
 export function architectureName(architecture: number): string {
   return NAMES[architecture] ?? "unknown";
 }
 
-/** The architecture whose name is the longest. */
+/** The number of the architecture with the longest name. */
 export const LONGEST_ARCHITECTURE_NAME = NAMES.reduce(
   (longest, name, index) =>
     name.length > NAMES[longest]!.length ? index : longest,
@@ -63,9 +64,9 @@ export const LONGEST_ARCHITECTURE_NAME = NAMES.reduce(
 );
 
 /**
- * The build for firmware that announces `architecture` for PXE; `undefined`
- * where iPXE has none. Numbers 7 and 9 both are x86-64: the registry had them
- * the wrong way around for years, and firmware followed either.
+ * The iPXE build for PXE firmware of `architecture`; `undefined` if there is none.
+ * Both 7 and 9 are x86-64: RFC 4578 and the registry had swapped them, and
+ * firmware uses either number.
  */
 export function ipxeBuildFor(architecture: number): IpxeBuild | undefined {
   switch (architecture) {

@@ -1,5 +1,5 @@
 /**
- * Under which of its addresses this daemon sends machines to itself.
+ * Chooses the addresses of this daemon that boot URLs contain.
  *
  * @module
  */
@@ -12,22 +12,22 @@ import {
 } from "../../net/ipv6.ts";
 import { type Subnet } from "./subnet.ts";
 
-/** Addresses of this daemon, as URLs write them. */
+/** Addresses of this daemon, as text without brackets. */
 export interface BootAddresses {
-  /** For TFTP. */
+  /** The address in TFTP URLs. */
   readonly tftp: string;
-  /** For HTTP: the template's `{{.BootAddress}}`. */
+  /** The address in HTTP URLs, `{{.BootAddress}}` in the template. */
   readonly http: string;
-  /** Whether `tftp` is the base address, as everybody expects. */
+  /** Whether `tftp` is the base address. */
   readonly isBase: boolean;
 }
 
 /**
- * The addresses in use while the interface has `addresses`.
+ * The addresses for boot URLs while the interface has `addresses`.
  *
- * The base address itself serves for TFTP when the interface has it. Over TCP
- * it may not work: with host bits of zero it is the link's subnet-router
- * anycast address (RFC 4291 §2.6.1), and Linux drops TCP to those.
+ * TFTP uses the base address if the interface has it. HTTP prefers an address with
+ * host bits: with host bits of 0, the base address is the subnet-router anycast
+ * address (RFC 4291 §2.6.1), and Linux drops TCP to anycast addresses.
  */
 export function bootAddressesOf(
   subnet: Subnet,

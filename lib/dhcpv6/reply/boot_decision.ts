@@ -1,6 +1,6 @@
 /**
- * Which boot instructions a client gets, and which stage of a boot its message
- * marks. Facts of a packet, a decision over them, and nothing else.
+ * Decides which boot instruction a client gets, and which boot stage its message
+ * shows: facts from a packet, and a decision from the facts.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { ipxeBuildFor } from "./architectures.ts";
 import { OptionCode } from "../wire/constants.ts";
 import { type Packet, readUint16 } from "../wire/packet.ts";
 
-/** What a message says of the program that sent it. */
+/** Facts about the program that sent a message. */
 export interface BootFacts {
-  /** How its vendor class (option 16) begins. */
+  /** The beginning of its vendor class (option 16). */
   readonly vendor: "PXEClient" | "HTTPClient" | undefined;
   /** Whether its user class (option 15) is `iPXE`. */
   readonly ipxe: boolean;
-  /** Architectures (option 61), most preferred first; none: no option. */
+  /** Architectures (option 61), most preferred first; empty without the option. */
   readonly architectures: readonly number[];
-  /** Whether it asks for DNS servers and nothing else (option 6). */
+  /** Whether it requests DNS servers and no other option (option 6). */
   readonly requestsDnsOnly: boolean;
 }
 
-/** What a DHCPv6 message tells of a boot. */
+/** Boot stages that DHCPv6 messages show. */
 export type BootEvent =
   | "firmware_init"
   | "http_boot"
@@ -31,14 +31,14 @@ export type BootEvent =
   | "point_ipxe_to_http_boot"
   | "os_init";
 
-/** Where a client is sent. */
+/** The boot URL that a client gets. */
 export type BootInstruction =
   | { readonly kind: "none" }
-  /** The template's URL, with HTTPClient's vendor class beside it or not. */
+  /** The template's URL; `httpClient`: with the vendor class HTTPClient. */
   | { readonly kind: "template"; readonly httpClient: boolean }
   | { readonly kind: "ipxe"; readonly build: IpxeBuild };
 
-/** What is decided for one message. */
+/** The decision about one message. */
 export interface BootDecision {
   readonly instruction: BootInstruction;
   readonly event: BootEvent | undefined;
@@ -78,21 +78,21 @@ function pxe(build: IpxeBuild): BootDecision {
 }
 
 /**
- * Decides for a client with these facts.
+ * Decides about a message with these facts.
  *
- * @param facts What its message said.
- * @param instructed Whether this machine gets boot instructions at all.
- * @param builds The iPXE builds that can be served; `undefined`: TFTP is not
- * served, so that PXE is left to others.
+ * @param facts The facts.
+ * @param isBootAllowed Whether the boot policy lets the client boot.
+ * @param builds The iPXE builds that TFTP serves; `undefined` if the daemon does
+ * not serve TFTP and another server answers PXE clients.
  */
 export function decideBoot(
   facts: BootFacts,
-  instructed: boolean,
+  isBootAllowed: boolean,
   builds: ReadonlySet<IpxeBuild> | undefined,
 ): BootDecision {
   if (facts.vendor !== undefined) {
-    if (!instructed) return FIRMWARE;
-    // iPXE says PXEClient as well: its own name is looked at first.
+    if (!isBootAllowed) return FIRMWARE;
+    // iPXE sends the vendor class PXEClient as well, so its user class decides.
     if (facts.vendor === "PXEClient" && facts.ipxe) return IPXE;
     if (facts.vendor === "HTTPClient") return HTTP;
     if (builds === undefined) return FIRMWARE;
@@ -123,14 +123,14 @@ const FROM_FIRMWARE_FOR_DNS: BootFacts = {
   requestsDnsOnly: true,
 };
 
-/** Reads the facts of a packet that was read without a drop reason. */
+/** The facts from a packet that was read without a drop reason. */
 export function bootFactsOf(packet: Packet): BootFacts {
   const { bytes, options } = packet;
   const vendor = vendorOf(packet);
   const architecture = options.find(OptionCode.ClientArchitecture);
-  const asksDnsOnly = requestsOnly(packet, OptionCode.DnsServers);
+  const requestsDnsOnly = requestsOnly(packet, OptionCode.DnsServers);
   if (vendor === undefined && architecture === -1) {
-    return asksDnsOnly ? FROM_FIRMWARE_FOR_DNS : FROM_SYSTEM;
+    return requestsDnsOnly ? FROM_FIRMWARE_FOR_DNS : FROM_SYSTEM;
   }
   const architectures: number[] = [];
   if (architecture !== -1) {
@@ -145,7 +145,7 @@ export function bootFactsOf(packet: Packet): BootFacts {
     vendor,
     ipxe: isFromIpxe(packet),
     architectures,
-    requestsDnsOnly: asksDnsOnly,
+    requestsDnsOnly,
   };
 }
 
@@ -165,12 +165,14 @@ function vendorOf(packet: Packet): BootFacts["vendor"] {
     index !== -1;
     index = options.find(OptionCode.VendorClass, index + 1)
   ) {
-    // enterprise number, then strings behind their lengths
+    // An enterprise number of 4 bytes, then strings with their lengths.
     const string = options.starts[index]! + 4;
     if (string === options.ends[index]) continue;
     const end = string + 2 + readUint16(bytes, string);
-    if (holdsText(bytes, string + 2, end, "PXEClient")) return "PXEClient";
-    if (holdsText(bytes, string + 2, end, "HTTPClient")) return "HTTPClient";
+    if (startsWithText(bytes, string + 2, end, "PXEClient")) return "PXEClient";
+    if (startsWithText(bytes, string + 2, end, "HTTPClient")) {
+      return "HTTPClient";
+    }
   }
   return undefined;
 }
@@ -182,7 +184,7 @@ function isFromIpxe(packet: Packet): boolean {
   let at = options.starts[index]!;
   while (at < options.ends[index]!) {
     const end = at + 2 + readUint16(bytes, at);
-    if (end - at === 2 + 4 && holdsText(bytes, at + 2, end, "iPXE")) {
+    if (end - at === 2 + 4 && startsWithText(bytes, at + 2, end, "iPXE")) {
       return true;
     }
     at = end;
@@ -190,8 +192,8 @@ function isFromIpxe(packet: Packet): boolean {
   return false;
 }
 
-/** Whether the octets from `at` to `end` begin with the ASCII `text`. */
-function holdsText(
+/** Whether the bytes from `at` to `end` begin with the ASCII `text`. */
+function startsWithText(
   bytes: Uint8Array,
   at: number,
   end: number,

@@ -1,5 +1,5 @@
 /**
- * Which MAC a client's message speaks of.
+ * Finds the MAC of the client that sent a message.
  *
  * @module
  */
@@ -10,25 +10,28 @@ import { HARDWARE_TYPE_ETHERNET, OptionCode } from "../wire/constants.ts";
 import { macOfDuid } from "../wire/duid.ts";
 import { type Packet, readUint16 } from "../wire/packet.ts";
 
-/** Where a MAC can come from, in the default order. */
+/**
+ * Sources of a MAC, in the default order: option 79 of the relay, the client's
+ * DUID, the EUI-64 interface identifier of its link-local address.
+ */
 export const MAC_SOURCES = ["relay", "duid", "eui64"] as const;
 
-/** Where a MAC came from. */
+/** A source of a MAC. */
 export type MacSource = typeof MAC_SOURCES[number];
 
-/** The outcome of {@linkcode findClientMac}; one object serves every packet. */
+/** The result of {@linkcode findClientMac}; callers reuse one object. */
 export interface ClientMac {
   /** The client's MAC, or {@linkcode NO_MAC}. */
   mac: Mac;
-  /** Where it came from; without meaning when there is none. */
+  /** Its source; undefined meaning if there is no MAC. */
   source: MacSource;
-  /** A different MAC that another source named, or {@linkcode NO_MAC}. */
+  /** A different MAC from another source, or {@linkcode NO_MAC}. */
   otherMac: Mac;
-  /** Where that came from; without meaning when there is none. */
+  /** The source of `otherMac`; undefined meaning if there is none. */
   otherSource: MacSource;
 }
 
-/** An identity of nobody. */
+/** A new result without a MAC. */
 export function noClientMac(): ClientMac {
   return {
     mac: NO_MAC,
@@ -38,17 +41,17 @@ export function noClientMac(): ClientMac {
   };
 }
 
-/** Octets of option 79 with an Ethernet address: hardware type and MAC. */
+/** Bytes of option 79 with an Ethernet address: hardware type and MAC. */
 const LINK_LAYER_ADDRESS_LENGTH = 8;
 
 /**
- * Finds the client's MAC in the first of `order` that yields a unicast,
- * non-zero Ethernet address, and the first that contradicts it.
+ * Takes the client's MAC from the first source in `order` that has a unicast,
+ * non-zero Ethernet address, and the first different MAC from a later one.
  *
- * @param packet What came.
- * @param sender The 16 octets of the address it came from.
- * @param order The sources to ask, the most trusted one first.
- * @param clientMac Takes the outcome.
+ * @param packet The message.
+ * @param sender The 16 bytes of its source address.
+ * @param order The sources, most trusted first.
+ * @param clientMac Set to the result.
  */
 export function findClientMac(
   packet: Packet,
@@ -98,7 +101,7 @@ function macOfClientId(packet: Packet): Mac {
     : macOfDuid(packet.bytes, options.starts[index]!, options.ends[index]!);
 }
 
-/** The client's own link-local address: the sender's, or what a relay saw. */
+/** From the client's link-local address: the source, or the relay's peer-address. */
 function macOfPeer(packet: Packet, sender: Uint8Array): Mac {
   return packet.depth === 0 ? macOfEui64(sender) : macOfEui64(
     packet.bytes,

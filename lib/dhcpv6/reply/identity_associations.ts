@@ -84,7 +84,7 @@ export class IdentityAssociationWriter {
           } else {
             // A status excludes addresses, those of a Renew as well: the
             // client keeps them until their lifetimes end.
-            this.#status(StatusCode.NoAddrsAvail, "one address a machine");
+            this.#status(StatusCode.NoAddrsAvail, "one address per client");
             assigned = false;
           }
           isFirst = false;
@@ -96,7 +96,7 @@ export class IdentityAssociationWriter {
             packet,
             index,
             StatusCode.NoAddrsAvail,
-            "no temporary addresses here",
+            "no temporary addresses",
           );
           assigned = false;
           break;
@@ -105,7 +105,7 @@ export class IdentityAssociationWriter {
             packet,
             index,
             StatusCode.NoPrefixAvail,
-            "no prefixes here",
+            "no prefix delegation",
           );
           assigned = false;
           break;
@@ -128,8 +128,8 @@ export class IdentityAssociationWriter {
       }
     }
     if (owners === 0) return "confirm_without_address";
-    if (owners === OWN) this.#status(StatusCode.Success, "still yours");
-    else this.#status(StatusCode.NotOnLink, "not the address of this machine");
+    if (owners === OWN) this.#status(StatusCode.Success, "address confirmed");
+    else this.#status(StatusCode.NotOnLink, "not the address of this client");
     return undefined;
   }
 
@@ -141,7 +141,7 @@ export class IdentityAssociationWriter {
   release(packet: Packet, subnet: Subnet, mac: Mac): boolean {
     const { options } = packet;
     let hasOwn = false;
-    this.#status(StatusCode.Success, "noted");
+    this.#status(StatusCode.Success, "accepted");
     for (let index = 0; index < options.count; index++) {
       const code = options.codes[index];
       if (code === OptionCode.IaPd) {
@@ -223,7 +223,7 @@ export class IdentityAssociationWriter {
   }
 }
 
-const NO_BINDING = "not of this machine";
+const NO_BINDING = "no binding for this client";
 
 function areAddressesInSubnet(
   packet: Packet,

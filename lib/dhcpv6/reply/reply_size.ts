@@ -50,8 +50,8 @@ export function replySizeProblem(
   }
   return length <= MAX_DHCPV6_REPLY
     ? undefined
-    : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: an answer could need ${length} octets, ` +
-      `more than the ${MAX_DHCPV6_REPLY} that one IPv6 packet always carries`;
+    : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: a reply could have ${length} bytes, ` +
+      `more than the ${MAX_DHCPV6_REPLY} that fit the IPv6 minimum MTU`;
 }
 
 function longest(texts: readonly string[]): string {

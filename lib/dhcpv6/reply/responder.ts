@@ -1,6 +1,6 @@
 /**
- * The answer to a message: a packet in, an answer or a drop reason out. No
- * clock, no socket, no log: what happened is told in an {@linkcode Outcome}.
+ * The reply to a message: a packet in, a reply or a drop reason out. It uses no
+ * clock, socket or log: an {@linkcode Outcome} describes the result.
  *
  * @module
  */
@@ -47,61 +47,62 @@ import {
   type UrlTemplate,
 } from "./url_template.ts";
 
-/** What boot instructions are made of. */
+/** What boot URLs contain, and which clients get them. */
 export interface BootOptions {
   readonly template: UrlTemplate;
-  /** The address in URLs that name this daemon over TFTP. */
+  /** The address of this daemon in TFTP URLs, without brackets. */
   readonly tftpAddress: string;
-  /** `{{.BootAddress}}` */
+  /** The value of `{{.BootAddress}}`. */
   readonly bootAddress: string;
-  /** The iPXE builds that can be served; `undefined`: TFTP is not served. */
+  /** The iPXE builds that TFTP serves; `undefined` without TFTP. */
   readonly builds: ReadonlySet<IpxeBuild> | undefined;
-  /** Whether a machine gets instructions now. */
+  /** Whether the boot policy lets this client boot now. */
   readonly isBootAllowed: (mac: Mac) => boolean;
 }
 
-/** What a responder answers with. */
+/** The configuration of a responder. */
 export interface ResponderOptions extends Lifetimes {
-  /** The direct link first, then those behind relays; at least one. */
+  /** The subnet of the interface, then those behind relays; at least 1. */
   readonly subnets: readonly Subnet[];
-  /** 0 to 255 (RFC 8415 §21.8). */
+  /** 0 to 255 (RFC 8415 §21.8); 0 omits the option. */
   readonly preference: number;
+  /** Sources of the client's MAC, most trusted first. */
   readonly macSources: readonly MacSource[];
-  /** Machines that are answered; none: all. */
+  /** Clients that get replies; empty for all. */
   readonly allow: readonly MacPattern[];
-  /** Machines that are not answered, whatever `allow` says. */
+  /** Clients that get no reply; takes precedence over `allow`. */
   readonly deny: readonly MacPattern[];
-  /** Options that clients get when they ask for their codes. */
+  /** Options for clients that request their codes (option 6). */
   readonly onRequest: readonly Option[];
   readonly boot: BootOptions | undefined;
 }
 
-/** What became of one message. One object serves every message in turn. */
+/** The result for one message. The responder reuses one object. */
 export interface Outcome {
-  /** Why it gets no answer; `undefined`: it gets one. */
+  /** Why the message is dropped; `undefined` if there is a reply. */
   drop: DropReason | undefined;
-  /** Octets of the answer. */
+  /** Bytes of the reply, 0 if there is none. */
   length: number;
-  /** The UDP port that the answer goes to, at the address it came from. */
+  /** The UDP port to send the reply to, at the source address. */
   replyPort: number;
-  /** The client's link, if the message got as far. */
+  /** The client's subnet, if the message was valid so far. */
   subnet: Subnet | undefined;
   readonly clientMac: ClientMac;
-  /** The stage of a boot that the message marks. */
+  /** The boot stage that the message shows. */
   event: BootEvent | undefined;
-  /** What an operator should know besides. */
+  /** What the operator should know about the client. */
   note: "unsupported_architecture" | "address_declined" | undefined;
 }
 
-/** The IANA number under which PXE's vendor classes are (Intel; RFC 5970). */
+/** The enterprise number of PXE vendor classes: Intel's (RFC 5970 §3). */
 const PXE_ENTERPRISE = 343;
 
-/** Answers DHCPv6 messages for the links of one interface. */
+/** Writes the replies for the subnets of one interface. */
 export class Responder {
-  /** The message last given to {@linkcode respond}. */
+  /** The last message passed to {@linkcode respond}. */
   readonly packet: Packet = new Packet();
 
-  /** What became of it. */
+  /** The result for {@linkcode packet}. */
   readonly outcome: Outcome = {
     drop: undefined,
     length: 0,
@@ -120,8 +121,8 @@ export class Responder {
   readonly #identityAssociations: IdentityAssociationWriter;
 
   /**
-   * @param options What it answers with.
-   * @param serverDuid What it calls itself: 3 to 130 octets.
+   * @param options Its configuration.
+   * @param serverDuid The DUID in its Server ID, 3 to 130 bytes.
    */
   constructor(options: ResponderOptions, serverDuid: Uint8Array) {
     this.#options = options;
@@ -137,13 +138,13 @@ export class Responder {
   }
 
   /**
-   * Answers the datagram in the first `length` octets of `bytes`.
+   * Writes the reply to the datagram in the first `length` bytes of `bytes`.
    *
-   * @param sender The 16 octets of the address it came from.
-   * @param senderPort The UDP port it came from.
-   * @param isLinkScoped Whether it came to ff02::1:2 on the interface: the only way
-   * on which clients themselves are heard (RFC 9915 took unicast away).
-   * @param answer Takes the answer: {@linkcode MAX_DHCPV6_REPLY} octets.
+   * @param sender The 16 bytes of the source address.
+   * @param senderPort The UDP source port.
+   * @param isLinkScoped Whether the destination was ff02::1:2 on the interface.
+   * Clients that are not behind a relay have no other (RFC 9915 removed unicast).
+   * @param reply A buffer of {@linkcode MAX_DHCPV6_REPLY} bytes for the reply.
    */
   respond(
     bytes: Uint8Array,
@@ -151,7 +152,7 @@ export class Responder {
     sender: Uint8Array,
     senderPort: number,
     isLinkScoped: boolean,
-    answer: Uint8Array,
+    reply: Uint8Array,
   ): Outcome {
     const { outcome, packet } = this;
     outcome.length = 0;
@@ -165,7 +166,7 @@ export class Responder {
     outcome.replyPort = packet.depth === 0
       ? senderPort
       : relayReplyPort(packet, senderPort);
-    outcome.drop = this.#respond(packet, sender, isLinkScoped, answer);
+    outcome.drop = this.#respond(packet, sender, isLinkScoped, reply);
     return outcome;
   }
 
@@ -173,7 +174,7 @@ export class Responder {
     packet: Packet,
     sender: Uint8Array,
     isLinkScoped: boolean,
-    answer: Uint8Array,
+    reply: Uint8Array,
   ): DropReason | undefined {
     const { outcome } = this;
     if (packet.depth === 0) {
@@ -196,7 +197,7 @@ export class Responder {
     ) return "mac_not_allowed";
 
     const writer = this.#writer;
-    writer.reset(answer);
+    writer.reset(reply);
     this.#relayReply.begin(packet);
     const dropped = this.#writeReply(packet, subnet, mac);
     if (dropped !== undefined) return dropped;
@@ -206,7 +207,7 @@ export class Responder {
     return undefined;
   }
 
-  /** RFC 8415 §16, message by message. */
+  /** Validates the message by RFC 8415 §16. */
   #validate(packet: Packet): DropReason | undefined {
     const { options, type } = packet;
     const clientId = options.find(OptionCode.ClientId);
@@ -241,7 +242,10 @@ export class Responder {
       : "server_id_foreign";
   }
 
-  /** The link that a message belongs to. */
+  /**
+   * The subnet of the client: by the link-address of the relay nearest to it that
+   * has one (RFC 8415 §13.1), or that of the interface.
+   */
   #subnetOf(packet: Packet, isLinkScoped: boolean): Subnet | undefined {
     const { subnets } = this.#options;
     for (let level = packet.depth - 1; level >= 0; level--) {
@@ -264,10 +268,10 @@ export class Responder {
   ): DropReason | undefined {
     const { options, bytes } = packet;
     const writer = this.#writer;
-    const commits = packet.type === MessageType.Solicit &&
+    const isRapidCommit = packet.type === MessageType.Solicit &&
       options.find(OptionCode.RapidCommit) !== -1;
     writer.uint8(
-      packet.type === MessageType.Solicit && !commits
+      packet.type === MessageType.Solicit && !isRapidCommit
         ? MessageType.Advertise
         : MessageType.Reply,
     );
@@ -279,7 +283,7 @@ export class Responder {
     switch (packet.type) {
       case MessageType.Solicit: {
         const assigned = this.#identityAssociations.assign(packet, subnet, mac);
-        if (commits) {
+        if (isRapidCommit) {
           writer.end(writer.begin(OptionCode.RapidCommit));
         } else if (assigned && this.#options.preference > 0) {
           const start = writer.begin(OptionCode.Preference);
@@ -305,12 +309,12 @@ export class Responder {
         return undefined;
     }
     this.#writeRequested(packet);
-    // firmware reads the URL to the next zero octet: it must be the last option
+    // Some firmware reads the URL up to the next zero byte: this is the last option.
     this.#writeBoot(packet, subnet, mac);
     return undefined;
   }
 
-  /** Options that the client asks for (option 6). */
+  /** Writes the options that the client requests (option 6). */
   #writeRequested(packet: Packet): void {
     const { bytes, options } = packet;
     const request = options.find(OptionCode.OptionRequest);
@@ -327,16 +331,16 @@ export class Responder {
     }
   }
 
-  /** RFC 4704 §6: the name comes back; this server updates no DNS. */
+  /** Returns the client's name; the daemon updates no DNS (RFC 4704 §6). */
   #writeFqdn(packet: Packet): void {
     const { bytes, options } = packet;
     const index = options.find(OptionCode.ClientFqdn);
     if (index === -1) return;
-    const asked = options.starts[index]!;
+    const data = options.starts[index]!;
     const S = 1, O = 2, N = 4;
     const start = this.#writer.begin(OptionCode.ClientFqdn);
-    this.#writer.uint8((bytes[asked]! & S) !== 0 ? N | O : N);
-    this.#writer.copy(bytes, asked + 1, options.ends[index]);
+    this.#writer.uint8((bytes[data]! & S) !== 0 ? N | O : N);
+    this.#writer.copy(bytes, data + 1, options.ends[index]);
     this.#writer.end(start);
   }
 

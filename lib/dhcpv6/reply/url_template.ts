@@ -1,5 +1,5 @@
 /**
- * The URL template: what a client is sent to, by its MAC and architecture.
+ * The template of boot URLs, with fields for MAC, addresses and architectures.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { MAX_ARCHITECTURES } from "./architectures.ts";
 import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import { architectureName } from "./architectures.ts";
 
-/** What can stand in braces. */
+/** The fields of a template. */
 export const TEMPLATE_FIELDS = [
   "MAC",
   "BaseAddress",
@@ -17,7 +17,7 @@ export const TEMPLATE_FIELDS = [
   "Payload",
 ] as const;
 
-/** The name of something that can stand in braces. */
+/** The name of a field. */
 export type TemplateField = typeof TEMPLATE_FIELDS[number];
 
 /** A value for each field. */
@@ -28,19 +28,19 @@ interface Substitution {
   readonly urlQuery: boolean;
 }
 
-/** A template that has been checked. */
+/** A parsed template. */
 export interface UrlTemplate {
-  /** As it was given. */
+  /** The template as the operator wrote it. */
   readonly text: string;
   readonly parts: readonly (string | Substitution)[];
 }
 
-/** What is wrong with a template, and where. */
+/** An error in a template. */
 export class TemplateError extends Error {
   override name = "TemplateError";
   /**
-   * @param column Where in the template, counted from 1.
-   * @param problem What is wrong there.
+   * @param column The column in the template, from 1.
+   * @param problem The error there.
    */
   constructor(readonly column: number, problem: string) {
     super(`column ${column}: ${problem}`);
@@ -50,10 +50,10 @@ export class TemplateError extends Error {
 const ACTION = /^\s*\.([A-Za-z]+)\s*(?:\|\s*([A-Za-z]+)\s*)?$/;
 
 /**
- * Reads a template: text with `{{.Field}}` or `{{.Field | urlquery}}` in it.
+ * Parses a template: text that contains `{{.Field}}` or `{{.Field | urlquery}}`.
  *
- * @throws {TemplateError} for braces that do not match, anything else inside
- * them, or a template that does not make an absolute http, https or tftp URL.
+ * @throws {TemplateError} if braces do not match or contain anything else, or if
+ * the result is not an absolute http, https or tftp URL.
  */
 export function parseTemplate(text: string): UrlTemplate {
   const parts: (string | Substitution)[] = [];
@@ -69,7 +69,7 @@ export function parseTemplate(text: string): UrlTemplate {
     if (unprintable !== -1) {
       throw new TemplateError(
         at + unprintable + 1,
-        "firmware reads printable ASCII without blanks only; escape it as %XX",
+        "firmware reads only printable ASCII without spaces; escape others as %XX",
       );
     }
     if (literal !== "") parts.push(literal);
@@ -100,13 +100,13 @@ function parseAction(action: string, column: number): Substitution {
   if (match![2] !== undefined && match![2] !== "urlquery") {
     throw new TemplateError(
       column,
-      `the only function is urlquery, not ${match![2]}`,
+      `unknown function ${match![2]}; the only one is urlquery`,
     );
   }
   return { field, urlQuery: match![2] !== undefined };
 }
 
-/** Values of the kind that clients have, to see what a template makes of them. */
+/** Typical values, to check a template with. */
 export const SAMPLE_VALUES: TemplateValues = {
   MAC: "02:00:5e:00:53:01",
   BaseAddress: "2001:db8::",
@@ -118,18 +118,18 @@ function checkUrl(template: UrlTemplate): void {
   if (!isBootUrl(renderTemplate(template, SAMPLE_VALUES))) {
     throw new TemplateError(
       1,
-      "this makes no absolute URL that begins with http://, https:// or tftp://",
+      "the result is not an absolute URL with http://, https:// or tftp://",
     );
   }
 }
 
-/** Whether a machine can be sent to `url`: absolute http, https or tftp. */
+/** Whether `url` is an absolute http, https or tftp URL. */
 export function isBootUrl(url: string): boolean {
   const hostname = URL.parse(url)?.hostname ?? "";
   return hostname !== "" && /^(https?|tftp):\/\//.test(url);
 }
 
-/** The URL that `template` makes of `values`. */
+/** The URL of `template` with `values`. */
 export function renderTemplate(
   template: UrlTemplate,
   values: TemplateValues,
@@ -145,7 +145,7 @@ export function renderTemplate(
   return url;
 }
 
-/** What the template function of that name has always made of a value. */
+/** Escapes a value as the `urlquery` function of Go templates does. */
 function escapeForQuery(value: string): string {
   return encodeURIComponent(value).replace(
     /[!'()*]/g,
@@ -154,7 +154,10 @@ function escapeForQuery(value: string): string {
   ).replace(/%20/g, "+");
 }
 
-/** `{{.Payload}}` for a client of these architectures. */
+/**
+ * The value of `{{.Payload}}`: JSON in Base64 with the names of at most
+ * {@linkcode MAX_ARCHITECTURES} architectures.
+ */
 export function bootPayload(architectures: readonly number[]): string {
   return encodeBase64(JSON.stringify({
     architectures: architectures.slice(0, MAX_ARCHITECTURES).map(

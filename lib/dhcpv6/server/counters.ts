@@ -1,5 +1,5 @@
 /**
- * What became of the messages, in numbers.
+ * Counters of messages and replies.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { Histogram } from "../../telemetry/metrics.ts";
 import { DROP_REASONS, type DropReason } from "../wire/constants.ts";
 
-/** Seconds of the classes of answer times. */
+/** Upper bounds of the buckets of reply times, in seconds. */
 const ANSWER_TIMES = [
   0.000_01,
   0.000_025,
@@ -24,25 +24,25 @@ const ANSWER_TIMES = [
   1,
 ];
 
-/** Counts since the start. */
+/** Counters since the daemon has started. */
 export class Dhcpv6Counters {
-  /** Messages read, by the client's message type (0: none could be read). */
+  /** Messages received, by the client's message type; 0 if it is unreadable. */
   readonly received: Float64Array = new Float64Array(256);
-  /** Answers sent, by the type of the message that they answer. */
+  /** Replies sent, by the type of the message that they answer. */
   readonly answered: Float64Array = new Float64Array(256);
-  /** Messages without an answer, by reason. */
+  /** Messages dropped, by reason. */
   readonly dropped: Record<DropReason, number> = Object.fromEntries(
     DROP_REASONS.map((reason) => [reason, 0]),
   ) as Record<DropReason, number>;
-  /** How long answers took, from a message being read to its answer being sent. */
+  /** Seconds from the receipt of a message until its reply is sent. */
   readonly answerTime: Histogram = new Histogram(ANSWER_TIMES);
 
-  /** All messages read. */
+  /** All messages received. */
   get totalReceived(): number {
     return sum(this.received);
   }
 
-  /** All answers sent. */
+  /** All replies sent. */
   get totalAnswered(): number {
     return sum(this.answered);
   }

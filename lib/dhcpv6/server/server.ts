@@ -31,58 +31,58 @@ import {
 import { ReplyClassifier } from "./reply_classifier.ts";
 import { InterfaceSockets, SendQueue } from "./sockets.ts";
 
-/** Whoever wants to know what a server does. Nothing here may wait. */
+/** Receives the notifications of a server. The methods are synchronous. */
 export interface Dhcpv6Observer {
-  /** The interface can be used, and is. */
+  /** The server serves the interface. */
   onServing(iface: NetworkInterface): void;
-  /** The interface cannot be used: absent, down, or without a usable address. */
+  /** The interface is absent, down, or without a usable link-local address. */
   onWaiting(): void;
-  /** The interface cannot be served; it is tried again. */
+  /** The server cannot bind its sockets; the next refresh retries. */
   onServeError(error: Error): void;
-  /** One answer after the other cannot be sent. */
+  /** The server cannot send replies: several in a row failed. */
   onSendError(error: Error): void;
-  /** So much comes from this address that not all of it is answered. */
+  /** The rate limit dropped a message of this source. */
   onSourceRateLimited(hostname: string): void;
-  /** Relays are not heard at this address. */
+  /** The server cannot bind this address, so relays cannot reach it there. */
   onAddressRefused(hostname: string, error: Error): void;
-  /** A message is about to be answered, or was dropped: the outcome tells. */
+  /** A message was dropped, or its reply is about to be sent. */
   onMessage(packet: Packet, outcome: Outcome, sender: Deno.NetAddr): void;
 }
 
-/** How a server is set up. */
+/** The configuration of a server. */
 export interface Dhcpv6ServerOptions {
   readonly interfaceName: string;
-  /** UDP port, 547 but for tests. */
+  /** UDP port: 547, except in tests. */
   readonly port: number;
-  /** What is answered while the interface is as it is now. */
+  /** The responder's configuration for the interface as it is now. */
   readonly responderOptionsFor: (iface: NetworkInterface) => ResponderOptions;
   readonly observer: Dhcpv6Observer;
 }
 
 /**
- * Messages of one socket that may be read in one turn of the event loop. One
- * would do while there is nothing else to do; next to long work there are few
- * turns in a second. All who wait are woken for each message, so that many of
- * them cost more than they bring.
+ * Pending receive calls of a socket. One is enough while the event loop is idle;
+ * beside long tasks, 2 receive 2 messages per turn of the event loop. The runtime
+ * wakes all pending calls for each message, so more of them cost more than they
+ * gain.
  */
 const RECEIVERS = 2;
 
-/** Codes of failures to reach one address. */
+/** Error codes that concern the destination of a reply only. */
 const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
   "ENETUNREACH",
   "EHOSTUNREACH",
 ]);
 
 /**
- * Answers in a row that could not be sent before that is a problem: one alone
- * is somebody whose address has gone.
+ * Failed sends in a row that are a problem of the host. A single one is a client
+ * that has gone.
  */
-const FAILURES_IN_A_ROW = 8;
+const SEND_FAILURE_LIMIT = 8;
 
-/** Milliseconds that a socket rests after the kernel refused to read from it. */
+/** Milliseconds until the next receive call after one has failed. */
 const RECEIVE_PAUSE = 100;
 
-/** What one life of an interface is served with. */
+/** The state of one life of an interface. */
 interface Service {
   /** The interface at the last refresh. */
   iface: NetworkInterface;
@@ -93,9 +93,9 @@ interface Service {
   readonly loadShedder: LoadShedder;
 }
 
-/** Answers DHCPv6 on one interface for as long as it runs. */
+/** Serves DHCPv6 on one interface, from start to stop. */
 export class Dhcpv6Server {
-  /** What became of the messages. */
+  /** Counters since the daemon has started. */
   readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
 
   readonly #options: Dhcpv6ServerOptions;
@@ -104,28 +104,28 @@ export class Dhcpv6Server {
   readonly #freeBuffers: Uint8Array<ArrayBuffer>[] = [];
   #isRunning = false;
   #isRefreshing = false;
-  #failuresInARow = 0;
-  #lastFailure = "";
-  /** What was told last of why nothing is served. */
+  #sendFailures = 0;
+  #lastSendError = "";
+  /** The last notification of why the interface is not served. */
   #lastReport: string | undefined;
 
   constructor(options: Dhcpv6ServerOptions) {
     this.#options = options;
   }
 
-  /** The interface that is served now; `undefined` while none is. */
+  /** The interface; `undefined` while the server does not serve it. */
   get serving(): NetworkInterface | undefined {
     return this.#service?.iface;
   }
 
-  /** Why machines get no answers now; `undefined` if they do. */
+  /** Why clients get no replies now; `undefined` if they do. */
   get problem(): string | undefined {
     if (this.#service === undefined) {
       return `DHCPv6 is not served on ${this.#options.interfaceName} now`;
     }
-    return this.#failuresInARow < FAILURES_IN_A_ROW
+    return this.#sendFailures < SEND_FAILURE_LIMIT
       ? undefined
-      : `answers cannot be sent: ${this.#lastFailure}`;
+      : `DHCPv6 replies cannot be sent: ${this.#lastSendError}`;
   }
 
   /**
@@ -218,7 +218,7 @@ export class Dhcpv6Server {
     };
     this.#service = service;
     this.#lastReport = undefined;
-    this.#failuresInARow = 0;
+    this.#sendFailures = 0;
     observer.onServing(iface);
     sockets.subscribe({
       onOpen: (socket) => this.#serve(socket, service),
@@ -242,7 +242,7 @@ export class Dhcpv6Server {
     this.#options.observer.onWaiting();
   }
 
-  /** Answers what comes to one socket until it is closed. */
+  /** Receives from a socket until it is closed. */
   #serve(socket: Deno.DatagramConn, service: Service): void {
     const { linkScoped, sendQueues } = service.sockets;
     const sendQueue = socket === linkScoped
@@ -253,13 +253,14 @@ export class Dhcpv6Server {
     }
   }
 
-  /** Answers one message after the other. */
+  /** Receives and answers one message at a time. */
   async #receive(
     socket: Deno.DatagramConn,
     unicastQueue: SendQueue,
     service: Service,
   ): Promise<void> {
-    // One octet more than is read, so that a longer datagram is seen to be one.
+    // The runtime truncates datagrams silently. With 1 byte more than the limit,
+    // the responder recognizes those that are too long.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
     const sender = new Uint8Array(IPV6_LENGTH);
     const { sockets, classifier, loadShedder } = service;
@@ -288,8 +289,8 @@ export class Dhcpv6Server {
         observer.onSourceRateLimited(from.hostname);
         continue;
       }
-      // A link-local address means this link on some sockets, and any link on
-      // the others.
+      // Replies to link-local addresses leave through a socket that is bound to
+      // the interface: from any other socket they may leave on another link.
       const isFromInterface = isLinkScoped || isLinkLocal(sender);
       const isConfirmed = isFromInterface &&
         classifier.isConfirmed(from.hostname);
@@ -302,7 +303,7 @@ export class Dhcpv6Server {
         continue;
       }
       const { responder } = service;
-      const answer = this.#freeBuffers.pop() ??
+      const reply = this.#freeBuffers.pop() ??
         new Uint8Array(MAX_DHCPV6_REPLY);
       const outcome = responder.respond(
         buffer,
@@ -310,7 +311,7 @@ export class Dhcpv6Server {
         sender,
         from.port,
         isLinkScoped,
-        answer,
+        reply,
       );
       const { drop, length, replyPort } = outcome;
       const { type } = responder.packet;
@@ -318,7 +319,7 @@ export class Dhcpv6Server {
       observer.onMessage(responder.packet, outcome, from);
       if (drop !== undefined) {
         counters.dropped[drop]++;
-        this.#freeBuffers.push(answer);
+        this.#freeBuffers.push(reply);
         continue;
       }
       if (type === MessageType.Solicit && responder.packet.isRetransmission) {
@@ -332,30 +333,32 @@ export class Dhcpv6Server {
       if (replyPort !== from.port) {
         from = { transport: "udp", hostname: from.hostname, port: replyPort };
       }
-      void this.#send(sendQueue, answer, length, from, type, readAt);
+      void this.#send(sendQueue, reply, length, from, type, readAt);
     }
   }
 
   #onSendError(error: Error, { hostname }: Deno.NetAddr): void {
-    // A relay that nobody can have, or a port that nobody is at, says nothing
-    // of the answers to others.
+    // A forged port 0 (EINVAL), or a relay without a route to it, does not affect
+    // other replies.
     const { code } = error as { code?: string };
     if (code === "EINVAL") return;
     if (UNREACHABLE.has(code) && !isLinkLocal(parseIpv6(hostname)!)) return;
-    this.#lastFailure = error.message;
-    // Told once; a socket that was closed meanwhile is told of otherwise.
-    if (++this.#failuresInARow === FAILURES_IN_A_ROW && this.#service) {
+    this.#lastSendError = error.message;
+    // Once per series. After stop() the error is that the socket is closed.
+    if (++this.#sendFailures === SEND_FAILURE_LIMIT && this.#service) {
       this.#options.observer.onSendError(error);
     }
   }
 
   /**
-   * Sends an answer, whose octets belong to the socket until that has settled.
-   * Nobody waits for it: one that cannot be delivered takes its time.
+   * Sends a reply. The buffer is free again when the send has settled: with Deno
+   * 2.6.8, a buffer that is reused earlier corrupts replies that wait for a slow
+   * link. The receive loop does not wait, because a send to an address without a
+   * host may take seconds.
    */
   async #send(
     sendQueue: SendQueue,
-    answer: Uint8Array<ArrayBuffer>,
+    reply: Uint8Array<ArrayBuffer>,
     length: number,
     to: Deno.NetAddr,
     type: number,
@@ -364,8 +367,8 @@ export class Dhcpv6Server {
     const { counters } = this;
     sendQueue.pending++;
     try {
-      await sendQueue.socket.send(answer.subarray(0, length), to);
-      this.#failuresInARow = 0;
+      await sendQueue.socket.send(reply.subarray(0, length), to);
+      this.#sendFailures = 0;
       counters.answered[type]!++;
       counters.answerTime.observe((performance.now() - readAt) / 1000);
     } catch (error) {
@@ -373,12 +376,12 @@ export class Dhcpv6Server {
       this.#onSendError(error as Error, to);
     } finally {
       sendQueue.pending--;
-      this.#freeBuffers.push(answer);
+      this.#freeBuffers.push(reply);
     }
   }
 }
 
-/** Through what a source on the link is answered, for its latest of `count`. */
+/** The send queue for the reply to the latest of `count` messages of a source. */
 function sendQueueFor(
   { classifier, sockets: { sendQueues } }: Service,
   address: Uint8Array,
@@ -389,10 +392,10 @@ function sendQueueFor(
 ): SendQueue {
   if (isConfirmed) {
     if (isRelayed) return sendQueues.relay;
-    // Two datagrams make an address known, of a machine that may not be there.
+    // 2 forged datagrams can confirm an address without a host.
     if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.confirmed;
   }
-  // Only who is flooded has to remember who asks.
+  // Without a flood, the daemon needs no table of sources.
   if (!sendQueues.unverified.isFull && !classifier.isTracking) {
     return sendQueues.unverified;
   }

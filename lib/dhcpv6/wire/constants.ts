@@ -1,6 +1,6 @@
 /**
- * The numbers of DHCPv6 (RFC 8415 and those that the comments name), and the
- * reasons for which a message gets no answer.
+ * The numbers of DHCPv6, from RFC 8415 unless a comment names another RFC, and
+ * the reasons for dropping a message.
  *
  * @module
  */
@@ -13,8 +13,9 @@ export const ALL_RELAYS_AND_SERVERS = "ff02::1:2";
 export const ALL_SERVERS = "ff05::1:3";
 
 /**
- * Groups of this link that nobody joins (RFC 4291 §2.7, transient): a socket
- * that is bound to one is tied to the link, and only sends.
+ * Transient link-local groups (RFC 4291 §2.7) that no host joins. The kernel binds
+ * a socket with such an address to the interface of its zone, and the socket only
+ * sends.
  */
 export const SENDING_GROUPS = ["ff12::1:2", "ff12::1:3", "ff12::1:4"] as const;
 
@@ -52,12 +53,12 @@ const MESSAGE_NAMES = [
   "relay_reply",
 ];
 
-/** Whether RFC 8415 defines a message type with this number. */
+/** Whether RFC 8415 §7.3 defines this message type. */
 export function isMessageType(type: number): boolean {
   return Boolean(MESSAGE_NAMES[type]);
 }
 
-/** A message type's name for logs and metrics, `type_N` for unknown ones. */
+/** The name of a message type in logs and metrics; `type_N` if unknown. */
 export function messageName(type: number): string {
   return MESSAGE_NAMES[type] || `type_${type}`;
 }
@@ -88,7 +89,7 @@ export const OptionCode = {
   DomainList: 24,
   IaPd: 25,
   IaPrefix: 26,
-  /** RFC 4075: older clients ask for this instead of 56 */
+  /** RFC 4075: older clients request this one instead of 56 */
   SntpServers: 31,
   InformationRefreshTime: 32,
   /** RFC 4704 */
@@ -131,50 +132,56 @@ export const DuidType = {
 /** Ethernet as a hardware type, in DUIDs and option 79 (RFC 826). */
 export const HARDWARE_TYPE_ETHERNET = 1;
 
-/** Octets of a DUID with its type: 2 and at most 128 more (RFC 8415 §11.1). */
+/**
+ * Bytes of a DUID: a type of 2 bytes and 1 to 128 more (RFC 8415 §11.1).
+ */
 export const MIN_DUID = 3;
 export const MAX_DUID = 130;
 
-/** Octets before the options: of a client's message, and of a relayed one. */
+/** Bytes before the options of a client's message (RFC 8415 §8) and of a relay's (§9). */
 export const MESSAGE_HEADER = 4;
 export const RELAY_HEADER = 34;
 
-/** Octets of an option's code and length. */
+/** Bytes of an option's code and length. */
 export const OPTION_HEADER = 4;
 
-/** Octets of an IA_NA or IA_PD before its options: IAID, T1, T2. */
+/** Bytes of an IA_NA or IA_PD before its options: IAID, T1, T2. */
 export const IA_HEADER = 12;
 
-/** Octets of an IA_TA before its options: IAID. */
+/** Bytes of an IA_TA before its options: IAID. */
 export const IA_TA_HEADER = 4;
 
-/** Octets of an IA Address before its options: address and two lifetimes. */
+/** Bytes of an IA Address before its options: address and 2 lifetimes. */
 export const IA_ADDRESS_HEADER = 24;
 
-/** Octets of an IA Prefix before its options. */
+/** Bytes of an IA Prefix before its options. */
 export const IA_PREFIX_HEADER = 25;
 
 /**
- * Longest DHCPv6 datagram read, in octets. A client's message fits the IPv6
- * minimum MTU; nine relays with long Interface-IDs around it stay below this.
+ * Bytes of the longest datagram that the daemon reads. A client's message fits
+ * the IPv6 minimum MTU of 1280 bytes, and 9 relay levels with long Interface-IDs
+ * fit the rest.
  */
 export const MAX_DHCPV6_PACKET = 4096;
 
 /**
- * Longest DHCPv6 answer, in octets of UDP payload: the IPv6 minimum MTU of
- * 1280 less 40 for IPv6 and 8 for UDP, so that no answer is ever fragmented.
+ * Bytes of the longest reply, as UDP payload: the IPv6 minimum MTU of 1280 less 40
+ * for IPv6 and 8 for UDP. No reply is ever fragmented.
  */
 export const MAX_DHCPV6_REPLY = 1232;
 
-/** Relay-forward levels read: HOP_COUNT_LIMIT (RFC 8415 §7.6) counts from 0. */
+/**
+ * Relay-forward levels that the daemon reads. HOP_COUNT_LIMIT (RFC 8415 §7.6) is
+ * 8, and hop-counts begin at 0.
+ */
 export const MAX_RELAY_DEPTH = 9;
 
-/** Options of one level of one message; clients send about ten. */
+/** Options of one level of a message. Clients send about 10. */
 export const MAX_OPTIONS = 64;
 
-/** Why a message gets no answer. Each has a counter. */
+/** Why the daemon drops a message. Each reason has a counter. */
 export const DROP_REASONS = [
-  // not a message that a server reads
+  // Not a message for a server.
   "packet_too_long",
   "packet_too_short",
   "option_malformed",
@@ -183,7 +190,7 @@ export const DROP_REASONS = [
   "not_for_servers",
   "relay_too_deep",
   "relay_message_missing",
-  // RFC 8415 §16, message by message
+  // Invalid by RFC 8415 §16.
   "client_id_missing",
   "client_id_empty",
   "server_id_missing",
@@ -191,19 +198,19 @@ export const DROP_REASONS = [
   "server_id_foreign",
   "ia_unexpected",
   "confirm_without_address",
-  // where it came from
+  // Its source.
   "client_message_not_multicast",
   "source_not_link_local",
   "link_unknown",
   "source_too_loud",
-  // who sent it
+  // Its client.
   "no_mac",
   "mac_not_allowed",
-  // what would have been sent
+  // Its reply.
   "answer_too_long",
   "send_blocked",
   "send_failed",
 ] as const;
 
-/** Why a message gets no answer. */
+/** One of {@linkcode DROP_REASONS}. */
 export type DropReason = typeof DROP_REASONS[number];

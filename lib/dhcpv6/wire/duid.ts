@@ -1,5 +1,5 @@
 /**
- * DHCP Unique Identifiers (RFC 8415 §11), as far as they name a MAC.
+ * DHCP Unique Identifiers (RFC 8415 §11) that contain a MAC.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { type Mac, NO_MAC, readMac, writeMac } from "../../net/mac.ts";
 import { DuidType, HARDWARE_TYPE_ETHERNET } from "./constants.ts";
 import { readUint16 } from "./packet.ts";
 
-/** Octets of a DUID-LL with an Ethernet address: type, hardware type, MAC. */
+/** Bytes of a DUID-LL with an Ethernet address: type, hardware type, MAC. */
 const DUID_LL_LENGTH = 10;
 
-/** Octets of a DUID-LLT with an Ethernet address: a time goes before the MAC. */
+/** Bytes of a DUID-LLT with an Ethernet address: 4 of time precede the MAC. */
 const DUID_LLT_LENGTH = 14;
 
 /**
- * The MAC in the DUID-LLT or DUID-LL from `start` to `end`;
+ * The MAC in the DUID-LLT or DUID-LL from `start` to `end` (exclusive);
  * {@linkcode NO_MAC} for every other DUID.
  */
 export function macOfDuid(bytes: Uint8Array, start: number, end: number): Mac {

@@ -1,12 +1,11 @@
 /**
  * The wire format of DHCPv6 messages (RFC 8415 §8, §9 and §21).
  *
- * {@linkcode Packet} is a checked view: `read` looks once at every octet that
- * has a structure, keeps positions and copies nothing, so that one `Packet`
- * serves every datagram of a socket. Whoever holds it after `read` returned
- * `undefined` may follow lengths without checking them again.
- * {@linkcode Message} is the same as a value of its own, for everything that is
- * not the way of a packet.
+ * {@linkcode Packet} is a checked view: `read` validates all lengths once, keeps
+ * positions and copies nothing, so that one `Packet` serves every datagram of a
+ * socket. After `read` has returned `undefined`, callers use lengths without
+ * checking them again. {@linkcode Message} is a message as a value, for code
+ * outside the packet path.
  *
  * @module
  */
@@ -30,18 +29,18 @@ import {
   RELAY_HEADER,
 } from "./constants.ts";
 
-/** The unsigned 16-bit number at `at`. */
+/** The unsigned 16-bit number at offset `at`. */
 export function readUint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 8 | bytes[at + 1]!;
 }
 
-/** The unsigned 32-bit number at `at`. */
+/** The unsigned 32-bit number at offset `at`. */
 export function readUint32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 |
     bytes[at + 3]!) >>> 0;
 }
 
-/** Lengths in octets that an option may have, by code. */
+/** Limits of the bytes of an option, by code. */
 const MIN_LENGTH = new Uint16Array(256);
 const MAX_LENGTH = new Uint16Array(256).fill(0xffff);
 
@@ -50,7 +49,7 @@ function lengthOf(code: number, min: number, max = 0xffff): void {
   MAX_LENGTH[code] = max;
 }
 
-// An empty Client ID has a drop reason of its own.
+// Length 0 is accepted here: an empty Client ID has its own drop reason.
 lengthOf(OptionCode.ClientId, 0, MAX_DUID);
 lengthOf(OptionCode.ServerId, MIN_DUID, MAX_DUID);
 lengthOf(OptionCode.IaNa, IA_HEADER);
@@ -76,7 +75,7 @@ lengthOf(OptionCode.SolMaxRt, 4, 4);
 lengthOf(OptionCode.InfMaxRt, 4, 4);
 lengthOf(OptionCode.RelaySourcePort, 2, 2);
 
-/** Whether the options from `at` to `end` are whole, those inside them too. */
+/** Whether the options from `at` to `end` are complete, nested ones as well. */
 function areOptionsValid(
   bytes: Uint8Array,
   at: number,
@@ -126,7 +125,7 @@ function isOptionValid(
   }
 }
 
-/** User and vendor classes hold strings, each behind a 16-bit length. */
+/** User and vendor classes contain strings with a 16-bit length each. */
 function areStringsValid(bytes: Uint8Array, at: number, end: number): boolean {
   while (at < end) {
     if (end - at < 2) return false;
@@ -135,7 +134,7 @@ function areStringsValid(bytes: Uint8Array, at: number, end: number): boolean {
   return at === end;
 }
 
-/** Where the address of the first IA Address from `at` on is; -1 if nowhere. */
+/** The offset of the address in the first IA Address from `at` on; -1 if none. */
 export function nextAddress(
   bytes: Uint8Array,
   at: number,
@@ -162,20 +161,20 @@ export function listsCode(
   return false;
 }
 
-/** Where the option whose data begins at `data` ends. */
+/** The end (exclusive) of the option whose data begins at `data`. */
 export function optionEnd(bytes: Uint8Array, data: number): number {
   return data + readUint16(bytes, data - 2);
 }
 
-/** The options of one level of a message, as positions in its octets. */
+/** The options of one level of a message, as offsets in its bytes. */
 export class OptionTable {
-  /** How many there are. */
+  /** The number of options. */
   count = 0;
   /** Their codes. */
   readonly codes: Uint16Array = new Uint16Array(MAX_OPTIONS);
-  /** Where their data begins. */
+  /** The offsets of their data. */
   readonly starts: Uint16Array = new Uint16Array(MAX_OPTIONS);
-  /** Where it ends (exclusive). */
+  /** The ends (exclusive) of their data. */
   readonly ends: Uint16Array = new Uint16Array(MAX_OPTIONS);
 
   /**
@@ -189,7 +188,7 @@ export class OptionTable {
     return -1;
   }
 
-  /** Reads the options from `at` to `end`; why they cannot be, if so. */
+  /** Reads the options from `at` to `end`; returns the reason if they are invalid. */
   read(bytes: Uint8Array, at: number, end: number): DropReason | undefined {
     let count = 0;
     while (at < end) {
@@ -213,22 +212,22 @@ export class OptionTable {
 
 /** One Relay-forward around a client's message (RFC 8415 §9.1). */
 export class RelayLevel {
-  /** Where its header begins. */
+  /** The offset of its header. */
   at = 0;
   /** Its options, the Relay Message among them. */
   readonly options: OptionTable = new OptionTable();
 
-  /** Where its hop-count is. */
+  /** The offset of its hop-count. */
   get hopCountAt(): number {
     return this.at + 1;
   }
 
-  /** Where its link-address begins. */
+  /** The offset of its link-address. */
   get linkAddressAt(): number {
     return this.at + 2;
   }
 
-  /** Where its peer-address begins. */
+  /** The offset of its peer-address. */
   get peerAddressAt(): number {
     return this.at + 2 + IPV6_LENGTH;
   }
@@ -236,18 +235,18 @@ export class RelayLevel {
 
 /** A view of one datagram: a client's message and the relays around it. */
 export class Packet {
-  /** The datagram's octets. */
+  /** The datagram. */
   bytes: Uint8Array = new Uint8Array(0);
-  /** How many relays the message came through. */
+  /** The number of relay levels. */
   depth = 0;
-  /** The relays, the one nearest to the server first; `depth` of them count. */
+  /** The relay levels, outermost first; only the first `depth` are valid. */
   readonly relays: readonly RelayLevel[] = Array.from(
     { length: MAX_RELAY_DEPTH },
     () => new RelayLevel(),
   );
   /** The client's message type. */
   type = 0;
-  /** Where the client's message begins. */
+  /** The offset of the client's message. */
   at = 0;
   /** The client's options. */
   readonly options: OptionTable = new OptionTable();
@@ -258,8 +257,8 @@ export class Packet {
   }
 
   /**
-   * Whether the client says that it has sent the first message of this exchange
-   * some time ago (RFC 8415 §21.9): of a Solicit, that it had to repeat it.
+   * Whether the Elapsed Time option (RFC 8415 §21.9) is above 0. A Solicit is a
+   * retransmission then.
    */
   get isRetransmission(): boolean {
     const index = this.options.find(OptionCode.ElapsedTime);
@@ -268,9 +267,10 @@ export class Packet {
   }
 
   /**
-   * Looks at the first `length` octets of `bytes`. Returns why they are no
-   * message for a server, or `undefined` when they are one; `type` is what
-   * could be read of it in either case, 0 if nothing.
+   * Reads the first `length` bytes of `bytes`.
+   *
+   * @returns Why they are no message for a server; `undefined` if they are one.
+   * In both cases `type` is the innermost message type that was read, 0 if none.
    */
   read(bytes: Uint8Array, length = bytes.length): DropReason | undefined {
     this.bytes = bytes;
@@ -318,11 +318,11 @@ export class Packet {
   }
 }
 
-/** An option as a value: its code and its data, whatever that means. */
+/** An option as a value. */
 export interface Option {
   /** 0 to 65535 */
   readonly code: number;
-  /** At most 65535 octets. */
+  /** At most 65535 bytes. */
   readonly data: Uint8Array;
 }
 
@@ -349,15 +349,15 @@ export interface RelayMessage {
 /** Any DHCPv6 message as a value. */
 export type Message = ClientServerMessage | RelayMessage;
 
-/** Whether `message` is one that relays exchange with a server. */
+/** Whether `message` is a Relay-forward or Relay-reply. */
 export function isRelayMessage(message: Message): message is RelayMessage {
   return "hopCount" in message;
 }
 
 /**
- * Reads any DHCPv6 message, a server's as well as a client's, or says why it is
- * none. Options keep their data as it came; what a Relay Message or an IA holds
- * is read by calling {@linkcode decode} or {@linkcode decodeOptions} on it.
+ * Reads any DHCPv6 message, of clients, relays and servers, or returns why it is
+ * invalid. The data of options is not decoded: pass that of a Relay Message to
+ * {@linkcode decode} and that of an IA to {@linkcode decodeOptions}.
  */
 export function decode(bytes: Uint8Array): Message | DropReason {
   if (bytes.length > MAX_DHCPV6_PACKET) return "packet_too_long";
@@ -383,7 +383,7 @@ export function decode(bytes: Uint8Array): Message | DropReason {
   return { type, transactionId: readUint32(bytes, 0) & 0xff_ffff, options };
 }
 
-/** Reads the options that `bytes` holds from `at` on. */
+/** Reads the options in `bytes` from offset `at` on. */
 export function decodeOptions(
   bytes: Uint8Array,
   at: number,
@@ -402,10 +402,10 @@ export function decodeOptions(
 }
 
 /**
- * The octets of `message`.
+ * The bytes of `message`.
  *
- * @throws {RangeError} if a relay's address is no IPv6 address or an option is
- * longer than 65535 octets.
+ * @throws {RangeError} if a relay's address is not an IPv6 address or an option
+ * is longer than 65535 bytes.
  */
 export function encode(message: Message): Uint8Array {
   const options = encodeOptions(message.options);
@@ -418,7 +418,7 @@ export function encode(message: Message): Uint8Array {
       !parseIpv6Into(message.peerAddress, bytes, 2 + IPV6_LENGTH)
     ) {
       throw new RangeError(
-        `no IPv6 address: ${message.linkAddress} or ${message.peerAddress}`,
+        `cannot encode a relay message: ${message.linkAddress} or ${message.peerAddress} is not an IPv6 address`,
       );
     }
     bytes.set(options, RELAY_HEADER);
@@ -432,9 +432,9 @@ export function encode(message: Message): Uint8Array {
 }
 
 /**
- * The octets of `options`, one behind the other.
+ * The bytes of `options`, concatenated.
  *
- * @throws {RangeError} if an option is longer than 65535 octets.
+ * @throws {RangeError} if an option is longer than 65535 bytes.
  */
 export function encodeOptions(options: readonly Option[]): Uint8Array {
   let length = 0;
@@ -444,7 +444,9 @@ export function encodeOptions(options: readonly Option[]): Uint8Array {
   let at = 0;
   for (const { code, data } of options) {
     if (data.length > 0xffff) {
-      throw new RangeError(`option ${code} has ${data.length} octets`);
+      throw new RangeError(
+        `cannot encode option ${code}: ${data.length} bytes, at most 65535 fit`,
+      );
     }
     view.setUint16(at, code);
     view.setUint16(at + 2, data.length);

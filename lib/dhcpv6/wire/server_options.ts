@@ -1,5 +1,5 @@
 /**
- * Options that an operator configures, encoded once at the start.
+ * Options that the operator configures, encoded when the daemon starts.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const NTP_SERVER_ADDRESS = 1;
 const NTP_MULTICAST_ADDRESS = 2;
 const NTP_SERVER_NAME = 3;
 
-/** Octets of a name on the wire (RFC 1035 §2.3.4). */
+/** Bytes of an encoded name (RFC 1035 §2.3.4). */
 const MAX_NAME = 255;
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -29,8 +29,8 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * `name` as RFC 1035 §3.1 writes it, without compression (RFC 8415 §10);
- * `undefined` if it is no host or domain name.
+ * Encodes a name by RFC 1035 §3.1 without compression (RFC 8415 §10); `undefined`
+ * if it is not a host or domain name of at most 255 bytes.
  */
 export function encodeName(name: string): Uint8Array | undefined {
   const labels = name.replace(/\.$/, "").split(".");
@@ -60,17 +60,17 @@ export function sntpServersOption(addresses: readonly Uint8Array[]): Option {
   return { code: OptionCode.SntpServers, data: joined(addresses) };
 }
 
-/** A time server. */
+/** An NTP server. */
 export interface NtpServer {
-  /** For clients that know RFC 5908: one option for each server. */
+  /** For clients that support RFC 5908: one option per server. */
   readonly option: Option;
-  /** Its unicast address, if it has one: all that SNTP can name. */
+  /** Its unicast address, the only kind of server that RFC 4075 has. */
   readonly unicast: Uint8Array | undefined;
 }
 
 /**
- * A time server by unicast address, multicast address or name; `undefined` if
- * `server` is neither address nor name.
+ * An NTP server by unicast address, multicast address or name; `undefined` if
+ * `server` is neither an IPv6 address nor a name.
  */
 export function ntpServer(server: string): NtpServer | undefined {
   const address = parseIpv6(server);

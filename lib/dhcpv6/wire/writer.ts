@@ -1,5 +1,5 @@
 /**
- * Puts an answer together in one buffer.
+ * Writes a reply into a buffer.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { OPTION_HEADER } from "./constants.ts";
 import type { OptionTable } from "./packet.ts";
 
 /**
- * Writes numbers and octets one behind the other. What would stand beyond the
- * buffer is not written, but counted: `at` tells how long the whole would be.
+ * Writes numbers and bytes in sequence. It drops bytes beyond the end of the
+ * buffer, but counts them: `at` is the length that the whole would have.
  */
 export class Writer {
-  /** Where the next octet goes. */
+  /** The offset of the next byte. */
   at = 0;
   /** The buffer. */
   bytes: Uint8Array = new Uint8Array(0);
 
-  /** Begins at the start of `bytes`. */
+  /** Begins to write at the start of `bytes`. */
   reset(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.at = 0;
@@ -42,15 +42,15 @@ export class Writer {
     this.bytes[this.at++] = value;
   }
 
-  /** Writes the octets of `from` from `start` to `end`. */
+  /** Writes the bytes of `from` from `start` to `end` (exclusive). */
   copy(from: Uint8Array, start = 0, end = from.length): void {
-    // Most copies are a dozen octets: a loop costs less than a view.
+    // Most copies are of some 12 bytes: a loop is faster than subarray and set.
     for (let index = start; index < end; index++) {
       this.bytes[this.at++] = from[index]!;
     }
   }
 
-  /** Writes the characters of the ASCII `text`. */
+  /** Writes `text`, which is ASCII. */
   ascii(text: string): void {
     for (let index = 0; index < text.length; index++) {
       this.bytes[this.at++] = text.charCodeAt(index);
@@ -67,14 +67,14 @@ export class Writer {
     );
   }
 
-  /** Begins an option whose length is not known yet: pass what it returns to {@linkcode end}. */
+  /** Begins an option of unknown length; returns the argument of {@linkcode end}. */
   begin(code: number): number {
     this.uint16(code);
     this.at += 2;
     return this.at;
   }
 
-  /** Ends the option whose data began at `start`. */
+  /** Ends the option whose data begins at `start`: sets its length. */
   end(start: number): void {
     const length = this.at - start;
     this.bytes[start - 2] = length >>> 8;

@@ -1,4 +1,4 @@
-/** The DHCPv6 responder: whatever packet comes from wherever. */
+/** Fuzzes the DHCPv6 responder with any packet from any source. */
 
 import {
   bootPayload,
@@ -47,7 +47,7 @@ import {
   baseOf,
   codesIn,
   first,
-  idsAreRight,
+  hasValidIds,
   isIpxe,
   macOf,
   readRequest,
@@ -56,38 +56,42 @@ import {
 } from "./dhcpv6_request.ts";
 import { SETTINGS } from "./dhcpv6_settings.ts";
 
-const codec = new Invariant("what is read and written again is the same");
-const isWhole = new Invariant("what is read is whole to the innermost option");
+const codec = new Invariant("decode and encode restore the packet");
+const isWhole = new Invariant(
+  "decoded options are complete, nested ones as well",
+);
 const dropsForAReason = new Invariant(
-  "a drop has a known reason and no octets",
+  "a drop has a known reason and no reply",
 );
-const answersWhom = new Invariant(
-  "what must not be answered is dropped, all else is answered",
+const answersValid = new Invariant(
+  "invalid messages are dropped, all others are answered",
 );
-const leaksNothing = new Invariant("an answer depends on no other packet");
+const leaksNothing = new Invariant("a reply depends on no other packet");
 const isSwift = new Invariant(
-  "a packet is answered or dropped in a millisecond",
+  "a packet is answered or dropped within 1 ms",
 );
-const inputStays = new Invariant("the packet itself is not written to");
-const fits = new Invariant("an answer has at most 1232 octets");
-const fitsAlways = new Invariant("an answer to one IA always fits");
-const isDecodable = new Invariant("an answer is whole, strictly read");
-const isFramed = new Invariant("each relay gets its own level back");
-const goesBack = new Invariant("an answer goes to the port it must");
-const hasIds = new Invariant("transaction, Client ID and Server ID are right");
-const hasType = new Invariant("an answer is of the right type");
-const givesOwn = new Invariant("no address but the client's is given");
-const answersIas = new Invariant("each IA is answered as it must be");
+const inputStays = new Invariant("the packet is not modified");
+const fits = new Invariant("a reply has at most 1232 bytes");
+const fitsAlways = new Invariant("a reply to one IA always fits");
+const isDecodable = new Invariant("a reply is valid for the strict decoder");
+const isFramed = new Invariant("each relay gets a Relay-reply for its level");
+const hasRightPort = new Invariant("a reply goes to the right port");
+const hasIds = new Invariant(
+  "transaction ID, Client ID and Server ID are right",
+);
+const hasType = new Invariant("a reply has the right type");
+const assignsOwn = new Invariant("only the client's own address is assigned");
+const answersIas = new Invariant("each IA has the right content");
 const hasStatus = new Invariant("the status is right");
-const tellsAsked = new Invariant("only what was asked for is told");
-const bootsRight = new Invariant("boot instructions are right, and come last");
+const sendsRequested = new Invariant("only requested options are sent");
+const bootsRight = new Invariant("the boot URL is right, and the last option");
 const knowsMac = new Invariant("the MAC is the client's");
 
 const INVARIANTS: readonly Invariant[] = [
   codec,
   isWhole,
   dropsForAReason,
-  answersWhom,
+  answersValid,
   leaksNothing,
   isSwift,
   inputStays,
@@ -95,38 +99,38 @@ const INVARIANTS: readonly Invariant[] = [
   fitsAlways,
   isDecodable,
   isFramed,
-  goesBack,
+  hasRightPort,
   hasIds,
   hasType,
-  givesOwn,
+  assignsOwn,
   answersIas,
   hasStatus,
-  tellsAsked,
+  sendsRequested,
   bootsRight,
   knowsMac,
 ];
 
-/** Where an answer ends in the buffer is seen by what was there before. */
+/** Fills the reply buffer, so that unwritten bytes are recognized. */
 const UNWRITTEN = 0xa5;
 
-/** One in so many answers is compared with that of a responder that is new. */
+/** One in 8 replies is compared with that of a new responder. */
 const COMPARED = 8;
 
-/** Milliseconds that a responder may take. */
-const PATIENCE = 1;
+/** Milliseconds that a responder may take for a packet. */
+const TIME_LIMIT = 1;
 
-/** What an answer must be made of. */
+/** What a reply must be computed from. */
 interface Expected {
   readonly arrival: Arrival;
   readonly options: ResponderOptions;
   readonly request: Request;
-  /** The first 80 bits of the client's link, as digits. */
+  /** The first 80 bits of the client's subnet, as digits. */
   readonly base: string;
-  /** 12 digits; an Information-request may do without. */
+  /** 12 digits; an Information-request may have none. */
   readonly mac: string | undefined;
 }
 
-/** Fuzzes responders, each of which answers one packet after the other. */
+/** Fuzzes one responder per configuration with a sequence of packets. */
 export class Dhcpv6Target implements Target {
   readonly name = "dhcpv6";
   readonly weight = 400;
@@ -164,7 +168,7 @@ export class Dhcpv6Target implements Target {
     const arrival = arrivalOf(input);
     const { packet } = arrival;
     const length = Math.min(packet.length, this.#buffer.length);
-    // As in the server, what a longer packet left behind it stays there.
+    // As in the server, the buffer keeps the end of a longer previous packet.
     this.#buffer.set(packet.subarray(0, length));
     this.#answer.fill(UNWRITTEN);
     const { responder, outcome } = this.#respond(arrival, length);
@@ -186,8 +190,8 @@ export class Dhcpv6Target implements Target {
       const { type, depth } = responder.packet;
       return `${outcome.drop} ${Math.min(type, 14)} ${depth}`;
     }
-    answersWhom.holds(expected !== undefined, () => ({ request, outcome }));
-    return checkAnswer(expected!, outcome, answer);
+    answersValid.holds(expected !== undefined, () => ({ request, outcome }));
+    return checkReply(expected!, outcome, answer);
   }
 
   #respond(
@@ -207,23 +211,23 @@ export class Dhcpv6Target implements Target {
     const start = performance.now();
     const outcome = respond();
     const took = performance.now() - start;
-    // Something else may have had the processor.
+    // CPU time decides: another process may have used the processor meanwhile.
     isSwift.holds(
-      took <= PATIENCE || effortOf(respond) <= PATIENCE,
+      took <= TIME_LIMIT || effortOf(respond) <= TIME_LIMIT,
       () => `${took} ms`,
     );
     return { responder, outcome };
   }
 
   #isCompared(input: Uint8Array): boolean {
-    // By what is in it, so that an input is compared whenever it is run.
+    // By content, so that the same input is always compared.
     let sum = input.length;
-    for (const octet of input) sum += octet;
+    for (const byte of input) sum += byte;
     return sum % COMPARED === 0;
   }
 }
 
-/** The same packet, alone in its buffer, to a responder that knows no other. */
+/** Compares with the reply of a new responder, from a buffer without leftovers. */
 function compare(
   { settings, packet, sender, port, isLinkScoped }: Arrival,
   outcome: Outcome,
@@ -263,7 +267,7 @@ function checkCodec(packet: Uint8Array): void {
   }
 }
 
-/** Octets before the options in options that hold others. */
+/** Bytes before the nested options, by option code. */
 const HEADERS: Readonly<Record<number, number>> = {
   3: 12,
   4: 4,
@@ -272,7 +276,7 @@ const HEADERS: Readonly<Record<number, number>> = {
   26: 25,
 };
 
-/** Whether the options in an option, and those in them, fill it exactly. */
+/** Whether the nested options fill an option exactly, at all levels. */
 function isTiled(code: number, data: Uint8Array): boolean {
   const header = HEADERS[code];
   if (header === undefined) return true;
@@ -288,7 +292,7 @@ function isTiled(code: number, data: Uint8Array): boolean {
   return at === data.length;
 }
 
-/** What an answer must be made of; `undefined`: there must be none. */
+/** What the reply must be computed from; `undefined` if there must be none. */
 function expectedOf(
   request: Request,
   arrival: Arrival,
@@ -299,7 +303,7 @@ function expectedOf(
     const sender = arrival.sender.toHex();
     if (!arrival.isLinkScoped || !/^fe[89ab]/.test(sender)) return undefined;
   }
-  if (!idsAreRight(client, SERVER_DUID)) return undefined;
+  if (!hasValidIds(client, SERVER_DUID)) return undefined;
   const base = baseOf(request, arrival, options);
   if (base === undefined) return undefined;
   const { mac } = macOf(request, arrival, options);
@@ -319,22 +323,24 @@ function expectedOf(
 
 function checkDrop(outcome: Outcome, expected: Expected | undefined): void {
   const isTooLong = outcome.drop === "answer_too_long";
-  answersWhom.holds(
+  answersValid.holds(
     isTooLong === (expected !== undefined),
     () => ({ outcome, expected }),
   );
-  if (isTooLong) fitsAlways.holds(!mustFit(expected!.request), () => expected);
+  if (isTooLong) {
+    fitsAlways.holds(!alwaysFits(expected!.request), () => expected);
+  }
 }
 
-/** Whether settings that were accepted have room for an answer to this. */
-function mustFit({ relays, client }: Request): boolean {
+/** Whether every accepted configuration has a reply to this that fits. */
+function alwaysFits({ relays, client }: Request): boolean {
   const ias = client.options.filter(({ code }) => IA.includes(code));
   return relays.length === 0 && ias.length <= 1 &&
     ias.every(({ data }) => data.length <= 12) &&
     first(client.options, 39) === undefined;
 }
 
-/** The options inside an IA, or `undefined` if they are not whole. */
+/** The options inside an IA; `undefined` if they are invalid. */
 function insideIa({ code, data }: Option): readonly Option[] | undefined {
   const inside = decodeOptions(data, code === 4 ? 4 : 12);
   return typeof inside === "string" ? undefined : inside;
@@ -342,7 +348,7 @@ function insideIa({ code, data }: Option): readonly Option[] | undefined {
 
 /** The addresses in an IA of a request, as digits. */
 function addressesIn(ia: Option): string[] {
-  // More options than the strict decoder counts may be in there.
+  // There may be more options than the strict decoder accepts.
   const { data } = ia;
   const addresses: string[] = [];
   for (let at = ia.code === 4 ? 4 : 12; at < data.length;) {
@@ -364,8 +370,8 @@ function ownersIn(
     .flatMap(addressesIn).map((address) => address === base + mac);
 }
 
-/** Looks at an answer; says in short what it was. */
-function checkAnswer(
+/** Checks a reply; returns a summary of it. */
+function checkReply(
   expected: Expected,
   outcome: Outcome,
   answer: Uint8Array,
@@ -375,7 +381,7 @@ function checkAnswer(
     outcome.length <= MAX_DHCPV6_REPLY && outcome.length > 0,
     () => outcome.length,
   );
-  if (mustFit(request)) fitsAlways.checked++;
+  if (alwaysFits(request)) fitsAlways.checked++;
   const reply = checkFrame(request, answer);
   checkPort(request, arrival, outcome);
   const { isDisputed } = macOf(request, arrival, expected.options);
@@ -387,7 +393,7 @@ function checkAnswer(
   checkIds(request, reply);
   const assigned = checkIas(expected, reply);
   checkStatus(expected, reply);
-  checkTold(expected, reply, assigned);
+  checkRequested(expected, reply, assigned);
   checkBoot(expected, reply);
   const codes = reply.options.map(({ code, data }) =>
     code === 3
@@ -411,7 +417,7 @@ function checkAnswer(
   ].join(" ");
 }
 
-/** Takes the relays' levels away; the server's message. */
+/** Checks the Relay-reply levels; returns the reply inside. */
 function checkFrame(
   { relays }: Request,
   answer: Uint8Array,
@@ -453,7 +459,7 @@ function readWhole(bytes: Uint8Array): Message {
   return message as Message;
 }
 
-/** What a relay gets back besides the answer. */
+/** The options that a relay gets besides the Relay Message. */
 function mirrored(options: readonly Option[]): Option[] {
   const own = [18, 135].flatMap((wanted) =>
     options.filter(({ code }) => code === wanted).slice(0, 1)
@@ -467,7 +473,7 @@ function mirrored(options: readonly Option[]): Option[] {
   ];
 }
 
-/** Whether two lists hold the same options, in whatever order. */
+/** Whether two lists have the same options, in any order. */
 function same(a: readonly Option[], b: readonly Option[]): boolean {
   if (a.length === 0 && b.length === 0) return true;
   const text = (options: readonly Option[]) =>
@@ -482,7 +488,7 @@ function checkPort(
 ): void {
   const isRelays = relays.length > 0 &&
     first(relays[0]!.options, 135) === undefined;
-  goesBack.holds(replyPort === (isRelays ? 547 : port), () => replyPort);
+  hasRightPort.holds(replyPort === (isRelays ? 547 : port), () => replyPort);
 }
 
 function count({ options }: ClientServerMessage, wanted: number): number {
@@ -498,11 +504,11 @@ function checkIds({ client }: Request, reply: ClientServerMessage): void {
       count(reply, 14) === (isCommitted ? 1 : 0),
     () => reply,
   );
-  const asked = first(client.options, 1);
+  const requested = first(client.options, 1);
   hasIds.holds(
     reply.transactionId === client.transactionId &&
-      count(reply, 1) === (asked === undefined ? 0 : 1) &&
-      first(reply.options, 1)?.toHex() === asked?.toHex() &&
+      count(reply, 1) === (requested === undefined ? 0 : 1) &&
+      first(reply.options, 1)?.toHex() === requested?.toHex() &&
       count(reply, 2) === 1 &&
       first(reply.options, 2)!.toHex() === SERVER_DUID.toHex(),
     () => ({ client, reply }),
@@ -511,10 +517,10 @@ function checkIds({ client }: Request, reply: ClientServerMessage): void {
 
 const IA = [3, 4, 25];
 
-/** Looks at the IAs of an answer; whether all of them got something. */
+/** Checks the IAs of a reply; returns whether each got an address. */
 function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
   const { client } = expected.request;
-  const asked = client.options.filter(({ code }) => IA.includes(code));
+  const requested = client.options.filter(({ code }) => IA.includes(code));
   const answered = reply.options.filter(({ code }) => IA.includes(code));
   switch (client.type) {
     case 4:
@@ -524,7 +530,7 @@ function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
     case 8:
     case 9: {
       const own = expected.base + expected.mac;
-      const refused = asked.filter((ia) =>
+      const refused = requested.filter((ia) =>
         ia.code === 25 || addressesIn(ia).some((address) => address !== own)
       );
       answersIas.holds(refused.length === answered.length, () => reply);
@@ -532,46 +538,46 @@ function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
       return true;
     }
   }
-  answersIas.holds(asked.length === answered.length, () => reply);
+  answersIas.holds(requested.length === answered.length, () => reply);
   let assigned = true;
   let isFirst = true;
-  asked.forEach((ia, index) => {
+  requested.forEach((ia, index) => {
     const answer = answered[index]!;
     if (ia.code !== 3) {
       checkRefused(ia, answer, ia.code === 4 ? 2 : 6);
       assigned = false;
       return;
     }
-    const interfaceName = expected.base.slice(0, 16);
+    const prefix = expected.base.slice(0, 16);
     const isElsewhere = client.type === 3 &&
       addressesIn(ia).some((address) =>
-        !address.startsWith(interfaceName) && !/^0{32}$/.test(address)
+        !address.startsWith(prefix) && !/^0{32}$/.test(address)
       );
     if (isElsewhere || !isFirst) {
       checkRefused(ia, answer, isElsewhere ? 4 : 2);
       assigned = false;
-    } else checkGiven(expected, ia, answer);
+    } else checkAssigned(expected, ia, answer);
     isFirst = false;
   });
   return assigned;
 }
 
-/** An IA with a status and nothing else. */
+/** Checks an IA with a status and nothing else. */
 function checkRefused(ia: Option, answer: Option, status: number): void {
   const inside = insideIa(answer)!;
   const head = ia.code === 4 ? 4 : 12;
   answersIas.holds(
     answer.code === ia.code &&
       equalBytes(answer.data, 0, ia.data, 0, 4) &&
-      answer.data.subarray(4, head).every((octet) => octet === 0) &&
+      answer.data.subarray(4, head).every((byte) => byte === 0) &&
       inside.length === 1 && inside[0]!.code === 13 &&
       codesIn(inside[0]!.data)[0] === status,
     () => ({ ia, answer, status }),
   );
 }
 
-/** An IA_NA with the client's address, and others only to end them. */
-function checkGiven(
+/** Checks an IA_NA with the client's address, and others with lifetimes of 0. */
+function checkAssigned(
   { options, base, mac, request }: Expected,
   ia: Option,
   answer: Option,
@@ -592,7 +598,7 @@ function checkGiven(
   const [given, ...ended] = insideIa(answer)!;
   const lifetimes = ({ data }: Option) => data.subarray(16).toHex();
   const digits = (number: number) => number.toString(16).padStart(8, "0");
-  givesOwn.holds(
+  assignsOwn.holds(
     given?.code === 5 && given.data.subarray(0, 16).toHex() === own &&
       lifetimes(given) === digits(preferredLifetime) + digits(validLifetime),
     () => answer,
@@ -600,7 +606,7 @@ function checkGiven(
   const others = [5, 6].includes(request.client.type)
     ? addressesIn(ia).filter((address) => address !== own)
     : [];
-  givesOwn.holds(
+  assignsOwn.holds(
     ended.length === others.length &&
       ended.every((option, index) =>
         option.code === 5 && lifetimes(option) === "0".repeat(16) &&
@@ -624,34 +630,34 @@ function checkStatus(
   hasStatus.holds(String(status) === String(expected), () => reply);
 }
 
-/** Options that say what an answer is, each looked at by itself. */
+/** Options with a check of their own. */
 const STRUCTURE = [1, 2, 3, 4, 13, 14, 16, 25, 59];
 
-function checkTold(
+function checkRequested(
   { options, request: { client } }: Expected,
   reply: ClientServerMessage,
   assigned: boolean,
 ): void {
-  const told = reply.options.filter(({ code }) => !STRUCTURE.includes(code));
+  const sent = reply.options.filter(({ code }) => !STRUCTURE.includes(code));
   const expected: Option[] = [];
   if (reply.type === 2 && assigned && options.preference > 0) {
     expected.push({ code: 7, data: Uint8Array.of(options.preference) });
   }
   if (![4, 8, 9].includes(client.type)) {
-    const asked = codesIn(first(client.options, 6));
+    const requested = codesIn(first(client.options, 6));
     for (const option of options.onRequest) {
-      if (asked.includes(option.code)) expected.push(option);
+      if (requested.includes(option.code)) expected.push(option);
     }
-    const name = asked.includes(39) ? first(client.options, 39) : undefined;
+    const name = requested.includes(39) ? first(client.options, 39) : undefined;
     if (name !== undefined) {
       const data = name.slice();
       data[0] = (name[0]! & 1) === 1 ? 6 : 4;
       expected.push({ code: 39, data });
     }
   }
-  tellsAsked.holds(
-    encodeOptions(told).toHex() === encodeOptions(expected).toHex(),
-    () => ({ told, expected }),
+  sendsRequested.holds(
+    encodeOptions(sent).toHex() === encodeOptions(expected).toHex(),
+    () => ({ sent, expected }),
   );
 }
 
@@ -673,12 +679,12 @@ function checkBoot(expected: Expected, reply: ClientServerMessage): void {
   );
 }
 
-/** Enterprise 343, and a string behind its length. */
+/** Enterprise number 343, and a string with its length. */
 const HTTP_CLIENT = `00000157000a${
   new TextEncoder().encode("HTTPClient").toHex()
 }`;
 
-/** Where a client is sent. */
+/** The boot URL that a client must get. */
 function bootUrlOf(
   { options, request: { client }, mac, base }: Expected,
 ): string | undefined {

@@ -1,4 +1,4 @@
-/** DHCPv6 inputs: where a packet came from, and packets made and changed. */
+/** DHCPv6 inputs: a packet and its source, generated and mutated. */
 
 import { OptionCode } from "../../../lib/dhcpv6/wire/constants.ts";
 import { encode, type Option } from "../../../lib/dhcpv6/wire/packet.ts";
@@ -25,7 +25,7 @@ import { SETTINGS } from "./dhcpv6_settings.ts";
 
 export const SERVER_DUID = hex("000300010200000000aa");
 
-/** Where packets come from. */
+/** Source addresses of packets. */
 const SENDERS = [
   "fe80::5054:ff:fe12:3456",
   "fe80::5054:ff:fe12:3457",
@@ -39,10 +39,10 @@ const SENDERS = [
 
 const PORTS = [546, 547, 40_000, 0];
 
-/** Octets of an input before its packet. */
+/** Bytes of an input before its packet. */
 const ARRIVAL = 2;
 
-/** An input, taken apart. */
+/** A decoded input. */
 export interface Arrival {
   /** An index of {@linkcode SETTINGS}. */
   readonly settings: number;
@@ -52,7 +52,7 @@ export interface Arrival {
   readonly packet: Uint8Array;
 }
 
-/** What an input means. */
+/** Decodes an input. */
 export function arrivalOf(input: Uint8Array): Arrival {
   const [settings = 0, from = 0] = input;
   return {
@@ -64,7 +64,7 @@ export function arrivalOf(input: Uint8Array): Arrival {
   };
 }
 
-/** The input of a packet that arrives as the two numbers say. */
+/** Encodes an input. */
 export function inputOf(
   settings: number,
   from: number,
@@ -102,13 +102,13 @@ function fqdn(flags: string): Option {
   return opt(OptionCode.ClientFqdn, `${flags}02766d00`);
 }
 
-/** As many different codes as a packet has room for. */
+/** As many different codes as fit a packet. */
 const MANY_CODES = numbers(
   2,
   ...[...Array(1800).keys()].map((index) => 1000 + index),
 );
 
-/** Options of clients, good ones and odd ones. */
+/** Options of clients, valid and invalid ones. */
 const CLIENT_OPTIONS: readonly Option[] = [
   opt(1, "000400112233445566778899aabbccddeeff"),
   opt(1, "00030001525400123456"),
@@ -122,7 +122,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   iaNa(1),
   ...ADDRESSES.map((address) => iaNa(7, address)),
   iaNa(8, OWN, "2001:db8:5::1", OWN),
-  // more than an answer has room for, when each is ended
+  // More addresses than fit a reply with lifetimes of 0.
   iaNa(10, ...new Array<string>(45).fill("2001:db8:5::3")),
   nest(3, numbers(4, 9, 0, 0), iaAddress(OWN), iaNa(1, "2001:db8:5::2")),
   iaTa(2, OWN),
@@ -176,7 +176,7 @@ const RELAY_OPTIONS: readonly Option[] = [
   opt(200, "bb"),
 ];
 
-const octets = (option: Option) =>
+const bytesOf = (option: Option) =>
   Uint8Array.of(
     option.code >> 8,
     option.code,
@@ -185,10 +185,10 @@ const octets = (option: Option) =>
     ...option.data,
   );
 
-const CLIENT_WORDS = CLIENT_OPTIONS.map(octets);
-const RELAY_WORDS = RELAY_OPTIONS.map(octets);
+const CLIENT_WORDS = CLIENT_OPTIONS.map(bytesOf);
+const RELAY_WORDS = RELAY_OPTIONS.map(bytesOf);
 
-/** Whole options, and addresses. */
+/** Complete options, and addresses. */
 export const WORDS: readonly Uint8Array[] = [
   ...CLIENT_WORDS,
   ...RELAY_WORDS,
@@ -201,7 +201,7 @@ function isLong({ code, data }: Option): boolean {
 
 const golden = captures.map(({ sent }) => hex(sent));
 
-/** Golden packets, and one of each message type, in every arrival that matters. */
+/** Captured packets, and one of each message type, from every kind of source. */
 export const SEEDS: readonly Uint8Array[] = [
   ...golden.flatMap((packet) => [
     inputOf(0, 0, packet),
@@ -263,7 +263,7 @@ const anyLevel = fc.record({
   options: fc.array(fc.constantFrom(...RELAY_OPTIONS), { maxLength: 5 }),
 });
 
-/** Inputs that have the form of a message, through up to twelve relays. */
+/** Inputs with a message in at most 12 relay levels. */
 export const anyInput: fc.Arbitrary<Uint8Array> = fc.record({
   settings: fc.nat({ max: SETTINGS.length - 1 }),
   from: fc.oneof(
@@ -309,12 +309,12 @@ export const anyInput: fc.Arbitrary<Uint8Array> = fc.record({
   },
 );
 
-/** Where the options of a packet begin; where they end is where it ends. */
+/** The offset of the options of a packet, which extend to its end. */
 function headerOf(packet: Uint8Array): number {
   return packet[0] === 12 || packet[0] === 13 ? 34 : 4;
 }
 
-/** Where each option of a packet begins, and where the last one ends. */
+/** The offset of each option of a packet, and the end of the last one. */
 function boundsOf(packet: Uint8Array): number[] {
   const bounds: number[] = [];
   let at = headerOf(packet);
@@ -326,7 +326,7 @@ function boundsOf(packet: Uint8Array): number[] {
   return bounds;
 }
 
-/** The Relay Message of a packet: where its data is; `undefined` if nowhere. */
+/** The offsets of the data of the Relay Message; `undefined` without one. */
 function insideOf(
   packet: Uint8Array,
 ): { start: number; end: number } | undefined {
@@ -344,7 +344,7 @@ function insideOf(
   return undefined;
 }
 
-/** Longest input: a packet may be longer than what is read. */
+/** Bytes of the longest input: a packet may exceed the limit of the server. */
 export const MAX_INPUT = 4400;
 
 function wrapped(random: Random, packet: Uint8Array): Uint8Array {
@@ -362,7 +362,7 @@ function wrapped(random: Random, packet: Uint8Array): Uint8Array {
   );
 }
 
-/** A packet with one change that its form survives, or that lies about it. */
+/** A packet with one mutation that keeps its structure or contradicts it. */
 function changedPacket(
   random: Random,
   packet: Uint8Array,
@@ -385,11 +385,11 @@ function changedPacket(
   const at = bounds[index]!;
   const end = bounds[index + 1] ?? packet.length;
   switch (random.below(11)) {
-    case 0: // without an option
+    case 0: // Remove an option.
       return spliced(packet, at, end, new Uint8Array(0));
-    case 1: // an option twice
+    case 1: // Duplicate an option.
       return spliced(packet, at, at, packet.subarray(at, end));
-    case 2: { // an option of another packet
+    case 2: { // Insert an option of another packet.
       const others = boundsOf(other);
       const from = random.below(others.length);
       return spliced(
@@ -399,7 +399,7 @@ function changedPacket(
         other.subarray(others[from], others[from + 1]),
       );
     }
-    case 3: { // a length that lies
+    case 3: { // Change a length.
       const result = packet.slice();
       if (at + 4 <= result.length) {
         if (random.once(3)) result[at + 2] = random.next();
@@ -407,12 +407,12 @@ function changedPacket(
       }
       return result;
     }
-    case 4: { // another code
+    case 4: { // Change a code.
       const result = packet.slice();
       if (at + 4 <= result.length) result[at + 1] = random.below(140);
       return result;
     }
-    case 5: { // another message
+    case 5: { // Change the message type.
       const result = packet.slice();
       if (packet[0] !== 12) result[0] = random.below(16);
       return result;
@@ -426,13 +426,13 @@ function changedPacket(
       }
       return result;
     }
-    case 7: { // out of its relay
+    case 7: { // Remove a relay level.
       const inside = insideOf(packet);
       return inside === undefined
         ? packet
         : packet.slice(inside.start, inside.end);
     }
-    case 8: // cut between two options
+    case 8: // Truncate between two options.
       return packet.slice(0, end);
     default:
       return spliced(
@@ -444,7 +444,7 @@ function changedPacket(
   }
 }
 
-/** An input with one change that knows what a packet is. */
+/** An input with one mutation by the structure of its packet. */
 export function changedInput(
   random: Random,
   input: Uint8Array,

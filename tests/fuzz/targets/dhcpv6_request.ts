@@ -1,7 +1,7 @@
 /**
- * What a DHCPv6 packet asks, read a second time: message as value in message as
- * value, MACs and addresses as hexadecimal digits. The responder follows
- * positions in octets; the two have nothing but the strict decoder in common.
+ * A second parser of DHCPv6 requests, to compare with: messages as values, MACs and
+ * addresses as hexadecimal digits. The responder works on offsets in the packet;
+ * both share only the strict decoder.
  */
 
 import {
@@ -15,7 +15,7 @@ import type { ResponderOptions } from "../../../lib/dhcpv6/reply/responder.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import type { Arrival } from "./dhcpv6_messages.ts";
 
-/** The message of a client, and the relays around it, the outermost first. */
+/** The message of a client, and the relay levels around it, outermost first. */
 export interface Request {
   readonly relays: readonly RelayMessage[];
   readonly client: ClientServerMessage;
@@ -23,7 +23,7 @@ export interface Request {
 
 const MAX_LEVELS = 9;
 
-/** Reads a packet; `undefined` if it is none that a server answers. */
+/** Parses a packet; `undefined` if it is not a message for a server. */
 export function readRequest(packet: Uint8Array): Request | undefined {
   const relays: RelayMessage[] = [];
   let bytes = packet;
@@ -72,7 +72,7 @@ function stringsIn(data: Uint8Array, at: number): string[] {
   return strings;
 }
 
-/** What the first strings of its vendor classes begin with, if it boots. */
+/** The boot client that the first string of a vendor class begins with. */
 export function vendorOf(
   { options }: ClientServerMessage,
 ): "PXEClient" | "HTTPClient" | undefined {
@@ -89,8 +89,8 @@ export function isIpxe({ options }: ClientServerMessage): boolean {
   return data !== undefined && stringsIn(data, 0).includes("iPXE");
 }
 
-/** A MAC as 12 digits, if it can be a machine's. */
-function usable(digits: string | undefined): string | undefined {
+/** A MAC as 12 digits, if it is a unicast address. */
+function unicast(digits: string | undefined): string | undefined {
   return digits === undefined || /^0+$/.test(digits) ||
       (parseInt(digits.slice(0, 2), 16) & 1) === 1
     ? undefined
@@ -109,12 +109,12 @@ function macOfDuid(data: Uint8Array | undefined): string | undefined {
 function macOfLinkLocal(address: string): string | undefined {
   const match = /^fe80000000000000(..)(....)fffe(.{6})$/.exec(address);
   if (match === null) return undefined;
-  const [, octet, middle, end] = match as unknown as string[];
-  const flipped = (parseInt(octet!, 16) ^ 2).toString(16).padStart(2, "0");
+  const [, byte, middle, end] = match as unknown as string[];
+  const flipped = (parseInt(byte!, 16) ^ 2).toString(16).padStart(2, "0");
   return `${flipped}${middle}${end}`;
 }
 
-/** The client's MAC as 12 digits, and whether another source names another. */
+/** The client's MAC as 12 digits, and whether another source has a different one. */
 export function macOf(
   { relays, client }: Request,
   { sender }: Arrival,
@@ -130,12 +130,12 @@ export function macOf(
         : parseIpv6(nearest.peerAddress)!.toHex(),
     ),
   };
-  const macs = macSources.map((source) => usable(found[source]))
+  const macs = macSources.map((source) => unicast(found[source]))
     .filter((mac) => mac !== undefined);
   return { mac: macs[0], isDisputed: new Set(macs).size > 1 };
 }
 
-/** The first 80 bits of the client's link, as digits; `undefined`: none. */
+/** The first 80 bits of the client's subnet, as digits; `undefined` if none. */
 export function baseOf(
   { relays }: Request,
   { isLinkScoped }: Arrival,
@@ -150,8 +150,8 @@ export function baseOf(
   return isLinkScoped ? bases[0] : undefined;
 }
 
-/** Whether the identifiers in a message are as RFC 8415 §16 wants them. */
-export function idsAreRight(
+/** Whether Client ID and Server ID are valid by RFC 8415 §16. */
+export function hasValidIds(
   { type, options }: ClientServerMessage,
   serverDuid: Uint8Array,
 ): boolean {

@@ -1,4 +1,4 @@
-/** What the responders that are fuzzed answer with. */
+/** The configurations of the fuzzed responders. */
 
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/config.ts";
@@ -8,7 +8,7 @@ import type {
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { IPXE_BUILDS } from "../../../lib/boot_files/ipxe_builds.ts";
 
-/** What a command line makes of itself, with the parts of booting as given. */
+/** The configuration of a command line, with the boot options in `boot`. */
 function settings(
   args: readonly string[],
   boot: Partial<BootOptions> = {},
@@ -37,7 +37,7 @@ function settings(
 const TEMPLATE =
   "--http-boot-url-template=http://[{{.BootAddress}}]/{{.MAC}}?{{.Payload | urlquery}}&{{.BaseAddress}}";
 
-const TOLD = [
+const SERVER_OPTIONS = [
   "--dns=2001:db8::53",
   "--dns=2001:db8::54",
   "--domain-search=lab.example",
@@ -46,24 +46,28 @@ const TOLD = [
   "--ntp=time.example",
 ];
 
-/** Nearly as much as fits. */
+/** Nearly as long as fits. */
 const MUCH = [
   `--http-boot-url-template=http://boot.example/{{.MAC}}/{{.Payload}}/${
     "x".repeat(280)
   }`,
   "--preferred-lifetime=4294967295",
-  ...TOLD,
+  ...SERVER_OPTIONS,
 ];
 
-/** All of them; an input says which one. */
+/** All configurations; the input selects one. */
 export const SETTINGS: readonly ResponderOptions[] = [
   settings([]),
-  settings([TEMPLATE, ...TOLD]),
+  settings([TEMPLATE, ...SERVER_OPTIONS]),
   settings([TEMPLATE, "--preference=0"], { builds: undefined }),
-  // as --boot-policy listed has it
+  // As with --boot-policy=listed.
   settings([TEMPLATE], { isBootAllowed: (mac) => mac % 2 === 0 }),
   settings(MUCH, { builds: new Set(["arm64"]) }),
-  settings(["--allow-mac=52:54:*", "--deny-mac=52:54:00:12:34:57", ...TOLD]),
+  settings([
+    "--allow-mac=52:54:*",
+    "--deny-mac=52:54:00:12:34:57",
+    ...SERVER_OPTIONS,
+  ]),
   settings([TEMPLATE, "--mac-sources=eui64,duid"]),
   settings(["--mac-sources=duid", "--valid-lifetime=4294967295"]),
 ];

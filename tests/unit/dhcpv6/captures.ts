@@ -1,10 +1,10 @@
-/** Messages of real clients, as they were on the wire, and others like them. */
+/** Captured messages of real clients, and mutations of them. */
 
 import { fc } from "../../support/fast_check.ts";
 import { hex } from "../../support/dhcpv6.ts";
 import captures from "./captures.json" with { type: "json" };
 
-/** A real message with some octets changed, cut or added. */
+/** A captured message with some bytes changed, removed or appended. */
 export const changedCaptures = fc.tuple(
   fc.constantFrom(...captures.map(({ sent }) => hex(sent))),
   fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }),

@@ -34,7 +34,7 @@ function factsOf(...options: ReturnType<typeof opt>[]): BootFacts {
   return bootFactsOf(packet);
 }
 
-function told({ instruction, event, note }: BootDecision): string {
+function textOf({ instruction, event, note }: BootDecision): string {
   const what = instruction.kind === "ipxe"
     ? ipxeFileName(instruction.build)
     : instruction.kind === "template"
@@ -44,7 +44,7 @@ function told({ instruction, event, note }: BootDecision): string {
 }
 
 const ROWS: [string, ReturnType<typeof opt>[], string][] = [
-  ["iPXE, which says PXEClient too", [
+  ["iPXE, whose vendor class is PXEClient as well", [
     vendor("PXEClient:Arch:00007"),
     user("iPXE"),
     arch(7),
@@ -136,13 +136,13 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
     "none, firmware_init",
   ],
   ["an operating system", [oro(23, 24)], "none, os_init"],
-  ["an operating system that asks for nothing", [], "none, os_init"],
+  ["an operating system that requests no option", [], "none, os_init"],
   [
     "an operating system with a vendor class",
     [vendor("MSFT 5.0"), oro(23)],
     "none, no event",
   ],
-  ["firmware's own question for DNS", [oro(23)], "none, no event"],
+  ["firmware that requests DNS servers only", [oro(23)], "none, no event"],
   [
     "an empty vendor class",
     [opt(16, "00000157"), oro(23, 24)],
@@ -153,13 +153,16 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
 Deno.test("boot decision", async (t) => {
   for (const [name, options, expected] of ROWS) {
     await t.step(name, () => {
-      assertEquals(told(decideBoot(factsOf(...options), true, ALL)), expected);
+      assertEquals(
+        textOf(decideBoot(factsOf(...options), true, ALL)),
+        expected,
+      );
     });
   }
 
-  await t.step("without instructions, the first rows are firmware_init", () => {
+  await t.step("without permission to boot, firmware gets no URL", () => {
     for (const [name, options, expected] of ROWS) {
-      const decision = told(decideBoot(factsOf(...options), false, ALL));
+      const decision = textOf(decideBoot(factsOf(...options), false, ALL));
       assertEquals(
         decision,
         /PXEClient|HTTPClient/.test(String(factsOf(...options).vendor))
@@ -170,7 +173,7 @@ Deno.test("boot decision", async (t) => {
     }
   });
 
-  await t.step("without the build, no boot file", () => {
+  await t.step("without the build, firmware gets no URL", () => {
     for (
       const [options, has] of [
         [[vendor("PXEClient"), arch(11)], "x86-64"],
@@ -179,19 +182,21 @@ Deno.test("boot decision", async (t) => {
       ] as const
     ) {
       assertEquals(
-        told(decideBoot(factsOf(...options), true, new Set([has]))),
+        textOf(decideBoot(factsOf(...options), true, new Set([has]))),
         "none, firmware_init, unsupported_architecture",
       );
     }
   });
 
-  await t.step("without TFTP, PXE is left to others", () => {
+  await t.step("without TFTP, PXE firmware gets no URL", () => {
     assertEquals(
-      told(decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined)),
+      textOf(
+        decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined),
+      ),
       "none, firmware_init",
     );
     assertEquals(
-      told(
+      textOf(
         decideBoot(factsOf(vendor("HTTPClient"), arch(16)), true, undefined),
       ),
       "16 and URL, http_boot",

@@ -17,7 +17,7 @@ const LLT = opt(1, "0001 0001 2a3b4c5d 0200000000bb");
 const UUID = opt(1, "0004 00112233445566778899aabbccddeeff");
 const DEFAULT: MacSource[] = ["relay", "duid", "eui64"];
 
-function identity(
+function macOf(
   bytes: Uint8Array,
   { from = "fe80::1", order = DEFAULT } = {},
 ): string {
@@ -25,46 +25,46 @@ function identity(
   assertEquals(packet.read(bytes), undefined);
   const found = noClientMac();
   findClientMac(packet, parseIpv6(from)!, order, found);
-  if (found.mac === NO_MAC) return "nobody";
+  if (found.mac === NO_MAC) return "none";
   const text = `${formatMac(found.mac)} ${found.source}`;
   return found.otherMac === NO_MAC
     ? text
     : `${text}, not ${formatMac(found.otherMac)} ${found.otherSource}`;
 }
 
-Deno.test("identity", async (t) => {
+Deno.test("findClientMac", async (t) => {
   for (
     const [name, bytes, expected, how] of [
       ["DUID-LL", message(1, LL), "02:00:00:00:00:aa duid"],
       ["DUID-LLT", message(1, LLT), "02:00:00:00:00:bb duid"],
-      ["DUID-UUID", message(1, UUID), "nobody"],
+      ["DUID-UUID", message(1, UUID), "none"],
       [
         "DUID-EN",
         message(1, opt(1, "0002 0000ab11 0011223344556677")),
-        "nobody",
+        "none",
       ],
       [
         "DUID-LL of another hardware type",
         message(1, opt(1, "0003 0020 0200000000aa")),
-        "nobody",
+        "none",
       ],
       [
-        "DUID-LL of eight octets",
+        "DUID-LL of eight bytes",
         message(1, opt(1, "0003 0001 0200000000aabbcc")),
-        "nobody",
+        "none",
       ],
       [
         "DUID-LL of a group",
         message(1, opt(1, "0003 0001 0300000000aa")),
-        "nobody",
+        "none",
       ],
       [
         "DUID-LL of zeros",
         message(1, opt(1, "0003 0001 000000000000")),
-        "nobody",
+        "none",
       ],
       ["EUI-64", message(1, UUID), `${EUI_MAC} eui64`, { from: EUI }],
-      ["EUI-64 of a group", message(1, UUID), "nobody", {
+      ["EUI-64 of a group", message(1, UUID), "none", {
         from: "fe80::100:5eff:fe00:1",
       }],
       [
@@ -86,7 +86,7 @@ Deno.test("identity", async (t) => {
         { from: EUI, order: ["eui64", "duid"] as MacSource[] },
       ],
       [
-        "a source that is not asked does not contradict",
+        "a source that is not in the order does not contradict",
         message(1, LL),
         `${EUI_MAC} eui64`,
         { from: EUI, order: ["eui64"] as MacSource[] },
@@ -105,12 +105,12 @@ Deno.test("identity", async (t) => {
       [
         "option 79 of another hardware type",
         relayed(message(1, UUID), {}, opt(79, "0020 0200000000cc")),
-        "nobody",
+        "none",
       ],
       [
-        "option 79 of eight octets",
+        "option 79 of eight bytes",
         relayed(message(1, UUID), {}, opt(79, "0001 0200000000ccddee")),
-        "nobody",
+        "none",
       ],
       [
         "option 79 of the outer relay only",
@@ -119,12 +119,12 @@ Deno.test("identity", async (t) => {
           {},
           opt(79, "0001 0200000000cc"),
         ),
-        "nobody",
+        "none",
       ],
       [
         "option 79 in the client's own message",
         message(1, UUID, opt(79, "0001 0200000000cc")),
-        "nobody",
+        "none",
       ],
       [
         "peer-address",
@@ -140,17 +140,17 @@ Deno.test("identity", async (t) => {
         `${EUI_MAC} eui64`,
       ],
       [
-        "a relay's own address is nobody's",
+        "the address of a relay is not the client's",
         relayed(message(1, UUID), {}),
-        "nobody",
+        "none",
         { from: EUI },
       ],
     ] as [string, Uint8Array, string, { from?: string; order?: MacSource[] }?][]
-  ) await t.step(name, () => assertEquals(identity(bytes, how), expected));
+  ) await t.step(name, () => assertEquals(macOf(bytes, how), expected));
 });
 
 Deno.test("DUID-LL", async (t) => {
-  await t.step("is made of a MAC, and gives it back", () => {
+  await t.step("contains the MAC of the interface", () => {
     const duid = linkLayerDuid(0x0200_5e00_5301);
     assertEquals(duid, hex("0003 0001 02005e005301"));
     assertEquals(macOfDuid(duid, 0, duid.length), 0x0200_5e00_5301);

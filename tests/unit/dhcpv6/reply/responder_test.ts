@@ -81,23 +81,23 @@ function respond(bytes: Uint8Array, arrival: Arrival = {}) {
     arrival.options ?? SETTINGS,
     hex(SERVER_DUID),
   );
-  const answer = new Uint8Array(MAX_DHCPV6_REPLY);
+  const reply = new Uint8Array(MAX_DHCPV6_REPLY);
   const outcome = responder.respond(
     bytes,
     bytes.length,
     parseIpv6(arrival.from ?? CLIENT)!,
     arrival.port ?? 546,
     arrival.isLinkScoped ?? true,
-    answer,
+    reply,
   );
-  return { outcome, answer: answer.slice(0, outcome.length) };
+  return { outcome, reply: reply.slice(0, outcome.length) };
 }
 
-/** The answer's lines behind message, Client ID and Server ID. */
+/** The lines of the reply after message type, Client ID and Server ID. */
 function lines(bytes: Uint8Array, arrival: Arrival = {}): string[] {
-  const { outcome, answer } = respond(bytes, arrival);
+  const { outcome, reply } = respond(bytes, arrival);
   if (outcome.drop !== undefined) return [outcome.drop];
-  const [head, ...options] = pretty(answer);
+  const [head, ...options] = pretty(reply);
   const ids = options.splice(0, 2);
   assertEquals(head!.endsWith(" xid abcdef"), true, head);
   assertEquals(ids, [
@@ -109,7 +109,7 @@ function lines(bytes: Uint8Array, arrival: Arrival = {}): string[] {
 
 const ADVERTISE = "2";
 const REPLY = "7";
-const GIVEN = (iaid: number) => [
+const ASSIGNED = (iaid: number) => [
   `3 ${iaid} 600 1050`,
   `  5 ${OWN} 1200 1300`,
 ];
@@ -117,10 +117,11 @@ const REFUSED = (code: number, iaid: number, status: string) => [
   code === 4 ? `4 ${iaid}` : `${code} ${iaid} 0 0`,
   `  13 ${status}`,
 ];
-const NO_SECOND = (iaid: number) => REFUSED(3, iaid, "2 one address a machine");
+const NO_SECOND = (iaid: number) =>
+  REFUSED(3, iaid, "2 one address per client");
 const NO_TEMPORARY = (iaid: number) =>
-  REFUSED(4, iaid, "2 no temporary addresses here");
-const NO_PREFIX = (iaid: number) => REFUSED(25, iaid, "6 no prefixes here");
+  REFUSED(4, iaid, "2 no temporary addresses");
+const NO_PREFIX = (iaid: number) => REFUSED(25, iaid, "6 no prefix delegation");
 const NOT_ON_LINK = (iaid: number) =>
   REFUSED(3, iaid, "4 address of another link");
 
@@ -142,27 +143,27 @@ const DIRECT: Row[] = [
   [
     "Solicit: Advertise with address and preference",
     message(SOLICIT, UUID, iaNa(7)),
-    [ADVERTISE, ...GIVEN(7), "7 ff"],
+    [ADVERTISE, ...ASSIGNED(7), "7 ff"],
   ],
   [
     "Solicit with Rapid Commit: Reply that carries it",
     message(SOLICIT, UUID, opt(14), iaNa(7)),
-    [REPLY, ...GIVEN(7), "14"],
+    [REPLY, ...ASSIGNED(7), "14"],
   ],
   [
     "Solicit that hints at another address: its own",
     message(SOLICIT, UUID, iaNa(7, "2001:db8:1:2::99")),
-    [ADVERTISE, ...GIVEN(7), "7 ff"],
+    [ADVERTISE, ...ASSIGNED(7), "7 ff"],
   ],
   [
     "Solicit for two addresses: one, and no preference",
     message(SOLICIT, UUID, iaNa(7), iaNa(8)),
-    [ADVERTISE, ...GIVEN(7), ...NO_SECOND(8)],
+    [ADVERTISE, ...ASSIGNED(7), ...NO_SECOND(8)],
   ],
   [
     "Solicit for a temporary address and a prefix besides",
     message(SOLICIT, UUID, iaTa(1), iaPd(2), iaNa(7)),
-    [ADVERTISE, ...NO_TEMPORARY(1), ...NO_PREFIX(2), ...GIVEN(7)],
+    [ADVERTISE, ...NO_TEMPORARY(1), ...NO_PREFIX(2), ...ASSIGNED(7)],
   ],
   [
     "Solicit without an IA: options only",
@@ -170,9 +171,9 @@ const DIRECT: Row[] = [
     [ADVERTISE, "7 ff"],
   ],
   [
-    "Solicit to a server of preference 0: the option would say nothing",
+    "Solicit to a server of preference 0: no preference option",
     message(SOLICIT, UUID, iaNa(7)),
-    [ADVERTISE, ...GIVEN(7)],
+    [ADVERTISE, ...ASSIGNED(7)],
     { options: { ...SETTINGS, preference: 0 } },
   ],
   [
@@ -195,23 +196,23 @@ const DIRECT: Row[] = [
   [
     "Request: Reply, without preference",
     message(REQUEST, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, ...GIVEN(7)],
+    [REPLY, ...ASSIGNED(7)],
   ],
   [
-    "Request with Rapid Commit: none comes back",
+    "Request with Rapid Commit: Reply without it",
     message(REQUEST, UUID, OURS, opt(14), iaNa(7, OWN)),
-    [REPLY, ...GIVEN(7)],
+    [REPLY, ...ASSIGNED(7)],
   ],
   ["Request without an IA", message(REQUEST, UUID, OURS), [REPLY]],
   [
     "Request for another address of the link: its own",
     message(REQUEST, UUID, OURS, iaNa(7, "2001:db8:1:2:ffff::1")),
-    [REPLY, ...GIVEN(7)],
+    [REPLY, ...ASSIGNED(7)],
   ],
   [
     "Request for any address",
     message(REQUEST, UUID, OURS, iaNa(7, "::")),
-    [REPLY, ...GIVEN(7)],
+    [REPLY, ...ASSIGNED(7)],
   ],
   [
     "Request for an address outside the link's /64: NotOnLink alone",
@@ -221,30 +222,36 @@ const DIRECT: Row[] = [
   [
     "Request for everything",
     message(REQUEST, UUID, OURS, iaPd(1), iaNa(7), iaTa(2), iaNa(8)),
-    [REPLY, ...NO_PREFIX(1), ...GIVEN(7), ...NO_TEMPORARY(2), ...NO_SECOND(8)],
+    [
+      REPLY,
+      ...NO_PREFIX(1),
+      ...ASSIGNED(7),
+      ...NO_TEMPORARY(2),
+      ...NO_SECOND(8),
+    ],
   ],
   [
     "Renew: fresh lifetimes",
     message(RENEW, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, ...GIVEN(7)],
+    [REPLY, ...ASSIGNED(7)],
   ],
   [
     "Renew of an IAID without addresses",
     message(RENEW, UUID, OURS, iaNa(9)),
-    [REPLY, ...GIVEN(9)],
+    [REPLY, ...ASSIGNED(9)],
   ],
   [
     "Renew of a second address: refused, whatever it holds",
     message(RENEW, UUID, OURS, iaNa(7, OWN), iaNa(8, "2001:db8:1:2::5")),
-    [REPLY, ...GIVEN(7), ...NO_SECOND(8)],
+    [REPLY, ...ASSIGNED(7), ...NO_SECOND(8)],
   ],
   ["Renew without an IA", message(RENEW, UUID, OURS), [REPLY]],
   [
-    "Rebind: other addresses end",
+    "Rebind: other addresses get lifetimes of 0",
     message(REBIND, UUID, iaNa(7, "2001:db8:9::1", OWN, "2001:db8:1:2::5")),
     [
       REPLY,
-      ...GIVEN(7),
+      ...ASSIGNED(7),
       "  5 2001:db8:9::1 0 0",
       "  5 2001:db8:1:2::5 0 0",
     ],
@@ -253,30 +260,30 @@ const DIRECT: Row[] = [
   [
     "Confirm of its own address: Success",
     message(CONFIRM, UUID, iaNa(7, OWN)),
-    [REPLY, "13 0 still yours"],
+    [REPLY, "13 0 address confirmed"],
   ],
   [
     "Confirm of another address of the link: NotOnLink",
     message(CONFIRM, UUID, iaNa(7, OWN), iaNa(8, "2001:db8:1:2::5")),
-    [REPLY, "13 4 not the address of this machine"],
+    [REPLY, "13 4 not the address of this client"],
   ],
   [
     "Confirm of a temporary address of another link: NotOnLink",
     message(CONFIRM, UUID, iaTa(7, "2001:db8:9::1")),
-    [REPLY, "13 4 not the address of this machine"],
+    [REPLY, "13 4 not the address of this client"],
   ],
   [
-    "Confirm of nothing: silence",
+    "Confirm without an address: no reply",
     message(CONFIRM, UUID, iaNa(7)),
     ["confirm_without_address"],
   ],
   [
     "Release: Success",
     message(RELEASE, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, "13 0 noted"],
+    [REPLY, "13 0 accepted"],
   ],
   [
-    "Release of others' addresses: NoBinding in those IAs",
+    "Release of other addresses: NoBinding in those IAs",
     message(
       RELEASE,
       UUID,
@@ -287,15 +294,15 @@ const DIRECT: Row[] = [
     ),
     [
       REPLY,
-      "13 0 noted",
-      ...REFUSED(3, 8, "3 not of this machine"),
-      ...REFUSED(25, 9, "3 not of this machine"),
+      "13 0 accepted",
+      ...REFUSED(3, 8, "3 no binding for this client"),
+      ...REFUSED(25, 9, "3 no binding for this client"),
     ],
   ],
   [
     "Decline: Success",
     message(DECLINE, UUID, OURS, iaNa(7, OWN)),
-    [REPLY, "13 0 noted"],
+    [REPLY, "13 0 accepted"],
   ],
   [
     "Information-request: Reply without an IA",
@@ -311,7 +318,7 @@ const DIRECT: Row[] = [
 
 const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
   [
-    "longer than is read",
+    "longer than the limit",
     new Uint8Array(MAX_DHCPV6_PACKET + 1).fill(1),
     "packet_too_long",
   ],
@@ -323,18 +330,18 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "packet_too_short",
   ],
   [
-    "an option cut short",
+    "a truncated option",
     hex("01abcdef 0001 0005 00030001"),
     "option_malformed",
   ],
   ["half an option header", hex("01abcdef 0001 00"), "option_malformed"],
   [
-    "a DUID of two octets",
+    "a DUID of 2 bytes",
     message(SOLICIT, opt(1, "0003")),
     "option_malformed",
   ],
   [
-    "a DUID of 131 octets",
+    "a DUID of 131 bytes",
     message(SOLICIT, opt(1, "0002".padEnd(262, "0"))),
     "option_malformed",
   ],
@@ -344,22 +351,22 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "option_malformed",
   ],
   [
-    "an IA Address cut short",
+    "a truncated IA Address",
     message(SOLICIT, UUID, nest(3, "00".repeat(12), opt(5, "00".repeat(23)))),
     "option_malformed",
   ],
   [
-    "an option request of three octets",
+    "an option request of 3 bytes",
     message(SOLICIT, UUID, opt(6, "001700")),
     "option_malformed",
   ],
   [
-    "a Rapid Commit that says something",
+    "a Rapid Commit with data",
     message(SOLICIT, UUID, opt(14, "00")),
     "option_malformed",
   ],
   [
-    "an elapsed time of one octet",
+    "an elapsed time of 1 byte",
     message(SOLICIT, UUID, opt(8, "00")),
     "option_malformed",
   ],
@@ -369,17 +376,17 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "option_malformed",
   ],
   [
-    "a user class with a rest",
+    "a user class with trailing data",
     message(SOLICIT, UUID, opt(15, "0001 61 00")),
     "option_malformed",
   ],
   [
-    "an odd architecture",
+    "an architecture option of 3 bytes",
     message(SOLICIT, UUID, opt(61, "000700")),
     "option_malformed",
   ],
   [
-    "more options than anybody sends",
+    "more than 64 options",
     message(SOLICIT, UUID, ...new Array(64).fill(opt(1000))),
     "too_many_options",
   ],
@@ -395,7 +402,7 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "not_for_servers",
   ],
   [
-    "Relay-forward of nothing",
+    "Relay-forward without a Relay Message",
     hex("0c00".padEnd(68, "0")),
     "relay_message_missing",
   ],
@@ -457,27 +464,27 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "server_id_missing",
   ],
   [
-    "another's Server ID in Request",
+    "the Server ID of another server in Request",
     message(REQUEST, UUID, OTHERS, iaNa(1)),
     "server_id_foreign",
   ],
   [
-    "another's Server ID in Renew",
+    "the Server ID of another server in Renew",
     message(RENEW, UUID, OTHERS, iaNa(1)),
     "server_id_foreign",
   ],
   [
-    "another's Server ID in Release",
+    "the Server ID of another server in Release",
     message(RELEASE, UUID, OTHERS),
     "server_id_foreign",
   ],
   [
-    "another's Server ID in Decline",
+    "the Server ID of another server in Decline",
     message(DECLINE, UUID, OTHERS),
     "server_id_foreign",
   ],
   [
-    "another's Server ID in Information-request",
+    "the Server ID of another server in Information-request",
     message(INFORMATION_REQUEST, UUID, OTHERS),
     "server_id_foreign",
   ],
@@ -504,42 +511,42 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     { from: "2001:db8:1:2::9" },
   ],
   [
-    "a relay's link that no base address has",
+    "a link-address in no subnet",
     relayed(message(SOLICIT, UUID), { link: "2001:db8:9:9::1" }),
     "link_unknown",
   ],
   [
-    "no link-address anywhere, not on the link",
+    "no link-address, and not received on the link",
     relayed(message(SOLICIT, UUID), { peer: CLIENT }),
     "link_unknown",
     { isLinkScoped: false, from: "2001:db8:5::1" },
   ],
   [
-    "no MAC anywhere",
+    "no MAC in any source",
     message(SOLICIT, UUID, iaNa(1)),
     "no_mac",
     { from: "fe80::1" },
   ],
   [
-    "a machine that is denied",
+    "a denied client",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
     { options: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
   ],
   [
-    "a machine that is denied, asking for information",
+    "a denied client that sends an Information-request",
     message(INFORMATION_REQUEST, UUID),
     "mac_not_allowed",
     { options: { ...SETTINGS, deny: [parseMacPattern("52:54:*")!] } },
   ],
   [
-    "a machine that is not among those allowed",
+    "a client that is not allowed",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
     { options: { ...SETTINGS, allow: [parseMacPattern("02:*")!] } },
   ],
   [
-    "a machine allowed and denied",
+    "a client that is both allowed and denied",
     message(SOLICIT, UUID, iaNa(1)),
     "mac_not_allowed",
     {
@@ -551,7 +558,7 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     },
   ],
   [
-    "an answer of more than 1232 octets",
+    "a reply of more than 1232 bytes",
     message(SOLICIT, UUID, ...[...Array(40).keys()].map((iaid) => iaNa(iaid))),
     "answer_too_long",
   ],
@@ -562,12 +569,12 @@ Deno.test("responder, direct", async (t) => {
     await t.step(name, () => assertEquals(lines(packet, arrival), expected));
   }
 
-  await t.step("answers at the port that the client sent from", () => {
+  await t.step("replies to the source port of the client", () => {
     const { outcome } = respond(message(SOLICIT, UUID), { port: 33333 });
     assertEquals(outcome.replyPort, 33333);
   });
 
-  await t.step("notes a declined address, its own only", () => {
+  await t.step("notes that the client has declined its own address", () => {
     const noteOf = (packet: Uint8Array) => respond(packet).outcome.note;
     assertEquals(
       noteOf(message(DECLINE, UUID, OURS, iaNa(7, OWN))),
@@ -585,15 +592,15 @@ Deno.test("responder, direct", async (t) => {
   });
 
   await t.step(
-    "answers an Information-request of nobody, without boot options",
+    "answers an Information-request without a MAC, without boot options",
     () => {
-      const { outcome, answer } = respond(
+      const { outcome, reply } = respond(
         message(INFORMATION_REQUEST, oro(59), pxe("PXEClient")),
         { from: "fe80::1", options: BOOT },
       );
       assertEquals(outcome.drop, undefined);
       assertEquals(outcome.clientMac.mac, NO_MAC);
-      assertEquals(pretty(answer), [
+      assertEquals(pretty(reply), [
         "message 7 xid abcdef",
         `2 ${SERVER_DUID}`,
       ]);
@@ -601,28 +608,31 @@ Deno.test("responder, direct", async (t) => {
   );
 });
 
-/** Options whose length their RFC fixes, and data that break it. */
+/** Options with data of invalid length. */
 const WRONG_LENGTHS: [string, ReturnType<typeof opt>][] = [
-  ["Server ID of two octets", opt(2, "0003")],
-  ["IA_TA of three octets", opt(4, "000001")],
+  ["Server ID of 2 bytes", opt(2, "0003")],
+  ["IA_TA of 3 bytes", opt(4, "000001")],
   ["IA_PD without T2", opt(25, "00".repeat(11))],
-  ["IA Prefix cut short", nest(25, "00".repeat(12), opt(26, "00".repeat(24)))],
-  ["Preference of two octets", opt(7, "0000")],
-  ["Authentication of ten octets", opt(11, "00".repeat(10))],
-  ["Server Unicast of 15 octets", opt(12, "00".repeat(15))],
-  ["Status Code of one octet", opt(13, "00")],
-  ["Reconfigure Message of two octets", opt(19, "0505")],
-  ["Reconfigure Accept that says something", opt(20, "00")],
-  ["Information Refresh Time of two octets", opt(32, "0000")],
+  [
+    "a truncated IA Prefix",
+    nest(25, "00".repeat(12), opt(26, "00".repeat(24))),
+  ],
+  ["Preference of 2 bytes", opt(7, "0000")],
+  ["Authentication of 10 bytes", opt(11, "00".repeat(10))],
+  ["Server Unicast of 15 bytes", opt(12, "00".repeat(15))],
+  ["Status Code of 1 byte", opt(13, "00")],
+  ["Reconfigure Message of 2 bytes", opt(19, "0505")],
+  ["Reconfigure Accept with data", opt(20, "00")],
+  ["Information Refresh Time of 2 bytes", opt(32, "0000")],
   ["an empty Client FQDN", opt(39)],
-  ["an echo request of three octets", opt(43, "001200")],
+  ["an Echo Request of 3 bytes", opt(43, "001200")],
   ["an empty architecture", opt(61)],
-  ["Network Interface ID of two octets", opt(62, "0103")],
+  ["Network Interface ID of 2 bytes", opt(62, "0103")],
   ["an empty Client Link-Layer Address", opt(79)],
-  ["SOL_MAX_RT of one octet", opt(82, "00")],
-  ["INF_MAX_RT of five octets", opt(83, "0000000000")],
-  ["Relay Source Port of one octet", opt(135, "00")],
-  ["a vendor class of three octets", opt(16, "000001")],
+  ["SOL_MAX_RT of 1 byte", opt(82, "00")],
+  ["INF_MAX_RT of 5 bytes", opt(83, "0000000000")],
+  ["Relay Source Port of 1 byte", opt(135, "00")],
+  ["a vendor class of 3 bytes", opt(16, "000001")],
 ];
 
 Deno.test("responder, dropped", async (t) => {
@@ -637,7 +647,7 @@ Deno.test("responder, dropped", async (t) => {
     const reasons = new Set(DROPPED.map(([, , reason]) => reason));
     assertEquals(
       DROP_REASONS.filter((reason) => !reasons.has(reason)),
-      // With the relays, with the direct messages, and with the sockets.
+      // Tested with the relays, the direct messages and the sockets.
       [
         "relay_too_deep",
         "confirm_without_address",
@@ -672,7 +682,7 @@ Deno.test("responder, options on request", async (t) => {
   const dns = "23 20010db8000000000000000000000053" +
     "20010db8000000000000000000000054";
 
-  await t.step("are sent when asked for", () => {
+  await t.step("are sent when the client requests them", () => {
     assertEquals(
       lines(message(INFORMATION_REQUEST, UUID, oro(23, 24, 56, 23)), {
         options,
@@ -701,33 +711,35 @@ Deno.test("responder, options on request", async (t) => {
     ]);
     assertEquals(
       lines(message(RELEASE, UUID, OURS, oro(23)), { options }),
-      [REPLY, "13 0 noted"],
+      [REPLY, "13 0 accepted"],
     );
   });
 
   for (
-    const [name, asked, answered] of [
+    const [name, sentFlags, replyFlags] of [
       ["S: the server overrides it", "01", "06"],
       ["O", "02", "04"],
       ["N", "04", "04"],
-      ["nothing", "00", "04"],
+      ["no flag", "00", "04"],
     ] as const
   ) {
     await t.step(`Client FQDN with ${name}`, () => {
       const domain = "046d616331036c616200";
       assertEquals(
-        lines(message(REQUEST, UUID, OURS, oro(39), opt(39, asked + domain))),
-        [REPLY, `39 ${answered}${domain}`],
+        lines(
+          message(REQUEST, UUID, OURS, oro(39), opt(39, sentFlags + domain)),
+        ),
+        [REPLY, `39 ${replyFlags}${domain}`],
       );
       assertEquals(
-        lines(message(REQUEST, UUID, OURS, opt(39, asked + domain))),
+        lines(message(REQUEST, UUID, OURS, opt(39, sentFlags + domain))),
         [REPLY],
       );
     });
   }
 });
 
-/** Octets that firmware sends as its vendor class. */
+/** The vendor class of PXE and HTTP boot firmware. */
 function pxe(text: string) {
   return opt(16, numbers(4, 343) + numbers(2, text.length) + ascii(text));
 }
@@ -739,7 +751,7 @@ Deno.test("responder, boot options", async (t) => {
   const payload = (text: string) => btoa(`{"architectures":["${text}"]}`);
 
   await t.step(
-    "PXE firmware is sent to iPXE, in Advertise and Reply alike",
+    "PXE firmware gets the URL of iPXE in Advertise and Reply",
     () => {
       const firmware = [UUID, iaNa(7), pxe("PXEClient:Arch:00007"), arch(7)];
       const expected = url(
@@ -760,41 +772,47 @@ Deno.test("responder, boot options", async (t) => {
     },
   );
 
-  await t.step("PXE firmware of arm64 is sent to its own iPXE", () => {
-    assertEquals(
-      lines(message(SOLICIT, UUID, pxe("PXEClient:"), arch(11)), { options })
-        .at(-1),
-      url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe-arm64.efi"),
-    );
-  });
+  await t.step(
+    "PXE firmware of arm64 gets the URL of the iPXE for arm64",
+    () => {
+      assertEquals(
+        lines(message(SOLICIT, UUID, pxe("PXEClient:"), arch(11)), { options })
+          .at(-1),
+        url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe-arm64.efi"),
+      );
+    },
+  );
 
   await t.step("PXE firmware never gets options 16 or 60", () => {
-    const answer = lines(
+    const reply = lines(
       message(SOLICIT, UUID, pxe("PXEClient"), arch(7), oro(16, 59, 60)),
       { options },
     );
-    assertEquals(answer.some((line) => /^(16|60)/.test(line)), false);
-  });
-
-  await t.step("HTTP firmware gets its vendor class, then the URL last", () => {
-    const answer = lines(
-      message(SOLICIT, UUID, iaNa(7), pxe("HTTPClient:Arch:00016"), arch(16)),
-      { options },
-    );
-    assertEquals(answer.slice(-2), [
-      "16 00000157000a48545450436c69656e74",
-      url(
-        `http://[2001:db8:1:2::1]/52:54:00:12:34:56?${
-          payload("EFI x86-64 boot from HTTP")
-        }`,
-      ),
-    ]);
+    assertEquals(reply.some((line) => /^(16|60)/.test(line)), false);
   });
 
   await t.step(
-    "iPXE is sent on by its user class, whatever its vendor class",
+    "HTTP firmware gets its vendor class, and the URL as the last option",
     () => {
-      const { outcome, answer } = respond(
+      const reply = lines(
+        message(SOLICIT, UUID, iaNa(7), pxe("HTTPClient:Arch:00016"), arch(16)),
+        { options },
+      );
+      assertEquals(reply.slice(-2), [
+        "16 00000157000a48545450436c69656e74",
+        url(
+          `http://[2001:db8:1:2::1]/52:54:00:12:34:56?${
+            payload("EFI x86-64 boot from HTTP")
+          }`,
+        ),
+      ]);
+    },
+  );
+
+  await t.step(
+    "iPXE gets the URL of the template, by its user class",
+    () => {
+      const { outcome, reply } = respond(
         message(
           SOLICIT,
           UUID,
@@ -806,7 +824,7 @@ Deno.test("responder, boot options", async (t) => {
       );
       assertEquals(outcome.event, "point_ipxe_to_http_boot");
       assertEquals(
-        pretty(answer).at(-1),
+        pretty(reply).at(-1),
         url(
           `http://[2001:db8:1:2::1]/52:54:00:12:34:56?${payload("EFI x86-64")}`,
         ),
@@ -815,22 +833,22 @@ Deno.test("responder, boot options", async (t) => {
   );
 
   await t.step(
-    "an Information-request gets them too, but marks no stage",
+    "an Information-request gets them, but shows no boot stage",
     () => {
-      const { outcome, answer } = respond(
+      const { outcome, reply } = respond(
         message(INFORMATION_REQUEST, UUID, pxe("PXEClient"), arch(7)),
         { options },
       );
       assertEquals(outcome.event, undefined);
       assertEquals(
-        pretty(answer).at(-1),
+        pretty(reply).at(-1),
         url("tftp://[2001:db8:1:2::]/52:54:00:12:34:56/ipxe.efi"),
       );
     },
   );
 
   await t.step(
-    "Release, Decline and Confirm mark no stage and get none",
+    "Release, Decline and Confirm get none and show no boot stage",
     () => {
       for (
         const packet of [
@@ -845,70 +863,76 @@ Deno.test("responder, boot options", async (t) => {
           message(CONFIRM, UUID, iaNa(7, OWN), pxe("PXEClient")),
         ]
       ) {
-        const { outcome, answer } = respond(packet, { options });
+        const { outcome, reply } = respond(packet, { options });
         assertEquals(outcome.event, undefined);
         assertEquals(
-          pretty(answer).some((line) => /^(16|59)/.test(line)),
+          pretty(reply).some((line) => /^(16|59)/.test(line)),
           false,
         );
       }
     },
   );
 
-  await t.step("the base address in a URL is that of the client's link", () => {
-    const boot = {
-      ...options.boot!,
-      template: parseTemplate("http://boot.example/{{.BaseAddress}}"),
-    };
-    const { answer } = respond(
-      relayed(message(SOLICIT, UUID, pxe("HTTPClient")), {
-        link: "2001:db8:7:8::1",
-        peer: CLIENT,
-      }),
-      { options: { ...options, boot } },
-    );
-    assertEquals(
-      pretty(answer).at(-1),
-      "  59 http://boot.example/2001:db8:7:8::",
-    );
-  });
+  await t.step(
+    "the base address in a URL is that of the client's subnet",
+    () => {
+      const boot = {
+        ...options.boot!,
+        template: parseTemplate("http://boot.example/{{.BaseAddress}}"),
+      };
+      const { reply } = respond(
+        relayed(message(SOLICIT, UUID, pxe("HTTPClient")), {
+          link: "2001:db8:7:8::1",
+          peer: CLIENT,
+        }),
+        { options: { ...options, boot } },
+      );
+      assertEquals(
+        pretty(reply).at(-1),
+        "  59 http://boot.example/2001:db8:7:8::",
+      );
+    },
+  );
 
-  await t.step("are refused at the start when they could not fit", () => {
-    const fits = parseTemplate("http://boot.example/{{.Payload}}");
-    assertEquals(replySizeProblem(SETTINGS, fits), undefined);
-    // As long as can be, with every field in it, an answer is just in bounds.
-    const fields = "{{.BootAddress}}{{.Payload}}";
-    const room = (length: number) =>
-      parseTemplate(`http://boot.example/${fields}${"x".repeat(length)}`);
-    const firmware = [
-      opt(1, "0004" + "aa".repeat(128)),
-      iaNa(7),
-      pxe("HTTPClient"),
-      arch(...new Array(8).fill(30)),
-    ];
-    let length = 0;
-    while (replySizeProblem(SETTINGS, room(length + 1)) === undefined) {
-      length++;
-    }
-    const { outcome } = respond(message(SOLICIT, ...firmware), {
-      options: {
-        ...options,
-        boot: {
-          ...options.boot!,
-          template: room(length),
-          bootAddress: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+  await t.step(
+    "replySizeProblem names options that may not fit a reply",
+    () => {
+      const fits = parseTemplate("http://boot.example/{{.Payload}}");
+      assertEquals(replySizeProblem(SETTINGS, fits), undefined);
+      // The longest possible reply with an accepted template fits exactly.
+      const fields = "{{.BootAddress}}{{.Payload}}";
+      const template = (length: number) =>
+        parseTemplate(`http://boot.example/${fields}${"x".repeat(length)}`);
+      const firmware = [
+        opt(1, "0004" + "aa".repeat(128)),
+        iaNa(7),
+        pxe("HTTPClient"),
+        arch(...new Array(8).fill(30)),
+      ];
+      let length = 0;
+      while (replySizeProblem(SETTINGS, template(length + 1)) === undefined) {
+        length++;
+      }
+      const { outcome } = respond(message(SOLICIT, ...firmware), {
+        options: {
+          ...options,
+          boot: {
+            ...options.boot!,
+            template: template(length),
+            bootAddress: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+          },
         },
-      },
-    });
-    assertEquals(outcome.drop, undefined);
-    // The server's DUID is 120 octets shorter than it could be.
-    assertEquals(outcome.length, MAX_DHCPV6_REPLY - 120);
-    const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
-    assertEquals(
-      replySizeProblem(SETTINGS, long)?.includes("1232"),
-      true,
-    );
-  });
+      });
+      assertEquals(outcome.drop, undefined);
+      // The server's DUID is 120 bytes shorter than the longest one.
+      assertEquals(outcome.length, MAX_DHCPV6_REPLY - 120);
+      const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
+      assertEquals(
+        replySizeProblem(SETTINGS, long)?.includes("1232"),
+        true,
+      );
+    },
+  );
 });
 
 Deno.test("responder, relays", async (t) => {
@@ -918,7 +942,7 @@ Deno.test("responder, relays", async (t) => {
     "  1 000400112233445566778899aabbccddeeff",
     `  2 ${SERVER_DUID}`,
   ];
-  const given = (address: string) => [
+  const assigned = (address: string) => [
     ...inner,
     "  3 7 600 1050",
     `    5 ${address} 1200 1300`,
@@ -927,9 +951,9 @@ Deno.test("responder, relays", async (t) => {
   const address7 = "2001:db8:7:8:0:5254:12:3456";
 
   await t.step(
-    "wraps the answer, with Interface-ID and hop count, to port 547",
+    "encapsulates the reply with Interface-ID and hop count, to port 547",
     () => {
-      const { outcome, answer } = respond(
+      const { outcome, reply } = respond(
         relayed(
           solicit,
           { link: "2001:db8:7:8::1", peer: CLIENT, hops: 5 },
@@ -938,16 +962,16 @@ Deno.test("responder, relays", async (t) => {
         { isLinkScoped: false, from: "2001:db8:7:8::1", port: 40000 },
       );
       assertEquals(outcome.replyPort, 547);
-      assertEquals(pretty(answer), [
+      assertEquals(pretty(reply), [
         `relay 13 hops 5 link 2001:db8:7:8::1 peer ${CLIENT}`,
         "18 65746837",
-        ...given(address7),
+        ...assigned(address7),
       ]);
     },
   );
 
   await t.step(
-    "takes the MAC from option 79 before the DUID, of the nearest relay",
+    "prefers the MAC in option 79 of the relay nearest to the client",
     () => {
       const packet = relayed(
         relayed(
@@ -967,7 +991,7 @@ Deno.test("responder, relays", async (t) => {
   );
 
   await t.step(
-    "takes the link from the innermost link-address that is one",
+    "takes the subnet from the innermost global link-address",
     () => {
       const layer2 = relayed(solicit, { peer: CLIENT }, opt(18, "aa"));
       const layer3 = (packet: Uint8Array, interfaceName: string) =>
@@ -977,22 +1001,22 @@ Deno.test("responder, relays", async (t) => {
           opt(18, "bb"),
         );
       assertEquals(
-        pretty(respond(layer3(layer2, "2001:db8:7:8::1")).answer),
+        pretty(respond(layer3(layer2, "2001:db8:7:8::1")).reply),
         [
           "relay 13 hops 1 link 2001:db8:7:8::1 peer fe80::2",
           "18 bb",
           `  relay 13 hops 0 link :: peer ${CLIENT}`,
           "  18 aa",
-          ...given(address7).map((line) => `  ${line}`),
+          ...assigned(address7).map((line) => `  ${line}`),
         ],
       );
       const linkLocal = relayed(solicit, { link: "fe80::9", peer: CLIENT });
       assertEquals(
-        pretty(respond(layer3(linkLocal, "2001:db8:7:8::1")).answer).at(-2)
+        pretty(respond(layer3(linkLocal, "2001:db8:7:8::1")).reply).at(-2)
           ?.trim(),
         `5 ${address7} 1200 1300`,
       );
-      // the inner one decides, although the outer one would be known
+      // The inner link-address decides, although the outer one is in a subnet.
       const unknown = relayed(solicit, {
         link: "2001:db8:9:9::1",
         peer: CLIENT,
@@ -1004,12 +1028,15 @@ Deno.test("responder, relays", async (t) => {
     },
   );
 
-  await t.step("takes the direct link when no level names one", () => {
-    const { answer } = respond(relayed(solicit, { peer: CLIENT }));
-    assertEquals(pretty(answer).at(-2)?.trim(), `5 ${OWN} 1200 1300`);
-  });
+  await t.step(
+    "takes the subnet of the interface without a link-address",
+    () => {
+      const { reply } = respond(relayed(solicit, { peer: CLIENT }));
+      assertEquals(pretty(reply).at(-2)?.trim(), `5 ${OWN} 1200 1300`);
+    },
+  );
 
-  await t.step("reads nine levels, and not ten", () => {
+  await t.step("reads 9 levels, and drops 10", () => {
     let packet = solicit;
     for (let level = 0; level < 9; level++) {
       packet = relayed(
@@ -1022,9 +1049,9 @@ Deno.test("responder, relays", async (t) => {
         opt(18, numbers(4, level)),
       );
     }
-    const { outcome, answer } = respond(packet);
+    const { outcome, reply } = respond(packet);
     assertEquals(outcome.drop, undefined);
-    const text = pretty(answer);
+    const text = pretty(reply);
     for (let level = 0; level < 9; level++) {
       const indent = "  ".repeat(8 - level);
       assertEquals(text.includes(`${indent}18 ${numbers(4, level)}`), true);
@@ -1036,8 +1063,8 @@ Deno.test("responder, relays", async (t) => {
     );
   });
 
-  await t.step("echoes what a relay asks for, once", () => {
-    const { answer } = respond(
+  await t.step("echoes each option that a relay requests once", () => {
+    const { reply } = respond(
       relayed(
         solicit,
         { link: "2001:db8:7:8::1", peer: CLIENT },
@@ -1048,17 +1075,17 @@ Deno.test("responder, relays", async (t) => {
         opt(38, "dd"),
       ),
     );
-    assertEquals(pretty(answer).slice(1, 5), [
+    assertEquals(pretty(reply).slice(1, 5), [
       "18 cc",
       "135 0000",
       "37 00000009aa",
       "43 0025001200090087002500c8002b",
     ]);
-    assertEquals(pretty(answer)[5], inner[0]);
+    assertEquals(pretty(reply)[5], inner[0]);
   });
 
   await t.step(
-    "a long list of codes to echo takes no longer than a short one",
+    "a long Echo Request takes no longer than a short one",
     () => {
       const echo = (count: number) => {
         const codes = [...Array(count).keys()].map((index) => 1000 + index);
@@ -1069,9 +1096,9 @@ Deno.test("responder, relays", async (t) => {
           opt(37, "00000009aa"),
         );
       };
-      assertEquals(pretty(respond(echo(1800)).answer)[1], "37 00000009aa");
+      assertEquals(pretty(respond(echo(1800)).reply)[1], "37 00000009aa");
       const responder = new Responder(SETTINGS, hex(SERVER_DUID));
-      const answer = new Uint8Array(MAX_DHCPV6_REPLY);
+      const reply = new Uint8Array(MAX_DHCPV6_REPLY);
       const packet = echo(1800);
       let fastest = Infinity;
       for (let run = 0; run < 50; run++) {
@@ -1082,17 +1109,17 @@ Deno.test("responder, relays", async (t) => {
           parseIpv6("2001:db8:7:8::1")!,
           547,
           false,
-          answer,
+          reply,
         );
         fastest = Math.min(fastest, performance.now() - start);
       }
-      // Comparing each code with all before it takes a millisecond and more.
+      // Comparing each code with all preceding ones takes more than 1 ms.
       assert(fastest < 0.5, `${fastest} ms`);
     },
   );
 
   await t.step(
-    "answers at the relay's own port when it says so (RFC 8357)",
+    "replies to the source port of a relay that sends option 135 (RFC 8357)",
     () => {
       const from = { onLink: false, from: "2001:db8:7:8::1", port: 40000 };
       const level = relayed(
@@ -1106,7 +1133,7 @@ Deno.test("responder, relays", async (t) => {
       );
       assertEquals(outermost.outcome.replyPort, 40000);
       assertEquals(
-        pretty(outermost.answer).filter((line) => /^ *135/.test(line)),
+        pretty(outermost.reply).filter((line) => /^ *135/.test(line)),
         ["135 0000", "  135 1234"],
       );
       const innermost = respond(relayed(level, { hops: 1 }), from);
@@ -1114,7 +1141,7 @@ Deno.test("responder, relays", async (t) => {
     },
   );
 
-  await t.step("takes any relay that reaches it, on the link or not", () => {
+  await t.step("answers relays on the link and elsewhere", () => {
     const packet = relayed(solicit, { link: "2001:db8:7:8::1", peer: CLIENT });
     for (const isLinkScoped of [true, false]) {
       for (const from of ["fe80::9", "2001:db8:5::1"]) {
@@ -1127,20 +1154,20 @@ Deno.test("responder, relays", async (t) => {
   });
 });
 
-Deno.test("responder, one after the other", async (t) => {
-  await t.step("does not remember the message before", () => {
+Deno.test("responder, a sequence of messages", async (t) => {
+  await t.step("keeps nothing of the previous message", () => {
     const responder = new Responder(BOOT, hex(SERVER_DUID));
-    const answer = new Uint8Array(MAX_DHCPV6_REPLY);
-    const ask = (bytes: Uint8Array, from: string) =>
+    const reply = new Uint8Array(MAX_DHCPV6_REPLY);
+    const receive = (bytes: Uint8Array, from: string) =>
       responder.respond(
         bytes,
         bytes.length,
         parseIpv6(from)!,
         546,
         true,
-        answer,
+        reply,
       );
-    ask(
+    receive(
       message(SOLICIT, opt(1, "000300010200000000cc"), pxe("PXEClient")),
       CLIENT,
     );
@@ -1149,10 +1176,10 @@ Deno.test("responder, one after the other", async (t) => {
       formatMac(responder.outcome.clientMac.otherMac),
       "52:54:00:12:34:56",
     );
-    ask(message(DECLINE, UUID, OURS, iaNa(7, OWN)), CLIENT);
+    receive(message(DECLINE, UUID, OURS, iaNa(7, OWN)), CLIENT);
     assertEquals(responder.outcome.note, "address_declined");
     assertEquals(responder.outcome.event, undefined);
-    ask(hex("01"), CLIENT);
+    receive(hex("01"), CLIENT);
     assertEquals(responder.outcome.note, undefined);
     assertEquals(responder.outcome.drop, "packet_too_short");
     assertEquals(responder.outcome.event, undefined);
@@ -1160,18 +1187,18 @@ Deno.test("responder, one after the other", async (t) => {
     assertEquals(responder.outcome.clientMac.otherMac, NO_MAC);
     assertEquals(responder.outcome.length, 0);
     assertEquals(responder.outcome.subnet, undefined);
-    ask(message(SOLICIT, UUID), "fe80::1");
+    receive(message(SOLICIT, UUID), "fe80::1");
     assertEquals(responder.outcome.drop, "no_mac");
   });
 });
 
-Deno.test("responder, any octets", async (t) => {
+Deno.test("responder, any bytes", async (t) => {
   await t.step(
-    "answers are whole, to the same transaction, and give no other address",
+    "replies are valid and assign only the address of the client",
     () => {
       const responder = new Responder(BOOT, hex(SERVER_DUID));
-      const answer = new Uint8Array(MAX_DHCPV6_REPLY);
-      let answers = 0;
+      const reply = new Uint8Array(MAX_DHCPV6_REPLY);
+      let replies = 0;
       fc.assert(
         fc.property(changedCaptures, (bytes) => {
           const { drop, length, clientMac } = responder.respond(
@@ -1180,12 +1207,12 @@ Deno.test("responder, any octets", async (t) => {
             parseIpv6(CLIENT)!,
             546,
             true,
-            answer,
+            reply,
           );
           if (drop !== undefined) return;
-          answers++;
+          replies++;
           assert(length <= MAX_DHCPV6_REPLY);
-          const text = pretty(answer.slice(0, length));
+          const text = pretty(reply.slice(0, length));
           const mac = formatMac(clientMac.mac).replaceAll(":", "");
           for (const line of text) {
             const given = /^ *5 (\S+) [1-9]/.exec(line)?.[1];
@@ -1195,7 +1222,7 @@ Deno.test("responder, any octets", async (t) => {
         }),
         { numRuns: 20_000 },
       );
-      assert(answers > 2000, `only ${answers} answers`);
+      assert(replies > 2000, `only ${replies} replies`);
     },
   );
 });

@@ -46,19 +46,19 @@ Deno.test("URL template", async (t) => {
       ["http://h/{{.Mac}}", 12, "is none of"],
       ["http://h/{{MAC}}", 12, "is none of"],
       ["http://h/{{}}", 12, "is none of"],
-      ["http://h/{{.MAC | html}}", 12, "urlquery, not html"],
+      ["http://h/{{.MAC | html}}", 12, "unknown function html"],
       ["http://h/{{.MAC", 10, "without }}"],
       ["http://h/.MAC}}", 14, "without {{"],
       ["http://h/{{.MAC}}/{{if}}", 21, "is none of"],
-      ["ftp://h/{{.MAC}}", 1, "no absolute URL"],
-      ["//h/{{.MAC}}", 1, "no absolute URL"],
-      ["{{.MAC}}", 1, "no absolute URL"],
-      ["http://h/{{.MAC}} x", 18, "without blanks"],
-      ["http://h/{{ .MAC }} x", 20, "without blanks"],
+      ["ftp://h/{{.MAC}}", 1, "not an absolute URL"],
+      ["//h/{{.MAC}}", 1, "not an absolute URL"],
+      ["{{.MAC}}", 1, "not an absolute URL"],
+      ["http://h/{{.MAC}} x", 18, "without spaces"],
+      ["http://h/{{ .MAC }} x", 20, "without spaces"],
       ["http://h/\u00e4", 10, "printable ASCII"],
-      ["http://[::1/{{.MAC}}", 1, "no absolute URL"],
-      ["http:h", 1, "no absolute URL"],
-      ["HTTP://h/", 1, "no absolute URL"],
+      ["http://[::1/{{.MAC}}", 1, "not an absolute URL"],
+      ["http:h", 1, "not an absolute URL"],
+      ["HTTP://h/", 1, "not an absolute URL"],
     ] as const
   ) {
     await t.step(`refuses ${template}`, () => {
@@ -71,7 +71,7 @@ Deno.test("URL template", async (t) => {
     });
   }
 
-  await t.step("has the payload that boot servers read", () => {
+  await t.step("contains the payload that boot servers read", () => {
     assertEquals(
       bootPayload([16]),
       "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQgYm9vdCBmcm9tIEhUVFAiXX0=",

@@ -10,14 +10,14 @@ import {
 } from "../../../../lib/overload/limits.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 
-const LOUD = parseIpv6("fe80::bad")!;
-const MACHINE = parseIpv6("fe80::5054:ff:fe12:3456")!;
+const FLOODER = parseIpv6("fe80::bad")!;
+const CLIENT = parseIpv6("fe80::5054:ff:fe12:3456")!;
 
-/** More than is answered in one window. */
+/** More messages than the daemon answers in one window. */
 const FLOOD = 3 * OVERLOAD_MESSAGES;
 
-/** Whether one more message is one too many. */
-function isTooMuch(
+/** Whether the next message is dropped. */
+function isDropped(
   loadShedder: LoadShedder,
   address: Uint8Array,
   now: number,
@@ -30,7 +30,7 @@ function isTooMuch(
   );
 }
 
-/** How many of so many messages that come in one window are answered. */
+/** Sends `count` messages in one window; returns how many are answered. */
 function answered(
   loadShedder: LoadShedder,
   address: Uint8Array,
@@ -41,118 +41,118 @@ function answered(
   let passed = 0;
   for (let index = 0; index < count; index++) {
     const at = now + WINDOW * index / count;
-    if (!isTooMuch(loadShedder, address, at, isRelayed)) passed++;
+    if (!isDropped(loadShedder, address, at, isRelayed)) passed++;
   }
   return passed;
 }
 
-/** A flood next to a machine that has had to repeat its message for that. */
-function contested(
+/** A flood, and a client that has retransmitted because of it. */
+function overloaded(
   isRelayed = false,
 ): { loadShedder: LoadShedder; now: number } {
   const loadShedder = new LoadShedder();
-  answered(loadShedder, LOUD, FLOOD, 0, isRelayed);
-  isTooMuch(loadShedder, MACHINE, WINDOW);
-  loadShedder.onRetransmission(MACHINE, WINDOW);
+  answered(loadShedder, FLOODER, FLOOD, 0, isRelayed);
+  isDropped(loadShedder, CLIENT, WINDOW);
+  loadShedder.onRetransmission(CLIENT, WINDOW);
   return { loadShedder, now: WINDOW };
 }
 
-Deno.test("Fairness", async (t) => {
-  await t.step("lets who is alone send what it likes, and repeat it", () => {
+Deno.test("LoadShedder", async (t) => {
+  await t.step("does not limit a flood without other clients", () => {
     const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
-      loadShedder.onRetransmission(LOUD, now + WINDOW - 1);
+      assertEquals(answered(loadShedder, FLOODER, FLOOD, now), FLOOD);
+      loadShedder.onRetransmission(FLOODER, now + WINDOW - 1);
     }
   });
 
   await t.step(
-    "lets all send what they like while none has to repeat it",
+    "does not limit a flood while no client retransmits",
     () => {
       const loadShedder = new LoadShedder();
       for (let window = 0; window < 10; window++) {
         const now = window * WINDOW;
-        isTooMuch(loadShedder, MACHINE, now);
-        assertEquals(answered(loadShedder, LOUD, FLOOD, now), FLOOD);
+        isDropped(loadShedder, CLIENT, now);
+        assertEquals(answered(loadShedder, FLOODER, FLOOD, now), FLOOD);
       }
     },
   );
 
   await t.step(
-    "does not take a repetition amid quiet for a sign of a flood",
+    "ignores a retransmission without overload",
     () => {
       const loadShedder = new LoadShedder();
-      isTooMuch(loadShedder, MACHINE, 0);
-      loadShedder.onRetransmission(MACHINE, 0);
-      assertEquals(answered(loadShedder, LOUD, FLOOD, WINDOW), FLOOD);
+      isDropped(loadShedder, CLIENT, 0);
+      loadShedder.onRetransmission(CLIENT, 0);
+      assertEquals(answered(loadShedder, FLOODER, FLOOD, WINDOW), FLOOD);
     },
   );
 
   await t.step(
-    "answers a part of what a flood asks while others suffer",
+    "limits a flood while other clients retransmit",
     () => {
-      const { loadShedder, now } = contested();
+      const { loadShedder, now } = overloaded();
       assertEquals(
-        answered(loadShedder, LOUD, FLOOD, now),
+        answered(loadShedder, FLOODER, FLOOD, now),
         MAX_MESSAGES_PER_SOURCE,
       );
-      assertEquals(isTooMuch(loadShedder, MACHINE, now + WINDOW - 1), false);
+      assertEquals(isDropped(loadShedder, CLIENT, now + WINDOW - 1), false);
     },
   );
 
-  await t.step("gives a relay the part of a lab", () => {
-    const { loadShedder, now } = contested(true);
+  await t.step("limits a relay to the messages of a whole lab", () => {
+    const { loadShedder, now } = overloaded(true);
     assertEquals(
-      answered(loadShedder, LOUD, FLOOD, now, true),
+      answered(loadShedder, FLOODER, FLOOD, now, true),
       MAX_MESSAGES_PER_RELAY,
     );
   });
 
-  await t.step("limits nobody while there is time for all", () => {
+  await t.step("limits no source below the overload threshold", () => {
     const loadShedder = new LoadShedder();
     for (let window = 0; window < 10; window++) {
       const now = window * WINDOW;
-      isTooMuch(loadShedder, MACHINE, now);
+      isDropped(loadShedder, CLIENT, now);
       const count = OVERLOAD_MESSAGES - 1;
-      assertEquals(answered(loadShedder, LOUD, count, now), count);
+      assertEquals(answered(loadShedder, FLOODER, count, now), count);
     }
   });
 
   await t.step(
-    "forgets a flood when it is over, and who suffered after a while",
+    "ends the limit after the flood, and the overload signal after a minute",
     () => {
-      const { loadShedder, now } = contested();
-      answered(loadShedder, LOUD, FLOOD, now);
-      // One quiet window, and there is time for all again.
-      isTooMuch(loadShedder, LOUD, now + WINDOW);
+      const { loadShedder, now } = overloaded();
+      answered(loadShedder, FLOODER, FLOOD, now);
+      // One window below the threshold ends the overload.
+      isDropped(loadShedder, FLOODER, now + WINDOW);
       const count = OVERLOAD_MESSAGES - 1;
       assertEquals(
-        answered(loadShedder, LOUD, count, now + 3 * WINDOW),
+        answered(loadShedder, FLOODER, count, now + 3 * WINDOW),
         count,
       );
-      assertEquals(answered(loadShedder, LOUD, FLOOD, now + 120_000), FLOOD);
+      assertEquals(answered(loadShedder, FLOODER, FLOOD, now + 120_000), FLOOD);
     },
   );
 
   await t.step(
-    "lets machines in that are taken for a loud one, with the next window",
+    "drops a client that shares a counter with a flood for one window only",
     () => {
-      const { loadShedder, now } = contested();
-      const machines = Array.from({ length: 2000 }, (_, index) => {
+      const { loadShedder, now } = overloaded();
+      const clients = Array.from({ length: 2000 }, (_, index) => {
         const address = parseIpv6("fe80::")!;
         new DataView(address.buffer).setUint32(12, 1 + index);
         return address;
       });
-      const refusedIn = (window: number) => {
+      const droppedIn = (window: number) => {
         const begin = now + window * WINDOW;
-        answered(loadShedder, LOUD, FLOOD, begin);
-        return machines.filter((address) =>
-          isTooMuch(loadShedder, address, begin + WINDOW - 1)
+        answered(loadShedder, FLOODER, FLOOD, begin);
+        return clients.filter((address) =>
+          isDropped(loadShedder, address, begin + WINDOW - 1)
         );
       };
-      const twice = refusedIn(1).filter((address) =>
-        refusedIn(2).includes(address)
+      const twice = droppedIn(1).filter((address) =>
+        droppedIn(2).includes(address)
       );
       assert(twice.length <= 1, `${twice.length}`);
     },

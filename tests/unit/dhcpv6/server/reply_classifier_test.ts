@@ -14,16 +14,16 @@ function randomAddress(): Uint8Array {
   return address;
 }
 
-Deno.test("Sources", async (t) => {
+Deno.test("ReplyClassifier", async (t) => {
   await t.step(
-    "are known once they have used an answer that they were given",
+    "confirms sources that use a reply which they were sent",
     () => {
       const classifier = new ReplyClassifier();
       classifier.confirm("fe80::1");
       assertEquals(
         classifier.isConfirmed("fe80::1"),
         false,
-        "it may be anybody's guess",
+        "a source that was sent no reply",
       );
       classifier.addUnconfirmed("fe80::1");
       assertEquals(classifier.isConfirmed("fe80::1"), false);
@@ -32,7 +32,7 @@ Deno.test("Sources", async (t) => {
     },
   );
 
-  await t.step("are forgotten, the oldest first", () => {
+  await t.step("evicts the oldest sources first", () => {
     const classifier = new ReplyClassifier();
     for (let count = 0; count <= MAX_UNCONFIRMED_SOURCES; count++) {
       classifier.addUnconfirmed(`fe80::${count}`);
@@ -48,7 +48,7 @@ Deno.test("Sources", async (t) => {
   });
 
   for (
-    const [later, expected] of [
+    const [delay, expected] of [
       [0, "unverified"],
       [390, "unverified"],
       [1000, "retransmitting"],
@@ -57,33 +57,33 @@ Deno.test("Sources", async (t) => {
       [95_000, "unverified"],
     ] as const
   ) {
-    await t.step(`ask ${later} ms later: ${expected}`, () => {
+    await t.step(`a message ${delay} ms later: ${expected}`, () => {
       for (let start = 1000; start < 1400; start += 50) {
         const classifier = new ReplyClassifier();
         assertEquals(classifier.classify(ADDRESS, start), "unverified");
-        assertEquals(classifier.classify(ADDRESS, start + later), expected);
+        assertEquals(classifier.classify(ADDRESS, start + delay), expected);
       }
     });
   }
 
   await t.step(
-    "are not taken for one another, and are remembered for seconds",
+    "distinguishes sources, and remembers them for seconds",
     () => {
       const classifier = new ReplyClassifier();
       const COUNT = 400_000;
       const addresses = Array.from({ length: COUNT }, randomAddress);
-      let mistaken = 0;
+      let misclassified = 0;
       for (const [index, address] of addresses.entries()) {
         if (classifier.classify(address, index / 100) === "retransmitting") {
-          mistaken++;
+          misclassified++;
         }
       }
-      assertLess(mistaken, 20);
-      // Four seconds of a flood later, those of its first tenth of a second.
-      const again = addresses.slice(0, 10_000).filter((address) =>
+      assertLess(misclassified, 20);
+      // The sources of the first 0.1 s of a flood, after 4 s of it.
+      const recognized = addresses.slice(0, 10_000).filter((address) =>
         classifier.classify(address, 4000) === "retransmitting"
       );
-      assertLess(9800, again.length);
+      assertLess(9800, recognized.length);
     },
   );
 });

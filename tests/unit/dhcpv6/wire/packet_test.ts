@@ -32,7 +32,7 @@ import {
 import { changedCaptures } from "../captures.ts";
 import captures from "../captures.json" with { type: "json" };
 
-/** Name, octets as RFC 8415 and its companions draw them, option as a value. */
+/** Name, bytes in the layout of the RFC, option as a value. */
 const OPTIONS: [string, string, ReturnType<typeof opt>][] = [
   [
     "Client ID, DUID-LLT",
@@ -114,11 +114,11 @@ const OPTIONS: [string, string, ReturnType<typeof opt>][] = [
     opt(79, "000102005e005301"),
   ],
   ["Relay Source Port", "0087 0002 0000", opt(135, "0000")],
-  ["an option that nobody knows", "ffff 0003 616263", opt(0xffff, "616263")],
+  ["an unassigned option", "ffff 0003 616263", opt(0xffff, "616263")],
   ["an empty one", "03e8 0000", opt(1000)],
 ];
 
-/** Every message type, with octets written by hand. */
+/** Every message type, with hand-written bytes. */
 const MESSAGES: [string, string, Message][] = [
   ["Solicit", 1],
   ["Advertise", 2],
@@ -198,7 +198,7 @@ Deno.test("messages of real clients", async (t) => {
     );
   }
 
-  await t.step("come from all that are named in the documentation", () => {
+  await t.step("come from every client and relay in the documentation", () => {
     assertEquals(
       [...new Set(captures.map(({ from }) => from))].toSorted(),
       [
@@ -217,7 +217,7 @@ Deno.test("messages of real clients", async (t) => {
   });
 });
 
-/** Options whose insides follow the rules of their codes, or have none. */
+/** Options whose data is valid for their codes, or has no rules. */
 const option = fc.oneof(
   fc.record({
     code: fc.integer({ min: 144, max: 0xffff }),
@@ -227,7 +227,7 @@ const option = fc.oneof(
   fc.nat({ max: 0xffff_ffff }).map((iaid) => iaNa(iaid, "2001:db8::5")),
 );
 const options = fc.array(option, { maxLength: 20 });
-const octets16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const plain = { noNullPrototype: true };
 const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
@@ -238,13 +238,13 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constantFrom(MessageType.RelayForward, MessageType.RelayReply),
     hopCount: fc.nat({ max: 255 }),
-    linkAddress: octets16.map((bytes) => formatIpv6(bytes)),
-    peerAddress: octets16.map((bytes) => formatIpv6(bytes)),
+    linkAddress: bytes16.map((bytes) => formatIpv6(bytes)),
+    peerAddress: bytes16.map((bytes) => formatIpv6(bytes)),
     options,
   }, plain),
 );
 
-const anyOctets = fc.oneof(
+const anyBytes = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   changedCaptures,
   anyMessage.map(encode),
@@ -261,12 +261,12 @@ Deno.test("any message", async (t) => {
   });
 
   await t.step(
-    "decode of any octets is a value or a drop reason, and never throws",
+    "decode of any bytes returns a message or a drop reason, and never throws",
     () => {
       const packet = new Packet();
       let values = 0;
       fc.assert(
-        fc.property(anyOctets, (bytes) => {
+        fc.property(anyBytes, (bytes) => {
           const message = decode(bytes);
           if (typeof message === "string") {
             assert(DROP_REASONS.includes(message));
@@ -279,14 +279,14 @@ Deno.test("any message", async (t) => {
         }),
         { numRuns: 100_000 },
       );
-      assert(values > 5000, `only ${values} were messages`);
+      assert(values > 5000, `only ${values} messages`);
     },
   );
 
   await t.step("is not read beyond its length", () => {
     const packet = new Packet();
     fc.assert(
-      fc.property(anyOctets, (bytes) => {
+      fc.property(anyBytes, (bytes) => {
         const longer = new Uint8Array(bytes.length + 64).fill(0xff);
         longer.set(bytes);
         const short = packet.read(bytes);
