@@ -4,7 +4,10 @@
  * @module
  */
 
-import { MAX_KEPT_CHARACTERS, PROGRESS_STEP } from "../overload/limits.ts";
+import { MAX_KEPT_CHARACTERS } from "../overload/limits.ts";
+
+/** Bytes between two reports of a transfer's progress. */
+export const PROGRESS_STEP = 5 * 1024 * 1024;
 
 /** How far a transfer is, as its consumers read it. */
 export interface TransferDetail {

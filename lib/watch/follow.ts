@@ -7,6 +7,7 @@
 import { fetchErrorReason } from "../net/fetch_error.ts";
 import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { Backoff, delay } from "../overload/timeout.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";
@@ -65,8 +66,7 @@ export class Follower {
   readonly #timing: SubscriptionTimingOptions;
   /** The last event that was handled. */
   #lastEventId = "";
-  #wait: number;
-  #firstWait: number;
+  readonly #backoff: Backoff;
 
   constructor(
     daemon: DaemonUrl,
@@ -76,7 +76,8 @@ export class Follower {
     this.#daemon = daemon;
     this.#observer = observer;
     this.#timing = timing;
-    this.#firstWait = this.#wait = timing.firstWait;
+    const { firstWait, longestWait } = timing;
+    this.#backoff = new Backoff(firstWait, longestWait, () => 1);
   }
 
   /** Follows it until `signal` is given; what the observer throws ends it. */
@@ -86,7 +87,7 @@ export class Follower {
         await this.#connectOnce(signal);
       } catch (error) {
         if (signal.aborted) return;
-        await pause(this.#waitAfter(error), signal);
+        await delay(this.#waitAfter(error), signal);
       }
     }
   }
@@ -99,9 +100,7 @@ export class Follower {
     }
     if (error instanceof Away) {
       this.#observer.away(error.message);
-      const wait = this.#wait;
-      this.#wait = Math.min(2 * wait, this.#timing.longestWait);
-      return wait;
+      return this.#backoff.next();
     }
     throw error;
   }
@@ -180,13 +179,14 @@ export class Follower {
         if (message !== undefined) await this.#observer.message(message);
         this.#lastEventId = SENDABLE_ID.test(id) ? id : "";
       }
-      this.#wait = this.#firstWait = this.#firstWaitOf(parser);
+      this.#backoff.reset(this.#firstWaitOf(parser));
       // Who comes back may have missed nothing, and gets no message at once.
       await greet();
     }
   }
 
-  #firstWaitOf({ retry = this.#firstWait }: EventStreamParser): number {
+  #firstWaitOf({ retry }: EventStreamParser): number | undefined {
+    if (retry === undefined) return undefined;
     const { firstWait, longestWait } = this.#timing;
     return Math.min(Math.max(retry, firstWait), longestWait);
   }
@@ -266,17 +266,4 @@ function reasonOf(error: unknown): string {
   return escapeControls(
     fetchErrorReason(error).replace(/^client error \([A-Za-z]+\): /, ""),
   );
-}
-
-/** Waits so many milliseconds, or until the signal. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener("abort", end);
-  });
 }

@@ -17,6 +17,7 @@ import {
   type CooperativeScheduler,
   takeSlice,
 } from "../../overload/scheduler.ts";
+import { Backoff, Pause } from "../../overload/timeout.ts";
 import { CollectorLog, type Signal } from "./collector_log.ts";
 import {
   type LogRecord,
@@ -29,7 +30,6 @@ import {
   resourceOf,
 } from "./encode.ts";
 import { type Outcome, post } from "./post.ts";
-import { Backoff, Pause } from "./waiting.ts";
 
 /** What is pushed, and where. */
 export interface ExporterOptions {

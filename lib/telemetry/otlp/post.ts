@@ -6,8 +6,14 @@
 
 import { readBoundedText } from "../../net/bounded_text.ts";
 import { fetchErrorReason } from "../../net/fetch_error.ts";
-import { MAX_OTLP_RESPONSE, MAX_RETRY_AFTER } from "../../overload/limits.ts";
+import { MAX_OTLP_RESPONSE } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
+
+/**
+ * Milliseconds of the longest Retry-After obeyed. A collector that asks for a
+ * day by mistake does not need the daemon's restart.
+ */
+export const MAX_RETRY_AFTER = 5 * 60_000;
 
 /** What has become of a request. */
 export type Outcome =

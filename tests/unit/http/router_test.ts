@@ -16,9 +16,11 @@ import {
   MAX_FILE_CHUNK,
   MAX_FILE_CHUNKS,
   MIN_FILE_CHUNK,
-  PROGRESS_STEP,
 } from "../../../lib/overload/limits.ts";
-import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
+import {
+  PROGRESS_STEP,
+  type TransferDetail,
+} from "../../../lib/machines/transfer_progress.ts";
 import type { Mac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 import {

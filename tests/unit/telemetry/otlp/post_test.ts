@@ -1,9 +1,7 @@
 import { assertEquals, assertLess } from "@std/assert";
+import { MAX_OTLP_RESPONSE } from "../../../../lib/overload/limits.ts";
 import {
-  MAX_OTLP_RESPONSE,
   MAX_RETRY_AFTER,
-} from "../../../../lib/overload/limits.ts";
-import {
   type Outcome,
   parseRetryAfter,
   post,

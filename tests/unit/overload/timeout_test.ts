@@ -1,6 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
-import { Backoff, Pause } from "../../../../lib/telemetry/otlp/waiting.ts";
+import {
+  Backoff,
+  delay,
+  Pause,
+  waitAtMost,
+} from "../../../lib/overload/timeout.ts";
 
 Deno.test("back-off", async (t) => {
   await t.step("doubles up to its bound, and begins anew", () => {
@@ -9,6 +14,10 @@ Deno.test("back-off", async (t) => {
     assertEquals(pauses, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     backoff.reset();
     assertEquals(backoff.next(), 1000);
+    backoff.reset(3000);
+    assertEquals([backoff.next(), backoff.next()], [3000, 6000]);
+    backoff.reset();
+    assertEquals(backoff.next(), 3000);
   });
 
   await t.step("is up to one half shorter, by chance", () => {
@@ -49,5 +58,49 @@ Deno.test("a pause", async (t) => {
     pause.end();
     await time.runMicrotasks();
     assertEquals(ended, ["first", "second", "third"]);
+  });
+});
+
+Deno.test("delay", async (t) => {
+  await t.step(
+    "ends after its time, or when its signal is aborted",
+    async () => {
+      using time = new FakeTime();
+      const controller = new AbortController();
+      const ended: string[] = [];
+      void delay(100).then(() => ended.push("alone"));
+      void delay(200, controller.signal).then(() => ended.push("in time"));
+      void delay(300, controller.signal).then(() => ended.push("aborted"));
+      await time.tickAsync(99);
+      assertEquals(ended, []);
+      await time.tickAsync(1);
+      await time.tickAsync(100);
+      assertEquals(ended, ["alone", "in time"]);
+      controller.abort();
+      await time.runMicrotasks();
+      void delay(100, controller.signal).then(() => ended.push("late"));
+      await time.runMicrotasks();
+      assertEquals(ended, ["alone", "in time", "aborted", "late"]);
+    },
+  );
+});
+
+Deno.test("waitAtMost", async (t) => {
+  await t.step("ends with its promise, or after its time", async () => {
+    using time = new FakeTime();
+    await waitAtMost(100, Promise.resolve());
+    await waitAtMost(100, undefined);
+    await assertRejects(
+      () => waitAtMost(100, Promise.reject(new Error("refused"))),
+      Error,
+      "refused",
+    );
+    let hasEnded = false;
+    void waitAtMost(100, new Promise(() => {})).then(() => hasEnded = true);
+    await time.tickAsync(99);
+    assert(!hasEnded);
+    await time.tickAsync(1);
+    await time.runMicrotasks();
+    assert(hasEnded);
   });
 });
