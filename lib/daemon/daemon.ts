@@ -84,11 +84,8 @@ import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import { OnceAMinute } from "../telemetry/once_a_minute.ts";
 import { OtlpExporter } from "../telemetry/otlp/exporter.ts";
 import { waitAtMost } from "../overload/timeout.ts";
-import {
-  type RequestedFile,
-  type TftpObserver,
-  TftpServer,
-} from "../tftp/server.ts";
+import type { RequestedFile } from "../tftp/request_path.ts";
+import { type TftpObserver, TftpServer } from "../tftp/server.ts";
 import { CooperativeScheduler } from "../overload/scheduler.ts";
 import { VERSION } from "../telemetry/version.ts";
 
@@ -282,6 +279,7 @@ export class Daemon
     try {
       const iface = this.#finder.find();
       await this.#dhcpv6.open(iface);
+      this.#tftp.start();
       this.#refresh(iface);
     } catch (error) {
       throw startError(error, port, "UDP", interfaceName);
@@ -312,16 +310,13 @@ export class Daemon
     this.#listedMacs?.stop();
     this.#eventStream.close();
     this.#dhcpv6.stop();
-    this.#tftp.stopListening();
-    await waitAtMost(
-      LAST_TRANSFERS,
-      Promise.all([
-        this.#http.shutdown(),
-        this.#https?.shutdown(),
-        this.#tftp.finished(),
-      ]),
-    );
-    this.#tftp.stop();
+    await Promise.all([
+      this.#tftp.stop(LAST_TRANSFERS),
+      waitAtMost(
+        LAST_TRANSFERS,
+        Promise.all([this.#http.shutdown(), this.#https?.shutdown()]),
+      ),
+    ]);
     await this.#otlp?.stop();
     const {
       totalReceived: receivedInAll,

@@ -182,19 +182,9 @@ export const MAX_STATE_LINES = 200;
 /** Lines of `watch` that wait for another daemon's report of the same event. */
 export const MAX_HELD_LINES = 1000;
 
-/** Longest TFTP request read, in octets (RFC 2347 §3: a packet of 512). */
-export const MAX_TFTP_REQUEST = 512;
-
-/** Longest TFTP packet of a running transfer that means something: an ERROR. */
-export const MAX_TFTP_REPLY = 1024;
-
 /** TFTP transfers at once, and for one client: firmware never has two. */
 export const MAX_TFTP_TRANSFERS = 256;
 export const MAX_TFTP_TRANSFERS_PER_CLIENT = 8;
-
-/** Blocks of a TFTP window, and octets: what a client's receive buffer takes. */
-export const MAX_TFTP_WINDOW = 64;
-export const MAX_TFTP_WINDOW_BYTES = 256 * 1024;
 
 /** Packets to a TFTP client that has confirmed nothing: nobody is amplified. */
 export const MAX_TFTP_UNACKNOWLEDGED = 3;
@@ -204,15 +194,6 @@ export const MAX_TFTP_UNACKNOWLEDGED = 3;
  * there are too many: firmware repeats itself within a few seconds.
  */
 export const TFTP_EVICTION_IDLE_TIMEOUT = 10_000;
-
-/** Times that a TFTP packet is sent again before the client counts as gone. */
-export const MAX_TFTP_RETRANSMISSIONS = 5;
-
-/**
- * Milliseconds that a TFTP transfer may stand still, however often it is asked;
- * twice the timeout that the client asked for, if that is longer.
- */
-export const TFTP_IDLE_TIMEOUT = 60_000;
 
 /** Octets of a file served over TFTP; it is kept in memory while it is sent. */
 export const MAX_TFTP_FILE = 256 * 1024 * 1024;

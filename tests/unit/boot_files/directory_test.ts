@@ -9,7 +9,7 @@ import { fileVersion } from "../../../lib/boot_files/file_version.ts";
 import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { delay } from "../../../lib/overload/timeout.ts";
-import { parseRequestPath } from "../../../lib/tftp/server.ts";
+import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
 import { fc } from "../../support/fast_check.ts";
 import {
   ask,
