@@ -70,7 +70,8 @@ import type { EventName } from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { AccessList } from "../net/access.ts";
-import { InterfaceMonitor, type NetworkInterface } from "../net/interface.ts";
+import type { NetworkInterface } from "../net/interface.ts";
+import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import {
   addressOf,
   equalBytes,

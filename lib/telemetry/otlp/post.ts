@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBoundedText } from "../../net/bounded_text.ts";
+import { readBoundedText } from "../../net/bounded_body.ts";
 import { MAX_OTLP_RESPONSE, MAX_RETRY_AFTER } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
 
