@@ -12,7 +12,7 @@ import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
-import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { ParsedAddress } from "../net/ipv6.ts";
 import type { Prefix } from "../net/prefix.ts";
@@ -39,7 +39,7 @@ export interface DaemonConfig {
   readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
   /** Prefixes that HTTP and TFTP answer besides the interface's own. */
   readonly allowed: readonly Prefix[] | "any";
-  readonly ipxe: GivenIpxeFiles;
+  readonly ipxe: IpxeFilesOptions;
   /** Names under which the API answers, besides address literals. */
   readonly hosts: readonly string[];
   /** The names that people have given to machines. */

@@ -216,7 +216,7 @@ export class Daemon
       port: tftpPortOf(config),
       interfaceName: config.interfaceName,
       maxTransfers: this.#fdShares.tftpTransfers,
-      open: ({ name }: RequestedFile) => this.#ipxe.open(name),
+      open: ({ name }: RequestedFile) => this.#ipxe.read(name),
       allows,
       observer: this,
     });
