@@ -18,7 +18,7 @@ interface Rule {
 
 const RULES: Readonly<Record<string, Rule>> = {
   "boot_files": {
-    imports: ["http", "net", "overload", "@std/http"],
+    imports: ["net", "overload", "@std/http"],
     deno: true,
   },
   "cli": {

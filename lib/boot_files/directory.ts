@@ -1,6 +1,6 @@
 /**
- * The files that machines boot from: `<directory>/<mac>/<path>`, else
- * `<directory>/default/<path>`, and nothing outside of the directory.
+ * The netboot directory, whose files HTTP serves by MAC: `<directory>/<mac>/...`
+ * and, for all machines, `<directory>/default/...`.
  *
  * @module
  */
@@ -8,19 +8,23 @@
 import { eTag } from "@std/http/etag";
 import { fileVersion } from "./file_version.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
-import type { Validators } from "../http/conditional_request.ts";
 
-/** A file that was found. */
-export interface BootFile extends Validators {
-  /** Where it really is. */
+/** A file of the netboot directory. */
+export interface BootFile {
+  /** Its absolute path, without symbolic links. */
   readonly path: string;
+  /** Its length in bytes. */
   readonly size: number;
-  /** What tells whether it is still the same. */
+  /** See {@linkcode fileVersion}. */
   readonly version: string;
-  /** What firmware and browsers take it for. */
+  /** A strong entity tag (RFC 9110 §8.8.3), in quotes. */
+  readonly etag: string;
+  readonly modified: Date;
+  /** Its media type, by the extension in the requested path. */
   readonly type: string;
 }
 
+/** Media types by file extension; firmware needs those of `efi`, `iso` and `img`. */
 const TYPES: ReadonlyMap<string, string> = new Map(Object.entries({
   efi: "application/efi",
   iso: "application/vnd.efi-iso",
@@ -42,9 +46,9 @@ function typeOf(path: string): string {
 }
 
 /**
- * The names in a path as a URL has it, percent escapes decoded; `undefined` if
- * it could mean anything but a file below a directory: dot segments, empty
- * names, slashes or zeros inside a name.
+ * The names in the path of a URL, with percent escapes decoded. `undefined` if
+ * the path could lead to anything but a file below a directory: dot segments,
+ * empty names, and names with a slash, a backslash or a NUL.
  */
 export function pathNames(escaped: string): string[] | undefined {
   const names: string[] = [];
@@ -63,28 +67,34 @@ export function pathNames(escaped: string): string[] | undefined {
   return names;
 }
 
-/** A directory of netboot files. */
+/** Finds the files of machines. The directory may be absent, and may change. */
 export class BootDirectory {
   constructor(readonly directory: string) {}
 
-  /** The file that a machine gets for a path of a URL, if there is one. */
+  /**
+   * The file of a machine, else the one for all machines; `undefined` if there
+   * is neither, or if it is outside of the directory.
+   *
+   * @param escaped The path of a URL behind the MAC, as it was requested.
+   */
   async find(mac: Mac, escaped: string): Promise<BootFile | undefined> {
     const names = pathNames(escaped);
     if (names === undefined) return undefined;
     for (const folder of [formatMac(mac), "default"]) {
-      const file = await this.#stat([folder, ...names].join("/"));
+      const file = await this.#fileAt([folder, ...names].join("/"));
       if (file !== undefined) return file;
     }
     return undefined;
   }
 
-  async #stat(relative: string): Promise<BootFile | undefined> {
+  async #fileAt(relativePath: string): Promise<BootFile | undefined> {
     try {
       const root = await Deno.realPath(this.directory);
-      const path = await Deno.realPath(`${root}/${relative}`);
+      const path = await Deno.realPath(`${root}/${relativePath}`);
+      // Symbolic links must not lead out of the directory.
       if (!path.startsWith(`${root}/`)) return undefined;
       const info = await Deno.stat(path);
-      // Opening a pipe would wait for its other end.
+      // Opening a FIFO would block until another process opens it.
       if (!info.isFile) return undefined;
       const version = fileVersion(info);
       return {
@@ -93,7 +103,7 @@ export class BootDirectory {
         version,
         etag: await eTag(version),
         modified: info.mtime ?? new Date(0),
-        type: typeOf(relative),
+        type: typeOf(relativePath),
       };
     } catch {
       return undefined;

@@ -1,6 +1,7 @@
 /**
- * What identifies the content of a file, as far as its status tells: another
- * file of the same name, size and time is another one.
+ * Identifies the content of a file by its status: device, inode, size,
+ * modification and change time. Two versions are equal only if the file was, as
+ * far as the file system tells, neither replaced nor written.
  */
 export function fileVersion(info: Deno.FileInfo): string {
   return [

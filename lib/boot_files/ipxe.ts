@@ -1,5 +1,6 @@
 /**
- * The files that TFTP serves: iPXE for each architecture, and its script.
+ * The files that TFTP serves: an iPXE build for each architecture, and the iPXE
+ * script.
  *
  * @module
  */
@@ -9,78 +10,85 @@ import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { delay } from "../overload/timeout.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
 
-/** The name under which iPXE asks for its script. */
+/** The name under which iPXE requests its script. */
 export const SCRIPT_NAME = "autoexec.ipxe";
 
-/** Files to serve instead of what is compiled in. */
-export interface GivenIpxeFiles {
+/** Paths of files that replace the embedded ones. */
+export interface IpxeFilesOptions {
   readonly builds: ReadonlyMap<IpxeBuild, string>;
   readonly script: string | undefined;
 }
 
-/** A file as it was when it was read; whoever asks meanwhile waits for it. */
-interface Loaded {
+/** A file that was read, or is being read for all requests of this time. */
+interface LoadedFile {
   readonly version: string;
-  /** `undefined` if it became another one while it was read. */
+  /** `undefined` if the file changed while it was read. */
   readonly content: Promise<Uint8Array | undefined>;
 }
 
-/** Times that a file is looked at which is being written meanwhile. */
-const READINGS = 5;
+/** How often a file is read again that changes while it is read. */
+const MAX_ATTEMPTS = 5;
 
 /**
- * Milliseconds without a change after which a file counts as written: whoever
- * copies one halts now and then, and the kernel's clock for files goes in steps.
+ * Milliseconds without a change after which a file counts as complete: programs
+ * that copy files pause between writes, and the kernel's clock for files
+ * advances in steps of up to 10 ms.
  */
-const QUIET = 200;
+const SETTLING_TIME = 200;
 
 const ASSETS = new URL("../../assets/ipxe/", import.meta.url);
 
 /**
- * A build that is compiled in. It is packed by gzip, for all that is compiled
- * in stays in memory.
+ * The embedded file of a build. It is compressed with gzip, because embedded
+ * files stay in memory.
  */
 export function packedBuild(build: IpxeBuild): URL {
   return new URL(`ipxe-${build}.efi.gz`, ASSETS);
 }
 
-/** What TFTP serves, read when it is asked for. */
+/** The iPXE files, each read when it is requested and again when it changes. */
 export class IpxeFiles {
-  /** The builds that there are. */
+  /** The builds that are available. */
   readonly builds: ReadonlySet<IpxeBuild>;
 
   readonly #paths = new Map<IpxeBuild | "script", string | URL>();
-  readonly #loaded = new Map<IpxeBuild | "script", Loaded>();
+  readonly #loaded = new Map<IpxeBuild | "script", LoadedFile>();
 
-  constructor(given: GivenIpxeFiles) {
+  constructor({ builds, script }: IpxeFilesOptions) {
     for (const build of IPXE_BUILDS) {
-      const path = given.builds.get(build) ?? packedBuild(build);
+      const path = builds.get(build) ?? packedBuild(build);
       if (isFile(path)) this.#paths.set(build, path);
     }
     this.builds = new Set(
       IPXE_BUILDS.filter((build) => this.#paths.has(build)),
     );
-    this.#paths.set("script", given.script ?? new URL(SCRIPT_NAME, ASSETS));
+    this.#paths.set("script", script ?? new URL(SCRIPT_NAME, ASSETS));
   }
 
-  /** Which of the files a name stands for. */
+  /**
+   * The file for a requested name. Only the end of the name counts, so that no
+   * name leads to a file of the host.
+   */
   static fileFor(name: string): IpxeBuild | "script" {
     if (name === SCRIPT_NAME) return "script";
     return IPXE_BUILDS.find((build) => name.endsWith(`-${build}.efi`)) ??
       "x86-64";
   }
 
-  /** The content of the file that a name stands for, if there is one. */
-  async open(name: string): Promise<Uint8Array | undefined> {
+  /**
+   * The content of the file for a requested name; `undefined` if it is absent,
+   * longer than {@linkcode MAX_TFTP_FILE} or changes all the time.
+   */
+  async read(name: string): Promise<Uint8Array | undefined> {
     const key = IpxeFiles.fileFor(name);
     const path = this.#paths.get(key);
     if (path === undefined) return undefined;
     try {
-      for (let count = 0; count < READINGS; count++) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const info = await Deno.stat(path);
         if (info.size > MAX_TFTP_FILE) return undefined;
         if (isBeingWritten(info)) {
-          await delay(QUIET);
+          await delay(SETTLING_TIME);
           continue;
         }
         const content = await this.#load(key, path, fileVersion(info));
@@ -92,7 +100,7 @@ export class IpxeFiles {
     return undefined;
   }
 
-  /** A file with this fingerprint; `undefined` if it has none by now. */
+  /** The content of a version; `undefined` if the file has changed since. */
   #load(
     key: IpxeBuild | "script",
     path: string | URL,
@@ -100,20 +108,21 @@ export class IpxeFiles {
   ): Promise<Uint8Array | undefined> {
     let loaded = this.#loaded.get(key);
     if (loaded?.version !== version) {
-      loaded = { version, content: contentAt(path, version) };
+      loaded = { version, content: contentOfVersion(path, version) };
       this.#loaded.set(key, loaded);
     }
     return loaded.content;
   }
 }
 
-/** Whether a file was changed so recently that it may not be whole. */
+/** Whether a file was changed so recently that it may be incomplete. */
 function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
-  return mtime !== null && Math.abs(Date.now() - mtime.getTime()) < QUIET;
+  return mtime !== null &&
+    Math.abs(Date.now() - mtime.getTime()) < SETTLING_TIME;
 }
 
-/** Looked at after reading as well: what is served was never half another. */
-async function contentAt(
+/** Checks the version after reading: a mixture of two versions is not served. */
+async function contentOfVersion(
   path: string | URL,
   version: string,
 ): Promise<Uint8Array | undefined> {
@@ -122,15 +131,17 @@ async function contentAt(
 }
 
 async function contentOf(path: string | URL): Promise<Uint8Array> {
-  const packed = await Deno.readFile(path);
+  const bytes = await Deno.readFile(path);
   return path instanceof URL && path.pathname.endsWith(".gz")
-    ? await unpacked(packed)
-    : packed;
+    ? await decompress(bytes)
+    : bytes;
 }
 
-async function unpacked(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const unpacking = new DecompressionStream("gzip");
-  return await new Response(new Blob([packed]).stream().pipeThrough(unpacking))
+async function decompress(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+  const gzip = new DecompressionStream("gzip");
+  return await new Response(new Blob([bytes]).stream().pipeThrough(gzip))
     .bytes();
 }
 

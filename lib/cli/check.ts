@@ -19,11 +19,8 @@ import { groupsOf } from "../dhcpv6/server/sockets.ts";
 import { readKeyPair } from "../http/tls_reload.ts";
 import { authorityOf } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
-import {
-  hostnamesOf,
-  InterfaceMonitor,
-  type NetworkInterface,
-} from "../net/interface.ts";
+import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
+import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
 import { encodeHex } from "@std/encoding/hex";

@@ -21,7 +21,7 @@ import {
 } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
-import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
@@ -226,7 +226,7 @@ function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
   return prefixes;
 }
 
-function ipxeFiles(given: GivenOptions): GivenIpxeFiles {
+function ipxeFiles(given: GivenOptions): IpxeFilesOptions {
   const builds = new Map<IpxeBuild, string>();
   for (const build of IPXE_BUILDS) {
     const path = given[`ipxe-${build}-efi`];

@@ -12,7 +12,7 @@ import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
-import type { GivenIpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { ParsedAddress } from "../net/ipv6.ts";
@@ -41,7 +41,7 @@ export interface DaemonConfig {
   readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
   /** Prefixes that HTTP and TFTP serve besides those of the interface. */
   readonly allowed: readonly Prefix[] | "any";
-  readonly ipxe: GivenIpxeFiles;
+  readonly ipxe: IpxeFilesOptions;
   /** Host names that the API accepts besides address literals. */
   readonly hosts: readonly string[];
   /** A file of machine names. */

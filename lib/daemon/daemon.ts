@@ -40,8 +40,11 @@ import type { Service } from "./service.ts";
 /** Milliseconds for the last log lines to be written. */
 const LOG_FLUSH_TIMEOUT = 500;
 
-/** Milliseconds for transfers and responses in flight to finish. */
-const STOP_TIMEOUT = 5000;
+/** Milliseconds for TFTP transfers in progress to finish. */
+const STOP_GRACE = 5000;
+
+/** Milliseconds for everything in progress to finish. */
+const STOP_TIMEOUT = STOP_GRACE + 200;
 
 /** A daemon for one link. */
 export class Daemon implements Service {
@@ -108,7 +111,7 @@ export class Daemon implements Service {
       port: tftpPortOf(config),
       interfaceName,
       maxTransfers: fdShares.tftpTransfers,
-      open: ({ name }) => ipxe.open(name),
+      open: ({ name }) => ipxe.read(name),
       allows,
       observer: new DaemonTftpObserver(tftpPortOf(config), tracker, log),
     });
@@ -177,7 +180,7 @@ export class Daemon implements Service {
       ...listedMacs === undefined ? [] : [listedMacs],
       dhcpv6Observer,
       { stop: () => dhcpv6.stop() },
-      tftp,
+      { start: () => tftp.start(), stop: () => tftp.stop(STOP_GRACE) },
       withListenErrors(poller, config.port, "UDP", interfaceName),
       ...http.services,
     ];

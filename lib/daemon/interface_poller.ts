@@ -5,7 +5,7 @@
  */
 
 import type { NetworkInterface } from "../net/interface.ts";
-import { InterfaceMonitor } from "../net/interface.ts";
+import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Service } from "./service.ts";
 

@@ -201,39 +201,22 @@ export const MAX_HELD_LINES = 1000;
 
 // TFTP
 
-/** Longest TFTP request read, in octets (RFC 2347 §3: a packet of 512). */
-export const MAX_TFTP_REQUEST = 512;
-
-/** Longest TFTP packet of a running transfer that means something: an ERROR. */
-export const MAX_TFTP_REPLY = 1024;
-
-/** TFTP transfers at once, and for one client: firmware never has two. */
+/** TFTP transfers at once. */
 export const MAX_TFTP_TRANSFERS = 256;
+
+/** TFTP transfers at once to one client; firmware never has two. */
 export const MAX_TFTP_TRANSFERS_PER_CLIENT = 8;
 
-/** Blocks of a TFTP window, and octets: what a client's receive buffer takes. */
-export const MAX_TFTP_WINDOW = 64;
-export const MAX_TFTP_WINDOW_BYTES = 256 * 1024;
-
-/** Packets to a TFTP client that has confirmed nothing: nobody is amplified. */
+/** Packets to a TFTP client that has acknowledged none: no amplification. */
 export const MAX_TFTP_UNACKNOWLEDGED = 3;
 
 /**
- * Milliseconds after which a TFTP transfer that stands still makes room when
- * there are too many: firmware repeats itself within a few seconds.
+ * Milliseconds after which an idle TFTP transfer may be evicted for a new one;
+ * firmware retransmits within a few seconds.
  */
 export const TFTP_EVICTION_IDLE_TIMEOUT = 10_000;
 
-/** Times that a TFTP packet is sent again before the client counts as gone. */
-export const MAX_TFTP_RETRANSMISSIONS = 5;
-
-/**
- * Milliseconds that a TFTP transfer may stand still, however often it is asked;
- * twice the timeout that the client asked for, if that is longer.
- */
-export const TFTP_IDLE_TIMEOUT = 60_000;
-
-/** Octets of a file served over TFTP; it is kept in memory while it is sent. */
+/** Bytes of a file served over TFTP, which is in memory while it is sent. */
 export const MAX_TFTP_FILE = 256 * 1024 * 1024;
 
 // OTLP

@@ -25,8 +25,17 @@ export const ErrorCode = {
   OptionRefused: 8,
 } as const;
 
-/** Octets of a DATA packet before its data. */
-export const DATA_HEADER = 4;
+/** Bytes of a DATA packet before its data. */
+export const DATA_HEADER_SIZE = 4;
+
+/** Bytes of the longest request (RFC 2347 §3). */
+export const MAX_REQUEST_SIZE = 512;
+
+/**
+ * Bytes read of a client's packet during a transfer: ACK has 4, and of an ERROR
+ * the text is the only part of no fixed length.
+ */
+export const MAX_CLIENT_PACKET_SIZE = 1024;
 
 /** A read or write request. */
 export interface Request {

@@ -1,55 +1,39 @@
 /**
- * The TFTP server: read only, one socket for each transfer.
+ * The TFTP server: read-only, one socket for each transfer.
  *
  * @module
  */
 
-import {
-  MAX_PENDING_REPLIES,
-  MAX_TFTP_REPLY,
-  MAX_TFTP_REQUEST,
-  MAX_TFTP_TRANSFERS,
-  MAX_TFTP_TRANSFERS_PER_CLIENT,
-  TFTP_EVICTION_IDLE_TIMEOUT,
-} from "../overload/limits.ts";
+import { MAX_PENDING_REPLIES, MAX_TFTP_TRANSFERS } from "../overload/limits.ts";
 import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
 import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
-import { type Mac, parseMac } from "../net/mac.ts";
+import type { Mac } from "../net/mac.ts";
+import {
+  type ActiveTransfer,
+  ActiveTransfers,
+  closeQuietly,
+} from "./active_transfers.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
-import { delay } from "../overload/timeout.ts";
+import { delay, waitAtMost } from "../overload/timeout.ts";
 import { toNetascii } from "./netascii.ts";
 import {
   decodeRequest,
   encodeError,
   ErrorCode,
+  MAX_CLIENT_PACKET_SIZE,
+  MAX_REQUEST_SIZE,
   Opcode,
   opcodeOf,
   type Request,
 } from "./packet.ts";
+import { parseRequestPath, type RequestedFile } from "./request_path.ts";
 import { negotiate, Transfer } from "./transfer.ts";
 
-/** What a request path stands for. */
-export interface RequestedFile {
-  readonly mac: Mac;
-  /** What comes behind the MAC. */
-  readonly name: string;
-}
-
-/**
- * Reads the path of a request, `<mac>/<name>`; leading slashes do not count.
- * `undefined` if it begins with no MAC.
- */
-export function parseRequestPath(path: string): RequestedFile | undefined {
-  const match = /^\/*([^/]+)(?:\/+(.*))?$/s.exec(path);
-  const mac = match === null ? undefined : parseMac(match[1]!);
-  return mac === undefined ? undefined : { mac, name: match![2] ?? "" };
-}
-
-/** Why a request is not served. Each has a counter. */
+/** Why a request is not served. Each reason has a counter. */
 export const TFTP_REFUSALS = [
   "no_request",
   "source_not_allowed",
@@ -62,51 +46,87 @@ export const TFTP_REFUSALS = [
 ] as const;
 export type TftpRefusalReason = typeof TFTP_REFUSALS[number];
 
-/** Milliseconds that a socket rests after the kernel refused to read from it. */
-const RECEIVE_PAUSE = 100;
+/** Milliseconds before the next attempt after the kernel refused to read. */
+const RECEIVE_RETRY_DELAY = 100;
 
-/** What the server works with. */
+/**
+ * Milliseconds that `stop` waits for what ended transfers wait for: a file system
+ * or neighbor discovery may take any time.
+ */
+const CLEANUP_TIMEOUT = 100;
+
+/** The server's configuration. */
 export interface TftpServerOptions {
   readonly port: number;
-  /** The interface whose link-local addresses clients have. */
+  /** The interface that link-local client addresses are on. */
   readonly interfaceName: string;
-  /** Transfers at once; `MAX_TFTP_TRANSFERS` if it is not given. */
+  /** The most transfers at once; `MAX_TFTP_TRANSFERS` by default. */
   readonly maxTransfers?: number;
-  /** The file of a request; `undefined` if there is none. */
+  /** Reads the file of a request; `undefined` if it does not exist. */
   readonly open: (file: RequestedFile) => Promise<Uint8Array | undefined>;
-  /** Whether an address is answered at all. */
+  /** Whether requests from an address are answered at all. */
   readonly allows: (hostname: string) => boolean;
   readonly observer: TftpObserver;
 }
 
-/** Whoever wants to know what a server does. Nothing here may wait. */
+/** Receives the events of a server. Its methods must not block. */
 export interface TftpObserver {
-  /** TFTP cannot be served at this address. */
+  /** The socket of this address cannot be bound. */
   onTftpRefused(hostname: string, error: Error): void;
-  /** A transfer that `client` has confirmed begins, goes on or ends. */
+  /** A transfer that `client` has acknowledged begins, goes on or ends. */
   onTransfer(mac: Mac, client: string, detail: TransferDetail): void;
 }
 
-/** A transfer and what goes with it. */
-interface ActiveTransfer {
+/** A read request with a valid path. */
+interface ReadRequest {
   /** The request as it came. */
-  readonly request: Uint8Array;
-  readonly transfer: Transfer;
-  readonly socket: Deno.DatagramConn;
-  /** The client as it is seen. */
-  readonly client: Deno.NetAddr;
-  /** The client as it is reached: a link-local address needs its zone. */
-  readonly destination: Deno.NetAddr;
-  /** What is sent next is written here. */
-  readonly packet: Uint8Array;
-  isSending: boolean;
+  readonly bytes: Uint8Array;
+  readonly request: Request;
+  readonly file: RequestedFile;
 }
 
-/** Serves files over TFTP. */
+/** A request that is not served. */
+interface Refusal {
+  readonly reason: TftpRefusalReason;
+  /** The ERROR packet for the client, if it gets one. */
+  readonly error?: Uint8Array;
+}
+
+function refusal(
+  reason: TftpRefusalReason,
+  code: number,
+  message: string,
+): Refusal {
+  return { reason, error: encodeError(code, message) };
+}
+
+/** Reads a packet that came to the port for requests. */
+function readRequest(bytes: Uint8Array): ReadRequest | Refusal {
+  const request = bytes.length > MAX_REQUEST_SIZE
+    ? undefined
+    : decodeRequest(bytes);
+  if (request === undefined) {
+    const opcode = opcodeOf(bytes);
+    // Other packets, ERROR above all, get no reply: two servers would answer
+    // each other for ever.
+    return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest
+      ? refusal("no_request", ErrorCode.IllegalOperation, "malformed request")
+      : { reason: "no_request" };
+  }
+  if (request.opcode === Opcode.WriteRequest) {
+    return refusal("write_request", ErrorCode.AccessViolation, "read-only");
+  }
+  const file = parseRequestPath(request.fileName);
+  return file === undefined
+    ? refusal("no_mac", ErrorCode.FileNotFound, "the path must be MAC/NAME")
+    : { bytes, request, file };
+}
+
+/** Serves files over TFTP (RFC 1350). */
 export class TftpServer {
-  /** Requests served, by how they ended. */
+  /** Ended transfers, by their result. */
   readonly ended = { complete: 0, failed: 0, probed: 0 };
-  /** Octets of files that clients have confirmed. */
+  /** Bytes of files that clients have acknowledged. */
   sentBytes = 0;
   /** Requests not served. */
   readonly refused: Record<TftpRefusalReason, number> = {
@@ -122,72 +142,77 @@ export class TftpServer {
 
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
-  /** Transfers by the client's address and port. */
-  readonly #transfers = new Map<string, ActiveTransfer | undefined>();
-  /** Refusals that wait to be sent. */
-  #pendingErrors = 0;
-  /** What resolves when they end. */
+  readonly #transfers: ActiveTransfers;
+  /** Settled when a transfer has ended. */
   readonly #ends = new Set<Promise<void>>();
+  /** ERROR packets being sent to clients that got no transfer. */
+  #pendingErrors = 0;
+  #isListening = false;
+  #isStopped = false;
 
   constructor(options: TftpServerOptions) {
+    const { port, maxTransfers = MAX_TFTP_TRANSFERS, observer } = options;
     this.#options = options;
+    this.#transfers = new ActiveTransfers(maxTransfers);
     this.#sockets = new UdpSockets({
-      port: options.port,
-      onOpen: (socket, hostname) => void this.#serve(socket, hostname),
-      onRefused: (hostname, error) =>
-        options.observer.onTftpRefused(hostname, error),
+      port,
+      onOpen: (socket, hostname) => void this.#receive(socket, hostname),
+      onRefused: (hostname, error) => observer.onTftpRefused(hostname, error),
     });
   }
 
-  /** How many transfers go on. */
+  /** How many transfers there are. */
   get transfers(): number {
     return this.#transfers.size;
   }
 
-  /** Listens at these addresses, and at no others. */
+  /** Listens at these addresses, and at those of {@linkcode bind} from then on. */
+  start(hostnames: readonly string[] = []): void {
+    this.#isListening = true;
+    this.bind(hostnames);
+  }
+
+  /** Listens at these addresses only, while the server runs. */
   bind(hostnames: readonly string[]): void {
-    this.#sockets.bind(hostnames);
+    if (this.#isListening) this.#sockets.bind(hostnames);
   }
 
-  /** Takes no new requests; transfers go on. */
-  stopListening(): void {
+  /**
+   * Takes no further request, and ends the transfers that have not ended by
+   * themselves after `grace` milliseconds. A stopped server cannot be started
+   * again.
+   */
+  async stop(grace = 0): Promise<void> {
+    this.#isListening = false;
     this.#sockets.close();
+    if (grace > 0) await waitAtMost(grace, Promise.all(this.#ends));
+    this.#isStopped = true;
+    this.#transfers.endAll("the server stops");
+    await waitAtMost(CLEANUP_TIMEOUT, Promise.all(this.#ends));
   }
 
-  /** Resolves when no transfer goes on. */
-  async finished(): Promise<void> {
-    await Promise.all(this.#ends);
-  }
-
-  /** Ends everything. */
-  stop(): void {
-    this.#sockets.close();
-    for (const running of this.#transfers.values()) {
-      running?.transfer.cancel("the server stops");
-      running?.socket.close();
-    }
-  }
-
-  async #serve(socket: Deno.DatagramConn, hostname: string): Promise<void> {
-    const buffer = new Uint8Array(MAX_TFTP_REQUEST + 1);
+  /** Reads the requests that come to one socket, until it is closed. */
+  async #receive(socket: Deno.DatagramConn, hostname: string): Promise<void> {
+    const buffer = new Uint8Array(MAX_REQUEST_SIZE + 1);
     while (true) {
       try {
         const [bytes, from] = await socket.receive(buffer);
         const client = from as Deno.NetAddr;
         const error = this.#accept(bytes.slice(), client, hostname);
-        if (error !== undefined) void this.#refuse(socket, error, client);
+        if (error !== undefined) void this.#sendError(socket, error, client);
       } catch {
         if (!this.#sockets.has(socket)) return;
-        await delay(RECEIVE_PAUSE);
+        await delay(RECEIVE_RETRY_DELAY);
       }
     }
   }
 
   /**
-   * Says why not, without waiting: what is sent to an address that nobody has
-   * takes three seconds. Who hears nothing asks again.
+   * Sends an ERROR without holding up the next request: to an address without a
+   * host, sending takes the 3 s of neighbor discovery. A client that gets no
+   * ERROR retransmits its request.
    */
-  async #refuse(
+  async #sendError(
     socket: Deno.DatagramConn,
     error: Uint8Array,
     client: Deno.NetAddr,
@@ -203,71 +228,41 @@ export class TftpServer {
     this.#pendingErrors--;
   }
 
-  /** Begins what a packet at the well-known port asks for, or says why not. */
+  /** Begins the transfer of a request, or returns the ERROR for the client. */
   #accept(
     bytes: Uint8Array,
     client: Deno.NetAddr,
     hostname: string,
   ): Uint8Array | undefined {
-    const { refused } = this;
     if (!this.#options.allows(client.hostname)) {
-      refused.source_not_allowed++;
-      return undefined;
+      return this.#refuse({ reason: "source_not_allowed" });
     }
-    const request = bytes.length > MAX_TFTP_REQUEST
-      ? undefined
-      : decodeRequest(bytes);
-    if (request === undefined) {
-      refused.no_request++;
-      // An ERROR is never answered, and what is no request at all neither: two
-      // servers would talk for ever.
-      const opcode = opcodeOf(bytes);
-      return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest
-        ? encodeError(ErrorCode.IllegalOperation, "malformed request")
-        : undefined;
-    }
-    if (request.opcode === Opcode.WriteRequest) {
-      refused.write_request++;
-      return encodeError(ErrorCode.AccessViolation, "read only");
-    }
-    const file = parseRequestPath(request.fileName);
-    if (file === undefined) {
-      refused.no_mac++;
-      return encodeError(ErrorCode.FileNotFound, "the path is MAC/NAME");
-    }
-    const key = `${client.hostname} ${client.port}`;
-    if (this.#transfers.has(key)) {
-      const running = this.#transfers.get(key);
-      // The same request again: the client or the network repeats it. The
-      // answer is on the way or was lost, and the transfer itself repeats that.
-      if (running === undefined || isRetransmittedRequest(bytes, running)) {
+    const read = readRequest(bytes);
+    if ("reason" in read) return this.#refuse(read);
+    switch (this.#transfers.admit(client, bytes, performance.now())) {
+      case "retransmission":
         return undefined;
-      }
-      // Its client is there and wants the one that it has: another request is
-      // not from it. Whoever begins anew has let the old one stand still.
-      if (isActive(running)) {
-        refused.other_transfer++;
-        return undefined;
-      }
-      this.#end(key, running, "the client has begun another transfer");
+      case "other_transfer":
+        return this.#refuse({ reason: "other_transfer" });
+      case "too_many_transfers":
+        return this.#refuse(refusal(
+          "too_many_transfers",
+          ErrorCode.NotDefined,
+          "too many transfers at once",
+        ));
     }
-    const { maxTransfers = MAX_TFTP_TRANSFERS } = this.#options;
-    const own = this.#transfersOf(client.hostname);
-    const hasCapacity = own.length < MAX_TFTP_TRANSFERS_PER_CLIENT
-      ? this.#transfers.size < maxTransfers ||
-        this.#evict(this.#transfers)
-      // One client that is there has not more than it may have.
-      : this.#evict(own.filter(([, running]) => isUnacknowledged(running)));
-    if (!hasCapacity) {
-      refused.too_many_transfers++;
-      return encodeError(ErrorCode.NotDefined, "too many transfers at once");
-    }
-    const end = this.#transfer(key, bytes, request, file, client, hostname);
+    const end = this.#serve(read, client, hostname);
     this.#ends.add(end);
     void end.then(() => this.#ends.delete(end));
     return undefined;
   }
 
+  #refuse({ reason, error }: Refusal): Uint8Array | undefined {
+    this.refused[reason]++;
+    return error;
+  }
+
+  /** The address to send to: a link-local one needs its zone. */
   #destination(client: Deno.NetAddr): Deno.NetAddr {
     const address = parseIpv6(client.hostname);
     return address === undefined || !isLinkLocal(address) ? client : {
@@ -276,64 +271,20 @@ export class TftpServer {
     };
   }
 
-  #transfersOf(hostname: string): [string, ActiveTransfer | undefined][] {
-    return [...this.#transfers].filter(([key]) =>
-      key.startsWith(`${hostname} `)
-    );
-  }
-
-  /**
-   * Ends the oldest of these transfers that nobody has confirmed: a request is
-   * easily sent in the name of somebody who is not there, and shall keep nobody
-   * out who is. If all are confirmed, the one that has stood still for the
-   * longest time, if that is long.
-   */
-  #evict(among: Iterable<[string, ActiveTransfer | undefined]>): boolean {
-    const now = performance.now();
-    let idlest: [string, ActiveTransfer] | undefined;
-    let longestIdle = TFTP_EVICTION_IDLE_TIMEOUT;
-    for (const [key, running] of among) {
-      if (running === undefined) continue;
-      const { transfer } = running;
-      if (transfer.state === "offered") {
-        this.#end(key, running, "others have come, and it was never confirmed");
-        return true;
-      }
-      const still = transfer.idleTime(now);
-      if (still < longestIdle) continue;
-      longestIdle = still;
-      idlest = [key, running];
-    }
-    if (idlest === undefined) return false;
-    this.#end(...idlest, "others have come, and it stood still");
-    return true;
-  }
-
-  #end(
-    key: string,
-    { transfer, socket }: ActiveTransfer,
-    reason: string,
-  ): void {
-    transfer.cancel(reason);
-    closeQuietly(socket);
-    this.#transfers.delete(key);
-  }
-
-  async #transfer(
-    key: string,
-    asked: Uint8Array,
-    request: Request,
-    file: RequestedFile,
+  /** Serves an admitted request from beginning to end. Is never rejected. */
+  async #serve(
+    read: ReadRequest,
     client: Deno.NetAddr,
     hostname: string,
   ): Promise<void> {
-    this.#transfers.set(key, undefined);
+    this.#transfers.reserve(client);
     let socket: Deno.DatagramConn | undefined;
-    let running: ActiveTransfer | undefined;
+    let active: ActiveTransfer | undefined;
     try {
-      let content = await this.#options.open(file);
-      // The answer comes from the address that was asked (RFC 1123 §4.2.3.1
-      // wants what RFC 1350 §4 forgot).
+      const content = await this.#options.open(read.file);
+      if (this.#isStopped) return;
+      // RFC 1123 §4.2.3.1: the reply comes from the address that the request
+      // was sent to.
       socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
       if (content === undefined) {
         this.refused.file_not_found++;
@@ -341,63 +292,70 @@ export class TftpServer {
         await socket.send(error, this.#destination(client));
         return;
       }
-      if (request.mode === "netascii") content = toNetascii(content);
-      const transfer = new Transfer(
-        content,
-        negotiate(request, content.length),
-        performance.now(),
-      );
-      const destination = this.#destination(client);
-      const packet = new Uint8Array(transfer.packetSize);
-      running = {
-        request: asked,
-        transfer,
-        socket,
-        client,
-        destination,
-        packet,
-        isSending: false,
-      };
-      this.#transfers.set(key, running);
-      await this.#run(running, file);
-      const { state, sentBytes: sentOctets } = transfer;
-      this.sentBytes += sentOctets;
-      if (state === "complete" || state === "probed") this.ended[state]++;
-      else this.ended.failed++;
+      active = this.#activate(read, content, client, socket);
+      this.#transfers.add(active);
+      await this.#run(active, read.file);
+      this.#count(active.transfer);
     } catch {
-      // The address went away: the client asks again, elsewhere.
+      // The address was removed: the client retries at another one.
       this.ended.failed++;
     } finally {
       closeQuietly(socket);
-      if (this.#transfers.get(key) === running) this.#transfers.delete(key);
+      this.#transfers.remove(client, active);
     }
   }
 
-  /** Moves packets until the transfer is over. */
-  async #run(running: ActiveTransfer, file: RequestedFile): Promise<void> {
-    const { transfer, socket, client } = running;
-    const buffer = new Uint8Array(MAX_TFTP_REPLY);
-    const report = this.#report(running, file);
+  #activate(
+    { bytes, request }: ReadRequest,
+    file: Uint8Array,
+    client: Deno.NetAddr,
+    socket: Deno.DatagramConn,
+  ): ActiveTransfer {
+    const content = request.mode === "netascii" ? toNetascii(file) : file;
+    const options = negotiate(request, content.length);
+    const transfer = new Transfer(content, options, performance.now());
+    return {
+      request: bytes,
+      transfer,
+      socket,
+      client,
+      destination: this.#destination(client),
+      packet: new Uint8Array(transfer.packetSize),
+      isSending: false,
+    };
+  }
+
+  #count({ state, sentBytes }: Transfer): void {
+    this.sentBytes += sentBytes;
+    if (state === "complete" || state === "probed") this.ended[state]++;
+    else this.ended.failed++;
+  }
+
+  /** Sends and receives packets until the transfer is over. */
+  async #run(active: ActiveTransfer, file: RequestedFile): Promise<void> {
+    const { transfer, socket, client } = active;
+    const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
+    const report = this.#reportOf(active, file);
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
       reportProgress(transfer, report);
-      // Ends the wait for a client that has gone, if nobody else has.
+      // Ends the loop below, which waits for a packet.
       if (transfer.isOver) return closeQuietly(socket);
-      // Who is closed meanwhile is seen to be where packets are waited for.
-      sendDue(running).catch(() => {});
+      // An error of the socket also ends that wait.
+      sendDue(active).catch(() => {});
       timer.reschedule();
     });
     try {
       while (true) {
-        await sendDue(running);
+        await sendDue(active);
         if (transfer.isOver) break;
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
-        const sender = from as Deno.NetAddr;
-        // Nobody but the client itself has a say.
-        if (
-          sender.port === client.port && sender.hostname === client.hostname
-        ) transfer.receive(bytes, performance.now());
+        const { hostname, port } = from as Deno.NetAddr;
+        // RFC 1350 §4: packets of other hosts and ports are ignored.
+        if (hostname === client.hostname && port === client.port) {
+          transfer.receive(bytes, performance.now());
+        }
         reportProgress(transfer, report);
       }
     } catch (error) {
@@ -407,57 +365,40 @@ export class TftpServer {
     }
   }
 
-  #report(running: ActiveTransfer, file: RequestedFile): TransferReport {
-    const { transfer, client } = running;
-    return new TransferReport({
-      protocol: "tftp",
-      file_name: file.name,
-      total_bytes: transfer.totalBytes,
-    }, (detail) => {
-      this.#options.observer.onTransfer(file.mac, client.hostname, detail);
-    });
+  #reportOf(
+    { transfer, client }: ActiveTransfer,
+    file: RequestedFile,
+  ): TransferReport {
+    const { observer } = this.#options;
+    return new TransferReport(
+      {
+        protocol: "tftp",
+        file_name: file.name,
+        total_bytes: transfer.totalBytes,
+      },
+      (detail) => observer.onTransfer(file.mac, client.hostname, detail),
+    );
   }
 }
 
-/** Whether a transfer's client should have been heard of by now. */
-function isUnacknowledged(running: ActiveTransfer | undefined): boolean {
-  return running?.transfer.isUnacknowledged(performance.now()) ?? false;
-}
-
-/** Whether a transfer's client has confirmed some of it, just now. */
-function isActive({ transfer }: ActiveTransfer): boolean {
-  return transfer.state === "sending" &&
-    transfer.isActive(performance.now());
-}
-
-/** Whether a request is the one that has begun a transfer, once more. */
-function isRetransmittedRequest(
-  bytes: Uint8Array,
-  { request: asked, transfer }: ActiveTransfer,
-): boolean {
-  return transfer.isActive(performance.now()) &&
-    bytes.length === asked.length &&
-    bytes.every((byte, index) => byte === asked[index]);
-}
-
-/** Tells how far a transfer is; who never confirmed anything is nobody. */
+/** Reports a transfer, unless its client has never acknowledged anything. */
 function reportProgress(
-  { state, sentBytes: sentOctets, error }: Transfer,
+  { state, sentBytes, error }: Transfer,
   report: TransferReport,
-) {
-  if (state === "sending") report.sending(sentOctets);
-  else if (state === "complete") report.complete(sentOctets);
-  else if (state === "failed") report.fail(sentOctets, error ?? "unknown");
+): void {
+  if (state === "sending") report.sending(sentBytes);
+  else if (state === "complete") report.complete(sentBytes);
+  else if (state === "failed") report.fail(sentBytes, error ?? "unknown");
 }
 
 /**
- * Sends what is due, one packet after the other: they share a buffer. Where that
- * goes on already, it goes on with what has become due.
+ * Sends all packets that are due, one after the other, as they share a buffer.
+ * A call during another one does nothing: the first also sends what became due.
  */
-async function sendDue(running: ActiveTransfer): Promise<void> {
-  const { transfer, socket, packet, destination } = running;
-  if (running.isSending) return;
-  running.isSending = true;
+async function sendDue(active: ActiveTransfer): Promise<void> {
+  const { transfer, socket, packet, destination } = active;
+  if (active.isSending) return;
+  active.isSending = true;
   try {
     for (
       let length = transfer.next(packet, performance.now());
@@ -465,11 +406,11 @@ async function sendDue(running: ActiveTransfer): Promise<void> {
       length = transfer.next(packet, performance.now())
     ) await sendBestEffort(socket, packet.subarray(0, length), destination);
   } finally {
-    running.isSending = false;
+    active.isSending = false;
   }
 }
 
-/** A packet that the kernel does not take is a lost one. */
+/** Sends a packet. One that the kernel refuses counts as lost on the way. */
 async function sendBestEffort(
   socket: Deno.DatagramConn,
   packet: Uint8Array,
@@ -479,13 +420,5 @@ async function sendBestEffort(
     await socket.send(packet, client);
   } catch (error) {
     if (error instanceof Deno.errors.BadResource) throw error;
-  }
-}
-
-function closeQuietly(socket: Deno.DatagramConn | undefined): void {
-  try {
-    socket?.close();
-  } catch {
-    // It is closed already.
   }
 }

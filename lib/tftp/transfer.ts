@@ -5,15 +5,9 @@
  * @module
  */
 
+import { MAX_TFTP_UNACKNOWLEDGED } from "../overload/limits.ts";
 import {
-  MAX_TFTP_RETRANSMISSIONS,
-  MAX_TFTP_UNACKNOWLEDGED,
-  MAX_TFTP_WINDOW,
-  MAX_TFTP_WINDOW_BYTES,
-  TFTP_IDLE_TIMEOUT,
-} from "../overload/limits.ts";
-import {
-  DATA_HEADER,
+  DATA_HEADER_SIZE,
   decodeError,
   encodeOptionAcknowledgment,
   ErrorCode,
@@ -22,32 +16,52 @@ import {
   type Request,
 } from "./packet.ts";
 
-/** Octets of a block when nothing else is agreed (RFC 1350 §2). */
-const DEFAULT_BLOCK = 512;
+/** Bytes of a block without the option `blksize` (RFC 1350 §2). */
+const DEFAULT_BLOCK_SIZE = 512;
 
-/** Octets that a block may have (RFC 2348 §2). */
-const MIN_BLOCK = 8;
-const MAX_BLOCK = 65464;
+/** The range of `blksize`, in bytes (RFC 2348 §2). */
+const MIN_BLOCK_SIZE = 8;
+const MAX_BLOCK_SIZE = 65464;
 
-/** Milliseconds before a packet is sent again, until the round trip is known. */
+/**
+ * The largest window (RFC 7440), in blocks and in bytes: what fits into the
+ * receive buffer of a client.
+ */
+export const MAX_WINDOW_BLOCKS = 64;
+export const MAX_WINDOW_BYTES = 256 * 1024;
+
+/**
+ * Milliseconds before the first retransmission, until the round-trip time has
+ * been measured.
+ */
 const INITIAL_TIMEOUT = 1000;
 
-/** The least that a measured round trip makes of it. */
+/** Milliseconds of the shortest timeout that a measurement leads to. */
 const MIN_TIMEOUT = 300;
 
-/** Round trips that a timeout is. */
+/** The timeout is so many times the measured round-trip time. */
 const ROUND_TRIPS_PER_TIMEOUT = 4;
 
 /**
- * How much longer each wait is than the one before. The last ones together
- * outlast a client that repeats its ACK only after 10 s in which nothing came.
+ * The factor between two successive timeouts. All of them together are longer
+ * than the 10 s after which some clients repeat their ACK.
  */
 const BACK_OFF = 2.5;
 
-/** Milliseconds of the longest wait, but for a client that asked for more. */
+/** Milliseconds of the longest timeout, unless the client asked for a longer one. */
 const MAX_RETRANSMISSION_TIMEOUT = 30_000;
 
-/** Blocks are counted in 16 bits, and begin at 0 again. */
+/** Retransmissions of one packet before the transfer fails. */
+const MAX_RETRANSMISSIONS = 5;
+
+/**
+ * Milliseconds without a new acknowledgment after which a transfer fails, even
+ * if the client repeats an old one; or twice the timeout that the client asked
+ * for, if that is longer.
+ */
+export const IDLE_TIMEOUT = 60_000;
+
+/** Block numbers have 16 bits: 0 follows 65,535. */
 const BLOCK_MASK = 0xffff;
 
 /** What a transfer and its client have agreed on (RFC 2347). */
@@ -74,15 +88,15 @@ function numberIn(text: string, min: number, max: number): number | undefined {
 /** Agrees to those options of a request that are known and make sense. */
 export function negotiate(request: Request, size: number): NegotiatedOptions {
   const acknowledged = new Map<string, string>();
-  let blockSize = DEFAULT_BLOCK;
+  let blockSize = DEFAULT_BLOCK_SIZE;
   let askedWindow: number | undefined;
   let timeout: number | undefined;
   let askedSize = false;
   for (const [name, text] of request.options) {
     if (name === "blksize") {
-      const asked = numberIn(text, MIN_BLOCK, BLOCK_MASK);
+      const asked = numberIn(text, MIN_BLOCK_SIZE, BLOCK_MASK);
       if (asked === undefined) continue;
-      blockSize = Math.min(asked, MAX_BLOCK);
+      blockSize = Math.min(asked, MAX_BLOCK_SIZE);
       acknowledged.set(name, String(blockSize));
     } else if (name === "tsize") {
       if (numberIn(text, 0, 0xffff_ffff) === undefined) continue;
@@ -102,8 +116,8 @@ export function negotiate(request: Request, size: number): NegotiatedOptions {
     // The bound in octets needs the block size, which may be asked for later.
     windowSize = Math.min(
       askedWindow,
-      MAX_TFTP_WINDOW,
-      Math.max(1, Math.floor(MAX_TFTP_WINDOW_BYTES / blockSize)),
+      MAX_WINDOW_BLOCKS,
+      Math.max(1, Math.floor(MAX_WINDOW_BYTES / blockSize)),
     );
     acknowledged.set("windowsize", String(windowSize));
   }
@@ -175,7 +189,7 @@ export class Transfer {
   /** Octets of the longest packet that {@linkcode next} writes. */
   get packetSize(): number {
     return Math.max(
-      DATA_HEADER + this.#options.blockSize,
+      DATA_HEADER_SIZE + this.#options.blockSize,
       this.#offer?.length ?? 0,
     );
   }
@@ -263,7 +277,7 @@ export class Transfer {
     if (this.isOver || now < this.deadline) return;
     const limit = this.state === "offered"
       ? MAX_TFTP_UNACKNOWLEDGED - 1
-      : MAX_TFTP_RETRANSMISSIONS;
+      : MAX_RETRANSMISSIONS;
     if (this.#retransmissions >= limit) {
       return this.#fail("the client does not answer");
     }
@@ -289,8 +303,8 @@ export class Transfer {
     packet[1] = Opcode.Data;
     packet[2] = block >>> 8;
     packet[3] = block;
-    packet.set(data, DATA_HEADER);
-    return DATA_HEADER + data.length;
+    packet.set(data, DATA_HEADER_SIZE);
+    return DATA_HEADER_SIZE + data.length;
   }
 
   #sent(now: number): void {
@@ -342,7 +356,7 @@ export class Transfer {
     const waits = now - this.#lastSent >= this.#timeout / 2;
     if (!waits && (this.#options.windowSize === 1 || this.#wentBack)) return;
     // A client that wants to be waited for so long is not late before that.
-    const patience = Math.max(TFTP_IDLE_TIMEOUT, 2 * this.#timeout);
+    const patience = Math.max(IDLE_TIMEOUT, 2 * this.#timeout);
     if (now - this.#lastProgress > patience) {
       return this.#fail("the client confirms nothing new");
     }

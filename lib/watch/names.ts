@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBoundedText } from "../net/bounded_text.ts";
+import { readBoundedText } from "../net/bounded_body.ts";
 import { MAX_NAMES_BYTES } from "../overload/limits.ts";
 
 /** Milliseconds that an answer gets, names being no reason to wait. */

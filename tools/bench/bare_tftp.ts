@@ -9,7 +9,7 @@
  */
 
 import {
-  DATA_HEADER,
+  DATA_HEADER_SIZE,
   decodeRequest,
   encodeOptionAcknowledgment,
   Opcode,
@@ -26,7 +26,7 @@ async function transfer(request: Uint8Array, client: Deno.Addr): Promise<void> {
   );
   const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   const last = Math.floor(content.length / blockSize) + 1;
-  const packet = new Uint8Array(DATA_HEADER + blockSize);
+  const packet = new Uint8Array(DATA_HEADER_SIZE + blockSize);
   packet[1] = Opcode.Data;
   const buffer = new Uint8Array(64);
   await socket.send(encodeOptionAcknowledgment(acknowledged), client);
@@ -40,8 +40,11 @@ async function transfer(request: Uint8Array, client: Deno.Addr): Promise<void> {
       const data = content.subarray(at, at + blockSize);
       packet[2] = block >>> 8;
       packet[3] = block;
-      packet.set(data, DATA_HEADER);
-      await socket.send(packet.subarray(0, DATA_HEADER + data.length), client);
+      packet.set(data, DATA_HEADER_SIZE);
+      await socket.send(
+        packet.subarray(0, DATA_HEADER_SIZE + data.length),
+        client,
+      );
     }
   }
   socket.close();

@@ -13,7 +13,7 @@ import {
   MAX_DHCPV6_PACKET,
   SERVER_PORT,
 } from "../../lib/dhcpv6/wire/constants.ts";
-import { InterfaceMonitor } from "../../lib/net/interface.ts";
+import { InterfaceMonitor } from "../../lib/net/interface_monitor.ts";
 
 const iface = new InterfaceMonitor(Deno.args[0]!).find()!;
 const socket = Deno.listenDatagram({

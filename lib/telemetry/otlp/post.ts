@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBoundedText } from "../../net/bounded_text.ts";
+import { readBoundedText } from "../../net/bounded_body.ts";
 import { fetchErrorReason } from "../../net/fetch_error.ts";
 import { MAX_OTLP_RESPONSE } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";

@@ -7,7 +7,7 @@ import {
   parseAddress,
   parsePrefix,
 } from "../../../lib/net/prefix.ts";
-import { parseRequestPath } from "../../../lib/tftp/server.ts";
+import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
 import {
   DaemonUrlError,
   labelsOf,

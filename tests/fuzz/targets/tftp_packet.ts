@@ -1,9 +1,5 @@
 /** TFTP requests, and what is agreed on. */
 
-import {
-  MAX_TFTP_WINDOW,
-  MAX_TFTP_WINDOW_BYTES,
-} from "../../../lib/overload/limits.ts";
 import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import {
   decodeError,
@@ -13,8 +9,12 @@ import {
   encodeRequest,
   opcodeOf,
 } from "../../../lib/tftp/packet.ts";
-import { parseRequestPath } from "../../../lib/tftp/server.ts";
-import { negotiate } from "../../../lib/tftp/transfer.ts";
+import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
+import {
+  MAX_WINDOW_BLOCKS,
+  MAX_WINDOW_BYTES,
+  negotiate,
+} from "../../../lib/tftp/transfer.ts";
 import { spliced } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
@@ -108,9 +108,9 @@ export class TftpPacketTarget implements Target {
     );
     agrees.holds(
       blockSize >= 8 && blockSize <= 65464 && windowSize >= 1 &&
-        windowSize <= MAX_TFTP_WINDOW &&
+        windowSize <= MAX_WINDOW_BLOCKS &&
         (windowSize === 1 ||
-          windowSize * blockSize <= MAX_TFTP_WINDOW_BYTES) &&
+          windowSize * blockSize <= MAX_WINDOW_BYTES) &&
         (timeout === undefined || timeout >= 1000 && timeout <= 255_000),
       () => ({ blockSize, windowSize, timeout }),
     );

@@ -1,11 +1,9 @@
 /** A TFTP transfer: any sequence of packets and time. */
 
-import {
-  MAX_TFTP_UNACKNOWLEDGED,
-  TFTP_IDLE_TIMEOUT,
-} from "../../../lib/overload/limits.ts";
+import { MAX_TFTP_UNACKNOWLEDGED } from "../../../lib/overload/limits.ts";
 import { Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import {
+  IDLE_TIMEOUT,
   negotiate,
   type NegotiatedOptions,
   Transfer,
@@ -210,7 +208,7 @@ class Session {
         return this.transfer.state;
       case 1: {
         const start = this.#now;
-        const limit = 4 * TFTP_IDLE_TIMEOUT +
+        const limit = 4 * IDLE_TIMEOUT +
           7 * (this.#agreement.timeout ?? 0);
         while (!this.transfer.isOver && this.#now - start < limit) {
           this.#acknowledge(this.#got);

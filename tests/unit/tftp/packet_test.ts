@@ -7,7 +7,7 @@ import {
   encodeOptionAcknowledgment,
   encodeRequest,
 } from "../../../lib/tftp/packet.ts";
-import { parseRequestPath } from "../../../lib/tftp/server.ts";
+import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
 import { formatMac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 

@@ -42,7 +42,7 @@ Deno.test("TftpServer", async (t) => {
         allows: () => isAllowed,
         observer: { onTftpRefused() {}, onTransfer() {} },
       });
-      server.bind(["::1"]);
+      server.start(["::1"]);
       client = Deno.listenDatagram({
         transport: "udp",
         hostname: "::1",
@@ -55,8 +55,7 @@ Deno.test("TftpServer", async (t) => {
       } catch {
         // It is closed when nothing came.
       }
-      server.stop();
-      await server.finished();
+      await server.stop();
     },
   };
   const step = stepsWith(t, hooks);
@@ -189,6 +188,50 @@ Deno.test("TftpServer", async (t) => {
       for (const other of clients) other.close();
     },
   );
+
+  await step(
+    "waits for transfers when it stops, and ends the rest",
+    async () => {
+      await ask(REQUEST);
+      const { port: transfer } = await next();
+      await ask(acknowledge(0), transfer);
+      await next();
+      const started = performance.now();
+      const stopped = server.stop(300);
+      server.bind(["::1"]);
+      await ask(readRequest("other", 600));
+      await ask(acknowledge(1), transfer);
+      assertEquals((await next()).port, transfer);
+      await stopped;
+      assertEquals(server.transfers, 0);
+      assertEquals(server.ended, { complete: 0, failed: 1, probed: 0 });
+      assert(performance.now() - started >= 250);
+    },
+  );
+
+  await step("begins no transfer after it has stopped", async () => {
+    let opened = (_file: Uint8Array) => {};
+    const reading = new Promise<Uint8Array>((resolve) => opened = resolve);
+    const slow = new TftpServer({
+      port: port + 1000,
+      interfaceName: "lo",
+      open: () => reading,
+      allows: () => true,
+      observer: { onTftpRefused() {}, onTransfer() {} },
+    });
+    slow.start(["::1"]);
+    await ask(REQUEST, port + 1000);
+    for (let tries = 0; slow.transfers === 0; tries++) {
+      assert(tries < 100, "no request has come");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await slow.stop();
+    opened(FILE);
+    await reading;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assertEquals(slow.transfers, 0);
+    assertEquals(slow.ended, { complete: 0, failed: 0, probed: 0 });
+  });
 
   await t.step("more than one client may have", async (t) => {
     const others: Deno.DatagramConn[] = [];

@@ -1,14 +1,14 @@
 /**
- * Answers of other servers, which may be of any length.
+ * Bodies of HTTP responses of other servers, which may be of any length.
  *
  * @module
  */
 
 /**
- * The text of a body; `undefined` if it has more octets than `limit`: the rest
- * is not read.
+ * Reads a body as UTF-8; `undefined` if it has more than `limit` bytes. Then the
+ * rest is canceled.
  *
- * @throws what reading throws.
+ * @throws what reading the body throws.
  */
 export async function readBoundedText(
   { body }: Response,
@@ -17,7 +17,7 @@ export async function readBoundedText(
   const decoder = new TextDecoder();
   let text = "";
   let length = 0;
-  // Leaving the loop cancels what has not been read.
+  // Leaving the loop cancels the stream.
   for await (const bytes of body ?? []) {
     length += bytes.length;
     if (length > limit) return undefined;

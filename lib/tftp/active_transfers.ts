@@ -1,0 +1,199 @@
+/**
+ * The transfers of a TFTP server: which requests get one, and which transfer has
+ * to end for another.
+ *
+ * @module
+ */
+
+import {
+  MAX_TFTP_TRANSFERS_PER_CLIENT,
+  TFTP_EVICTION_IDLE_TIMEOUT,
+} from "../overload/limits.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** A transfer with its socket. */
+export interface ActiveTransfer {
+  /** The request as it came. */
+  readonly request: Uint8Array;
+  readonly transfer: Transfer;
+  readonly socket: Deno.DatagramConn;
+  /** The client as the kernel reports it, without a zone. */
+  readonly client: Deno.NetAddr;
+  /** The client as packets are sent to it: with the zone of a link-local address. */
+  readonly destination: Deno.NetAddr;
+  /** The buffer of outgoing packets. */
+  readonly packet: Uint8Array;
+  /** Whether `packet` is in use. */
+  isSending: boolean;
+}
+
+/** Whether a request gets a transfer, and if not, why. */
+export type Admission =
+  | "admitted"
+  | "retransmission"
+  | "other_transfer"
+  | "too_many_transfers";
+
+/** `undefined` while the file is being read. */
+type Entry = ActiveTransfer | undefined;
+
+/** Identifies a client: its address and port. */
+function keyOf({ hostname, port }: Deno.NetAddr): string {
+  return `${hostname} ${port}`;
+}
+
+/** Whether the request of a transfer came once more. */
+function isRetransmission(
+  request: Uint8Array,
+  active: ActiveTransfer,
+  now: number,
+): boolean {
+  return active.transfer.isActive(now) &&
+    request.length === active.request.length &&
+    request.every((byte, index) => byte === active.request[index]);
+}
+
+/** Whether the client has acknowledged something of a transfer just now. */
+function isAcknowledging({ transfer }: ActiveTransfer, now: number): boolean {
+  return transfer.state === "sending" && transfer.isActive(now);
+}
+
+/**
+ * Which of these transfers ends for another one: the oldest that its client has
+ * not acknowledged, because a request with a forged source address is easily
+ * sent and must not keep real clients out. If all are acknowledged, the one
+ * that was idle for the longest time, if that is at least
+ * {@linkcode TFTP_EVICTION_IDLE_TIMEOUT}.
+ */
+function transferToEvict(
+  oldestFirst: readonly ActiveTransfer[],
+  now: number,
+): ActiveTransfer | undefined {
+  const unacknowledged = oldestFirst.find(({ transfer }) =>
+    transfer.state === "offered"
+  );
+  if (unacknowledged !== undefined) return unacknowledged;
+  let idlest: ActiveTransfer | undefined;
+  let longestIdleTime = TFTP_EVICTION_IDLE_TIMEOUT;
+  for (const active of oldestFirst) {
+    const idleTime = active.transfer.idleTime(now);
+    if (idleTime < longestIdleTime) continue;
+    longestIdleTime = idleTime;
+    idlest = active;
+  }
+  return idlest;
+}
+
+/** Closes a socket that may be closed already. */
+export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
+  try {
+    socket?.close();
+  } catch {
+    // It is closed.
+  }
+}
+
+/** One transfer at most for each client address and port. */
+export class ActiveTransfers {
+  readonly #limit: number;
+  /** Oldest first. */
+  readonly #entries = new Map<string, Entry>();
+
+  /** @param limit The most transfers at once; at least 1. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many there are, with those whose file is being read. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * Decides on a request, and ends another transfer for it if it must.
+   *
+   * @param now The time of `performance.now()`, in milliseconds.
+   */
+  admit(client: Deno.NetAddr, request: Uint8Array, now: number): Admission {
+    const key = keyOf(client);
+    const active = this.#entries.get(key);
+    if (active !== undefined) {
+      // The reply is on its way or was lost: the transfer repeats it.
+      if (isRetransmission(request, active, now)) return "retransmission";
+      // The client is busy with its transfer, so that this request is forged. A
+      // client that begins anew has left the old transfer idle.
+      if (isAcknowledging(active, now)) return "other_transfer";
+      this.#end(active, "the client has begun another transfer");
+    } else if (this.#entries.has(key)) return "retransmission";
+    return this.#makeRoom(client.hostname, now)
+      ? "admitted"
+      : "too_many_transfers";
+  }
+
+  /** Takes the place of an admitted client while its file is being read. */
+  reserve(client: Deno.NetAddr): void {
+    this.#entries.set(keyOf(client), undefined);
+  }
+
+  /** Adds the transfer of a client that has reserved its place. */
+  add(active: ActiveTransfer): void {
+    this.#entries.set(keyOf(active.client), active);
+  }
+
+  /**
+   * Removes a client's transfer or, if there is none, its reserved place. A
+   * later transfer of that client stays.
+   */
+  remove(client: Deno.NetAddr, active: ActiveTransfer | undefined): void {
+    const key = keyOf(client);
+    if (this.#entries.get(key) === active) this.#entries.delete(key);
+  }
+
+  /** Ends all transfers. */
+  endAll(reason: string): void {
+    for (const active of this.#active(() => true)) this.#end(active, reason);
+  }
+
+  /** Whether there is room for one more transfer of a host, made if need be. */
+  #makeRoom(hostname: string, now: number): boolean {
+    if (this.#countOf(hostname) >= MAX_TFTP_TRANSFERS_PER_CLIENT) {
+      // A host whose transfers are all acknowledged gets no other.
+      return this.#evict(
+        this.#active(({ client, transfer }) =>
+          client.hostname === hostname && transfer.isUnacknowledged(now)
+        ),
+        now,
+      );
+    }
+    return this.#entries.size < this.#limit ||
+      this.#evict(this.#active(() => true), now);
+  }
+
+  #countOf(hostname: string): number {
+    let count = 0;
+    for (const key of this.#entries.keys()) {
+      if (key.startsWith(`${hostname} `)) count++;
+    }
+    return count;
+  }
+
+  /** The transfers whose file was read, oldest first. */
+  #active(matches: (active: ActiveTransfer) => boolean): ActiveTransfer[] {
+    return [...this.#entries.values()].filter((entry) =>
+      entry !== undefined && matches(entry)
+    ) as ActiveTransfer[];
+  }
+
+  #evict(candidates: readonly ActiveTransfer[], now: number): boolean {
+    const evicted = transferToEvict(candidates, now);
+    if (evicted === undefined) return false;
+    this.#end(evicted, "ended for another transfer, as the limit was reached");
+    return true;
+  }
+
+  #end(active: ActiveTransfer, reason: string): void {
+    active.transfer.cancel(reason);
+    closeQuietly(active.socket);
+    this.#entries.delete(keyOf(active.client));
+  }
+}

@@ -1,0 +1,207 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  IPXE_BUILDS,
+  type IpxeBuild,
+} from "../../../lib/boot_files/ipxe_builds.ts";
+import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
+import { delay } from "../../../lib/overload/timeout.ts";
+import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
+import { fc } from "../../support/fast_check.ts";
+import { MAC, MAC_TEXT } from "../../support/http.ts";
+
+const SECRET = "SECRET, which no client may get";
+
+Deno.test("TFTP path attacks", async (t) => {
+  await using cleanup = new AsyncDisposableStack();
+  const paths = [
+    `${MAC_TEXT}/../../etc/passwd`,
+    `${MAC_TEXT}/../secret.txt`,
+    `${MAC_TEXT}/..\\..\\secret.txt`,
+    `${MAC_TEXT}/%2e%2e/secret.txt`,
+    `${MAC_TEXT}//etc/passwd`,
+    `${MAC_TEXT}/./././ipxe.efi`,
+    `${MAC_TEXT}/autoexec.ipxe/../../secret.txt`,
+    `${MAC_TEXT}/../../secret-arm64.efi`,
+    `${MAC_TEXT}/`,
+    `${MAC_TEXT}`,
+    `////${MAC_TEXT}////x`,
+    `${MAC_TEXT}/script`,
+    `${MAC_TEXT}/__proto__`,
+    `${MAC_TEXT}/${"a".repeat(10_000)}`,
+    `${MAC_TEXT}/${"../".repeat(100)}secret.txt`,
+    `${MAC_TEXT}/a\nb`,
+    `${MAC_TEXT}/secret.txt`,
+    `${MAC_TEXT}/boot.efi`,
+    `../${MAC_TEXT}/ipxe.efi`,
+    `/../${MAC_TEXT}/ipxe.efi`,
+    `./${MAC_TEXT}/ipxe.efi`,
+    `${MAC_TEXT}%2f..%2fsecret.txt`,
+    `${MAC_TEXT}\\..\\secret.txt`,
+    "../../secret.txt",
+    "..",
+    ".",
+    "/etc/passwd",
+    "secret.txt",
+    "",
+    "////",
+    "a".repeat(10_000),
+  ];
+  let root: string;
+  let files: IpxeFiles;
+  const served = new Set<string>();
+
+  {
+    root = await Deno.makeTempDir();
+    await Deno.writeTextFile(`${root}/secret.txt`, SECRET);
+    await Deno.writeTextFile(`${root}/secret-arm64.efi`, SECRET);
+    await Deno.mkdir(`${root}/ipxe`);
+    const builds = new Map<IpxeBuild, string>();
+    for (const build of IPXE_BUILDS) {
+      const path = `${root}/ipxe/${build}`;
+      builds.set(build, path);
+      served.add(`iPXE for ${build}`);
+      await Deno.writeTextFile(path, `iPXE for ${build}`);
+    }
+    const script = `${root}/ipxe/script`;
+    served.add("#!ipxe");
+    await Deno.writeTextFile(script, "#!ipxe");
+    files = new IpxeFiles({ builds, script });
+  }
+
+  cleanup.defer(async () => {
+    await Deno.remove(root, { recursive: true });
+  });
+
+  for (const path of paths) {
+    const name = path.length > 60
+      ? `${path.slice(0, 40)}... (${path.length})`
+      : path;
+    await t.step(JSON.stringify(name), async () => {
+      const file = parseRequestPath(path);
+      if (!path.replace(/^\/+/, "").startsWith(MAC_TEXT)) {
+        assertEquals(file, undefined);
+      }
+      if (file === undefined) return;
+      assertEquals(file.mac, MAC);
+      const key = IpxeFiles.fileFor(file.name);
+      assert(key === "script" || IPXE_BUILDS.includes(key));
+      const content = new TextDecoder().decode(await files.read(file.name));
+      assert(served.has(content), content);
+    });
+  }
+
+  await t.step("are read once for all who ask at the same time", async () => {
+    const fresh = new IpxeFiles({
+      builds: new Map([["arm64", `${root}/ipxe/arm64`]]),
+      script: undefined,
+    });
+    const [first, second] = await Promise.all([
+      fresh.read("ipxe-arm64.efi"),
+      fresh.read("ipxe-arm64.efi"),
+    ]);
+    assert(first === second);
+    assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
+  });
+
+  await t.step(
+    "are read again when others of the same size and time are there",
+    async () => {
+      const path = `${root}/replaced.efi`;
+      const time = new Date(1_700_000_000_000);
+      const write = async (name: string, text: string) => {
+        await Deno.writeTextFile(name, text);
+        await Deno.utime(name, time, time);
+      };
+      await write(path, "first");
+      const fresh = new IpxeFiles({
+        builds: new Map([["arm64", path]]),
+        script: undefined,
+      });
+      const text = async () =>
+        new TextDecoder().decode(await fresh.read("ipxe-arm64.efi"));
+      assertEquals(await text(), "first");
+      await write(`${path}.new`, "other");
+      await Deno.rename(`${path}.new`, path);
+      assertEquals(await text(), "other");
+    },
+  );
+
+  await t.step(
+    "are one or the other while they are replaced, and never both",
+    async () => {
+      const path = `${root}/busy.efi`;
+      const size = 4 * 1024 * 1024;
+      const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
+      await Deno.writeFile(path, contents[0]!);
+      const fresh = new IpxeFiles({
+        builds: new Map([["arm64", path]]),
+        script: undefined,
+      });
+      let isOver = false;
+      // In place, as who copies a file does: a piece at a time.
+      const writing = (async () => {
+        for (let round = 1; !isOver; round++) {
+          using file = await Deno.open(path, { write: true });
+          const content = contents[round % 2]!;
+          for (let at = 0; at < size;) {
+            at += await file.write(content.subarray(at, at + 256 * 1024));
+          }
+        }
+      })();
+      const seen = new Set<string>();
+      const look = async () => {
+        const octets = await fresh.read("ipxe-arm64.efi");
+        if (octets === undefined) return;
+        assertEquals(octets.length, size);
+        seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+      };
+      for (let count = 0; count < 100; count += 10) {
+        await Promise.all(Array.from({ length: 10 }, look));
+      }
+      isOver = true;
+      await writing;
+      assertEquals(await fresh.read("ipxe-arm64.efi") === undefined, false);
+      assertEquals(seen.has("mixed"), false);
+    },
+  );
+
+  await t.step(
+    "are whole when whoever writes one halts in its middle",
+    async () => {
+      const path = `${root}/halting.efi`;
+      const fresh = async () =>
+        new TextDecoder().decode(
+          await new IpxeFiles({
+            builds: new Map([["arm64", path]]),
+            script: undefined,
+          }).read("ipxe-arm64.efi"),
+        );
+      await Deno.writeTextFile(path, "first half, ");
+      await delay(50);
+      const text = fresh();
+      await delay(50);
+      await Deno.writeTextFile(path, "second half", { append: true });
+      assertEquals(await text, "first half, second half");
+    },
+  );
+
+  await t.step("of any make lead to iPXE or its script", async () => {
+    const piece = fc.constantFrom(
+      ...["..", "/", ".", "\\", "%2e", "secret.txt", "autoexec.ipxe", "-arm64"],
+      ...[".efi", "-riscv64.efi", MAC_TEXT, "script", "\n", "\0"],
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 8 }),
+        async (pieces) => {
+          const file = parseRequestPath(`${MAC_TEXT}/${pieces.join("")}`);
+          const content = new TextDecoder().decode(
+            await files.read(file!.name),
+          );
+          assert(served.has(content), content);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+});
