@@ -25,7 +25,7 @@ import {
   type Target,
   TARGETS,
 } from "./base_runtime.ts";
-import { commitFlags, commitOf } from "./commit.ts";
+import { commitOf, writeCommit } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
 import { compilesNpmBase, NPM_BASE_COMPILER } from "./deno_versions.ts";
 
@@ -127,6 +127,7 @@ async function compile(options: BuildOptions): Promise<void> {
   // The base runtime first: its error is the more useful one.
   const env = await baseEnvironment(options);
   const program = await compiler(options);
+  using _commit = writeCommit(ROOT, commit);
   const { success, stderr } = await new Deno.Command(program, {
     args: [
       "compile",
@@ -134,7 +135,6 @@ async function compile(options: BuildOptions): Promise<void> {
       "--config",
       `${ROOT}/deno.json`,
       ...standardLibrary(),
-      ...commitFlags(commit),
       ...DAEMON_FLAGS,
       // It would be written to the disk of the machine that it runs on.
       "--no-code-cache",

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { commitFlags, commitOf } from "./commit.ts";
+import { commitOf, writeCommit } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
 import {
   KNOWN_RANGE,
@@ -85,10 +85,19 @@ function daemon(std: string[]): string[] {
     "--config",
     path("deno.json"),
     ...std,
-    ...commitFlags(commitOf(ROOT)),
     ...DAEMON_FLAGS,
     path("main.ts"),
   ];
+}
+
+/** Lets daemons from this tree say their commit, until it is disposed of. */
+function announceCommit(): Disposable {
+  try {
+    return writeCommit(ROOT, commitOf(ROOT));
+  } catch (error) {
+    say(`--version names no commit: ${(error as Error).message}`);
+    return { [Symbol.dispose]() {} };
+  }
 }
 
 /** Runs one of the project's tools. */
@@ -147,6 +156,7 @@ async function all(...commands: string[][]): Promise<number> {
 
 /** Runs tests and ends with a line that counts them. */
 async function test(std: string[], args: string[]): Promise<number> {
+  using _commit = announceCommit();
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
     const code = await deno([
@@ -238,9 +248,11 @@ async function run(task: string, args: string[]): Promise<number> {
       return await tool(std, "tests/fuzz/main.ts", args);
     case "bench":
       return await tool(std, "tools/bench.ts", args);
-    case "start":
+    case "start": {
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
+      using _commit = announceCommit();
       return await deno([...daemon(std), ...args]);
+    }
     case "check":
       return await all(
         ["fmt", "--check", "--config", path("deno.json"), path(".")],
