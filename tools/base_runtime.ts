@@ -6,6 +6,7 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
+import { compilesNpmBase, NPM_BASE_COMPILER } from "./deno_versions.ts";
 
 /** What a binary can be built for. */
 export const TARGETS = [
@@ -90,15 +91,16 @@ export async function npmBaseRuntime(
 }
 
 /**
- * The path of Deno's own binary of this version, which npm fetches unless it is
- * there already.
+ * The path of a Deno that compiles against npm's base runtime: the running one
+ * if it can, else one from npm.
  *
  * @throws {BaseRuntimeError} if npm does not have it.
  */
-export async function npmDeno(version: string): Promise<string> {
+export async function npmBaseCompiler(): Promise<string> {
+  if (compilesNpmBase(Deno.version.deno)) return Deno.execPath();
   const code = "console.log(Deno.execPath())";
-  const path = await output("npx", "--yes", `deno@${version}`, "eval", code);
-  return path.trim();
+  const deno = `deno@${NPM_BASE_COMPILER}`;
+  return (await output("npx", "--yes", deno, "eval", code)).trim();
 }
 
 /**

@@ -20,14 +20,14 @@ import { parseArgs } from "@std/cli/parse-args";
 import {
   BaseRuntimeError,
   checkBaseRuntime,
+  npmBaseCompiler,
   npmBaseRuntime,
-  npmDeno,
   type Target,
   TARGETS,
 } from "./base_runtime.ts";
-import { commitFlags, commitOf } from "./commit.ts";
+import { commitOf, writeCommit } from "./commit.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
-import { compilesNpmBase, NPM_BASE_COMPILER } from "./deno_versions.ts";
+import { NPM_BASE_COMPILER } from "./deno_versions.ts";
 
 const ROOT = await Deno.realPath(`${import.meta.dirname}/..`);
 const DIST = `${ROOT}/dist`;
@@ -107,12 +107,14 @@ async function baseEnvironment(
 
 /** The path of the Deno that compiles: the running one, where it can. */
 async function compiler({ base }: BuildOptions): Promise<string> {
-  const version = Deno.version.deno;
-  if (base !== "npm" || compilesNpmBase(version)) return Deno.execPath();
-  say(
-    `compiling with Deno ${NPM_BASE_COMPILER} from npm: the base runtime from npm does not work with Deno ${version}`,
-  );
-  return await npmDeno(NPM_BASE_COMPILER);
+  const running = Deno.execPath();
+  const path = base === "npm" ? await npmBaseCompiler() : running;
+  if (path !== running) {
+    say(
+      `compiling with Deno ${NPM_BASE_COMPILER} from npm: the base runtime from npm does not work with Deno ${Deno.version.deno}`,
+    );
+  }
+  return path;
 }
 
 /** The packages that the daemon is built with: those that this tool has. */
@@ -127,6 +129,7 @@ async function compile(options: BuildOptions): Promise<void> {
   // The base runtime first: its error is the more useful one.
   const env = await baseEnvironment(options);
   const program = await compiler(options);
+  using _commit = writeCommit(ROOT, commit);
   const { success, stderr } = await new Deno.Command(program, {
     args: [
       "compile",
@@ -134,7 +137,6 @@ async function compile(options: BuildOptions): Promise<void> {
       "--config",
       `${ROOT}/deno.json`,
       ...standardLibrary(),
-      ...commitFlags(commit),
       ...DAEMON_FLAGS,
       // It would be written to the disk of the machine that it runs on.
       "--no-code-cache",

@@ -4,12 +4,21 @@
  * @module
  */
 
-/** Under this symbol, `tools/commit.ts` leaves it before the program begins. */
-const KEY = Symbol.for("dhcpv6macd.commit");
-
 /**
- * The commit, as git describes it. A file cannot name the commit that it is in:
- * unknown where the program was started by neither tool nor build.
+ * The commit as `tools/commit.ts` has written it beside this file, where
+ * `deno compile` finds it, too. A module cannot contain the commit that it is
+ * part of, so the file is not in git: without it the commit is unknown.
  */
-export const COMMIT: string | undefined =
-  (globalThis as { [KEY]?: string })[KEY];
+async function readCommit(): Promise<string | undefined> {
+  try {
+    const { default: commit } = await import("./commit.generated.json", {
+      with: { type: "json" },
+    });
+    return commit;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The commit, as git describes it; unknown in a bare `deno run main.ts`. */
+export const COMMIT: string | undefined = await readCommit();

@@ -31,9 +31,9 @@ export interface Args {
 
 /**
  * Reads `args`: `--name=value` and `--name value` for strings, `--name` for
- * booleans, everything behind `--` as it is. A string option with nothing
- * behind it is an empty string; given twice, the last one counts, unless it is
- * collected.
+ * booleans, and everything after `--` unchanged. A string option without a
+ * value is an empty string, also where an empty argument follows. Of an option
+ * that is given several times the last value counts, unless it is collected.
  */
 export function parseArgs(
   args: readonly string[],
@@ -60,21 +60,20 @@ export function parseArgs(
       result._.push(isNumber && !string.includes("_") ? Number(arg) : arg);
       continue;
     }
-    const name = match[1]!;
+    const [, name = "", value] = match;
     const next = args[index + 1];
-    if (boolean.includes(name)) {
-      if (match[2] === undefined && (next === "true" || next === "false")) {
-        set(name, next === "true");
-        index++;
-      } else set(name, match[2] !== "false");
-    } else if (string.includes(name)) {
-      if (match[2] !== undefined) set(name, match[2]);
-      else if (next !== undefined && !next.startsWith("-")) {
-        set(name, next);
-        index++;
-      } else set(name, "");
-    } else if (unknown?.(arg, name, match[2] ?? true) !== false) {
-      set(name, match[2] ?? true);
+    const isNextValue = next !== undefined && next !== "" &&
+      !next.startsWith("-");
+    const isBoolean = boolean.includes(name), isString = string.includes(name);
+    if (isBoolean && value !== undefined) set(name, value !== "false");
+    else if (isBoolean && (next === "true" || next === "false")) {
+      set(name, next === "true");
+      index++;
+    } else if (isBoolean) set(name, true);
+    else {
+      const given = value ?? (isNextValue ? next : isString ? "" : true);
+      if (value === undefined && isNextValue) index++;
+      if (isString || unknown?.(arg, name, given) !== false) set(name, given);
     }
   }
   return result;

@@ -18,9 +18,9 @@ export function encodeBase64(data: ArrayBuffer | Uint8Array | string): string {
 }
 
 /**
- * The octets that standard base64 stands for.
+ * The bytes that standard base64 stands for.
  *
- * @throws {TypeError} if it is none.
+ * @throws {TypeError} if the text is not base64.
  */
 export function decodeBase64(b64: string): Uint8Array<ArrayBuffer> {
   try {

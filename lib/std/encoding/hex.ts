@@ -15,11 +15,15 @@ export function encodeHex(src: string | Uint8Array | ArrayBuffer): string {
 }
 
 /**
- * The octets that hexadecimal digits stand for.
+ * The bytes that hexadecimal digits stand for.
  *
- * @throws {TypeError} if there is another character or an odd number of digits.
+ * @throws {RangeError} if the number of characters is odd.
+ * @throws {TypeError} if a character is no hexadecimal digit.
  */
 export function decodeHex(src: string): Uint8Array<ArrayBuffer> {
+  if (src.length % 2 === 1) {
+    throw new RangeError(`Cannot decode hex: odd length (${src.length})`);
+  }
   try {
     return Uint8Array.fromHex(src);
   } catch (cause) {

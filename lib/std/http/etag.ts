@@ -9,12 +9,14 @@ import { encodeBase64 } from "../encoding/base64.ts";
 /** Characters of the digest that a tag keeps. */
 const DIGEST_CHARACTERS = 27;
 
-/** The strong tag (RFC 9110 §8.8.3) of a text, by its SHA-256. */
+/**
+ * The strong tag (RFC 9110 §8.8.3) of a text: its length in bytes of UTF-8, and
+ * the first characters of its SHA-256 in base64.
+ */
 export async function eTag(entity: string): Promise<string> {
-  const digest = encodeBase64(
-    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(entity)),
-  ).slice(0, DIGEST_CHARACTERS);
-  return `"${entity.length.toString(16)}-${digest}"`;
+  const bytes = new TextEncoder().encode(entity);
+  const digest = encodeBase64(await crypto.subtle.digest("SHA-256", bytes));
+  return `"${bytes.length.toString(16)}-${digest.slice(0, DIGEST_CHARACTERS)}"`;
 }
 
 function tagsOf(value: string): string[] {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { commitOf } from "../../../tools/commit.ts";
+import { COMMIT_FILE, commitOf } from "../../../tools/commit.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { launchAs } from "../../support/daemon.ts";
 import { command, eventually, Lab, missing } from "../../support/lab.ts";
@@ -56,7 +56,9 @@ Deno.test({
       "carries the program and its assets, nothing else",
       async () => {
         const { files } = readCarried(BINARY);
-        const code = files.filter((path) => !path.startsWith("assets/"));
+        const code = files.filter((path) =>
+          !path.startsWith("assets/") && path !== COMMIT_FILE
+        );
         assertEquals(
           code.filter((path) =>
             !/^(main\.ts|deno\.json|lib\/[\w/]+\.ts)$/.test(path)

@@ -8,7 +8,11 @@ import {
 import { Authority } from "../../support/certificates.ts";
 import { runDaemon } from "../../support/daemon.ts";
 import { command, Lab, missing, type Result } from "../../support/lab.ts";
-import { npmBaseRuntime, type Target } from "../../../tools/base_runtime.ts";
+import {
+  npmBaseCompiler,
+  npmBaseRuntime,
+  type Target,
+} from "../../../tools/base_runtime.ts";
 import {
   evaluateAttribute,
   evaluationCommand,
@@ -512,6 +516,9 @@ ${phases.installPhase}
 ${phases.installCheckPhase}
 `,
         );
+        const compiler = Deno.env.has("DENORT_BIN")
+          ? Deno.execPath()
+          : await npmBaseCompiler();
         const { stdout } = await command([
           ...["unshare", "--net", "env", "--ignore-environment"],
           ...["--chdir", `${work}/source`],
@@ -525,7 +532,7 @@ ${phases.installCheckPhase}
             "-c",
             'mkdir "$TMPDIR/bin"; ln -s "$1" "$TMPDIR/bin/deno"; bash "$2"',
           ],
-          ...["sh", Deno.execPath(), script],
+          ...["sh", compiler, script],
         ], { seconds: 300 });
         assertMatch(stdout, /^dhcpv6macd [0-9]/m);
         assertEquals(await filesBelow(`${work}/out`), ["bin/dhcpv6macd"]);

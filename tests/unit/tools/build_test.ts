@@ -1,8 +1,9 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { checkBaseRuntime } from "../../../tools/base_runtime.ts";
-import { commitFlags, commitOf } from "../../../tools/commit.ts";
+import { COMMIT_FILE, commitOf, writeCommit } from "../../../tools/commit.ts";
 
-const TOOL = `${import.meta.dirname}/../../../tools/build.ts`;
+const ROOT = `${import.meta.dirname}/../../..`;
+const TOOL = `${ROOT}/tools/build.ts`;
 
 async function build(env: Record<string, string>, ...args: string[]) {
   const [program, ...rest] = Deno.env.get("TEST_DENO")!.split("\n");
@@ -150,7 +151,43 @@ Deno.test("commit", async (t) => {
   await t.step("is unknown where git knows nothing", async () => {
     const directory = await Deno.makeTempDir();
     assertEquals(commitOf(directory), undefined);
-    assertEquals(commitFlags(undefined), []);
     await Deno.remove(directory);
   });
+
+  await t.step("is in its file for as long as it is needed", async () => {
+    const root = await Deno.makeTempDir();
+    const path = `${root}/${COMMIT_FILE}`;
+    await Deno.mkdir(`${root}/lib/telemetry`, { recursive: true });
+    {
+      using _first = writeCommit(root, "0123456789ab");
+      using _second = writeCommit(root, "0123456789ab-dirty");
+      assertEquals(
+        JSON.parse(await Deno.readTextFile(path)),
+        "0123456789ab-dirty",
+      );
+      // What is unknown now must not be said by an old file.
+      using _none = writeCommit(root, undefined);
+      await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+    }
+    {
+      using _file = writeCommit(root, "0123456789ab");
+    }
+    assertEquals(
+      await Array.fromAsync(Deno.readDir(`${root}/lib/telemetry`)),
+      [],
+    );
+    await Deno.remove(root, { recursive: true });
+  });
+
+  for (const commit of ["0123456789ab-dirty", undefined]) {
+    await t.step(`${commit}: the program names it`, async () => {
+      const root = await Deno.makeTempDir();
+      const copy = "lib/telemetry/commit.ts";
+      await Deno.mkdir(`${root}/lib/telemetry`, { recursive: true });
+      await Deno.copyFile(`${ROOT}/${copy}`, `${root}/${copy}`);
+      using _file = writeCommit(root, commit);
+      assertEquals((await import(`${root}/${copy}`)).COMMIT, commit);
+      await Deno.remove(root, { recursive: true });
+    });
+  }
 });

@@ -33,7 +33,8 @@ stdenvNoCC.mkDerivation {
     fileset = lib.fileset.unions [
       ../../../main.ts
       ../../../deno.json
-      ../../../lib
+      # not the file that a task may have left: the build writes its own
+      (lib.fileset.fileFilter (file: file.name != "commit.generated.json") ../../../lib)
       ../..
       # not the builds of iPXE that a work tree may hold: they come from `ipxe`
       (lib.fileset.fileFilter (file: !file.hasExt "gz") ../../../assets)
