@@ -17,10 +17,7 @@ interface Rule {
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
-  "boot_files": {
-    imports: ["net", "overload", "@std/http"],
-    deno: true,
-  },
+  "boot_files": { imports: ["net", "overload", "@std/http"], deno: true },
   "cli": {
     imports: [
       "assets/shared",
