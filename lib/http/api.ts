@@ -86,9 +86,11 @@ export class Api {
         : undefined,
     });
     if (body === undefined) {
-      return textResponse(503, "too many read the events already", {
-        "retry-after": "60",
-      });
+      return textResponse(
+        503,
+        "service unavailable: too many readers of the event stream",
+        { "retry-after": "60" },
+      );
     }
     return new Response(body, {
       headers: {
@@ -119,5 +121,8 @@ export class Api {
 }
 
 function badMac(where: string): Response {
-  return textResponse(400, `${where} takes a MAC such as 02:00:5e:00:53:01`);
+  return textResponse(
+    400,
+    `bad request: ${where} takes a MAC such as 02:00:5e:00:53:01`,
+  );
 }
