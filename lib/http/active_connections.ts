@@ -1,23 +1,32 @@
 /**
- * Connections that are being answered.
+ * Counts the connections with a response in progress.
  *
  * @module
  */
 
-/** Counts connections, not requests: HTTP/2 has many in one. */
+/**
+ * Counts connections, not requests: an HTTP/2 connection has many.
+ *
+ * Workaround: `Deno.serve` does not report connections (Deno 2.6.8 to 2.9.6). A
+ * connection is known by the client's address and port of its requests, and its
+ * responses end when `completed` settles. If that were wrong,
+ * tests/system/abuse/http_test.ts "600 connections that ask for ever" would
+ * fail.
+ */
 export class ActiveConnections {
-  /** Responses that go on, of each connection that has any. */
+  /** Responses in progress, by connection. */
   readonly #responses = new Map<string, number>();
 
-  /** How many connections are being answered. */
+  /** How many connections have a response in progress. */
   get answering(): number {
     return this.#responses.size;
   }
 
   /**
-   * Counts the connection of a request until its response is over.
+   * Counts the connection of a request until its response has ended.
    *
-   * @param port The server's.
+   * @param port The server's port; the client may use one port of its own for
+   * both HTTP and HTTPS.
    */
   track(
     port: number,

@@ -1,6 +1,6 @@
 /**
- * What people and programs ask about machines: the event stream, the machines,
- * their names, metrics, and whether all is well.
+ * The API: machines and their names as JSON, the event stream, metrics, and the
+ * health check.
  *
  * @module
  */
@@ -16,28 +16,28 @@ import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import { decoded, type Target, textResponse } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
-/** What the API tells of. */
+/** What an {@linkcode Api} serves. */
 export interface ApiOptions {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
   readonly eventStream: EventStream;
   readonly names: Names;
-  /** In which answers are written. */
+  /** Schedules the writing of responses. */
   readonly scheduler: CooperativeScheduler;
   readonly metrics: () => Iterable<Metric>;
-  /** Why machines get no answers now; `undefined` if they do. */
+  /** Why DHCPv6 is not served now; `undefined` if it is. */
   readonly problem: () => string | undefined;
 }
 
 const MACHINES = "/machines/";
 
-/** What is so now, and may be otherwise the next moment. */
-const NOW = {
+/** Headers of responses that must not be cached. */
+const UNCACHED = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
 };
 
-/** Answers for the API. */
+/** Answers requests to the API. */
 export class Api {
   readonly #options: ApiOptions;
 
@@ -45,16 +45,16 @@ export class Api {
     this.#options = options;
   }
 
-  /** Answers GET of what there is now; `undefined` if it is not there. */
+  /** Answers GET; `undefined` if the API has no such path. */
   respond({ path }: Target): Response | undefined {
     const { registry, writer, names, metrics } = this.#options;
     switch (path) {
       case "/machines":
-        return this.#written(writer.machines(registry.history.next - 1));
+        return this.#text(writer.machines(registry.history.next - 1));
       case "/names":
-        return this.#written(objectByMac(names.entries()));
+        return this.#text(objectByMac(names.entries()));
       case "/metrics":
-        return this.#written(
+        return this.#text(
           [prometheusText(metrics())].values(),
           PROMETHEUS_TYPE,
         );
@@ -64,15 +64,19 @@ export class Api {
       : undefined;
   }
 
-  /** Whether machines are answered, for whoever watches over the daemon. */
+  /** Answers a health check: 200, or 503 with the problem. */
   health(): Response {
     const problem = this.#options.problem();
     return problem === undefined
-      ? textResponse(200, "ok", NOW)
-      : textResponse(503, problem, NOW);
+      ? textResponse(200, "ok", UNCACHED)
+      : textResponse(503, problem, UNCACHED);
   }
 
-  /** Answers GET of what happens, to `client`. */
+  /**
+   * Answers GET of the event stream.
+   *
+   * @param client The client's address.
+   */
   events(target: Target, headers: Headers, client: string): Response {
     const query = new URLSearchParams(target.query);
     const macText = query.get("mac");
@@ -86,15 +90,17 @@ export class Api {
         : undefined,
     });
     if (body === undefined) {
-      return textResponse(503, "too many read the events already", {
-        "retry-after": "60",
-      });
+      return textResponse(
+        503,
+        "service unavailable: too many readers of the event stream",
+        { "retry-after": "60" },
+      );
     }
     return new Response(body, {
       headers: {
-        ...NOW,
+        ...UNCACHED,
         "content-type": "text/event-stream",
-        // Proxies that gather answers would make them late.
+        // Keeps nginx from buffering the events.
         "x-accel-buffering": "no",
       },
     });
@@ -105,19 +111,22 @@ export class Api {
     if (mac === undefined) return badMac("/machines/");
     const machine = this.#options.registry.get(mac);
     if (machine === undefined) {
-      return Response.json(null, { status: 404, headers: NOW });
+      return Response.json(null, { status: 404, headers: UNCACHED });
     }
     const text = JSON.stringify(this.#options.writer.machine(machine));
-    return this.#written([text].values());
+    return this.#text([text].values());
   }
 
-  #written(pieces: Iterator<string>, type = "application/json"): Response {
+  #text(pieces: Iterator<string>, type = "application/json"): Response {
     return new Response(slicedBody(pieces, this.#options.scheduler), {
-      headers: { ...NOW, "content-type": type },
+      headers: { ...UNCACHED, "content-type": type },
     });
   }
 }
 
 function badMac(where: string): Response {
-  return textResponse(400, `${where} takes a MAC such as 02:00:5e:00:53:01`);
+  return textResponse(
+    400,
+    `bad request: ${where} takes a MAC such as 02:00:5e:00:53:01`,
+  );
 }

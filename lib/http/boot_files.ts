@@ -1,5 +1,5 @@
 /**
- * The boot files of machines, by MAC.
+ * Serves the boot files of machines, by MAC.
  *
  * @module
  */
@@ -9,7 +9,11 @@ import {
   TransferReport,
 } from "../machines/transfer_progress.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
-import { evaluateConditions, evaluateRange } from "./conditional_request.ts";
+import {
+  type ByteRange,
+  evaluateConditions,
+  evaluateRange,
+} from "./conditional_request.ts";
 import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
 import type { BootDirectory, BootFile } from "../boot_files/directory.ts";
@@ -18,22 +22,32 @@ import { decoded, textResponse } from "./responses.ts";
 /** The file whose download is a stage of a boot. */
 const BOOT_FILE = "boot.efi";
 
-/** Told how boot files go to `client`. Must not wait. */
+/** Called with the progress of a download of `boot.efi`. Must not block. */
 export type OnBootFile = (
   mac: Mac,
   client: string,
   detail: TransferDetail,
 ) => void;
 
+/** Which machine's file is requested, and by which client. */
+interface FileRequest {
+  readonly mac: Mac;
+  /** The path below the machine's directory, percent-encoded. */
+  readonly escapedPath: string;
+  /** The client's address. */
+  readonly client: string;
+  readonly protocol: Protocol;
+}
+
 /** Serves `/mac/MAC/FILE`. */
 export class BootFileHandler {
-  /** The downloads that go on. */
+  /** The downloads in progress. */
   readonly downloads: Downloads;
 
   readonly #files: BootDirectory | undefined;
   readonly #onBootFile: OnBootFile;
 
-  /** @param files `undefined`: there are no files to serve. */
+  /** @param files `undefined`: every file is not found. */
   constructor(
     files: BootDirectory | undefined,
     onBootFile: OnBootFile,
@@ -44,56 +58,34 @@ export class BootFileHandler {
     this.#onBootFile = onBootFile;
   }
 
-  /** Answers GET or HEAD of `path`, which begins with `/mac/`. */
+  /**
+   * Answers GET or HEAD.
+   *
+   * @param path Of the request target; begins with `/mac/`.
+   */
   async handle(
     request: Request,
     path: string,
     client: string,
     protocol: Protocol,
   ): Promise<Response> {
-    const [, macText, escaped] = /^\/mac\/([^/]*)(?:\/(.*))?$/s.exec(path)!;
+    const [, macText, escapedPath = ""] = /^\/mac\/([^/]*)(?:\/(.*))?$/s
+      .exec(path)!;
     const mac = parseMac(decoded(macText!));
     if (mac === undefined) {
       return textResponse(
         400,
-        "the path is /mac/MAC/FILE, MAC as 02:00:5e:00:53:01",
+        "bad request: the path is /mac/MAC/FILE, with a MAC such as 02:00:5e:00:53:01",
       );
     }
-    const file = await this.#files?.find(mac, escaped ?? "");
+    const file = await this.#files?.find(mac, escapedPath);
     if (file === undefined) return textResponse(404, "not found");
-    return await this.#send(request, file, {
-      mac,
-      client,
-      protocol,
-      isBootFile: escaped === BOOT_FILE,
-    });
-  }
-
-  async #send(
-    request: Request,
-    file: BootFile,
-    { mac, client, protocol, isBootFile }: {
-      mac: Mac;
-      client: string;
-      protocol: Protocol;
-      isBootFile: boolean;
-    },
-  ): Promise<Response> {
-    const headers = new Headers({
-      "accept-ranges": "bytes",
-      "content-type": file.type,
-      etag: file.etag,
-      "last-modified": file.modified.toUTCString(),
-      // Compressed on the way it would have no Content-Length, which firmware
-      // needs, and no strong tag, by which it resumes.
-      "cache-control": "no-transform",
-      "x-content-type-options": "nosniff",
-    });
+    const headers = headersOf(file);
     switch (evaluateConditions(request.headers, file)) {
       case "not_modified":
         return new Response(null, { status: 304, headers });
       case "precondition_failed":
-        return textResponse(412, "the file is another one by now");
+        return textResponse(412, "precondition failed: the file has changed");
     }
     if (request.method === "HEAD") {
       headers.set("content-length", String(file.size));
@@ -101,42 +93,75 @@ export class BootFileHandler {
     }
     const range = evaluateRange(request.headers, file.size, file);
     if (range === "unsatisfiable") {
-      return textResponse(416, "the file is shorter", {
+      return textResponse(416, "range not satisfiable: the file is shorter", {
         "content-range": `bytes */${file.size}`,
       });
     }
+    return await this.#send(file, range, headers, {
+      mac,
+      escapedPath,
+      client,
+      protocol,
+    });
+  }
+
+  /** Sends a file, or the range of it. */
+  async #send(
+    file: BootFile,
+    range: ByteRange | undefined,
+    headers: Headers,
+    request: FileRequest,
+  ): Promise<Response> {
     const { start, end } = range ?? { start: 0, end: file.size };
-    if (range !== undefined) {
-      headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
-    }
-    headers.set("content-length", String(end - start));
-    const report = isBootFile && start === 0
-      ? new TransferReport({
-        protocol,
-        file_name: BOOT_FILE,
-        total_bytes: file.size,
-      }, (detail) => this.#onBootFile(mac, client, detail))
-      : undefined;
+    const report = start === 0 ? this.#reportFor(file, request) : undefined;
     let body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
     try {
       body = await this.downloads.open(
         file,
         { start, end },
-        client,
+        request.client,
         report,
       );
     } catch {
       return textResponse(404, "not found");
     }
     if (body === undefined) {
-      return textResponse(503, "too many downloads at once", {
-        "retry-after": "10",
-      });
+      return textResponse(
+        503,
+        "service unavailable: too many downloads in progress",
+        { "retry-after": "10" },
+      );
     }
     report?.sending(0);
-    return new Response(body, {
-      status: range === undefined ? 200 : 206,
-      headers,
-    });
+    headers.set("content-length", String(end - start));
+    if (range === undefined) return new Response(body, { headers });
+    headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
+    return new Response(body, { status: 206, headers });
   }
+
+  /** Reports the progress of a download; `undefined` if it is no boot stage. */
+  #reportFor(
+    file: BootFile,
+    { mac, escapedPath, client, protocol }: FileRequest,
+  ): TransferReport | undefined {
+    if (escapedPath !== BOOT_FILE) return undefined;
+    return new TransferReport({
+      protocol,
+      file_name: BOOT_FILE,
+      total_bytes: file.size,
+    }, (detail) => this.#onBootFile(mac, client, detail));
+  }
+}
+
+function headersOf(file: BootFile): Headers {
+  return new Headers({
+    "accept-ranges": "bytes",
+    "content-type": file.type,
+    etag: file.etag,
+    "last-modified": file.modified.toUTCString(),
+    // A proxy that compresses the body removes Content-Length, which firmware
+    // needs, and weakens the ETag, by which firmware resumes a download.
+    "cache-control": "no-transform",
+    "x-content-type-options": "nosniff",
+  });
 }

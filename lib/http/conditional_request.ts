@@ -12,29 +12,30 @@ import { ifMatch, ifNoneMatch } from "@std/http/etag";
  */
 const MAX_CONDITION = 1024;
 
-/** What a file is compared by. */
+/** What preconditions compare. */
 export interface Validators {
-  /** A strong tag, in quotes. */
+  /** A strong entity tag, in quotes. */
   readonly etag: string;
-  /** When it was changed; HTTP knows whole seconds only. */
+  /** The time of the last change. HTTP dates have whole seconds only. */
   readonly modified: Date;
 }
 
-/** What the preconditions of a request leave to be done. */
+/** The result of the preconditions of a request. */
 export type Verdict = "proceed" | "not_modified" | "precondition_failed";
 
-/** The forms of a date (RFC 9110 §5.6.7): today's, and two that are obsolete. */
+/** IMF-fixdate and the obsolete RFC 850 format (RFC 9110 §5.6.7). */
 const DATES = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
 ];
+/** The obsolete asctime format. */
 const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
 
-/** A date header in seconds; `undefined` if it is none. */
+/** An HTTP date in seconds since 1970; `undefined` if it is malformed. */
 function secondsOf(value: string | null): number | undefined {
   if (value === null) return undefined;
   const isDate = DATES.some((form) => form.test(value));
-  // The runtime reads nearly anything as some date, asctime in local time.
+  // Date.parse accepts many other formats, and reads asctime in local time.
   const time = isDate
     ? Date.parse(value)
     : ASCTIME.test(value)
@@ -44,8 +45,8 @@ function secondsOf(value: string | null): number | undefined {
 }
 
 /**
- * Whether an If-None-Match says that the client has what a tag stands for. One
- * that is too long to be read says nothing.
+ * Whether an If-None-Match header contains a tag. A header of more than 1,024
+ * characters is ignored.
  */
 export function hasAlready(noneMatch: string, etag: string): boolean {
   return noneMatch.length <= MAX_CONDITION && !ifNoneMatch(noneMatch, etag);
@@ -76,16 +77,19 @@ export function evaluateConditions(
   return "proceed";
 }
 
-/** Octets from `start` up to, but not with, `end`. */
+/** The bytes from `start` to `end`, without `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * The one range that a GET asks for of `size` octets; `undefined` for the whole
- * file: no range, several, a unit other than bytes, a header that is none, or an
- * If-Range that does not hold. `unsatisfiable` if it begins behind the end.
+ * The range of a GET request (RFC 9110 §14.2).
+ *
+ * @param size Of the file, in bytes.
+ * @returns `undefined` for the whole file: there is no Range header, it is
+ * malformed, has several ranges or another unit than bytes, or If-Range does not
+ * match. `unsatisfiable` if the range begins after the end of the file.
  */
 export function evaluateRange(
   headers: Headers,
@@ -110,7 +114,7 @@ export function evaluateRange(
   };
 }
 
-/** RFC 9110 §13.1.5: the same tag, or exactly the same date. */
+/** Whether If-Range has the same tag or the same date (RFC 9110 §13.1.5). */
 function ifRangeHolds(
   headers: Headers,
   { etag, modified }: Validators,

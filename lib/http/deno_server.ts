@@ -77,10 +77,10 @@ export class DenoServer {
    * Ends keep-alive with the responses from now on, and waits until no request
    * has come for 20 ms, for 500 ms at most.
    *
-   * Workaround: `Deno.serve` loses a request that arrives while `shutdown` is
-   * called. The client waits forever, the connection stays open even when the
-   * client closes it, and `shutdown` never resolves (Deno 2.6.8 and 2.7.14; not
-   * 2.9.6). Without it "loses no request when it ends" in
+   * Workaround: a request whose header has arrived in part when `shutdown` is
+   * called never gets a response. Deno 2.6.8 and 2.7.14 also leave its
+   * connection open forever, and `shutdown` never resolves; 2.9.6 closes it.
+   * Without draining "answers a request that is arriving when it ends" in
    * tests/unit/http/deno_server_test.ts fails.
    */
   async drain(): Promise<void> {

@@ -1,11 +1,10 @@
 /**
- * The stream of events to everybody who reads it: first the state, then each
- * event, as server-sent events (HTML Living Standard §9.2).
+ * Sends machine events to all readers, as server-sent events (HTML Living
+ * Standard §9.2): first a snapshot of all machines, then each event.
  *
- * What happens is written once, in batches that all readers share; the last of
- * them are kept, and each reader takes the next one when its socket has taken
- * the one before. Nothing waits in a queue of its own, so that a slow reader
- * costs nothing but its place.
+ * Events are written once, in batches that all readers share. Each reader gets
+ * the next batch when its socket has accepted the one before. No reader has a
+ * queue of its own, so that a slow reader costs no memory.
  *
  * @module
  */
@@ -14,7 +13,6 @@ import { encodeHex } from "@std/encoding/hex";
 import {
   MAX_EVENT_READERS,
   MAX_EVENT_READERS_PER_CLIENT,
-  MAX_RECENT_EVENT_BYTES,
 } from "../overload/limits.ts";
 import type { Mac } from "../net/mac.ts";
 import { delay } from "../overload/timeout.ts";
@@ -28,102 +26,72 @@ import {
 import type { EventHistory } from "../machines/event_history.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
+import { EventBatches } from "./event_batches.ts";
+import { EventReader, EventReaders } from "./event_reader.ts";
 
-/** What a reader wants. */
+/** A request for the event stream. */
 export interface ReaderRequest {
+  /** The client's address. */
   readonly client: string;
-  /** The only machine that it wants to hear of. */
+  /** The only machine whose events are requested; `undefined`: all. */
   readonly mac: Mac | undefined;
-  /** The last event that it had, if it wants just what came after. */
+  /**
+   * The ID of the last event received. If it is known, the stream continues
+   * there, without a snapshot.
+   */
   readonly resumeAfter: string | undefined;
 }
 
-/** Milliseconds after which a reader that lost its connection comes back. */
+/** Milliseconds after which a client reconnects, sent as `retry`. */
 const RETRY_DELAY = 3000;
 
-/** Milliseconds in which events are gathered before they are sent together. */
+/** Milliseconds for which events are gathered into one batch. */
 const BATCH_DELAY = 10;
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between two heartbeats. */
 const HEARTBEAT_INTERVAL = 15_000;
 
 /**
- * Readers that are given a batch between two looks at the sockets; each costs
- * some 50 microseconds until its octets are the kernel's.
+ * Readers that are given a batch before the event loop continues; each costs
+ * about 50 µs until the kernel has its bytes.
  */
 const READERS_PER_YIELD = 16;
 
 /**
- * Characters of a batch: below it is larger than one event costs, and above,
- * what the runtime holds for each of a thousand readers gets to be much.
+ * Characters of a batch. A shorter batch can exceed it by one event; a larger
+ * one would cost much memory in the runtime for each of 1,000 readers.
  */
 const MAX_BATCH = 32 * 1024;
 
-/** Events that are written between two looks at the clock. */
+/** Events written between two checks of the clock. */
 const CLOCK_CHECK_INTERVAL = 64;
 
-/** Events as they are sent to whoever hears of all machines. */
-interface Batch {
-  /** The numbers of the first and the last event. */
-  readonly first: number;
-  readonly last: number;
-  readonly bytes: Uint8Array;
-}
-
-/** One who reads. */
-class Reader {
-  controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** What comes before the events, while it is being sent. */
-  snapshot: Iterator<string> | undefined;
-  /** Whether it has once had all that had happened. */
-  hasCaughtUp = false;
-  /** Whether it has all, and its socket takes more. */
-  isWaiting = false;
-  isClosed = false;
-  /** Whether its socket has taken something since the last sign of life. */
-  isAlive = true;
-
-  /**
-   * @param position The number of the last event that it has.
-   * @param unit Its part of the quota of readers.
-   */
-  constructor(
-    readonly mac: Mac | undefined,
-    public position: number,
-    readonly unit: Disposable,
-  ) {}
-}
-
-/** Sends what happens to its readers. */
+/** The event stream and its readers. */
 export class EventStream {
-  /** Readers that did not keep up, and were dropped. */
+  /** Readers dropped because they were too slow. */
   dropped = 0;
-  /** Events sent, once for each reader. */
+  /** Events sent, counted for each reader. */
   delivered = 0;
-  /** Of those who read. */
+  /** Of readers. */
   readonly quota: ClientQuota;
 
-  /** No other run of a daemon has the same. */
+  /** Distinguishes the event IDs of this run from those of all others. */
   readonly #run = encodeHex(crypto.getRandomValues(new Uint8Array(8)));
   readonly #registry: MachineRegistry;
   readonly #history: EventHistory;
   readonly #writer: MachineWriter;
   readonly #scheduler: CooperativeScheduler;
   readonly #encoder = new TextEncoder();
-  readonly #readers = new Set<Reader>();
-  /** How many readers hear of each machine only. */
-  readonly #readersOf = new Map<Mac, number>();
-  /** The last batches, oldest first, and how long they are together. */
-  readonly #recent: Batch[] = [];
-  #recentBytes = 0;
+  readonly #readers = new EventReaders();
+  readonly #batches = new EventBatches();
   /** The number of the last event in a batch. */
   #position = 0;
   #isSending = false;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * @param scheduler In which readers catch up.
-   * @param quotaOptions Of readers.
+   * @param scheduler Schedules what is written for one reader alone.
+   * @param quotaOptions Limits of the number of readers.
    */
   constructor(
     registry: MachineRegistry,
@@ -141,25 +109,29 @@ export class EventStream {
     this.#scheduler = scheduler;
   }
 
-  /** How many read now. */
+  /** How many readers are connected. */
   get readers(): number {
     return this.#readers.size;
   }
 
-  /** What ids of this run's events begin with: a dash and a number follow. */
+  /** What event IDs of this run begin with; a dash and a number follow. */
   get run(): string {
     return this.#run;
   }
 
-  /** What a new reader gets; `undefined` if there are too many already. */
+  /** The body for a new reader; `undefined` if there are too many. */
   open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
     const unit = this.quota.acquire(request.client);
     if (unit === undefined) return undefined;
-    // Without readers nothing was sent: there is nothing to go on from.
+    // Without readers no batches were written since the last event.
     if (this.#readers.size === 0 && !this.#isSending) this.#reset();
-    const missed = this.#positionAfter(request.resumeAfter);
-    const reader = new Reader(request.mac, missed ?? this.#position, unit);
-    reader.snapshot = this.#snapshot(reader, missed === undefined);
+    const resumed = this.#positionAfter(request.resumeAfter);
+    const reader = new EventReader(
+      request.mac,
+      resumed ?? this.#position,
+      unit,
+    );
+    reader.snapshot = this.#snapshot(reader, resumed === undefined);
     this.#add(reader);
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -170,14 +142,14 @@ export class EventStream {
     }, { highWaterMark: 0 });
   }
 
-  /** Something was added to the log. */
+  /** Sends the events added to the history since the last call. */
   notify(): void {
     if (this.#isSending || this.#readers.size === 0) return;
     this.#isSending = true;
     void this.#send();
   }
 
-  /** Ends all streams. */
+  /** Ends the stream of every reader. */
   stop(): void {
     for (const reader of this.#readers) {
       this.#remove(reader);
@@ -186,20 +158,11 @@ export class EventStream {
   }
 
   #reset(): void {
-    this.#recent.length = 0;
-    this.#recentBytes = 0;
+    this.#batches.clear();
     this.#position = this.#history.next - 1;
   }
 
-  /** The log has forgotten what nobody was sent yet: it is small, or all are slow. */
-  #dropLaggingReaders(): void {
-    for (const reader of this.#readers) {
-      if (reader.hasCaughtUp) this.#drop(reader);
-    }
-    this.#reset();
-  }
-
-  /** The number in an event's id, if what came after it is still remembered. */
+  /** The number in an event ID, if all events after it are still known. */
   #positionAfter(id: string | undefined): number | undefined {
     const [run, digits] = id?.split("-") ?? [];
     if (run !== this.#run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
@@ -213,11 +176,11 @@ export class EventStream {
 
   /** What a stream begins with. */
   *#snapshot(
-    { mac, position }: Reader,
-    withState: boolean,
+    { mac, position }: EventReader,
+    withMachines: boolean,
   ): Generator<string> {
     yield `retry: ${RETRY_DELAY}\n\n`;
-    if (!withState) return;
+    if (!withMachines) return;
     yield `id: ${this.#run}-${position}\ndata: `;
     if (mac === undefined) yield* this.#writer.machines(position);
     else {
@@ -229,25 +192,26 @@ export class EventStream {
     yield "\n\n";
   }
 
-  /** Gives a reader the next piece of what it lacks, or lets it wait. */
-  #pull(reader: Reader): Promise<void> | undefined {
+  /** Gives a reader the next data, or lets it wait for events. */
+  #pull(reader: EventReader): Promise<void> | undefined {
     reader.isAlive = true;
     if (reader.snapshot === undefined && this.#sendNext(reader)) return;
     return this.#catchUp(reader);
   }
 
   /**
-   * Gives a reader the next batch, or lets it wait for one. False if it lacks
-   * what is in no batch any more.
+   * Gives a reader the next batch, or lets it wait for one.
+   *
+   * @returns `false` if the events it needs are in no batch.
    */
-  #sendNext(reader: Reader): boolean {
+  #sendNext(reader: EventReader): boolean {
     if (reader.isClosed) return true;
     if (reader.position === this.#position) {
       reader.hasCaughtUp = reader.isWaiting = true;
       return true;
     }
     if (reader.mac !== undefined) return false;
-    const batch = this.#batchAfter(reader.position);
+    const batch = this.#batches.after(reader.position);
     if (batch === undefined) {
       if (reader.hasCaughtUp) this.#drop(reader);
       return reader.isClosed;
@@ -258,21 +222,8 @@ export class EventStream {
     return true;
   }
 
-  /** The batch that goes on from a position, if it is kept. */
-  #batchAfter(position: number): Batch | undefined {
-    let low = 0;
-    let high = this.#recent.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#recent[middle]!.first <= position) low = middle + 1;
-      else high = middle;
-    }
-    const batch = this.#recent[low];
-    return batch?.first === position + 1 ? batch : undefined;
-  }
-
-  /** Gives a reader what is written for it alone, when it is its turn. */
-  async #catchUp(reader: Reader): Promise<void> {
+  /** Gives a reader what is written for it alone, a slice at a time. */
+  async #catchUp(reader: EventReader): Promise<void> {
     while (!reader.isClosed) {
       const text = await this.#scheduler.run(() => this.#textFor(reader));
       if (reader.isClosed) return;
@@ -283,8 +234,8 @@ export class EventStream {
     }
   }
 
-  /** A slice of the beginning, or of the events that are in no batch. */
-  #textFor(reader: Reader): string {
+  /** A slice of the snapshot, or of the events that are in no batch. */
+  #textFor(reader: EventReader): string {
     if (reader.isClosed) return "";
     if (reader.snapshot !== undefined) {
       const { text, isLast } = takeSlice(reader.snapshot);
@@ -295,14 +246,15 @@ export class EventStream {
       this.#drop(reader);
       return "";
     }
-    const last = reader.mac !== undefined || this.#recent.length === 0
+    const firstInBatch = this.#batches.first;
+    const last = reader.mac !== undefined || firstInBatch === undefined
       ? this.#position
-      : this.#recent[0]!.first - 1;
+      : firstInBatch - 1;
     return this.#eventsFor(reader, last);
   }
 
-  /** Writes events for one reader up to a number, while a slice lasts. */
-  #eventsFor(reader: Reader, last: number): string {
+  /** A slice of the events for one reader, up to a number. */
+  #eventsFor(reader: EventReader, last: number): string {
     const end = performance.now() + SLICE;
     let text = "";
     while (reader.position < last) {
@@ -324,70 +276,80 @@ export class EventStream {
     }\n\n`;
   }
 
-  /** Sends what happens until nothing more does. */
+  /** Sends batches until all events are sent. */
   async #send(): Promise<void> {
     while (this.#position < this.#history.next - 1 && this.#readers.size > 0) {
       await delay(BATCH_DELAY);
       if (this.#position < this.#history.first - 1) this.#dropLaggingReaders();
       while (this.#position < this.#history.next - 1) {
-        const concerned = this.#writeBatch();
-        await this.#wake(concerned);
+        const macs = this.#writeBatch();
+        await this.#wakeReaders(macs);
       }
     }
     this.#isSending = false;
   }
 
   /**
-   * Writes as many events as a slice allows into a batch.
+   * Drops the readers whose next events the history has evicted before they
+   * were sent.
+   */
+  #dropLaggingReaders(): void {
+    for (const reader of this.#readers) {
+      if (reader.hasCaughtUp) this.#drop(reader);
+    }
+    this.#reset();
+  }
+
+  /**
+   * Writes one slice of events into a batch.
    *
-   * @returns The MACs in it that somebody hears of alone.
+   * @returns The MACs of these events that have readers of their own.
    */
   #writeBatch(): Set<Mac> {
     const end = performance.now() + SLICE;
     const last = this.#history.next - 1;
     const first = this.#position + 1;
-    const concerned = new Set<Mac>();
+    const macs = new Set<Mac>();
     let text = "";
     while (this.#position < last) {
       const number = ++this.#position;
       text += this.#eventText(number);
-      if (this.#readersOf.size > 0) {
+      if (this.#readers.hasFilters) {
         const mac = this.#history.macAt(number);
-        if (this.#readersOf.has(mac)) concerned.add(mac);
+        if (this.#readers.hasFilterFor(mac)) macs.add(mac);
       }
       if (text.length >= MAX_BATCH) break;
       if (number % CLOCK_CHECK_INTERVAL === 0 && performance.now() > end) break;
     }
     const bytes = this.#encoder.encode(text);
-    this.#recent.push({ first, last: this.#position, bytes });
-    this.#recentBytes += bytes.length;
-    if (this.#recentBytes > MAX_RECENT_EVENT_BYTES) this.#evictBatches();
-    return concerned;
+    const hasEvicted = this.#batches.add({
+      first,
+      last: this.#position,
+      bytes,
+    });
+    if (hasEvicted) this.#dropReadersBefore(this.#batches.first!);
+    return macs;
   }
 
-  /** Forgets the oldest batches, and who has not come to them yet. */
-  #evictBatches(): void {
-    while (
-      this.#recentBytes > MAX_RECENT_EVENT_BYTES && this.#recent.length > 1
-    ) this.#recentBytes -= this.#recent.shift()!.bytes.length;
-    const oldest = this.#recent[0]!.first - 1;
+  /** Drops the readers whose next batch was evicted. */
+  #dropReadersBefore(first: number): void {
     for (const reader of this.#readers) {
       if (
-        reader.hasCaughtUp && !reader.isWaiting && reader.position < oldest &&
-        reader.mac === undefined
+        reader.hasCaughtUp && !reader.isWaiting &&
+        reader.position < first - 1 && reader.mac === undefined
       ) this.#drop(reader);
     }
   }
 
-  /** Gives the new batch to those who wait, in slices. */
-  async #wake(concerned: Set<Mac>): Promise<void> {
+  /** Gives the new batch to the waiting readers, some at a time. */
+  async #wakeReaders(macs: Set<Mac>): Promise<void> {
     let count = 0;
     for (const reader of this.#readers) {
       if (!reader.isWaiting) continue;
       if (reader.mac === undefined) {
         reader.isWaiting = false;
         this.#sendNext(reader);
-      } else if (!concerned.has(reader.mac)) {
+      } else if (!macs.has(reader.mac)) {
         reader.position = this.#position;
       } else {
         reader.isWaiting = false;
@@ -397,7 +359,10 @@ export class EventStream {
     }
   }
 
-  /** A sign of life to all who wait; who has not taken the last one is dropped. */
+  /**
+   * Sends a comment to the waiting readers, and drops those whose socket has
+   * accepted nothing since the last heartbeat.
+   */
   #sendHeartbeat(): void {
     const comment = this.#encoder.encode(":\n\n");
     for (const reader of this.#readers) {
@@ -409,37 +374,27 @@ export class EventStream {
     }
   }
 
-  #add(reader: Reader): void {
-    const { mac } = reader;
+  #add(reader: EventReader): void {
     this.#readers.add(reader);
-    if (mac !== undefined) {
-      this.#readersOf.set(mac, (this.#readersOf.get(mac) ?? 0) + 1);
-    }
     this.#heartbeat ??= setInterval(
       () => this.#sendHeartbeat(),
       HEARTBEAT_INTERVAL,
     );
   }
 
-  #drop(reader: Reader): void {
+  #drop(reader: EventReader): void {
     this.#remove(reader);
     this.dropped++;
     reader.controller!.error(new Error("too slow"));
   }
 
-  #remove(reader: Reader): void {
+  #remove(reader: EventReader): void {
     if (reader.isClosed) return;
-    const { mac } = reader;
     reader.isClosed = true;
-    reader.unit[Symbol.dispose]();
     reader.isWaiting = false;
     reader.snapshot = undefined;
+    reader.unit[Symbol.dispose]();
     this.#readers.delete(reader);
-    if (mac !== undefined) {
-      const others = this.#readersOf.get(mac)! - 1;
-      if (others > 0) this.#readersOf.set(mac, others);
-      else this.#readersOf.delete(mac);
-    }
     if (this.#readers.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;

@@ -1,16 +1,16 @@
 /**
- * Under which names the API answers. A page from elsewhere whose name was made
- * to resolve to this daemon (DNS rebinding) shall not read it.
+ * The host names under which the API answers. They keep a foreign web page from
+ * reading it through a name that resolves to this daemon (DNS rebinding).
  *
  * @module
  */
 
 import { parseAddress } from "../net/prefix.ts";
 
-/** How a client is connected. */
+/** The protocol of a connection. */
 export type Protocol = "http" | "https";
 
-/** Host names that are this daemon's, besides address literals. */
+/** This daemon's host names: address literals, localhost, and given ones. */
 export class HostNames {
   readonly #names: ReadonlySet<string>;
 
@@ -19,7 +19,7 @@ export class HostNames {
     this.#names = new Set(["localhost", ...names.map(normal)]);
   }
 
-  /** Whether a request with this Host, or authority, is for this daemon. */
+  /** Whether a Host header, or the authority of a target, is one of them. */
   has(authority: string): boolean {
     const host = hostOf(authority);
     return host !== undefined &&
@@ -28,18 +28,20 @@ export class HostNames {
 }
 
 /**
- * Whether a Host says of itself no more than a host: the runtime puts a URL
- * together of it and the target, and a slash in it would be read as the path's.
- * The runtime joins several by comma and blank; there may be one only (RFC 9112
- * section 3.2).
+ * Whether a Host header cannot be taken for more than one host and port. The
+ * runtime builds the URL of a request from it and the target, so a slash in it
+ * would begin the path. The runtime joins several Host headers by `, `; RFC 9112
+ * §3.2 allows one.
  */
 export function isOneHost(header: string): boolean {
   return !/[/?#]|, /.test(header);
 }
 
 /**
- * Whether a request comes from a page that this daemon itself has served, over
- * the same protocol: what was fetched in clear text may be anybody's.
+ * Whether an Origin header names this daemon, over the same protocol. A page
+ * loaded over plain HTTP may have been modified, so HTTPS does not accept it.
+ *
+ * @param authority The host and port to which the request was sent.
  */
 export function isOwnOrigin(
   origin: string,
@@ -64,7 +66,7 @@ function hostOf(authority: string): string | undefined {
   return /^(\[[^\]]+\]|[^:[\]]+)(?::[0-9]*)?$/.exec(authority)?.[1];
 }
 
-/** Whether a host is an address; a link-local one may say its zone. */
+/** Whether a host is an address; a link-local address may have a zone. */
 function isLiteral(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, "$1")
     .replace(/^(fe[89ab].*)%.*/i, "$1");

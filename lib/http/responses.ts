@@ -1,10 +1,14 @@
 /**
- * Small answers, and what requests say of themselves.
+ * Plain-text responses, and the targets of requests.
  *
  * @module
  */
 
-/** A status and a sentence that tells why. */
+/**
+ * A response with one line of text.
+ *
+ * @param text The line, without a line feed.
+ */
 export function textResponse(
   status: number,
   text: string,
@@ -21,18 +25,20 @@ export function textResponse(
   });
 }
 
-/** The parts of a request's target as it was sent. */
+/** The parts of a request target, as the client sent them. */
 export interface Target {
-  /** Whom the request is meant for, as far as it says. */
+  /** The host and port; those of the Host header if the target has none. */
   readonly authority: string;
   readonly path: string;
-  /** What comes behind the question mark. */
+  /** What follows the question mark. */
   readonly query: string;
 }
 
 /**
- * A request's target as it was sent: the URL parser would resolve dot segments,
- * and refuses what some clients send as Host. `undefined` if there is no path.
+ * Splits the URL of a request. `new URL` would resolve dot segments, and throws
+ * for the Host `[fe80::1%25eth0]` that some clients send.
+ *
+ * @returns `undefined` if there is no path.
  */
 export function targetOf(url: string): Target | undefined {
   const match = /^https?:\/\/([^/?#]*)(\/[^?#]*)(?:\?([^#]*))?/s.exec(url);
@@ -43,7 +49,7 @@ export function targetOf(url: string): Target | undefined {
   };
 }
 
-/** Text without its percent signs, or as it is if they make no sense. */
+/** Percent-decoded text; the text itself if the encoding is malformed. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,5 +1,5 @@
 /**
- * Which request is answered, and by whom.
+ * Checks each request and passes it to the boot files, the API or the web page.
  *
  * @module
  */
@@ -20,34 +20,34 @@ import type { BootFileHandler } from "./boot_files.ts";
 import type { WebUi } from "./web_ui/responses.ts";
 import { type Target, targetOf, textResponse } from "./responses.ts";
 
-/** What a handler works with. */
+/** What a {@linkcode Router} passes requests to, and what it checks. */
 export interface RouterOptions {
   readonly bootFiles: BootFileHandler;
   readonly api: Api;
   readonly page: WebUi;
-  /** Whether an address is answered at all. */
+  /** Whether a client's address may send requests. */
   readonly allows: (hostname: string) => boolean;
-  /** The names under which the API answers. */
+  /** The host names of API and web page. */
   readonly hosts: HostNames;
-  /** Whether one more answer can be written now. */
+  /** Whether there are file descriptors for one more response. */
   readonly hasCapacity?: () => boolean;
 }
 
-/** What is known of a request besides what it says. */
+/** The connection of a request. */
 export interface RequestContext {
   /** The client's address. */
   readonly client: string;
   readonly protocol: Protocol;
-  /** Settles when its response is over. */
+  /** Settles when the response is sent, or the client has disconnected. */
   readonly completed: Promise<void>;
 }
 
 /** Answers HTTP requests. */
 export class Router {
-  /** How many answers had each status. */
+  /** Responses so far, by status. */
   readonly answered: Map<number, number> = new Map();
 
-  /** Of those to whom the API or the page is being written. */
+  /** Of responses of API and web page in progress. */
   readonly quota: ClientQuota;
 
   readonly #options: RouterOptions;
@@ -76,55 +76,93 @@ export class Router {
     request: Request,
     context: RequestContext,
   ): Promise<Response> {
-    const { allows, bootFiles } = this.#options;
-    const { client, protocol } = context;
-    if (!allows(client)) return textResponse(403, "this address is not served");
-    if (!isOneHost(request.headers.get("host") ?? "")) {
-      return textResponse(400, "the Host header is no host");
-    }
-    const target = targetOf(request.url);
-    if (target === undefined) return textResponse(400, "no path");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return textResponse(405, "only GET and HEAD", { allow: "GET, HEAD" });
-    }
+    const target = this.#targetOf(request, context.client);
+    if (target instanceof Response) return target;
     if (target.path.startsWith("/mac/")) {
-      return await bootFiles.handle(request, target.path, client, protocol);
+      const { client, protocol } = context;
+      return await this.#options.bootFiles.handle(
+        request,
+        target.path,
+        client,
+        protocol,
+      );
     }
-    const response = await this.#api(request.headers, target, context);
+    const response = await this.#get(request.headers, target, context);
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return new Response(null, response);
   }
 
-  async #api(
+  /** The target of a request, or the response that refuses the request. */
+  #targetOf(request: Request, client: string): Target | Response {
+    if (!this.#options.allows(client)) {
+      return textResponse(
+        403,
+        "forbidden: client address not allowed, see --http-allow",
+      );
+    }
+    if (!isOneHost(request.headers.get("host") ?? "")) {
+      return textResponse(400, "bad request: malformed Host header");
+    }
+    const target = targetOf(request.url);
+    if (target === undefined) {
+      return textResponse(400, "bad request: the request target has no path");
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return textResponse(405, "method not allowed: only GET and HEAD", {
+        allow: "GET, HEAD",
+      });
+    }
+    return target;
+  }
+
+  /** Answers GET of anything but boot files. */
+  async #get(
     headers: Headers,
     target: Target,
     { client, protocol, completed }: RequestContext,
   ): Promise<Response> {
-    const { api, hosts, page } = this.#options;
+    const { api, page } = this.#options;
     if (target.path === "/healthz") return api.health();
-    const host = headers.get("host") ?? target.authority;
-    if (!hosts.has(host) || !hosts.has(target.authority)) {
-      return textResponse(
-        421,
-        "this host name is not served; --http-host takes further ones",
-      );
-    }
-    const origin = headers.get("origin");
-    if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
-      return textResponse(403, "pages from elsewhere are not served");
-    }
+    const refusal = this.#checkHost(headers, target, protocol);
+    if (refusal !== undefined) return refusal;
     if (target.path === "/events") return api.events(target, headers, client);
     const unit = this.quota.acquire(client);
     if (unit === undefined) {
-      return textResponse(503, "too many are being answered already", {
-        "retry-after": "10",
-      });
+      return textResponse(
+        503,
+        "service unavailable: too many responses in progress",
+        { "retry-after": "10" },
+      );
     }
     const release = () => unit[Symbol.dispose]();
     completed.then(release, release);
     return api.respond(target) ??
       await page.respond(target.path, headers) ??
       textResponse(404, "not found");
+  }
+
+  /**
+   * Refuses requests of foreign web pages, directly or by DNS rebinding;
+   * `undefined` if the request is accepted.
+   */
+  #checkHost(
+    headers: Headers,
+    { authority }: Target,
+    protocol: Protocol,
+  ): Response | undefined {
+    const { hosts } = this.#options;
+    const host = headers.get("host") ?? authority;
+    if (!hosts.has(host) || !hosts.has(authority)) {
+      return textResponse(
+        421,
+        "misdirected request: host name not served, see --http-host",
+      );
+    }
+    const origin = headers.get("origin");
+    if (origin !== null && !isOwnOrigin(origin, host, protocol)) {
+      return textResponse(403, "forbidden: cross-origin request");
+    }
+    return undefined;
   }
 }

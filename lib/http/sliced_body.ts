@@ -1,5 +1,5 @@
 /**
- * Bodies that are written while they are read, in slices.
+ * Response bodies that are written in slices while the client reads.
  *
  * @module
  */
@@ -7,9 +7,10 @@
 import { type CooperativeScheduler, takeSlice } from "../overload/scheduler.ts";
 
 /**
- * A body made of pieces; between two slices of them the packets are let in.
+ * A body of many pieces of text. The event loop handles packets between two
+ * slices of them.
  *
- * @param scheduler In which it is written.
+ * @param scheduler Schedules the slices.
  */
 export function slicedBody(
   pieces: Iterator<string>,

@@ -1,5 +1,5 @@
 /**
- * A certificate and its key in two files, read again when they change.
+ * Reads a certificate and its key from files, again when the files change.
  *
  * @module
  */
@@ -32,12 +32,16 @@ export async function readKeyPair(files: KeyPairFiles): Promise<KeyPair> {
   return { cert, key };
 }
 
-/** The text of a file; why it cannot be read is said with its name. */
+/**
+ * The text of a file.
+ *
+ * @throws {Error} with the path and the reason.
+ */
 async function readFile(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    // The runtime names the path at the end of some of its errors only.
+    // Only some errors of the runtime end with the path.
     const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
     throw new Error(`${path}: ${reason}`);
   }

@@ -1,5 +1,5 @@
 /**
- * The events that machines keep, within a bound over all of them.
+ * The last events of each machine, within a limit for all machines together.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import type { Timestamp } from "./event_clock.ts";
 import { LinkedSlots } from "./linked_slots.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
-/** An event that is kept. */
+/** An event of a machine's history. */
 export interface KeptEvent {
   readonly event: EventName;
   readonly timestamp: Timestamp;
-  /** The latest that was told of it. */
+  /** The latest progress of the transfer that the event is about. */
   readonly detail: TransferDetail | null;
-  /** Its number in the stream of all events. */
+  /** Its sequence number among the events of all machines. */
   readonly sequence: number;
 }
 
 /**
- * Keeps the last events of each owner, and of all of them together. Owners are
- * numbers from 0 on, without many gaps.
+ * Keeps the last {@linkcode MAX_EVENTS_PER_MACHINE} events of each owner, and a
+ * limited number of all. Owners are slot numbers of machines: small integers.
  */
 export class BootHistory {
   /** For each owner: how many events it has, and its oldest and newest slot. */
@@ -44,17 +44,17 @@ export class BootHistory {
   /** The slots of the events of all owners, by age. */
   readonly #slots: LinkedSlots;
 
-  /** @param limit How many are kept over all owners; at least 1. */
+  /** @param limit The most events of all owners together; at least 1. */
   constructor(limit: number) {
     this.#slots = new LinkedSlots(limit);
   }
 
-  /** How many are kept. */
+  /** How many events are kept. */
   get size(): number {
     return this.#slots.size;
   }
 
-  /** Keeps an event; the owner's oldest, or the oldest of all, may go for it. */
+  /** Adds an event; the owner's oldest, or the oldest of all, may be evicted. */
   add(
     owner: number,
     code: number,
@@ -75,7 +75,7 @@ export class BootHistory {
     this.#append(owner, slot);
   }
 
-  /** Replaces the detail of the owner's newest event of this kind, if it has one. */
+  /** Replaces the detail of the owner's newest event with this code, if any. */
   setDetail(owner: number, code: number, detail: TransferDetail): void {
     const { code: codes, nextOfOwner } = this.#events;
     let found = NONE;
@@ -87,12 +87,12 @@ export class BootHistory {
     if (found !== NONE) this.#details[found] = detail;
   }
 
-  /** Forgets all of an owner. */
+  /** Removes all events of an owner. */
   forget(owner: number): void {
     while (this.#oldestOf(owner) !== NONE) this.#removeOldestOf(owner);
   }
 
-  /** The owner's events, oldest first, up to a number in the stream. */
+  /** The owner's events, oldest first, up to a sequence number. */
   *of(owner: number, sequence = Infinity): Generator<KeptEvent> {
     const events = this.#events;
     for (
@@ -113,7 +113,7 @@ export class BootHistory {
     return this.#owners.oldest[owner] ?? NONE;
   }
 
-  /** Removes the event that one more event of `owner` leaves no room for. */
+  /** Evicts an event if one more event of `owner` would exceed a limit. */
   #makeRoom(owner: number): void {
     if (this.#owners.count[owner]! >= MAX_EVENTS_PER_MACHINE) {
       this.#removeOldestOf(owner);

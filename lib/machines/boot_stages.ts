@@ -1,12 +1,12 @@
 /**
- * The stages of a machine's boot, and which may follow which: one table.
+ * The stages of a machine's boot, and the table of transitions between them.
  *
  * @module
  */
 
 /**
- * What can be told of a machine: first the stages in the order of a boot, then
- * what is no stage. An event's code is its index here.
+ * The events of a machine: first the stages in the order of a boot, then the
+ * events that are not stages. The code of an event is its index here.
  */
 export const EVENTS = [
   "init",
@@ -24,11 +24,11 @@ export const EVENTS = [
 ] as const;
 export type EventName = typeof EVENTS[number];
 
-/** What happens without being a stage: the machine stays where it is. */
+/** Events that leave a machine in its stage. */
 export const NOTES = ["unsupported_architecture", "address_declined"] as const;
 export type Note = typeof NOTES[number];
 
-/** Whether an event leaves a machine in its stage. */
+/** Whether an event is a note. */
 export function isNote(event: string): event is Note {
   return (NOTES as readonly string[]).includes(event);
 }
@@ -36,8 +36,8 @@ export function isNote(event: string): event is Note {
 /** A stage of a boot. */
 export type Stage = Exclude<EventName, Note | "jump_to">;
 
-/** The stages that may come before each; `init` is where every machine starts. */
-const BEFORE: Record<Stage, readonly Stage[]> = {
+/** The stages that precede each stage. Every machine starts with `init`. */
+const PREDECESSORS: Record<Stage, readonly Stage[]> = {
   init: [],
   firmware_init: ["init"],
   http_boot: ["init", "firmware_init"],
@@ -50,23 +50,23 @@ const BEFORE: Record<Stage, readonly Stage[]> = {
 };
 
 /** The stages in the order of a boot. */
-export const STAGES = Object.keys(BEFORE) as readonly Stage[];
+export const STAGES = Object.keys(PREDECESSORS) as readonly Stage[];
 
 /**
- * What an event is to a machine in a stage: the next `step`, a `repeat` of the
- * stage it is in, or a `jump` that leaves out what should have come before.
+ * How a machine comes to a stage: by the next `step` of a boot, by a `repeat` of
+ * its stage, or by a `jump` over stages that were not seen.
  */
 export type Transition = "step" | "repeat" | "jump";
 
-/** What `event` is to a machine in `stage`. */
+/** How a machine in `stage` comes to the stage `event`. */
 export function transition(stage: Stage, event: Stage): Transition {
   if (stage === event) return "repeat";
-  return BEFORE[event].includes(stage) ? "step" : "jump";
+  return PREDECESSORS[event].includes(stage) ? "step" : "jump";
 }
 
 const CODES = new Map(EVENTS.map((name, code) => [name, code]));
 
-/** The code of an event, for where many of them are remembered. */
+/** The code of an event, for columns of numbers. */
 export function codeOf(event: EventName): number {
   return CODES.get(event)!;
 }

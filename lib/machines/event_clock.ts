@@ -1,21 +1,24 @@
 /**
- * When events happened.
+ * The time of events.
  *
  * @module
  */
 
-/** Microseconds since 1970 began, in UTC. */
+/** Microseconds since 1970-01-01T00:00:00Z. */
 export type Timestamp = number;
 
 /**
- * Tells the time in microseconds: the milliseconds are the wall clock's, which
- * may be set while we run; the digits behind them are the monotonic clock's and
- * keep events of one millisecond in order.
+ * A wall clock with microseconds. `Date.now()` has milliseconds only, so that the
+ * 3 digits after them come from the monotonic clock: events of one millisecond
+ * keep their order, and a correction of the wall clock takes effect at once.
  */
 export class EventClock {
   #last: Timestamp = 0;
 
-  /** Now; later than any answer that had the same millisecond. */
+  /**
+   * The time: later than all results before in the same millisecond, except that
+   * it stays at the end of the millisecond.
+   */
   now(): Timestamp {
     const first = Date.now() * 1000;
     const last = first + 999;
@@ -28,17 +31,17 @@ export class EventClock {
   }
 }
 
-let secondShown = NaN;
-let secondText = "";
+let lastSecond = NaN;
+let lastSecondText = "";
 
-/** RFC 3339 in UTC with six digits of the second: `2025-10-13T20:08:24.394955Z`. */
+/** RFC 3339, UTC, with 6 decimals: `2025-10-13T20:08:24.394955Z`. */
 export function formatTimestamp(timestamp: Timestamp): string {
   const second = Math.floor(timestamp / 1_000_000);
-  // Events come in order, so that most share their second with the one before.
-  if (second !== secondShown) {
-    secondText = new Date(1000 * second).toISOString().slice(0, 20);
-    secondShown = second;
+  // Successive events mostly have the same second.
+  if (second !== lastSecond) {
+    lastSecondText = new Date(1000 * second).toISOString().slice(0, 20);
+    lastSecond = second;
   }
   const digits = String(timestamp - 1_000_000 * second);
-  return `${secondText}${digits.padStart(6, "0")}Z`;
+  return `${lastSecondText}${digits.padStart(6, "0")}Z`;
 }

@@ -1,6 +1,6 @@
 /**
- * The last events of all machines in the order in which they happened, each
- * with a number, so that whoever was away can have what was missed.
+ * The last events of all machines in order. Each has a sequence number, with
+ * which a client of the event stream resumes.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
-/** An event of a machine as it is told. */
+/** An event with its machine. */
 export interface MachineEvent {
   readonly mac: Mac;
-  /** The machine's base address, by its index in the list of links. */
+  /** The index of the machine's base address. */
   readonly subnetIndex: number;
   readonly event: EventName;
   readonly timestamp: Timestamp;
@@ -23,16 +23,13 @@ export interface MachineEvent {
   readonly detail: TransferDetail | null;
 }
 
-/**
- * Remembers events up to a bound, oldest out first. Numbers in arrays, as in
- * the events that machines keep.
- */
+/** Keeps a limited number of events and evicts the oldest. */
 export class EventHistory {
-  /** The number that the next event gets; the first ever is 1. */
+  /** The sequence number of the next event; that of the first is 1. */
   next = 1;
 
   readonly #limit: number;
-  /** A ring: the event with number n is in slot n modulo the capacity. */
+  /** A ring: event number n is in slot n modulo the capacity. */
   readonly #columns = {
     mac: new Float64Array(0),
     timestamp: new Float64Array(0),
@@ -43,17 +40,17 @@ export class EventHistory {
   readonly #details: (TransferDetail | null)[] = [];
   #capacity = 0;
 
-  /** @param limit How many are remembered; at least 1. */
+  /** @param limit The most events that are kept; at least 1. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The number of the oldest that is remembered. */
+  /** The sequence number of the oldest event. */
   get first(): number {
     return Math.max(1, this.next - this.#limit);
   }
 
-  /** Remembers an event. */
+  /** Adds an event. */
   add(
     mac: Mac,
     subnetIndex: number,
@@ -76,12 +73,12 @@ export class EventHistory {
     this.next++;
   }
 
-  /** Whose the event with a number is that is remembered. */
+  /** The machine of an event. @param sequence From `first` to `next` - 1. */
   macAt(sequence: number): Mac {
     return this.#columns.mac[sequence % this.#capacity]!;
   }
 
-  /** The event with a number that is remembered. */
+  /** An event. @param sequence From `first` to `next` - 1. */
   at(sequence: number): MachineEvent {
     const columns = this.#columns;
     const slot = sequence % this.#capacity;

@@ -1,5 +1,6 @@
 /**
- * Machines and events as their consumers read them, in JSON.
+ * Machines and events in JSON, as the API and the event stream have them. The
+ * page imports the types of this file, so that it must not depend on Deno.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import type { EventName } from "./boot_stages.ts";
 import { formatTimestamp, type Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
-/** An event. */
+/** An event in JSON. */
 export interface EventJson {
   readonly event: EventName;
   /** RFC 3339, UTC. */
@@ -22,37 +23,37 @@ export interface EventJson {
   readonly detail: TransferDetail | null;
 }
 
-/** A machine with the events that it keeps, oldest first. */
+/** A machine with its history, oldest event first. */
 export interface MachineJson {
   readonly Mac: string;
   readonly IPv6Address: string;
   readonly Events: readonly EventJson[];
 }
 
-/** What happened to a machine. */
+/** An event with its machine. */
 export interface MachineEventJson {
   readonly mac: string;
   readonly ipv6_address: string;
   readonly event: EventJson;
 }
 
-/** Writes what a registry knows. */
+/** Writes the machines and events of a registry. */
 export class MachineWriter {
   readonly #registry: MachineRegistry;
   readonly #subnets: readonly ParsedAddress[];
 
-  /** @param subnets The base addresses that machines' links are indices of. */
+  /** @param subnets The base addresses, in the order of `subnetIndex`. */
   constructor(registry: MachineRegistry, subnets: readonly ParsedAddress[]) {
     this.#registry = registry;
     this.#subnets = subnets;
   }
 
-  /** The address that a MAC has on a link. */
+  /** The IPv6 address of a MAC in a subnet. */
   address(mac: Mac, subnetIndex: number): string {
     return formatIpv6(addressOf(this.#subnets[subnetIndex]!.bytes, mac));
   }
 
-  /** A machine as it was at a number of the registry's log. */
+  /** A machine with its events up to a sequence number. */
   machine(machine: Machine, sequence?: number): MachineJson {
     const { mac, subnetIndex } = machine;
     return {
@@ -66,12 +67,12 @@ export class MachineWriter {
     };
   }
 
-  /** All machines by their MAC, in pieces of JSON. */
+  /** All machines by their MAC as pieces of JSON, as of a sequence number. */
   machines(sequence: number): Generator<string> {
     return objectByMac(this.#entries(sequence));
   }
 
-  /** What happened to a machine. */
+  /** An event with its machine. */
   event(machineEvent: MachineEvent): MachineEventJson {
     const { mac, subnetIndex, event, timestamp, repeat, detail } = machineEvent;
     return {
@@ -88,7 +89,7 @@ export class MachineWriter {
   }
 }
 
-/** An object with a value for each MAC, in pieces of JSON. */
+/** A JSON object with one member for each MAC, as pieces of text. */
 export function* objectByMac(
   entries: Iterable<readonly [Mac, unknown]>,
 ): Generator<string> {

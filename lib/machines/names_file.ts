@@ -1,5 +1,5 @@
 /**
- * The names that people have given to machines, from a file that may change.
+ * Names of machines, from a file that may change.
  *
  * @module
  */
@@ -7,19 +7,19 @@
 import { MAX_NAMES_FILE } from "../overload/limits.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 
-/** Milliseconds between two looks at the file. */
+/** Milliseconds between two checks whether the file has changed. */
 const POLL_INTERVAL = 2000;
 
-/** A line that makes no sense. */
+/** A malformed line. */
 export interface NamesProblem {
-  /** Counted from 1. */
+  /** The number of the line, from 1. */
   readonly line: number;
   readonly text: string;
 }
 
 /**
- * Reads lines of `MAC name`; empty ones and those that begin with `#` do not
- * count. Of two names for one MAC the last counts.
+ * Reads lines of `MAC name`. Empty lines and those that begin with `#` are
+ * ignored. Of two names for one MAC, the last is used.
  */
 export function parseNames(
   text: string,
@@ -37,45 +37,44 @@ export function parseNames(
   return { names, problems };
 }
 
-/** Whoever wants to know how the file does. */
+/** Receives the results of reading the file. Its methods must not block. */
 export interface NamesObserver {
-  /** The file was read; some of its lines make no sense. */
+  /** The file was read; some lines may be malformed. */
   namesRead(count: number, problems: readonly NamesProblem[]): void;
-  /** The file cannot be read; the names that were known stay. */
+  /** The file cannot be read; the last known names stay in use. */
   namesUnreadable(error: Error): void;
 }
 
-/** Names from a file, read again when it changes. */
+/** The names in a file, read again when it changes. */
 export class Names {
   readonly #path: string | undefined;
   readonly #observer: NamesObserver;
   #names = new Map<Mac, string>();
-  /** What the file looked like when it was read last. */
-  #seen = "";
+  /** The state of the file when it was read last, or the error of that. */
+  #lastState = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
-  /** @param path `undefined`: nobody has a name. */
+  /** @param path `undefined`: no machine has a name. */
   constructor(path: string | undefined, observer: NamesObserver) {
     this.#path = path;
     this.#observer = observer;
   }
 
-  /** Reads the file, and looks at it again from time to time. */
+  /** Reads the file, then again every 2 s if it has changed. */
   async start(): Promise<void> {
     if (this.#path === undefined) return;
-    await this.#refresh(this.#path);
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => this.start(), POLL_INTERVAL);
+    this.#isStopped = false;
+    await this.#poll(this.#path);
   }
 
-  /** Looks no more. */
+  /** Ends polling. The names stay. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }
 
-  /** The name of a machine. */
+  /** The name of a machine, if it has one. */
   of(mac: Mac): string | undefined {
     return this.#names.get(mac);
   }
@@ -85,22 +84,28 @@ export class Names {
     return this.#names.entries();
   }
 
+  async #poll(path: string): Promise<void> {
+    await this.#refresh(path);
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => this.#poll(path), POLL_INTERVAL);
+  }
+
   async #refresh(path: string): Promise<void> {
     try {
       const { size, mtime, ino } = await Deno.stat(path);
-      const seen = `${size} ${mtime?.getTime()} ${ino}`;
-      if (seen === this.#seen) return;
-      this.#seen = seen;
+      const state = `${size} ${mtime?.getTime()} ${ino}`;
+      if (state === this.#lastState) return;
+      this.#lastState = state;
       if (size > MAX_NAMES_FILE) {
-        throw new Error(`it is longer than ${MAX_NAMES_FILE} octets`);
+        throw new Error(`it has more than ${MAX_NAMES_FILE} bytes`);
       }
       const { names, problems } = parseNames(await Deno.readTextFile(path));
       this.#names = names;
       this.#observer.namesRead(names.size, problems);
     } catch (error) {
       const { message } = error as Error;
-      if (message === this.#seen) return;
-      this.#seen = message;
+      if (message === this.#lastState) return;
+      this.#lastState = message;
       this.#observer.namesUnreadable(error as Error);
     }
   }

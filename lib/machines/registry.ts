@@ -1,6 +1,6 @@
 /**
- * The machines that were seen and what happened to them, least recently seen
- * out first.
+ * The machines that were seen, with their stage and their events. The least
+ * recently seen machine is evicted first.
  *
  * @module
  */
@@ -21,34 +21,34 @@ import { EventClock, type Timestamp } from "./event_clock.ts";
 import { LinkedSlots } from "./linked_slots.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
-/** A note's place while none was told. */
+/** Stands in the column of notes for "no note in this stage". */
 const NO_NOTE = EVENTS.length;
 
-/** What is known of machines, one slot for each. */
+/** The properties of machines, one slot for each machine. */
 class MachineTable {
   readonly columns = {
     mac: new Float64Array(0),
-    /** The number of the first event. */
+    /** The sequence number of the first event. */
     birth: new Float64Array(0),
     noteTime: new Float64Array(0),
     subnetIndex: new Uint16Array(0),
     twoMacsReported: new Uint8Array(0),
     /** The code of the stage. */
     stage: new Uint8Array(0),
-    /** The code of the note that was told last in this stage. */
+    /** The code of the last note in this stage. */
     note: new Uint8Array(0),
   };
   readonly macSources: (string | undefined)[] = [];
 }
 
 /**
- * A machine that was seen. Good until the registry is told of something else:
- * another machine may have its place then.
+ * A view of a machine in the table. Valid until the next `add`, which may give
+ * its slot to another machine.
  */
 export class Machine {
   readonly #table: MachineTable;
 
-  /** @param slot Where it is in the columns. */
+  /** @param slot Its index in the columns. */
   constructor(table: MachineTable, readonly slot: number) {
     this.#table = table;
   }
@@ -57,7 +57,7 @@ export class Machine {
     return this.#table.columns.mac[this.slot]!;
   }
 
-  /** Where its MAC was found, if DHCPv6 found it. */
+  /** Where in a DHCPv6 message its MAC was found; `undefined` if in none. */
   get macSource(): string | undefined {
     return this.#table.macSources[this.slot];
   }
@@ -67,7 +67,7 @@ export class Machine {
     return EVENTS[this.#table.columns.stage[this.slot]!] as Stage;
   }
 
-  /** The base address that its own begins with, by its index. */
+  /** The index of the base address that its own address begins with. */
   get subnetIndex(): number {
     return this.#table.columns.subnetIndex[this.slot]!;
   }
@@ -76,16 +76,16 @@ export class Machine {
     this.#table.columns.subnetIndex[this.slot] = subnetIndex;
   }
 
-  /** Whether the operator was told that its messages name two MACs. */
+  /** Whether it was logged that its messages name two MACs. */
   get twoMacsReported(): boolean {
     return this.#table.columns.twoMacsReported[this.slot] === 1;
   }
 
-  set twoMacsReported(told: boolean) {
-    this.#table.columns.twoMacsReported[this.slot] = told ? 1 : 0;
+  set twoMacsReported(isReported: boolean) {
+    this.#table.columns.twoMacsReported[this.slot] = isReported ? 1 : 0;
   }
 
-  /** When the operator was last told a note of it, in milliseconds. */
+  /** When a note of it was last logged, in milliseconds of `performance.now()`. */
   get notedAt(): number {
     return this.#table.columns.noteTime[this.slot]!;
   }
@@ -95,17 +95,17 @@ export class Machine {
   }
 }
 
-/** What a registry is bound by. */
+/** The limits of a registry. */
 export interface RegistryOptions {
-  /** Machines that are remembered; at least 1. */
+  /** The most machines; at least 1. */
   readonly machines: number;
-  /** Events that are remembered, of all machines together; at least 1. */
+  /** The most events of all machines together; at least 1. */
   readonly events: number;
 }
 
-/** Whoever wants to know what happens. Nothing here may wait. */
+/** Receives the events of all machines. Its methods must not block. */
 export interface RegistryObserver {
-  /** Something happened to a machine. */
+  /** An event was recorded. */
   onEvent(
     machine: Machine,
     event: EventName,
@@ -115,17 +115,17 @@ export interface RegistryObserver {
 }
 
 /**
- * Remembers machines up to a bound. Seeing one moves a few links of a list, for
- * it happens with every packet.
+ * Keeps a limited number of machines in the order in which they were last seen.
+ * `see` runs for every packet: it takes constant time.
  */
 export class MachineRegistry {
-  /** What happened to all of them, in order. */
+  /** The events of all machines, in order. */
   readonly history: EventHistory;
   /** How many machines are in each stage, by the stage's code. */
   readonly stageCounts: Float64Array = new Float64Array(EVENTS.length);
-  /** Machines that had to go for others. */
+  /** How many machines were evicted for others. */
   evicted = 0;
-  /** How many events there were since the start, by their code. */
+  /** How many events were recorded since the start, by their code. */
   readonly eventCounts: Float64Array = new Float64Array(EVENTS.length);
 
   readonly #table = new MachineTable();
@@ -148,12 +148,12 @@ export class MachineRegistry {
     this.#clock = clock;
   }
 
-  /** How many machines are remembered. */
+  /** How many machines there are. */
   get size(): number {
     return this.#slots.size;
   }
 
-  /** The machine, if it is remembered; it becomes the most recently seen. */
+  /** The machine, if it is known; it becomes the most recently seen. */
   see(mac: Mac): Machine | undefined {
     const slot = this.#slotOf.get(mac);
     if (slot === undefined) return undefined;
@@ -161,18 +161,18 @@ export class MachineRegistry {
     return new Machine(this.#table, slot);
   }
 
-  /** The machine, if it is remembered, without its being seen. */
+  /** The machine, if it is known; the order stays as it is. */
   get(mac: Mac): Machine | undefined {
     const slot = this.#slotOf.get(mac);
     return slot === undefined ? undefined : new Machine(this.#table, slot);
   }
 
   /**
-   * Remembers a machine that {@linkcode see} did not know, and forgets the one
-   * that was not seen for the longest time when there are too many.
+   * Adds a machine that {@linkcode see} did not find, and evicts the least recently
+   * seen one if the limit is reached.
    *
    * @param subnetIndex The index of its base address.
-   * @param macSource Where its MAC was found, if DHCPv6 found it.
+   * @param macSource Where in a DHCPv6 message its MAC was found.
    */
   add(mac: Mac, subnetIndex: number, macSource?: string): Machine {
     const slot = this.#allocateSlot();
@@ -193,8 +193,8 @@ export class MachineRegistry {
   }
 
   /**
-   * A machine has come to a stage, or is told once more to be in it. Whatever
-   * the stage, it is taken: a jump is only told to be one.
+   * Records that a machine has come to a stage, or is in it still. Any stage may
+   * follow any other: a jump is recorded as one.
    */
   reach(
     machine: Machine,
@@ -217,7 +217,7 @@ export class MachineRegistry {
     this.#record(machine, stage, kind === "repeat", detail);
   }
 
-  /** Something happened to a machine that changes no stage. */
+  /** Records an event that leaves the machine in its stage. */
   note(machine: Machine, note: Note): void {
     const { columns } = this.#table;
     const code = codeOf(note);
@@ -226,7 +226,7 @@ export class MachineRegistry {
     this.#record(machine, note, repeat, null);
   }
 
-  /** What a machine keeps, oldest first, up to a number of the log. */
+  /** The events of a machine, oldest first, up to a sequence number. */
   eventsOf({ slot }: Machine, sequence?: number): Iterable<KeptEvent> {
     return this.#bootHistory.of(slot, sequence);
   }
@@ -239,12 +239,12 @@ export class MachineRegistry {
   }
 
   /**
-   * The machines that there were at a number of the log. Machines may be seen,
-   * added and forgotten while somebody goes through them.
+   * The machines that were known at a sequence number, oldest first. Machines may
+   * be seen, added and evicted during the iteration.
    */
   *at(sequence: number): Generator<Machine> {
     for (const slot of this.#slotOf.values()) {
-      // A map goes by the time of birth: the others are younger still.
+      // A map iterates in the order of insertion: the rest is newer still.
       if (this.#table.columns.birth[slot]! > sequence) return;
       yield new Machine(this.#table, slot);
     }
@@ -266,7 +266,7 @@ export class MachineRegistry {
     this.#observer.onEvent(machine, event, repeat, detail);
   }
 
-  /** The slot of one more machine, for which another may have to go. */
+  /** A slot for one more machine, for which another may be evicted. */
   #allocateSlot(): number {
     if (this.#slots.isFull) this.#evictOldest();
     const slot = this.#slots.allocate();
@@ -275,7 +275,7 @@ export class MachineRegistry {
     return slot;
   }
 
-  /** Forgets the machine that was seen least recently. */
+  /** Evicts the least recently seen machine. */
   #evictOldest(): void {
     const slot = this.#slots.oldest;
     const { columns } = this.#table;

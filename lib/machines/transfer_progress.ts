@@ -1,5 +1,5 @@
 /**
- * How a file's way to a machine is told: the `detail` of its events.
+ * The progress of a file transfer: the `detail` of events.
  *
  * @module
  */
@@ -9,70 +9,71 @@ import { MAX_KEPT_CHARACTERS } from "../overload/limits.ts";
 /** Bytes between two reports of a transfer's progress. */
 export const PROGRESS_STEP = 5 * 1024 * 1024;
 
-/** How far a transfer is, as its consumers read it. */
+/** The progress of a transfer, in JSON. */
 export interface TransferDetail {
   readonly protocol: "tftp" | "http" | "https";
   readonly file_name: string;
   readonly state: "init" | "sending" | "complete" | "error";
   readonly sent_bytes: number;
   readonly total_bytes: number;
-  /** Why it failed, in state `error` only. */
+  /** Why the transfer failed, in state `error` only. */
   readonly error?: string;
 }
 
-/** Tells of one transfer: at the start, every few MiB, and at the end. */
+/** Reports one transfer at its start, every 5 MiB, and at its end. */
 export class TransferReport {
-  readonly #about: Pick<
+  readonly #file: Pick<
     TransferDetail,
     "protocol" | "file_name" | "total_bytes"
   >;
   readonly #report: (detail: TransferDetail) => void;
-  /** Octets at which the next report is due; `undefined` before the first. */
-  #due: number | undefined;
+  /** Bytes at which the next report is due; `undefined` before the first. */
+  #nextReportBytes: number | undefined;
 
   constructor(
-    about: Pick<TransferDetail, "protocol" | "file_name" | "total_bytes">,
-    tell: (detail: TransferDetail) => void,
+    file: Pick<TransferDetail, "protocol" | "file_name" | "total_bytes">,
+    report: (detail: TransferDetail) => void,
   ) {
-    this.#about = { ...about, file_name: kept(about.file_name) };
-    this.#report = tell;
+    this.#file = { ...file, file_name: truncate(file.file_name) };
+    this.#report = report;
   }
 
-  /** The client has so many octets; the first call tells that it began. */
+  /** The client has received so many bytes. The first call reports the start. */
   sending(sentBytes: number): void {
-    if (this.#due === undefined) {
-      this.#due = PROGRESS_STEP;
+    if (this.#nextReportBytes === undefined) {
+      this.#nextReportBytes = PROGRESS_STEP;
       this.#emit("init", sentBytes);
-    } else if (sentBytes >= this.#due) {
-      this.#due = sentBytes - sentBytes % PROGRESS_STEP + PROGRESS_STEP;
+    } else if (sentBytes >= this.#nextReportBytes) {
+      this.#nextReportBytes = sentBytes - sentBytes % PROGRESS_STEP +
+        PROGRESS_STEP;
       this.#emit("sending", sentBytes);
     }
   }
 
-  /** The client has all that it asked for, so many octets. */
+  /** The client has received all that it requested, so many bytes. */
   complete(sentBytes: number): void {
     this.sending(sentBytes);
     this.#emit("complete", sentBytes);
   }
 
-  /** It ended early; one that never began is not told of. */
+  /** The transfer failed. One that never started is not reported. */
   fail(sentBytes: number, error: string): void {
-    if (this.#due === undefined) return;
+    if (this.#nextReportBytes === undefined) return;
     this.#report({
-      ...this.#about,
+      ...this.#file,
       state: "error",
       sent_bytes: sentBytes,
-      error: kept(error),
+      error: truncate(error),
     });
   }
 
   #emit(state: TransferDetail["state"], sent_bytes: number): void {
-    this.#report({ ...this.#about, state, sent_bytes });
+    this.#report({ ...this.#file, state, sent_bytes });
   }
 }
 
-/** A client's string as it is kept, very many times perhaps. */
-function kept(text: string): string {
+/** Shortens a client's string to MAX_KEPT_CHARACTERS: many events may keep it. */
+function truncate(text: string): string {
   return text.length <= MAX_KEPT_CHARACTERS
     ? text
     : Array.from(text).slice(0, MAX_KEPT_CHARACTERS).join("");

@@ -1,5 +1,5 @@
 /**
- * Whose requests are answered over TFTP and HTTP.
+ * The client addresses that TFTP and HTTP serve.
  *
  * @module
  */
@@ -7,34 +7,34 @@
 import type { NetworkInterface } from "./interface.ts";
 import { isInAny, parseAddress, parsePrefix, type Prefix } from "./prefix.ts";
 
-/** Loopback and link-local, of both families. */
-const ALWAYS = ["::1", "127.0.0.0/8", "fe80::/10", "169.254.0.0/16"].map(
+/** Loopback and link-local prefixes of IPv6 and IPv4. */
+const LOCAL = ["::1", "127.0.0.0/8", "fe80::/10", "169.254.0.0/16"].map(
   (text) => parsePrefix(text)!,
 );
 
-/** Prefixes whose addresses are answered. */
+/** The prefixes of allowed clients: local ones, the interface's, and given ones. */
 export class AccessList {
   readonly #given: readonly Prefix[] | "any";
   #prefixes: readonly Prefix[] = [];
 
   /**
-   * @param given Prefixes besides the interface's own, or all there are.
+   * @param given Further prefixes, or `any` for all addresses.
    */
   constructor(given: readonly Prefix[] | "any") {
     this.#given = given;
     this.update(undefined);
   }
 
-  /** Takes the prefixes that the interface has now. */
+  /** Replaces the prefixes of the interface. */
   update(iface: NetworkInterface | undefined): void {
     if (this.#given === "any") return;
-    const own = (iface?.prefixes ?? []).map(parsePrefix).filter((prefix) =>
+    const onLink = (iface?.prefixes ?? []).map(parsePrefix).filter((prefix) =>
       prefix !== undefined
     );
-    this.#prefixes = [...ALWAYS, ...own, ...this.#given];
+    this.#prefixes = [...LOCAL, ...onLink, ...this.#given];
   }
 
-  /** Whether an address is answered. */
+  /** Whether a client address is allowed. */
   allows(hostname: string): boolean {
     if (this.#given === "any") return true;
     const address = parseAddress(hostname);

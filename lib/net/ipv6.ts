@@ -1,24 +1,25 @@
 /**
- * IPv6 addresses as 16 octets: parse, format, EUI-64, prefix + MAC.
+ * IPv6 addresses as 16 bytes: parse, format, EUI-64, base address + MAC.
  *
  * @module
  */
 
 import { type Mac, NO_MAC, readMac, writeMac } from "./mac.ts";
 
-/** An address as somebody wrote it, and its 16 octets. */
+/** An address as it was written, and its 16 bytes. */
 export interface ParsedAddress {
   readonly text: string;
   readonly bytes: Uint8Array;
 }
 
-/** Octets of an IPv6 address. */
+/** Bytes of an IPv6 address. */
 export const IPV6_LENGTH = 16;
 
 /**
- * Reads an IPv6 address (RFC 4291 §2.2, without a zone) into the 16 octets of
- * `out` from `at`. Returns whether `text` was one; if not, `out` may have been
- * written to. Allocates nothing: it runs for every datagram.
+ * Parses an IPv6 address (RFC 4291 §2.2, without a zone) into the 16 bytes of
+ * `out` from `at`. Returns whether `text` is an address; if not, `out` may be
+ * partly overwritten. Allocates nothing without an embedded IPv4 address: it runs
+ * for every datagram.
  */
 export function parseIpv6Into(
   text: string,
@@ -96,16 +97,16 @@ function parseIpv4Into(
   return true;
 }
 
-/** The 16 octets of an IPv6 address without a zone; `undefined` if it is none. */
+/** The 16 bytes of an IPv6 address without a zone; `undefined` if it is none. */
 export function parseIpv6(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(IPV6_LENGTH);
   return parseIpv6Into(text, bytes, 0) ? bytes : undefined;
 }
 
-/** The address in the 16 octets of `bytes` from `at`, as RFC 5952 writes it. */
+/** The address in the 16 bytes from `at`, in the form of RFC 5952. */
 export function formatIpv6(bytes: Uint8Array, at = 0): string {
   let bestStart = -1;
-  let bestLength = 1; // one group of zeros is not shortened (RFC 5952 §4.2.2)
+  let bestLength = 1; // RFC 5952 §4.2.2: a single zero group is not shortened
   let runStart = -1;
   for (let group = 0; group <= 8; group++) {
     const zero = group < 8 && bytes[at + 2 * group] === 0 &&
@@ -147,12 +148,12 @@ export function isUnspecified(bytes: Uint8Array, at = 0): boolean {
   return true;
 }
 
-/** Whether the address from `at` is in ff00::/8. */
+/** Whether the address from `at` is in ff00::/8 (RFC 4291 §2.7). */
 export function isMulticast(bytes: Uint8Array, at = 0): boolean {
   return bytes[at] === 0xff;
 }
 
-/** Whether the first `octets` octets at the two places are the same. */
+/** Whether `byteCount` bytes are equal: of `a` from `aAt`, of `b` from `bAt`. */
 export function equalBytes(
   a: Uint8Array,
   aAt: number,
@@ -182,10 +183,10 @@ export function macOfEui64(bytes: Uint8Array, at = 0): Mac {
       bytes[at + 15]!) >>> 0);
 }
 
-/** Octets of a link's /64 prefix. */
+/** Bytes of a subnet's /64 prefix. */
 export const SUBNET_BYTES = 8;
 
-/** Octets of a base address that count: the first 80 bits. */
+/** Bytes of the prefix in a base address: 80 bits. */
 export const BASE_BYTES = 10;
 
 /** The address of `mac`: the first 80 bits of `base`, then the MAC. */

@@ -1,13 +1,13 @@
 /**
  * Ethernet addresses as numbers.
  *
- * A 48-bit MAC fits a JavaScript number exactly, so it is compared, hashed and
- * remembered without an object or a string for each packet.
+ * A JavaScript number holds 48 bits exactly, so that a MAC is compared, hashed and
+ * stored without an object or a string for each packet.
  *
  * @module
  */
 
-/** A 48-bit MAC, 0 to 2^48 - 1: the first octet on the wire is the highest. */
+/** A 48-bit MAC, 0 to 2^48 - 1: the first byte on the wire is the highest. */
 export type Mac = number;
 
 /** Stands for "no MAC is known". */
@@ -15,14 +15,14 @@ export const NO_MAC: Mac = -1;
 
 const HIGH = 0x1_0000_0000;
 
-/** The MAC in the 6 octets of `bytes` from `at`. */
+/** The MAC in the 6 bytes from `at`. */
 export function readMac(bytes: Uint8Array, at: number): Mac {
   return (bytes[at]! << 8 | bytes[at + 1]!) * HIGH +
     ((bytes[at + 2]! << 24 | bytes[at + 3]! << 16 | bytes[at + 4]! << 8 |
       bytes[at + 5]!) >>> 0);
 }
 
-/** Writes `mac` into the 6 octets of `bytes` from `at`. */
+/** Writes `mac` into the 6 bytes from `at`. */
 export function writeMac(bytes: Uint8Array, at: number, mac: Mac): void {
   const high = Math.floor(mac / HIGH);
   const low = mac >>> 0;
@@ -34,14 +34,14 @@ export function writeMac(bytes: Uint8Array, at: number, mac: Mac): void {
   bytes[at + 5] = low;
 }
 
-/** Whether `mac` can be a machine's own: not zero, group bit clear. */
+/** Whether `mac` can identify an interface: not zero, group bit clear. */
 export function isUnicastMac(mac: Mac): boolean {
   return mac > 0 && (Math.floor(mac / 0x100_0000_0000) & 1) === 0;
 }
 
 const HEX = "0123456789abcdef";
 
-/** `mac` in lower case with colons: `02:00:5e:00:53:01`. */
+/** Formats a MAC in lower case with colons: `02:00:5e:00:53:01`. */
 export function formatMac(mac: Mac): string {
   let text = "";
   for (let divisor = 0x100_0000_0000; divisor >= 1; divisor /= 256) {
@@ -60,26 +60,25 @@ const NOTATIONS = [
 ];
 
 /**
- * Reads a MAC in any of the usual notations: six octets with colons or
- * dashes, three groups with dots, or twelve digits; upper or lower case.
- * `undefined` when `text` is none of these.
+ * Parses a MAC in a usual notation: 6 bytes with colons or dashes, 3 groups with
+ * dots, or 12 digits; upper or lower case. `undefined` for any other text.
  */
 export function parseMac(text: string): Mac | undefined {
   if (!NOTATIONS.some((notation) => notation.test(text))) return undefined;
   return parseInt(text.replace(/[:.-]/g, ""), 16);
 }
 
-/** Machines chosen by the first octets of their MAC. */
+/** A range of MACs with the same leading bytes. */
 export interface MacPattern {
-  /** The leading octets as a number. */
+  /** The leading bytes as a number. */
   readonly prefix: number;
-  /** 2 to the power of the number of bits that do not matter. */
+  /** 2 to the power of the number of remaining bits. */
   readonly divisor: number;
 }
 
 /**
- * Reads a full MAC, or leading octets followed by `*` (`02:de:ad:*`).
- * `undefined` when `text` is neither.
+ * Parses a MAC, or 1 to 5 leading bytes followed by `*` (`02:de:ad:*`).
+ * `undefined` for any other text.
  */
 export function parseMacPattern(text: string): MacPattern | undefined {
   const mac = parseMac(text);
@@ -93,7 +92,7 @@ export function parseMacPattern(text: string): MacPattern | undefined {
   };
 }
 
-/** Whether any of `patterns` names `mac`. */
+/** Whether `mac` matches any of the patterns. */
 export function matchesMac(patterns: readonly MacPattern[], mac: Mac): boolean {
   for (const { prefix, divisor } of patterns) {
     if (Math.floor(mac / divisor) === prefix) return true;

@@ -1,25 +1,29 @@
 /**
- * Prefixes of IPv6 and IPv4 addresses, and lists of them.
+ * Prefixes of IPv6 and IPv4 addresses.
  *
- * IPv4 is what a socket that speaks both makes of it: ::ffff:0:0/96.
+ * IPv4 addresses are IPv4-mapped IPv6 addresses (RFC 4291 §2.5.5.2), as a
+ * dual-stack socket reports them.
  *
  * @module
  */
 
 import { IPV6_LENGTH, parseIpv6Into } from "./ipv6.ts";
 
-/** Bits of the prefix in which IPv4 addresses are. */
-const MAPPED = 96;
+/** Bits before the IPv4 address in an IPv4-mapped address. */
+const MAPPED_PREFIX_BITS = 96;
 
-/** A prefix. */
+/** A prefix of IPv6 addresses. */
 export interface Prefix {
-  /** 16 octets. */
+  /** An address in the prefix: 16 bytes, of which bits after the prefix are ignored. */
   readonly bytes: Uint8Array;
-  /** Bits that count, 0 to 128. */
+  /** Bits of the prefix, 0 to 128. */
   readonly length: number;
 }
 
-/** The 16 octets of an IPv6 or IPv4 address; `undefined` if it is neither. */
+/**
+ * The 16 bytes of an IPv6 or IPv4 address, whose zone is ignored; `undefined` if
+ * it is neither.
+ */
 export function parseAddress(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(IPV6_LENGTH);
   const unzoned = text.replace(/%[^%]+$/, "");
@@ -29,19 +33,19 @@ export function parseAddress(text: string): Uint8Array | undefined {
     : undefined;
 }
 
-/** Reads `address/length` or a single address; `undefined` if it is neither. */
+/** Parses `address/length` or a single address; `undefined` if it is neither. */
 export function parsePrefix(text: string): Prefix | undefined {
   const [address, lengthText, ...rest] = text.split("/");
   const bytes = parseAddress(address!);
   if (bytes === undefined || rest.length > 0) return undefined;
   if (lengthText === undefined) return { bytes, length: 8 * IPV6_LENGTH };
   if (!/^[0-9]{1,3}$/.test(lengthText)) return undefined;
-  const offset = address!.includes(":") ? 0 : MAPPED;
+  const offset = address!.includes(":") ? 0 : MAPPED_PREFIX_BITS;
   const length = Number(lengthText) + offset;
   return length <= 8 * IPV6_LENGTH ? { bytes, length } : undefined;
 }
 
-/** Whether an address of 16 octets is in a prefix. */
+/** Whether an address of 16 bytes is in a prefix. */
 export function isInPrefix(address: Uint8Array, prefix: Prefix): boolean {
   const { bytes, length } = prefix;
   const whole = length >> 3;

@@ -1,22 +1,22 @@
 /**
- * One UDP socket for each address of an interface, as they come and go.
+ * One UDP socket for each address of an interface, whose addresses may change.
  *
  * @module
  */
 
-/** How the sockets are bound, and who uses them. */
+/** The port of the sockets, and the callbacks. */
 export interface UdpSocketsOptions {
   readonly port: number;
-  /** Uses a socket that was bound, until it is closed. */
+  /** A socket was bound. It is closed when its address is removed. */
   readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
   /**
-   * An address cannot be bound for another reason than duplicate address
-   * detection, which ends by itself; told once.
+   * An address cannot be bound. Called once for each address, and not during
+   * duplicate address detection, which ends by itself.
    */
   readonly onRefused: (hostname: string, error: Error) => void;
 }
 
-/** Sockets that follow a list of addresses. */
+/** Sockets bound to a list of addresses. */
 export class UdpSockets {
   readonly #options: UdpSocketsOptions;
   readonly #sockets = new Map<string, Deno.DatagramConn>();
@@ -26,12 +26,12 @@ export class UdpSockets {
     this.#options = options;
   }
 
-  /** The addresses that are bound now. */
+  /** The addresses that are bound. */
   get hostnames(): string[] {
     return [...this.#sockets.keys()];
   }
 
-  /** Whether this is one of the sockets, and open. */
+  /** Whether a socket is one of these and open. */
   has(socket: Deno.DatagramConn): boolean {
     for (const other of this.#sockets.values()) {
       if (other === socket) return true;
@@ -40,9 +40,8 @@ export class UdpSockets {
   }
 
   /**
-   * Closes the sockets of addresses that are not in the list, and binds those
-   * of new ones. An address that cannot be bound yet, because it is in
-   * duplicate address detection, is tried at the next call.
+   * Closes the sockets of addresses that are not in the list, and binds the new
+   * ones. An address that cannot be bound is retried at the next call.
    */
   bind(hostnames: readonly string[]): void {
     for (const [hostname, socket] of this.#sockets) {
@@ -58,7 +57,7 @@ export class UdpSockets {
     }
   }
 
-  /** Closes all of them. */
+  /** Closes all sockets. */
   close(): void {
     this.bind([]);
   }
@@ -72,6 +71,7 @@ export class UdpSockets {
       onOpen(socket, hostname);
     } catch (error) {
       if (
+        // Duplicate address detection (RFC 4862 §5.4) is not over.
         error instanceof Deno.errors.AddrNotAvailable ||
         this.#refused.has(hostname)
       ) return;

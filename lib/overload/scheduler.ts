@@ -1,32 +1,39 @@
 /**
- * Long work in slices: between two of them the packets have their turn.
+ * Divides long work into slices, so that the event loop handles packets between
+ * two of them.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 
-/** Milliseconds of work after which the packets are let in. */
+/** Milliseconds of one slice of work. */
 export const SLICE = 2;
 
-/** Milliseconds that they get: enough for a hundred of them. */
+/** Characters of text after which a slice ends. */
+const SLICE_CHARACTERS = 64 * 1024;
+
+/** Milliseconds between two slices: enough for about 100 packets. */
 const PAUSE_BETWEEN_SLICES = 1;
 
 /**
- * Turns of its event loop, and writings to connections, after which the runtime
- * looks at the sockets although there is something else to do.
+ * Turns of the event loop after which the runtime polls the sockets for certain.
+ *
+ * Workaround: while there is other work, the runtime polls the sockets only
+ * after 61 tasks (`event_interval` of Tokio; Deno 2.6.8 to 2.9.6). Downloads
+ * alone would delay DHCPv6 messages by that many chunks. With fewer turns "lets
+ * packets in between any two amounts of work" in tests/unit/overload/scheduler_test.ts fails.
  */
 const EVENT_LOOP_TURNS_PER_POLL = 61;
 
-/** Lets in what the runtime has seen to have come, and goes on at once. */
+/** Lets the event loop handle what the runtime has already received. */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**
- * Lets in what has come, whether the runtime has seen it or not: passes turns
- * with nothing in them until it has looked. They take a tenth of a millisecond;
- * as many with work in them would take several.
+ * Lets the runtime poll the sockets, by empty turns of the event loop. They take
+ * 0.1 ms together; turns with work would take several milliseconds.
  */
 async function yieldToIo(): Promise<void> {
   for (let turn = 0; turn < EVENT_LOOP_TURNS_PER_POLL; turn++) {
@@ -34,16 +41,16 @@ async function yieldToIo(): Promise<void> {
   }
 }
 
-/** Gives whoever has long work to do a slice at a time, in turn. */
+/** Runs slices of long work in the order of their requests. */
 export class CooperativeScheduler {
   readonly #waiting: (() => void)[] = [];
-  #isDue = false;
+  #isScheduled = false;
 
   /**
-   * Does a slice of work when it is its turn. It should take no longer than
-   * {@linkcode SLICE}.
+   * Runs one slice of work after those requested before. It should take no
+   * longer than {@linkcode SLICE}.
    *
-   * @throws whatever the work throws.
+   * @throws what the work throws.
    */
   run<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -59,10 +66,10 @@ export class CooperativeScheduler {
   }
 
   #schedule(): void {
-    if (this.#isDue || this.#waiting.length === 0) return;
-    this.#isDue = true;
+    if (this.#isScheduled || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
     setTimeout(() => {
-      this.#isDue = false;
+      this.#isScheduled = false;
       const end = performance.now() + SLICE;
       do this.#waiting.shift()?.(); while (
         this.#waiting.length > 0 && performance.now() < end
@@ -72,22 +79,22 @@ export class CooperativeScheduler {
   }
 }
 
-/** Lets many do a part of their work before the packets are let in. */
+/** Limits the bytes processed before the runtime polls the sockets. */
 export class ByteBudget {
   readonly #size: number;
   #left: number;
   readonly #waiting: { amount: number; resolve: () => void }[] = [];
-  #isDue = false;
+  #isScheduled = false;
 
-  /** @param size How much all of them may do; the last one may exceed it. */
+  /** @param size Bytes per poll; the last user may exceed it. */
   constructor(size: number) {
     this.#size = this.#left = size;
   }
 
-  /** Resolves when there is something left for so much work. */
+  /** Waits until the budget allows `amount` more bytes. */
   async acquire(amount: number): Promise<void> {
-    if (!this.#isDue) {
-      this.#isDue = true;
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
       void this.#renew();
     }
     if (this.#left > 0) this.#left -= amount;
@@ -98,7 +105,7 @@ export class ByteBudget {
     }
   }
 
-  /** Gives the next ration, and more of them while somebody waits for one. */
+  /** Renews the budget after each poll, while there are requests. */
   async #renew(): Promise<void> {
     do {
       await yieldToIo();
@@ -109,15 +116,15 @@ export class ByteBudget {
         resolve();
       }
     } while (this.#waiting.length > 0);
-    this.#isDue = false;
+    this.#isScheduled = false;
   }
 }
 
 /**
- * Joins pieces of text while a slice lasts, or until there are enough octets of
- * them; the rest stays in the iterator.
+ * Joins pieces of text for one slice, or up to 65,536 characters. The rest stays
+ * in the iterator.
  *
- * @returns The text, and whether it was the last.
+ * @returns The text, and whether the iterator has ended.
  */
 export function takeSlice(
   pieces: Iterator<string>,
@@ -131,6 +138,3 @@ export function takeSlice(
   }
   return { text, isLast: false };
 }
-
-/** Characters that are handed on at once. */
-const SLICE_CHARACTERS = 64 * 1024;

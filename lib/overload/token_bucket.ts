@@ -1,29 +1,32 @@
 /**
- * How many machines may be new.
+ * The rate limit of new machines.
  *
  * @module
  */
 
 import { NEW_MACHINES_PER_SECOND } from "./limits.ts";
 
-/** Machines that are new by nothing but their first message. */
+/**
+ * A token bucket: each new machine takes a token, and 100 tokens are added per
+ * second ({@linkcode NEW_MACHINES_PER_SECOND}).
+ */
 export class TokenBucket {
-  /** How many were too many. */
+  /** Machines refused so far. */
   refused = 0;
 
   readonly #capacity: number;
   #tokens: number;
   #filledAt = 0;
 
-  /** @param atOnce How many may come in a moment. */
-  constructor(atOnce: number) {
-    this.#capacity = this.#tokens = atOnce;
+  /** @param capacity Machines that may be added at once. */
+  constructor(capacity: number) {
+    this.#capacity = this.#tokens = capacity;
   }
 
   /**
-   * Whether one more is taken.
+   * Takes one token, if there is one.
    *
-   * @param now Milliseconds of a clock that is never set.
+   * @param now Milliseconds of a monotonic clock.
    */
   tryTake(now: number): boolean {
     this.#tokens = Math.min(

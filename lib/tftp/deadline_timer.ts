@@ -5,9 +5,8 @@
  */
 
 /**
- * Rings when a deadline has passed. A deadline that only moves away costs
- * nothing: setting a timer anew for each packet would cost as much as the
- * packet does.
+ * Calls back when a deadline has passed. A deadline that moves later costs
+ * nothing: a new timer for each packet would cost as much as the packet.
  */
 export class DeadlineTimer {
   readonly #deadline: () => number;
@@ -17,16 +16,17 @@ export class DeadlineTimer {
   #due = Infinity;
 
   /**
-   * @param deadline The deadline as it is now, in the milliseconds of
+   * @param deadline Returns the current deadline, in milliseconds of
    * `performance.now()`.
-   * @param onExpire Called when it has passed, and again while it stays passed.
+   * @param onExpire Called when the deadline has passed. {@linkcode reschedule}
+   * starts the timer again.
    */
   constructor(deadline: () => number, onExpire: () => void) {
     this.#deadline = deadline;
     this.#onExpire = onExpire;
   }
 
-  /** To be called when the deadline may have come nearer. */
+  /** Starts the timer. To be called whenever the deadline may be earlier. */
   reschedule(): void {
     const deadline = this.#deadline();
     if (deadline >= this.#due) return;
@@ -38,7 +38,7 @@ export class DeadlineTimer {
     );
   }
 
-  /** Rings no more, until {@linkcode reschedule} is called. */
+  /** Stops the timer until {@linkcode reschedule} is called. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#due = Infinity;

@@ -7,12 +7,12 @@
 const CR = 13;
 const LF = 10;
 
-/** What files have become, while somebody has them. */
+/** Converted files, for as long as the original is in memory. */
 const conversions = new WeakMap<Uint8Array, Uint8Array>();
 
 /**
- * `bytes` with LF as CR LF, and CR as CR NUL. The same ones are converted once:
- * whoever asks for a file again and again shall not cost more than a lookup.
+ * Converts LF to CR LF, and CR to CR NUL. The result is cached by the identity of
+ * `bytes`, so that repeated requests for a file do not convert it again.
  */
 export function toNetascii(bytes: Uint8Array): Uint8Array {
   let converted = conversions.get(bytes);
@@ -29,12 +29,12 @@ function convert(bytes: Uint8Array): Uint8Array {
   }
   if (extra === 0) return bytes;
   const converted = new Uint8Array(bytes.length + extra);
-  let at = 0;
+  let length = 0;
   for (let index = 0; index < bytes.length; index++) {
     const byte = bytes[index]!;
-    if (byte === LF) converted[at++] = CR;
-    converted[at++] = byte;
-    if (byte === CR) converted[at++] = 0;
+    if (byte === LF) converted[length++] = CR;
+    converted[length++] = byte;
+    if (byte === CR) converted[length++] = 0;
   }
   return converted;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What the first two octets say (RFC 1350 §5, RFC 2347 §3). */
+/** The first 2 bytes of a packet (RFC 1350 §5, RFC 2347 §3). */
 export const Opcode = {
   ReadRequest: 1,
   WriteRequest: 2,
@@ -32,8 +32,8 @@ export const DATA_HEADER_SIZE = 4;
 export const MAX_REQUEST_SIZE = 512;
 
 /**
- * Bytes read of a client's packet during a transfer: ACK has 4, and of an ERROR
- * the text is the only part of no fixed length.
+ * Bytes read of a client's packet during a transfer. An ACK has 4, and the message
+ * of a longer ERROR is cut off.
  */
 export const MAX_CLIENT_PACKET_SIZE = 1024;
 
@@ -44,7 +44,7 @@ export interface Request {
     | typeof Opcode.WriteRequest;
   readonly fileName: string;
   readonly mode: "netascii" | "octet";
-  /** Options as asked, names in lower case; of two alike the first. */
+  /** The requested options, names in lower case; the first of equal names. */
   readonly options: ReadonlyMap<string, string>;
 }
 
@@ -54,9 +54,9 @@ export function opcodeOf(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Reads a read or write request; `undefined` if the octets are none: not ended
- * by a zero, an odd number of option strings, or a mode that is neither octet
- * nor netascii.
+ * Decodes a read or write request. `undefined` for any other packet, for one that
+ * does not end with a zero byte, for an odd number of option strings, and for a
+ * mode other than octet and netascii.
  */
 export function decodeRequest(bytes: Uint8Array): Request | undefined {
   const opcode = opcodeOf(bytes);
@@ -80,15 +80,18 @@ export function decodeRequest(bytes: Uint8Array): Request | undefined {
   return { opcode, fileName, mode, options };
 }
 
-function joined(opcode: number, ...strings: readonly string[]): Uint8Array {
+function encodeStrings(
+  opcode: number,
+  ...strings: readonly string[]
+): Uint8Array {
   const bytes = new TextEncoder().encode(`\0\0${strings.join("\0")}\0`);
   bytes[1] = opcode;
   return bytes;
 }
 
-/** A request, as clients send it. */
+/** Encodes a request. */
 export function encodeRequest(request: Request): Uint8Array {
-  return joined(
+  return encodeStrings(
     request.opcode,
     request.fileName,
     request.mode,
@@ -96,14 +99,14 @@ export function encodeRequest(request: Request): Uint8Array {
   );
 }
 
-/** An OACK; at least one option. */
+/** Encodes an OACK. @param options At least one. */
 export function encodeOptionAcknowledgment(
   options: ReadonlyMap<string, string>,
 ): Uint8Array {
-  return joined(Opcode.OptionAcknowledgment, ...[...options].flat());
+  return encodeStrings(Opcode.OptionAcknowledgment, ...[...options].flat());
 }
 
-/** An ERROR with a sentence for people. */
+/** Encodes an ERROR. @param code See {@linkcode ErrorCode}. */
 export function encodeError(code: number, message: string): Uint8Array {
   const bytes = new TextEncoder().encode(`\0\0\0\0${message}\0`);
   bytes[1] = Opcode.Error;
@@ -111,7 +114,7 @@ export function encodeError(code: number, message: string): Uint8Array {
   return bytes;
 }
 
-/** The code and the sentence of an ERROR. */
+/** The code and the message of an ERROR, which may be cut off. */
 export function decodeError(
   bytes: Uint8Array,
 ): { code: number; message: string } {

@@ -283,8 +283,8 @@ export class TftpServer {
     try {
       const content = await this.#options.open(read.file);
       if (this.#isStopped) return;
-      // RFC 1123 §4.2.3.1: the reply comes from the address that the request
-      // was sent to.
+      // RFC 1123 §2.3: the reply comes from the address that the request was
+      // sent to.
       socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
       if (content === undefined) {
         this.refused.file_not_found++;
@@ -352,7 +352,7 @@ export class TftpServer {
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
         const { hostname, port } = from as Deno.NetAddr;
-        // RFC 1350 §4: packets of other hosts and ports are ignored.
+        // RFC 1350 §4: packets of other hosts and ports are discarded.
         if (hostname === client.hostname && port === client.port) {
           transfer.receive(bytes, performance.now());
         }

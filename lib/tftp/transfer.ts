@@ -1,6 +1,6 @@
 /**
- * One transfer of a file to a client, as a state machine: packets and the time
- * go in, packets and a deadline come out. No socket, no clock.
+ * The transfer of a file to a client as a state machine: packets and the time go
+ * in, packets and a deadline come out. It has no socket and no clock.
  *
  * @module
  */
@@ -64,17 +64,17 @@ export const IDLE_TIMEOUT = 60_000;
 /** Block numbers have 16 bits: 0 follows 65,535. */
 const BLOCK_MASK = 0xffff;
 
-/** What a transfer and its client have agreed on (RFC 2347). */
+/** The options of a transfer (RFC 2347). */
 export interface NegotiatedOptions {
-  /** Octets of a block. */
+  /** Bytes of a block. */
   readonly blockSize: number;
   /** Blocks of a window (RFC 7440). */
   readonly windowSize: number;
-  /** Milliseconds that the client wants to be waited for (RFC 2349 §2). */
+  /** The timeout that the client requested, in milliseconds (RFC 2349 §2). */
   readonly timeout: number | undefined;
-  /** Whether it asked for the size (RFC 2349 §3). */
-  readonly askedSize: boolean;
-  /** What is answered to the options asked; empty: no OACK. */
+  /** Whether the client requested the size of the file (RFC 2349 §3). */
+  readonly isSizeRequested: boolean;
+  /** The options of the OACK; without any, no OACK is sent. */
   readonly acknowledged: ReadonlyMap<string, string>;
 }
 
@@ -85,22 +85,26 @@ function numberIn(text: string, min: number, max: number): number | undefined {
     : undefined;
 }
 
-/** Agrees to those options of a request that are known and make sense. */
+/**
+ * Accepts the known options of a request whose values are valid.
+ *
+ * @param size The length of the file in bytes.
+ */
 export function negotiate(request: Request, size: number): NegotiatedOptions {
   const acknowledged = new Map<string, string>();
   let blockSize = DEFAULT_BLOCK_SIZE;
-  let askedWindow: number | undefined;
+  let requestedWindow: number | undefined;
   let timeout: number | undefined;
-  let askedSize = false;
+  let isSizeRequested = false;
   for (const [name, text] of request.options) {
     if (name === "blksize") {
-      const asked = numberIn(text, MIN_BLOCK_SIZE, BLOCK_MASK);
-      if (asked === undefined) continue;
-      blockSize = Math.min(asked, MAX_BLOCK_SIZE);
+      const requested = numberIn(text, MIN_BLOCK_SIZE, BLOCK_MASK);
+      if (requested === undefined) continue;
+      blockSize = Math.min(requested, MAX_BLOCK_SIZE);
       acknowledged.set(name, String(blockSize));
     } else if (name === "tsize") {
       if (numberIn(text, 0, 0xffff_ffff) === undefined) continue;
-      askedSize = true;
+      isSizeRequested = true;
       acknowledged.set(name, String(size));
     } else if (name === "timeout") {
       const seconds = numberIn(text, 1, 255);
@@ -108,26 +112,26 @@ export function negotiate(request: Request, size: number): NegotiatedOptions {
       timeout = 1000 * seconds;
       acknowledged.set(name, text);
     } else if (name === "windowsize") {
-      askedWindow = numberIn(text, 1, BLOCK_MASK);
+      requestedWindow = numberIn(text, 1, BLOCK_MASK);
     }
   }
   let windowSize = 1;
-  if (askedWindow !== undefined) {
-    // The bound in octets needs the block size, which may be asked for later.
+  if (requestedWindow !== undefined) {
+    // The limit in bytes depends on `blksize`, which may follow `windowsize`.
     windowSize = Math.min(
-      askedWindow,
+      requestedWindow,
       MAX_WINDOW_BLOCKS,
       Math.max(1, Math.floor(MAX_WINDOW_BYTES / blockSize)),
     );
     acknowledged.set("windowsize", String(windowSize));
   }
-  return { blockSize, windowSize, timeout, askedSize, acknowledged };
+  return { blockSize, windowSize, timeout, isSizeRequested, acknowledged };
 }
 
 /**
- * How far a transfer is: `offered` until the client has confirmed something,
+ * The state of a transfer: `offered` until the client has acknowledged something,
  * then `sending`; at the end `complete`, `failed`, or `probed` by a client that
- * only wanted to know the size.
+ * requested the size only.
  */
 export type TransferState =
   | "offered"
@@ -138,40 +142,39 @@ export type TransferState =
 
 /** Sends one file to one client. */
 export class Transfer {
-  /** How far it is. */
   state: TransferState = "offered";
-  /** Why it failed. */
+  /** Why the transfer failed. */
   error: string | undefined;
-  /** When {@linkcode expire} is to be called, in the milliseconds given. */
+  /** When to call {@linkcode expire}, on the clock of `now`. */
   deadline: number;
 
   readonly #content: Uint8Array;
   readonly #options: NegotiatedOptions;
   /** Number of the last block, counted from 1 without wrapping. */
   readonly #lastBlock: number;
-  /** The OACK while it is not confirmed. */
+  /** The OACK, until it is acknowledged. */
   #offer: Uint8Array | undefined;
   #offerDue: boolean;
-  /** The last block that the client confirmed. */
+  /** The last block that the client acknowledged. */
   #acknowledged = 0;
   /** The next block to be sent. */
   #next = 1;
   /** The last block that was ever sent. */
   #highest = 0;
-  /** Whether the blocks after `#confirmed` were sent again already. */
+  /** Whether the blocks after `#acknowledged` were already sent again. */
   #wentBack = false;
   #timeout: number;
   #retransmissions = 0;
   #lastSent: number;
   #lastProgress: number;
-  /** The block whose round trip is measured, and when it left. */
+  /** The block whose round-trip time is measured, and when it was sent. */
   #timedBlock = 0;
   #timedAt = 0;
 
   /**
-   * @param content The file; it must not change meanwhile.
-   * @param options What {@linkcode negotiate} made of the request.
-   * @param now Milliseconds of a clock that is never set.
+   * @param content The file; it must not change during the transfer.
+   * @param options The result of {@linkcode negotiate}.
+   * @param now Milliseconds of a monotonic clock, here and in all methods.
    */
   constructor(content: Uint8Array, options: NegotiatedOptions, now: number) {
     this.#content = content;
@@ -186,7 +189,7 @@ export class Transfer {
     this.deadline = now + this.#timeout;
   }
 
-  /** Octets of the longest packet that {@linkcode next} writes. */
+  /** Bytes of the longest packet that {@linkcode next} writes. */
   get packetSize(): number {
     return Math.max(
       DATA_HEADER_SIZE + this.#options.blockSize,
@@ -194,7 +197,7 @@ export class Transfer {
     );
   }
 
-  /** Octets that the client has confirmed. */
+  /** Bytes of the file that the client has acknowledged. */
   get sentBytes(): number {
     return Math.min(
       this.#acknowledged * this.#options.blockSize,
@@ -202,39 +205,41 @@ export class Transfer {
     );
   }
 
-  /** Octets of the file. */
+  /** Bytes of the file. */
   get totalBytes(): number {
     return this.#content.length;
   }
 
   /**
-   * Whether the client is still taken to want it: it was not heard of yet, or
-   * not long ago.
+   * Whether the client may still be receiving: it has not acknowledged anything
+   * yet, or did so in the last second.
    */
   isActive(now: number): boolean {
     return this.state === "offered" ||
       this.state === "sending" && now - this.#lastProgress < INITIAL_TIMEOUT;
   }
 
-  /** Milliseconds since the client has last confirmed something. */
+  /** Milliseconds since the client has acknowledged something new. */
   idleTime(now: number): number {
     return now - this.#lastProgress;
   }
 
-  /** Whether the client has had its first answer repeated, and is silent. */
+  /** Whether the client has not acknowledged the first packet within a second. */
   isUnacknowledged(now: number): boolean {
     return this.state === "offered" &&
       now - this.#lastProgress >= INITIAL_TIMEOUT;
   }
 
-  /** Whether nothing will happen any more. */
+  /** Whether the transfer has ended. */
   get isOver(): boolean {
     return this.state !== "offered" && this.state !== "sending";
   }
 
   /**
-   * Writes the packet that is to be sent now into `packet`; its length, or 0
-   * when there is none to send before something happens.
+   * Writes the next packet to send into `packet`.
+   *
+   * @returns Its length; 0 if nothing is to be sent before a packet comes or the
+   * deadline passes.
    */
   next(packet: Uint8Array, now: number): number {
     if (this.isOver) return 0;
@@ -242,7 +247,7 @@ export class Transfer {
       if (!this.#offerDue) return 0;
       this.#offerDue = false;
       packet.set(this.#offer);
-      this.#sent(now);
+      this.#onSent(now);
       return this.#offer.length;
     }
     const { windowSize } = this.#options;
@@ -255,11 +260,11 @@ export class Transfer {
     }
     this.#highest = Math.max(this.#highest, this.#next);
     this.#next++;
-    this.#sent(now);
+    this.#onSent(now);
     return length;
   }
 
-  /** Takes a packet of the client; anything but an ACK or ERROR means nothing. */
+  /** Processes a packet of the client. All but ACK and ERROR are ignored. */
   receive(bytes: Uint8Array, now: number): void {
     if (this.isOver || bytes.length < 4) return;
     switch (opcodeOf(bytes)) {
@@ -272,17 +277,18 @@ export class Transfer {
     }
   }
 
-  /** Does what the deadline was for. */
+  /** Retransmits or fails, if the deadline has passed. */
   expire(now: number): void {
     if (this.isOver || now < this.deadline) return;
     const limit = this.state === "offered"
       ? MAX_TFTP_UNACKNOWLEDGED - 1
       : MAX_RETRANSMISSIONS;
     if (this.#retransmissions >= limit) {
-      return this.#fail("the client does not answer");
+      return this.#fail("the client does not respond");
     }
     this.#retransmissions++;
-    this.#timedBlock = 0; // a block sent twice tells no round trip
+    // Of a block that was sent twice, the round-trip time is not known.
+    this.#timedBlock = 0;
     this.#goBack();
     this.deadline = now + Math.min(
       this.#timeout * BACK_OFF ** this.#retransmissions,
@@ -290,7 +296,7 @@ export class Transfer {
     );
   }
 
-  /** Ends it for a reason that the client has no part in. */
+  /** Fails the transfer for a reason on the side of the server. */
   cancel(reason: string): void {
     if (!this.isOver) this.#fail(reason);
   }
@@ -307,14 +313,14 @@ export class Transfer {
     return DATA_HEADER_SIZE + data.length;
   }
 
-  #sent(now: number): void {
+  #onSent(now: number): void {
     this.#lastSent = now;
     if (this.#retransmissions === 0) this.deadline = now + this.#timeout;
   }
 
   #acknowledge(number: number, now: number): void {
     if (this.#offer !== undefined) {
-      // RFC 2347 §3: an OACK is confirmed as block 0.
+      // RFC 2347 §3: an OACK is acknowledged as block 0.
       if (number !== 0) return;
       this.#offer = undefined;
       this.#progress(now);
@@ -323,7 +329,7 @@ export class Transfer {
     const ahead = (number - this.#acknowledged) & BLOCK_MASK;
     if (ahead === 0) return this.#acknowledgeAgain(now);
     const block = this.#acknowledged + ahead;
-    // Of an earlier time, or of a block that was never sent.
+    // A delayed ACK, or the ACK of a block that was never sent.
     if (block > this.#highest) return;
     if (this.#timedBlock !== 0 && block >= this.#timedBlock) {
       this.#measure(now - this.#timedAt);
@@ -335,30 +341,34 @@ export class Transfer {
       this.state = "complete";
       return;
     }
-    // Less than was sent is confirmed: what comes after is lost, once.
+    // An ACK of a part of the window: the blocks after it were lost (RFC 7440
+    // §4), and are sent again once.
     this.#wentBack = this.#next > block + 1;
     if (this.#wentBack) this.#timedBlock = 0;
     this.#next = block + 1;
   }
 
   /**
-   * The client has confirmed the same block before. In a window that says that
-   * the next one is lost: every block behind it brings such an ACK, and only
-   * the first counts. Without a window the ACK itself was doubled, which must
-   * not double every block from then on; but one that comes long after the last
-   * packet is a client that waits. Whoever has confirmed nothing waits for
-   * nothing: that its block 0 is no answer to an offer says that it guesses.
+   * Processes the second ACK of a block. With a window, it means that the next
+   * block was lost: every block after that causes such an ACK, and only the first
+   * leads to a retransmission. Without a window, the network has duplicated the
+   * ACK: answering it would duplicate all blocks that follow (the Sorcerer's
+   * Apprentice bug, RFC 1123 §4.2.3.1). But an ACK long after the last packet
+   * comes from a client that waits for a lost block. A client that has
+   * acknowledged nothing yet gets no retransmission: an ACK of block 0 without an
+   * OACK may have a forged source address.
    */
   #acknowledgeAgain(now: number): void {
     if (this.state === "offered" || this.#next === this.#acknowledged + 1) {
       return;
     }
-    const waits = now - this.#lastSent >= this.#timeout / 2;
-    if (!waits && (this.#options.windowSize === 1 || this.#wentBack)) return;
-    // A client that wants to be waited for so long is not late before that.
-    const patience = Math.max(IDLE_TIMEOUT, 2 * this.#timeout);
-    if (now - this.#lastProgress > patience) {
-      return this.#fail("the client confirms nothing new");
+    const isClientWaiting = now - this.#lastSent >= this.#timeout / 2;
+    if (
+      !isClientWaiting && (this.#options.windowSize === 1 || this.#wentBack)
+    ) return;
+    const idleTimeout = Math.max(IDLE_TIMEOUT, 2 * this.#timeout);
+    if (this.idleTime(now) > idleTimeout) {
+      return this.#fail("the client acknowledges nothing new");
     }
     this.#timedBlock = 0;
     this.#goBack();
@@ -390,13 +400,13 @@ export class Transfer {
   #onError(bytes: Uint8Array): void {
     const { code, message } = decodeError(bytes);
     if (
-      this.state === "offered" && this.#options.askedSize &&
+      this.state === "offered" && this.#options.isSizeRequested &&
       code === ErrorCode.OptionRefused
     ) {
       this.state = "probed";
       return;
     }
-    this.#fail(`the client says error ${code}: ${message}`);
+    this.#fail(`the client sent error ${code}: ${message}`);
   }
 
   #fail(error: string): void {

@@ -7,8 +7,8 @@ import {
   MAX_TFTP_TRANSFERS,
 } from "../../../lib/overload/limits.ts";
 
-Deno.test("descriptors", async (t) => {
-  await t.step("are shared out, and no more than there are", () => {
+Deno.test("fdSharesOf", async (t) => {
+  await t.step("never shares out more than the limit", () => {
     for (let limit = 256; limit <= 65_536; limit += 97) {
       const { idleConnections, tftpTransfers, responses, ...readers } =
         fdSharesOf(limit);
@@ -22,7 +22,7 @@ Deno.test("descriptors", async (t) => {
     }
   });
 
-  await t.step("of a shell: some for everybody", () => {
+  await t.step("of 1,024 leaves some for each use", () => {
     assertEquals(fdSharesOf(1024), {
       idleConnections: 256,
       tftpTransfers: 128,
@@ -32,7 +32,7 @@ Deno.test("descriptors", async (t) => {
     });
   });
 
-  await t.step("without a limit: the bounds of each kind", () => {
+  await t.step("without a limit is limited by each use", () => {
     assertEquals(fdSharesOf(Infinity), {
       idleConnections: MAX_IDLE_CONNECTIONS,
       tftpTransfers: MAX_TFTP_TRANSFERS,

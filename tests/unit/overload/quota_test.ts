@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { ClientQuota } from "../../../lib/overload/quota.ts";
 
-Deno.test("places", async (t) => {
-  await t.step("are given back once, however often that is said", () => {
+Deno.test("ClientQuota", async (t) => {
+  await t.step("releases a unit once, however often it is disposed of", () => {
     const quota = new ClientQuota({ total: 3, perClient: 2 });
     const unit = quota.acquire("a")!;
     quota.acquire("a");
@@ -17,7 +17,7 @@ Deno.test("places", async (t) => {
     assertEquals(quota.acquire("b"), undefined);
   });
 
-  await t.step("are given back at the end of a block", () => {
+  await t.step("releases a unit at the end of a block", () => {
     const quota = new ClientQuota({ total: 1, perClient: 1 });
     {
       using unit = quota.acquire("a");
@@ -28,7 +28,7 @@ Deno.test("places", async (t) => {
     assertEquals([quota.used, quota.refused], [0, 1]);
   });
 
-  await t.step("are none where there is no room", () => {
+  await t.step("refuses without capacity", () => {
     let hasCapacity = false;
     const quota = new ClientQuota({
       total: 9,

@@ -1,15 +1,15 @@
 import { assertLess } from "@std/assert";
 import { ByteBudget } from "../../../lib/overload/scheduler.ts";
 
-Deno.test("rations", async (t) => {
+Deno.test("ByteBudget", async (t) => {
   await t.step(
-    "let packets in between any two, however much there is to do",
+    "lets packets in between any two amounts of work",
     async () => {
-      const rations = new ByteBudget(1);
-      let given = 0;
+      const budget = new ByteBudget(1);
+      let granted = 0;
       let isOver = false;
       const work = (async () => {
-        for (; !isOver; given++) await rations.acquire(1);
+        for (; !isOver; granted++) await budget.acquire(1);
       })();
       const socket = Deno.listenDatagram({
         transport: "udp",
@@ -20,16 +20,16 @@ Deno.test("rations", async (t) => {
       for (let round = 0; round < 50; round++) {
         const received = socket.receive();
         // In the middle of it.
-        await rations.acquire(1);
+        await budget.acquire(1);
         await socket.send(new Uint8Array(1), socket.addr);
-        const before = given;
+        const before = granted;
         await received;
-        most = Math.max(most, given - before);
+        most = Math.max(most, granted - before);
       }
       isOver = true;
       await work;
       socket.close();
-      // The one that was being given, and one that was begun while it was read.
+      // The one that was being granted, and one that was begun while it was read.
       assertLess(most, 4);
     },
   );

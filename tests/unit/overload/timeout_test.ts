@@ -7,8 +7,8 @@ import {
   waitAtMost,
 } from "../../../lib/overload/timeout.ts";
 
-Deno.test("back-off", async (t) => {
-  await t.step("doubles up to its bound, and begins anew", () => {
+Deno.test("Backoff", async (t) => {
+  await t.step("doubles up to the longest wait, and can be reset", () => {
     const backoff = new Backoff(1000, 30_000, () => 1);
     const pauses = Array.from({ length: 7 }, () => backoff.next());
     assertEquals(pauses, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
@@ -20,7 +20,7 @@ Deno.test("back-off", async (t) => {
     assertEquals(backoff.next(), 3000);
   });
 
-  await t.step("is up to one half shorter, by chance", () => {
+  await t.step("has a jitter of up to one half", () => {
     assertEquals(new Backoff(1000, 30_000, () => 0).next(), 500);
     const backoff = new Backoff(1000, 1000);
     const pauses = new Set(Array.from({ length: 20 }, () => backoff.next()));
@@ -28,15 +28,15 @@ Deno.test("back-off", async (t) => {
     for (const pause of pauses) assert(pause >= 500 && pause <= 1000);
   });
 
-  await t.step("is at least what was asked for", () => {
+  await t.step("is at least what the peer asked for", () => {
     const backoff = new Backoff(1000, 30_000, () => 1);
     assertEquals(backoff.next(7000), 7000);
     assertEquals(backoff.next(0), 2000);
   });
 });
 
-Deno.test("a pause", async (t) => {
-  await t.step("ends by itself, or by somebody else, once", async () => {
+Deno.test("Pause", async (t) => {
+  await t.step("ends after its time or by end(), once", async () => {
     using time = new FakeTime();
     const pause = new Pause();
     const ended: string[] = [];

@@ -5,21 +5,21 @@ import {
 } from "../../../lib/overload/limits.ts";
 import { TokenBucket } from "../../../lib/overload/token_bucket.ts";
 
-function admitted(newcomers: TokenBucket, now: number): number {
+function admitted(bucket: TokenBucket, now: number): number {
   let count = 0;
-  while (newcomers.tryTake(now)) count++;
+  while (bucket.tryTake(now)) count++;
   return count;
 }
 
-Deno.test("Newcomers", async (t) => {
+Deno.test("TokenBucket", async (t) => {
   await t.step(
-    "are a lab at once, then so many a second, and never saved up",
+    "allows a burst, then its rate, and never exceeds its capacity",
     () => {
-      const newcomers = new TokenBucket(NEW_MACHINE_BURST);
-      assertEquals(admitted(newcomers, 5000), NEW_MACHINE_BURST);
-      assertEquals(newcomers.refused, 1);
-      assertEquals(admitted(newcomers, 6000), NEW_MACHINES_PER_SECOND);
-      assertEquals(admitted(newcomers, 3_600_000), NEW_MACHINE_BURST);
+      const bucket = new TokenBucket(NEW_MACHINE_BURST);
+      assertEquals(admitted(bucket, 5000), NEW_MACHINE_BURST);
+      assertEquals(bucket.refused, 1);
+      assertEquals(admitted(bucket, 6000), NEW_MACHINES_PER_SECOND);
+      assertEquals(admitted(bucket, 3_600_000), NEW_MACHINE_BURST);
     },
   );
 });

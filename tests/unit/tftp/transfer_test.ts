@@ -197,7 +197,7 @@ Deno.test("TFTP transfer", async (t) => {
     const gaps = times.map((time, index) => time - (times[index - 1] ?? 0));
     assertEquals(gaps, [300, 750, 1875, 4687.5, 11718.75]);
     assertEquals(transfer.state, "failed");
-    assertEquals(transfer.error, "the client does not answer");
+    assertEquals(transfer.error, "the client does not respond");
   });
 
   await t.step(
@@ -240,7 +240,7 @@ Deno.test("TFTP transfer", async (t) => {
       assertEquals(transfer.state, "sending");
       assertEquals(sent(transfer, 254_000), [1]);
       transfer.receive(ack(0), 520_000);
-      assertEquals(transfer.error, "the client confirms nothing new");
+      assertEquals(transfer.error, "the client acknowledges nothing new");
     },
   );
 
@@ -266,7 +266,7 @@ Deno.test("TFTP transfer", async (t) => {
         sent(transfer, now);
         transfer.receive(ack(1), now);
       }
-      assertEquals(transfer.error, "the client confirms nothing new");
+      assertEquals(transfer.error, "the client acknowledges nothing new");
     },
   );
 
@@ -279,7 +279,7 @@ Deno.test("TFTP transfer", async (t) => {
     sent(failed, 0);
     failed.receive(encodeError(8, "no"), 1);
     assertEquals(failed.state, "failed");
-    assertEquals(failed.error, "the client says error 8: no");
+    assertEquals(failed.error, "the client sent error 8: no");
     assertEquals(decodeError(encodeError(8, "no")).code, 8);
   });
 
