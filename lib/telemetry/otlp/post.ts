@@ -5,6 +5,7 @@
  */
 
 import { readBoundedText } from "../../net/bounded_text.ts";
+import { fetchErrorReason } from "../../net/fetch_error.ts";
 import { MAX_OTLP_RESPONSE, MAX_RETRY_AFTER } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
 
@@ -56,7 +57,7 @@ export async function post(
   } catch (error) {
     return {
       kind: "failed",
-      reason: failureText(error as Error, signal),
+      reason: failureText(error, signal),
       retryAfter: undefined,
     };
   }
@@ -140,8 +141,8 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-function failureText({ message }: Error, signal: AbortSignal): string {
+function failureText(error: unknown, signal: AbortSignal): string {
   return signal.aborted
     ? "it does not answer in time"
-    : message.replace(/^error sending request for url \(.*?\): /, "");
+    : fetchErrorReason(error);
 }
