@@ -25,8 +25,10 @@ export class EventStreamParser {
   /** Milliseconds that the server asks to wait before one connects again. */
   retry: number | undefined;
   readonly #limit: number;
-  // also removes the byte order mark that may begin the stream
-  readonly #decoder = new TextDecoder();
+  // Deno 2.9.6 drops every byte order mark that begins a later chunk, not only
+  // the one that begins the stream (the test of chunk boundaries fails then).
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #isAtStart = true;
   #line = "";
   /** Whether the last piece ended in CR: an LF that follows belongs to it. */
   #endedInCr = false;
@@ -48,7 +50,11 @@ export class EventStreamParser {
   *push(bytes: Uint8Array): Generator<StreamEvent> {
     const text = this.#decoder.decode(bytes, { stream: true });
     if (text === "") return;
-    let from = this.#endedInCr && text[0] === "\n" ? 1 : 0;
+    const isSkipped = this.#isAtStart
+      ? text[0] === "\ufeff"
+      : this.#endedInCr && text[0] === "\n";
+    this.#isAtStart = false;
+    let from = isSkipped ? 1 : 0;
     this.#endedInCr = false;
     const lineEnd = /\r\n?|\n/g;
     lineEnd.lastIndex = from;
