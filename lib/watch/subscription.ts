@@ -1,130 +1,141 @@
 /**
- * Follows one daemon's event stream, through its restarts and a bad network.
+ * Subscribes to one daemon's event stream and reconnects whenever the connection
+ * ends.
  *
  * @module
  */
 
-import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { fetchErrorReason } from "../net/fetch_error.ts";
+import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
 import { EventStreamParser, EventTooLongError } from "./event_stream.ts";
 import { type Message, readMessage } from "./message.ts";
 
-/** Milliseconds that things get or take. */
+/** Timeouts and back-off, in milliseconds. */
 export interface SubscriptionTimingOptions {
-  /** Until a daemon has begun to answer. */
-  readonly answer: number;
-  /** Without an octet; a daemon writes a comment every 15 s. */
-  readonly silence: number;
-  /** Before the first new try, unless the daemon names another time. */
-  readonly firstWait: number;
-  /** Before a later try, at most. */
-  readonly longestWait: number;
-  /** Before a new try where somebody has to change something first. */
-  readonly refusedWait: number;
+  /** Until the response begins. */
+  readonly responseTimeout: number;
+  /** Without a byte; a daemon writes a comment every 15 s. */
+  readonly idleTimeout: number;
+  /** Before the first retry, unless the daemon's `retry` field is longer. */
+  readonly minBackoff: number;
+  /** Before a later retry, at most. */
+  readonly maxBackoff: number;
+  /** Before a retry after a refusal, which only an operator can end. */
+  readonly refusedBackoff: number;
 }
 
-/** What is so in the program. */
-export const PATIENCE: SubscriptionTimingOptions = {
-  answer: 10_000,
-  silence: 45_000,
-  firstWait: 1000,
-  longestWait: 15_000,
-  refusedWait: 60_000,
+/** What `watch` uses. */
+export const DEFAULT_TIMING: SubscriptionTimingOptions = {
+  responseTimeout: 10_000,
+  idleTimeout: 45_000,
+  minBackoff: 1000,
+  maxBackoff: 15_000,
+  refusedBackoff: 60_000,
 };
 
-/** Who is told of what a daemon says, and of how it is reached. */
-export interface FollowObserver {
-  /** A connection is good; `clock`: the daemon's time less this host's, in ms. */
-  connected(clock: number, signal: AbortSignal): void | Promise<void>;
-  /** A message; the next one is read when this is settled. */
+/** Gets the messages of a subscription and the state of its connection. */
+export interface SubscriptionObserver {
+  /**
+   * The event stream has begun.
+   *
+   * @param clockOffset The daemon's clock minus this host's, in ms.
+   * @param signal Aborted when this connection ends.
+   */
+  connected(clockOffset: number, signal: AbortSignal): void | Promise<void>;
+  /** A message; the next one is read when the promise is settled. */
   message(message: Message): Promise<void>;
-  /** The daemon is away, for a reason that may pass. */
-  away(reason: string): void;
-  /** The daemon answers, but not with its events, until somebody helps. */
+  /** The connection failed; the subscription retries with back-off. */
+  unreachable(reason: string): void;
+  /** The daemon refuses; the subscription retries once a minute. */
   refused(reason: string): void;
 }
 
-/** The daemon is not there now. */
-class Away extends Error {}
+/** The connection failed or ended. */
+class UnreachableError extends Error {}
 
-/** The daemon does not want to, and will not by itself. */
-class Refusal extends Error {}
+/** The response is not an event stream. */
+class RefusedError extends Error {}
 
-/** What can go back in a header: a daemon's IDs are far from these bounds. */
+/** The event IDs that are sent back in a header: a daemon's are shorter. */
 const SENDABLE_ID = /^[!-~]{1,256}$/;
 
-/** Milliseconds of difference below which two clocks count as the same. */
+/** Milliseconds below which two clocks count as the same: Date has whole seconds. */
 const CLOCK_TOLERANCE = 2000;
 
-/** One daemon that is followed. */
-export class Follower {
+/** A subscription to one daemon. */
+export class Subscription {
   readonly #daemon: DaemonUrl;
-  readonly #observer: FollowObserver;
+  readonly #observer: SubscriptionObserver;
   readonly #timing: SubscriptionTimingOptions;
   /** The last event that was handled. */
   #lastEventId = "";
-  #wait: number;
-  #firstWait: number;
+  #minBackoff: number;
+  #nextBackoff: number;
 
   constructor(
     daemon: DaemonUrl,
-    observer: FollowObserver,
-    timing = PATIENCE,
+    observer: SubscriptionObserver,
+    timing = DEFAULT_TIMING,
   ) {
     this.#daemon = daemon;
     this.#observer = observer;
     this.#timing = timing;
-    this.#firstWait = this.#wait = timing.firstWait;
+    this.#minBackoff = this.#nextBackoff = timing.minBackoff;
   }
 
-  /** Follows it until `signal` is given; what the observer throws ends it. */
+  /**
+   * Connects and reconnects until `signal` is aborted.
+   *
+   * @throws What the observer throws.
+   */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.#connectOnce(signal);
       } catch (error) {
         if (signal.aborted) return;
-        await pause(this.#waitAfter(error), signal);
+        await pause(this.#backoffAfter(error), signal);
       }
     }
   }
 
-  /** Tells why a connection ended; milliseconds to wait before the next. */
-  #waitAfter(error: unknown): number {
-    if (error instanceof Refusal) {
+  /** Reports why a connection ended; milliseconds until the retry. */
+  #backoffAfter(error: unknown): number {
+    if (error instanceof RefusedError) {
       this.#observer.refused(error.message);
-      return this.#timing.refusedWait;
+      return this.#timing.refusedBackoff;
     }
-    if (error instanceof Away) {
-      this.#observer.away(error.message);
-      const wait = this.#wait;
-      this.#wait = Math.min(2 * wait, this.#timing.longestWait);
-      return wait;
+    if (error instanceof UnreachableError) {
+      this.#observer.unreachable(error.message);
+      const backoff = this.#nextBackoff;
+      this.#nextBackoff = Math.min(2 * backoff, this.#timing.maxBackoff);
+      return backoff;
     }
     throw error;
   }
 
-  /** One connection; ends only by an error, or by `signal`. */
+  /** One connection; returns only by an error. */
   async #connectOnce(signal: AbortSignal): Promise<void> {
     const connection = new AbortController();
     const both = AbortSignal.any([signal, connection.signal]);
     try {
-      const response = await this.#ask(connection, both);
-      this.#mustBeStream(response);
-      let isGreeted = false;
-      const greet = async () => {
-        if (isGreeted) return;
-        isGreeted = true;
-        await this.#observer.connected(clockOf(response), both);
+      const response = await this.#request(connection, both);
+      this.#checkResponse(response);
+      let isReported = false;
+      const reportOnce = async () => {
+        if (isReported) return;
+        isReported = true;
+        await this.#observer.connected(clockOffsetOf(response), both);
       };
-      await this.#read(response.body!.getReader(), connection, greet);
+      await this.#read(response.body!.getReader(), connection, reportOnce);
     } finally {
       connection.abort();
     }
   }
 
-  async #ask(
+  async #request(
     connection: AbortController,
     signal: AbortSignal,
   ): Promise<Response> {
@@ -132,72 +143,72 @@ export class Follower {
     if (this.#lastEventId !== "") {
       headers.set("last-event-id", this.#lastEventId);
     }
-    return await within(
-      this.#timing.answer,
-      "it does not answer",
+    return await withTimeout(
+      this.#timing.responseTimeout,
+      "no response",
       connection,
       fetch(this.#daemon.events, { headers, signal }),
     );
   }
 
-  /** @throws {Refusal | Away} if it is no stream of events. */
-  #mustBeStream({ status, headers, body }: Response): void {
+  /** @throws {RefusedError | UnreachableError} if it is not an event stream. */
+  #checkResponse({ status, headers, body }: Response): void {
     const { host, events } = this.#daemon;
     if (status === 200) {
-      const type = headers.get("content-type") ?? "nothing";
+      const type = headers.get("content-type") ?? "no content type";
       if (body !== null && /^text\/event-stream\s*(;|$)/i.test(type)) return;
-      throw new Refusal(
-        `${events.pathname} answers with ${
+      throw new RefusedError(
+        `${events.pathname} is ${
           escapeControls(type)
-        } instead of events: is there a dhcpv6macd?`,
+        } and not an event stream: is there a dhcpv6macd?`,
       );
     }
     if (status >= 500 || status === 408 || status === 429) {
-      throw new Away(`it answers with status ${status}`);
+      throw new UnreachableError(`status ${status}`);
     }
-    throw new Refusal(refusalText(status, host, events.pathname));
+    throw new RefusedError(refusalText(status, host, events.pathname));
   }
 
   async #read(
     reader: ReadableStreamDefaultReader<Uint8Array>,
     connection: AbortController,
-    greet: () => Promise<void>,
+    reportConnected: () => Promise<void>,
   ): Promise<void> {
     const parser = new EventStreamParser(MAX_EVENT_CHARACTERS);
-    const { silence } = this.#timing;
+    const { idleTimeout } = this.#timing;
     while (true) {
-      const { done, value } = await within(
-        silence,
-        `nothing came for ${silence / 1000} s`,
+      const { done, value } = await withTimeout(
+        idleTimeout,
+        `nothing received for ${idleTimeout / 1000} s`,
         connection,
         reader.read(),
       );
-      if (done) throw new Away("it ended the stream");
+      if (done) throw new UnreachableError("it ended the stream");
       for (const { id, type, data } of parse(parser, value)) {
         const message = type === "message" ? parseMessage(data) : undefined;
-        await greet();
+        await reportConnected();
         if (message !== undefined) await this.#observer.message(message);
         this.#lastEventId = SENDABLE_ID.test(id) ? id : "";
       }
-      this.#wait = this.#firstWait = this.#firstWaitOf(parser);
-      // Who comes back may have missed nothing, and gets no message at once.
-      await greet();
+      this.#minBackoff = this.#nextBackoff = this.#minBackoffFrom(parser);
+      // A resumed stream in which nothing was missed begins without an event.
+      await reportConnected();
     }
   }
 
-  #firstWaitOf({ retry = this.#firstWait }: EventStreamParser): number {
-    const { firstWait, longestWait } = this.#timing;
-    return Math.min(Math.max(retry, firstWait), longestWait);
+  #minBackoffFrom({ retry = this.#minBackoff }: EventStreamParser): number {
+    const { minBackoff, maxBackoff } = this.#timing;
+    return Math.min(Math.max(retry, minBackoff), maxBackoff);
   }
 }
 
-/** The events in a piece of a stream. */
-function* parse(parser: EventStreamParser, bytes: Uint8Array) {
+/** The events that end in a chunk of a stream. */
+function* parse(parser: EventStreamParser, chunk: Uint8Array) {
   try {
-    yield* parser.push(bytes);
+    yield* parser.push(chunk);
   } catch (error) {
     if (!(error instanceof EventTooLongError)) throw error;
-    throw new Refusal(
+    throw new RefusedError(
       `its state has more than ${
         MAX_EVENT_CHARACTERS / 2 ** 20
       } Mi characters: watch one machine with ?mac=, or give that daemon a smaller --max-machines`,
@@ -210,18 +221,18 @@ function parseMessage(data: string): Message | undefined {
     return readMessage(data);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new Refusal("its events are no JSON: is there a dhcpv6macd?");
+    throw new RefusedError("its events are no JSON: is there a dhcpv6macd?");
   }
 }
 
 function refusalText(status: number, host: string, path: string): string {
   switch (status) {
     case 403:
-      return "it refuses this host (status 403): give that daemon --http-allow with this host's address, or a prefix that holds it";
+      return "it refuses this host (status 403): give that daemon --http-allow with this host's address or prefix";
     case 404:
       return `it has no ${
         escapeControls(path)
-      } (status 404): leave the path out, and see whether there is a dhcpv6macd that has events`;
+      } (status 404): leave the path out, and check that the URL is that of a dhcpv6macd`;
     case 421:
       return `it does not answer to the name ${
         escapeControls(host)
@@ -229,22 +240,27 @@ function refusalText(status: number, host: string, path: string): string {
         escapeControls(host)
       }, or use its address`;
     default:
-      return `it answers with status ${status}: is there a dhcpv6macd, with nothing between?`;
+      return `it answers with status ${status}: is there a dhcpv6macd, without a proxy in between?`;
   }
 }
 
-/** The daemon's clock less this host's, in milliseconds. */
-function clockOf({ headers }: Response): number {
-  const difference = Date.parse(headers.get("date") ?? "") - Date.now();
-  return Math.abs(difference) > CLOCK_TOLERANCE ? difference : 0;
+/** The daemon's clock minus this host's, in milliseconds. */
+function clockOffsetOf({ headers }: Response): number {
+  const offset = Date.parse(headers.get("date") ?? "") - Date.now();
+  return Math.abs(offset) > CLOCK_TOLERANCE ? offset : 0;
 }
 
-/** Waits for what the network does, but not for ever. */
-async function within<T>(
+/**
+ * Waits for an operation of a connection.
+ *
+ * @param timeoutReason What the error says if it takes longer than `milliseconds`.
+ * @throws {UnreachableError} if the operation fails or takes longer.
+ */
+async function withTimeout<T>(
   milliseconds: number,
-  otherwise: string,
+  timeoutReason: string,
   connection: AbortController,
-  work: Promise<T>,
+  operation: Promise<T>,
 ): Promise<T> {
   let isLate = false;
   const timer = setTimeout(() => {
@@ -252,24 +268,24 @@ async function within<T>(
     connection.abort();
   }, milliseconds);
   try {
-    return await work;
+    const result = await operation;
+    // The timer may expire in the same turn of the event loop.
+    if (!isLate) return result;
   } catch (error) {
-    throw new Away(isLate ? otherwise : reasonOf(error));
+    if (!isLate) throw new UnreachableError(reasonOf(error));
   } finally {
     clearTimeout(timer);
   }
+  throw new UnreachableError(timeoutReason);
 }
 
-/** What went wrong, without all that `fetch` puts before it. */
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
   return escapeControls(
-    message.replace(/^error sending request[^)]*\)[^:]*: /, "")
-      .replace(/^client error \([A-Za-z]+\): /, ""),
+    fetchErrorReason(error).replace(/^client error \([A-Za-z]+\): /, ""),
   );
 }
 
-/** Waits so many milliseconds, or until the signal. */
+/** Waits some milliseconds, or until the signal is aborted. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -114,11 +114,11 @@ Deno.test({
 
         assertEquals(await daemon.stop(), 0);
         for (const program of [json, text]) {
-          await program.says(RegExp(`${FIRST} is away: `));
+          await program.says(RegExp(`${FIRST} is unreachable: `));
         }
         daemon = await startDaemon(router, ...OPTIONS);
         for (const program of [json, text]) {
-          await program.says(RegExp(`${FIRST} is back\n`));
+          await program.says(RegExp(`${FIRST} is connected again\n`));
         }
         await asks(lab, client);
         await eventually(
@@ -133,7 +133,7 @@ Deno.test({
           ),
         );
         assertEquals(distinct.size, toldBy(json).length);
-        assert(!json.output.includes(`${SECOND} is away`), json.output);
+        assert(!json.output.includes(`${SECOND} is unreachable`), json.output);
         for (const program of [json, text]) {
           program.kill("SIGINT");
           assertEquals(await program.ended(), 0);

@@ -164,8 +164,8 @@ Deno.test("watch", async (t) => {
         [[null, "?resume=1"], ["one-1", "?resume=1"], ["one-3", "?resume=1"]],
       );
       const away =
-        "dhcpv6macd: 127.0.0.1 is away: it ended the stream; trying again\n";
-      const back = "dhcpv6macd: 127.0.0.1 is back\n";
+        "dhcpv6macd: 127.0.0.1 is unreachable: it ended the stream; retrying\n";
+      const back = "dhcpv6macd: 127.0.0.1 is connected again\n";
       assertEquals(watching.stderr, away + back + away + back);
       assertEquals(await watching.end(), 0);
     },
@@ -216,7 +216,10 @@ Deno.test("watch", async (t) => {
         `${MAC}  ${ADDRESS}  System is up, again`,
       ]);
       for (const { stderr } of [json, text]) {
-        assertMatch(stderr, /^[^\n]* is away: [^\n]*\n[^\n]* is back\n$/);
+        assertMatch(
+          stderr,
+          /^[^\n]* is unreachable: [^\n]*\n[^\n]* is connected again\n$/,
+        );
       }
     },
   );
@@ -252,7 +255,7 @@ Deno.test("watch", async (t) => {
   });
 
   await t.step(
-    "merges daemons: labelled, and one line for what several report",
+    "merges daemons: labeled, and one line for what several report",
     async () => {
       await using first = new FixtureDaemon();
       await using second = new FixtureDaemon();
@@ -294,7 +297,7 @@ Deno.test("watch", async (t) => {
       assertEquals(daemons.slice(2, 4).sort(), [first.url, second.url].sort());
       assertEquals(daemons[4], second.url);
       await first.stop();
-      await text.until("away", ({ stderr }) => / is away/.test(stderr));
+      await text.until("away", ({ stderr }) => / is unreachable/.test(stderr));
       second.say(MAC, ADDRESS, event("os_init", 6));
       await text.wrote(4);
     },
@@ -346,11 +349,11 @@ Deno.test("watch", async (t) => {
         "both words",
         ({ stderr }) => stderr.split("\n").length === 3,
       );
-      assertMatch(watching.stderr, / is away: .*refused.*; trying again\n/);
+      assertMatch(watching.stderr, / is unreachable: .*refused.*; retrying\n/);
       away.start("one");
       await watching.wrote(1);
       assertEquals(await watching.end(), 0);
-      assertMatch(watching.stderr, / is back\n$/);
+      assertMatch(watching.stderr, / is connected again\n$/);
     },
   );
 
