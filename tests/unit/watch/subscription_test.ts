@@ -105,7 +105,7 @@ Deno.test("subscription to a daemon", async (t) => {
         "unreachable: nothing received for 0.4 s",
         "connected",
       ]);
-      assertEquals(daemon.asked[1]!.lastEventId, "one-0");
+      assertEquals(daemon.requests[1]!.lastEventId, "one-0");
     },
   );
 
@@ -117,7 +117,7 @@ Deno.test("subscription to a daemon", async (t) => {
       recorder.onMessage = () => pause(2.5 * SHORT.idleTimeout);
       daemon.preamble = "";
       await eventually("state", () => recorder.messages.length === 1);
-      daemon.say(MAC, ADDRESS, event("init", 0));
+      daemon.emit(MAC, ADDRESS, event("init", 0));
       await eventually("event", () => recorder.messages.length === 2);
       assertEquals(recorder.reports, ["connected"]);
     },
@@ -161,8 +161,8 @@ Deno.test("subscription to a daemon", async (t) => {
   await t.step(
     "takes the back-off from the retry field, within bounds",
     async () => {
-      for (const [asked, least] of [[200, 200], [1, 50], [10_000, 400]]) {
-        await using server = answering(() => stream(`retry: ${asked}\n\n`));
+      for (const [retry, least] of [[200, 200], [1, 50], [10_000, 400]]) {
+        await using server = answering(() => stream(`retry: ${retry}\n\n`));
         await using recorder = new Recorder(server.url);
         await recorder.reported(3);
         assertEquals(
@@ -174,7 +174,7 @@ Deno.test("subscription to a daemon", async (t) => {
           ],
         );
         const wait = recorder.times[2]! - recorder.times[1]!;
-        assert(wait >= least! - 5 && wait < least! + 1000, `${asked}: ${wait}`);
+        assert(wait >= least! - 5 && wait < least! + 1000, `${retry}: ${wait}`);
       }
     },
   );
