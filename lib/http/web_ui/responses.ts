@@ -101,10 +101,11 @@ export class WebUi {
       this.#options;
     // Machines come, go and change places between two slices.
     const macs = Array.from(registry, ({ mac }) => mac);
+    const machineCount = macs.length;
     yield plainHead({
       interfaceName,
       baseAddress,
-      machineCount: macs.length,
+      machineCount,
       now: Date.now(),
     });
     for (const mac of macs) {
@@ -112,6 +113,6 @@ export class WebUi {
       if (machine === undefined) continue;
       yield machineRow(writer.machine(machine), names.of(mac));
     }
-    yield plainTail();
+    yield plainTail({ machineCount });
   }
 }
