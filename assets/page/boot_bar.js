@@ -18,12 +18,12 @@ import { element, write } from "./elements.js";
 /** @import { Progress, UsualDurations } from "./progress.js" */
 
 /**
- * A piece of a timeline. Its length is in ms.
+ * A piece of the bar. Its length is in ms.
  *
  * @typedef {{className: string, length: number, name: string, text: string}} Piece
  */
 
-/** An empty timeline. */
+/** An empty bar. */
 export function bootBar(className = "") {
   const bar = element("div", `bar ${className}`);
   bar.setAttribute("role", "img");
@@ -31,12 +31,12 @@ export function bootBar(className = "") {
 }
 
 /**
- * The pieces of a boot's timeline: those behind, the one that goes on, and
- * those ahead with their usual length.
+ * The pieces of a boot: its stages so far, the rest of the current one, and those
+ * ahead with their usual duration.
  *
  * @param {Boot} boot
  * @param {{now: number, end?: number | undefined, usual?: Pick<UsualDurations, "of">, kind?: Progress["kind"]}} about
- *   `end`: when the next boot began, for one that is past.
+ *   `end`: when the next boot began, for a boot that is over.
  */
 export function piecesOf(boot, { now, end, usual, kind = "booting" }) {
   const stages = stagesOf(boot);
@@ -92,7 +92,7 @@ export function piecesOf(boot, { now, end, usual, kind = "booting" }) {
 }
 
 /**
- * A stage that has gone on for days leaves room to see the others.
+ * Limits a stage that has lasted for days, so that the others stay visible.
  *
  * @param {Piece[]} pieces
  */
@@ -111,7 +111,7 @@ function limited(pieces) {
 }
 
 /**
- * Draws a timeline, over what was drawn before.
+ * Updates a bar to show pieces.
  *
  * @param {HTMLElement} bar
  * @param {readonly Piece[]} pieces
@@ -140,13 +140,13 @@ export function drawBoot(bar, pieces) {
 }
 
 /**
- * A timeline in words.
+ * A boot in words, for screen readers.
  *
  * @param {Boot} boot
  */
 export function describeBoot(boot) {
   const stages = stagesOf(boot).filter(({ event }) => event !== FIRST_STAGE);
-  if (stages.length === 0) return "No boot was seen";
+  if (stages.length === 0) return "No boot seen";
   return `Boot: ${
     stages.map(({ event, at, end }) =>
       stageNames(event).short +

@@ -1,57 +1,59 @@
 /**
- * The daemon, as the page hears it: its events, its names for machines, its
- * clock.
+ * The connection to the daemon: its events, its names for machines, its clock.
  *
  * @module
  */
 
 /** @import { MachineEventJson, MachineJson } from "./machines.js" */
 
-/** Milliseconds between two questions for names, which also set the clock. */
+/** Milliseconds between two requests for names, which also set the clock. */
 const NAMES_INTERVAL = 60_000;
 
-/** Milliseconds before a stream that the browser has given up is opened again. */
-const RETRY = 3000;
-
-/** Milliseconds that a page was hidden after which its stream may be dead. */
-const LONG_HIDDEN = 60_000;
+/** Milliseconds before the page reopens a stream that the browser gave up. */
+const RETRY_DELAY = 3000;
 
 /**
- * The daemon's clock. The browser's own may be wrong, and may be set while the
- * page is open: it only counts how much time has gone by.
+ * Milliseconds after which a hidden page reopens its stream when it is shown: a
+ * device that slept does not notice that the connection is gone.
+ */
+const HIDDEN_LIMIT = 60_000;
+
+/**
+ * The daemon's clock. The browser's own may be wrong and may be set while the
+ * page is open, so only its monotonic clock is used.
  */
 class Clock {
   #offset = Date.now() - performance.now();
   #isSet = false;
 
-  /** Milliseconds since 1970, as the daemon would say. */
+  /** Milliseconds since 1970 by the daemon's clock. */
   now() {
     return performance.now() + this.#offset;
   }
 
   /**
-   * Takes a Date header, which has whole seconds.
+   * Sets the clock from a Date header, which has whole seconds.
    *
    * @param {string | null} date
-   * @param {number} asked When it was asked for, by `performance.now()`.
+   * @param {number} sentAt When the request was sent, by `performance.now()`.
    */
-  set(date, asked) {
+  set(date, sentAt) {
     const seconds = Date.parse(date ?? "");
     if (Number.isNaN(seconds)) return;
-    const between = (asked + performance.now()) / 2;
-    const offset = seconds + 500 - between;
-    // What it says is half a second off: a better guess is kept.
+    const middle = (sentAt + performance.now()) / 2;
+    const offset = seconds + 500 - middle;
+    // A Date header is off by up to 500 ms: a better estimate is kept.
     if (this.#isSet && Math.abs(offset - this.#offset) <= 500) return;
     this.#offset = offset;
     this.#isSet = true;
   }
 
   /**
-   * Takes the time of an event: it is not later than that now.
+   * Sets the clock from an event, which is not later than now.
    *
    * @param {string} timestamp
    */
-  isAfter(timestamp) {
+  setFromEvent(timestamp) {
     const offset = Date.parse(timestamp) - performance.now();
     if (!(this.#isSet && offset <= this.#offset)) this.#offset = offset;
     this.#isSet = true;
@@ -61,13 +63,13 @@ class Clock {
 /** @typedef {Record<string, MachineJson>} State All machines, by their MAC. */
 
 /**
- * What a connection calls.
+ * Gets what the daemon sends.
  *
  * @typedef {{
  *   state(state: State): void,
  *   event(event: MachineEventJson): void,
  *   names(names: Record<string, string>): void,
- *   isConnected(is: boolean): void,
+ *   connection(isConnected: boolean): void,
  * }} Listener
  */
 
@@ -81,26 +83,26 @@ function isEvent(message) {
   return typeof message.mac === "string";
 }
 
-/** Follows the daemon, and comes back to it whenever it was away. */
+/** Subscribes to the daemon and reconnects whenever the connection ends. */
 export class Connection {
   clock = new Clock();
-  #told;
+  #listener;
   /** @type {EventSource | undefined} */
   #source;
   #timer = 0;
   #hiddenSince = 0;
 
-  /** @param {Listener} told */
-  constructor(told) {
-    this.#told = told;
+  /** @param {Listener} listener */
+  constructor(listener) {
+    this.#listener = listener;
   }
 
   start() {
     this.#open();
-    setInterval(() => this.#askNames(), NAMES_INTERVAL);
+    setInterval(() => this.#fetchNames(), NAMES_INTERVAL);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.#hiddenSince = performance.now();
-      else if (performance.now() - this.#hiddenSince > LONG_HIDDEN) {
+      else if (performance.now() - this.#hiddenSince > HIDDEN_LIMIT) {
         this.#open();
       }
     });
@@ -112,38 +114,38 @@ export class Connection {
     const source = new EventSource("/events?resume=1");
     this.#source = source;
     source.onopen = () => {
-      this.#told.isConnected(true);
-      void this.#askNames();
+      this.#listener.connection(true);
+      void this.#fetchNames();
     };
-    source.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
-      this.#told.isConnected(false);
+      this.#listener.connection(false);
       if (source.readyState !== EventSource.CLOSED) return;
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#open(), RETRY);
+      this.#timer = setTimeout(() => this.#open(), RETRY_DELAY);
     };
   }
 
   /** @param {State | MachineEventJson} message */
-  #take(message) {
+  #receive(message) {
     if (isEvent(message)) {
-      this.clock.isAfter(message.event.timestamp);
-      this.#told.event(message);
-    } else this.#told.state(message);
+      this.clock.setFromEvent(message.event.timestamp);
+      this.#listener.event(message);
+    } else this.#listener.state(message);
   }
 
-  async #askNames() {
+  async #fetchNames() {
     if (document.hidden || this.#source?.readyState !== EventSource.OPEN) {
       return;
     }
-    const asked = performance.now();
+    const sentAt = performance.now();
     try {
       const response = await fetch("/names");
       if (!response.ok) return;
-      this.clock.set(response.headers.get("date"), asked);
-      this.#told.names(await response.json());
+      this.clock.set(response.headers.get("date"), sentAt);
+      this.#listener.names(await response.json());
     } catch {
-      // The stream tells whether the daemon is there.
+      // The event stream reports whether the daemon can be reached.
     }
   }
 }

@@ -1,10 +1,15 @@
 /**
- * One machine with all that is remembered of it.
+ * The view of one machine, with all events that the page has of it.
  *
  * @module
  */
 
-import { LAST_STAGE, noteText, stageNames } from "../shared/boot_stages.js";
+import {
+  FIRST_STAGE,
+  LAST_STAGE,
+  noteText,
+  stageNames,
+} from "../shared/boot_stages.js";
 import { bootDuration } from "../shared/boots.js";
 import { escapeControls } from "../shared/escape_controls.js";
 import {
@@ -21,8 +26,8 @@ import { noteOf, NowView } from "./now_view.js";
 /** @import { Machine, Machines } from "./machines.js" */
 
 /**
- * The view as it is drawn: of which version of which machine, and the elements
- * that change with time.
+ * What is drawn: which version of which machine, and the elements that change
+ * every second.
  *
  * @typedef {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement}} Drawn
  */
@@ -67,7 +72,7 @@ export class Detail {
     this.#clock = clock;
   }
 
-  /** @param {string | undefined} mac Which machine; none: it is closed. */
+  /** @param {string | undefined} mac `undefined` closes the view. */
   show(mac) {
     this.#view.hidden = mac === undefined;
     if (mac === undefined) {
@@ -84,7 +89,7 @@ export class Detail {
     this.#tick(machine, now);
   }
 
-  /** @param {string} mac Whose name is wanted. */
+  /** @param {string} mac */
   title(mac) {
     return this.#machines.get(mac)?.name || mac;
   }
@@ -92,9 +97,9 @@ export class Detail {
   /** @param {string} mac */
   #showUnknown(mac) {
     this.#drawn = undefined;
-    const text = this.#machines.isKnown
-      ? "The daemon does not know this machine: it has not asked for an address since the daemon was started."
-      : "Asking the daemon…";
+    const text = this.#machines.hasState
+      ? "The daemon does not know this machine: it has sent no DHCPv6 message since the daemon started."
+      : "Connecting to the daemon…";
     if (this.#view.querySelector("p")?.textContent === text) return;
     this.#view.replaceChildren(back(), heading(mac), element("p", "", text));
   }
@@ -146,7 +151,7 @@ export class Detail {
   }
 
   /**
-   * What changes every second.
+   * Updates what changes every second.
    *
    * @param {Machine} machine
    * @param {number} now
@@ -165,7 +170,7 @@ export class Detail {
 
   /**
    * @param {Boot} boot
-   * @param {number | undefined} end When the next one began.
+   * @param {number | undefined} end When the next boot began.
    * @param {number} now
    * @param {Set<string>} open
    */
@@ -185,7 +190,7 @@ export class Detail {
         took === undefined
           ? lastOf(boot) === LAST_STAGE
             ? "system was up"
-            : `came as far as: ${stageNames(lastOf(boot)).words}`
+            : `stopped at: ${stageNames(lastOf(boot)).words}`
           : `booted in ${formatDuration(took)}`,
       ),
       bar,
@@ -202,7 +207,7 @@ export class Detail {
   }
 
   /**
-   * All events of a boot. `end`: when the next one began.
+   * A table of the events of a boot. `end`: when the next boot began.
    *
    * @param {Boot} boot
    * @param {number | undefined} end
@@ -256,7 +261,7 @@ export class Detail {
     );
     if (skipped) {
       cell.append(
-        element("span", "muted", "the steps before it were not seen here"),
+        element("span", "muted", "earlier steps not seen"),
       );
     }
     if (detail !== null) {
@@ -272,7 +277,7 @@ export class Detail {
 }
 
 /**
- * A name that may be broken behind its underscores.
+ * An event name with break opportunities behind its underscores.
  *
  * @param {string} text
  * @returns {(string | HTMLElement)[]}
@@ -296,11 +301,11 @@ function heading(text) {
 
 /** @param {Boot} boot */
 function lastOf(boot) {
-  return boot.steps.findLast(({ isNote }) => !isNote)?.event ?? "init";
+  return boot.steps.findLast(({ isNote }) => !isNote)?.event ?? FIRST_STAGE;
 }
 
 /**
- * Everything that can have the focus, in the order of the page.
+ * The elements that can have the focus, in order.
  *
  * @param {HTMLElement} view
  * @returns {NodeListOf<HTMLElement>}
@@ -310,7 +315,7 @@ function focusableIn(view) {
 }
 
 /**
- * Which element has the focus, so that it has it still when all is built anew.
+ * Which element has the focus, to restore it after a rebuild.
  *
  * @param {HTMLElement} view
  */

@@ -20,7 +20,7 @@ export function element(tag, className = "", ...children) {
 }
 
 /**
- * An element that the server has put into the page.
+ * An element of the HTML that the daemon sends.
  *
  * @param {string} id
  */
@@ -31,7 +31,7 @@ export function byId(id) {
 }
 
 /**
- * Changes an element's text, if it is another one.
+ * Sets an element's text if it differs.
  *
  * @param {Node} node
  * @param {string} text
@@ -41,16 +41,16 @@ export function write(node, text) {
 }
 
 /**
- * Tells people who hear the page something, now and then.
+ * Announces a text to screen readers.
  *
  * @param {string} text
  */
-export function say(text) {
+export function announce(text) {
   write(byId("said"), text);
 }
 
 /**
- * A text that is copied when it is pressed.
+ * A button that copies its text.
  *
  * @param {string} className
  * @param {string} text
@@ -61,18 +61,18 @@ export function copyable(className, text) {
   button.title = "Copy";
   button.addEventListener("click", (event) => {
     copy(button.textContent);
-    say(`Copied ${button.textContent}`);
+    announce(`Copied ${button.textContent}`);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
-    // Who points does not want the focus to stay, which holds the list still.
+    // The focus in the list holds its order: a pointer must not leave it there.
     if (event.detail > 0) button.blur();
   });
   return button;
 }
 
 /**
- * Copies text. Over plain HTTP there is no clipboard to write to, so it is
- * selected and copied as by hand.
+ * Copies text. Browsers have no clipboard API on plain HTTP, so it is selected
+ * and copied by a command.
  *
  * @param {string} text
  */

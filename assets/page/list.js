@@ -17,12 +17,12 @@ import { noteOf, NowView } from "./now_view.js";
 
 /** @typedef {"all" | Progress["kind"]} Filter Which machines are shown. */
 
-/** Machines that are shown at first, and with each "show more". */
-const SHOWN_AT_FIRST = 100;
-const SHOWN_MORE = 400;
+/** Rows at first, and rows that "Show more" adds. */
+const FIRST_ROWS = 100;
+const MORE_ROWS = 400;
 
-/** Milliseconds after a touch of the list in which nothing moves under it. */
-const HANDS_OFF = 2000;
+/** Milliseconds after a use of the pointer in which no row moves. */
+const POINTER_HOLD = 2000;
 
 /** Milliseconds between two counts of all machines; less than a tick. */
 const COUNT_INTERVAL = 900;
@@ -54,7 +54,7 @@ class Row {
       element("td", "now", ...this.#now.parts, this.#more),
     ];
     this.element.append(...cells);
-    // On a narrow screen they are laid out otherwise, but are a table still.
+    // CSS changes their layout on a narrow screen, which removes implicit roles.
     this.element.setAttribute("role", "row");
     who.setAttribute("role", "rowheader");
     for (const cell of cells.slice(1)) cell.setAttribute("role", "cell");
@@ -116,7 +116,7 @@ class Row {
   }
 }
 
-/** The list, what it is searched for, and how much of it is shown. */
+/** The list with its search, filters and limit. */
 export class List {
   #machines;
   #clock;
@@ -133,22 +133,22 @@ export class List {
   #rows = new Map();
   /** @type {Machine[]} */
   #shown = [];
-  #limit = SHOWN_AT_FIRST;
+  #limit = FIRST_ROWS;
   /** @type {Filter} */
   #filter = "all";
-  #handsOff = 0;
+  #heldUntil = 0;
   #counted = -Infinity;
 
   /**
    * @param {Machines} machines
    * @param {{now(): number}} clock
-   * @param {() => void} onChange When something else is to be shown.
+   * @param {() => void} onChange Called when the user changes what is shown.
    */
   constructor(machines, clock, onChange) {
     this.#machines = machines;
     this.#clock = clock;
     this.#search.addEventListener("input", () => {
-      this.#limit = SHOWN_AT_FIRST;
+      this.#limit = FIRST_ROWS;
       onChange();
     });
     this.#search.addEventListener("keydown", (event) => {
@@ -160,26 +160,26 @@ export class List {
         nameLinkIn(this.#body)?.focus();
       }
     });
-    this.#body.addEventListener("keydown", (event) => this.#walk(event));
+    this.#body.addEventListener("keydown", (event) => this.#moveFocus(event));
     for (const type of ["pointermove", "pointerdown"]) {
       this.#body.addEventListener(type, () => {
-        this.#handsOff = performance.now() + HANDS_OFF;
+        this.#heldUntil = performance.now() + POINTER_HOLD;
       }, { passive: true });
     }
     this.#more.addEventListener("click", () => {
-      this.#limit += SHOWN_MORE;
+      this.#limit += MORE_ROWS;
       onChange();
     });
     this.#newer.addEventListener("click", () => {
       this.#search.focus({ preventScroll: true });
-      this.#handsOff = 0;
+      this.#heldUntil = 0;
       scrollTo({ top: 0 });
       onChange();
     });
     for (const button of this.#filters) {
       button.addEventListener("click", () => {
         this.#filter = filterOf(button);
-        this.#limit = SHOWN_AT_FIRST;
+        this.#limit = FIRST_ROWS;
         for (const one of this.#filters) {
           one.setAttribute("aria-pressed", String(one === button));
         }
@@ -188,17 +188,17 @@ export class List {
     }
   }
 
-  /** Draws what has changed; `anew`: whatever holds the order. */
-  show(anew = false) {
+  /** @param isReordered Whether rows may move although the list is in use. */
+  show(isReordered = false) {
     const now = this.#clock.now();
     const { usual } = this.#machines;
-    const { wanted, found } = this.#choose(now);
+    const { wanted, found } = this.#select(now);
     this.#count(now);
-    const isHeld = !anew && this.#isHeld();
+    const isHeld = !isReordered && this.#isInUse();
     const isOther = wanted.length !== this.#shown.length ||
       wanted.some(({ mac }, index) => mac !== this.#shown[index]?.mac);
     this.#newer.hidden = !(isHeld && isOther);
-    // What is held still shows what is new of the machines that it shows.
+    // Rows that are held still show changes of their machines.
     this.#shown = isHeld
       ? this.#shown.map(({ mac }) => this.#machines.get(mac)).filter((one) =>
         one !== undefined
@@ -215,11 +215,11 @@ export class List {
   }
 
   /**
-   * The machines to show, and how many could be.
+   * The machines to show, and how many match.
    *
    * @param {number} now
    */
-  #choose(now) {
+  #select(now) {
     const { usual, size } = this.#machines;
     const query = this.#search.value.trim();
     const isAll = query === "" && this.#filter === "all";
@@ -239,7 +239,7 @@ export class List {
   }
 
   /**
-   * How many machines are in which state, once a second at most.
+   * Counts the machines in each state, at most once a second.
    *
    * @param {number} now
    */
@@ -259,11 +259,11 @@ export class List {
     }
   }
 
-  /** Whether somebody is at it, so that nothing may move. */
-  #isHeld() {
+  /** Whether the list is in use, so that no row may move. */
+  #isInUse() {
     return this.#shown.length > 0 &&
       (this.#body.contains(document.activeElement) ||
-        performance.now() < this.#handsOff ||
+        performance.now() < this.#heldUntil ||
         this.#table.getBoundingClientRect().top < -40);
   }
 
@@ -288,7 +288,7 @@ export class List {
 
   /** @param {number} found */
   #showTexts(found) {
-    const isEmpty = this.#machines.isKnown && this.#machines.size === 0;
+    const isEmpty = this.#machines.hasState && this.#machines.size === 0;
     this.#empty.hidden = !isEmpty;
     this.#tools.hidden = isEmpty;
     this.#table.hidden = found === 0;
@@ -305,11 +305,11 @@ export class List {
   }
 
   /**
-   * The arrow keys go from machine to machine.
+   * Moves the focus to the next machine with the arrow keys.
    *
    * @param {KeyboardEvent} event
    */
-  #walk(event) {
+  #moveFocus(event) {
     const isUp = event.key === "ArrowUp";
     if (!isUp && event.key !== "ArrowDown") return;
     const row = /** @type {Element} */ (event.target).closest("tr");
@@ -321,7 +321,7 @@ export class List {
 }
 
 /**
- * The link that has the name of the first machine in an element.
+ * The name link of the first machine in an element.
  *
  * @param {Element | null} within
  * @returns {HTMLElement | null | undefined}
@@ -330,7 +330,7 @@ function nameLinkIn(within) {
   return within?.querySelector("a.name");
 }
 
-/** @param {HTMLButtonElement} button One of those that the server writes. */
+/** @param {HTMLButtonElement} button One of the filters. */
 function filterOf({ value }) {
   return /** @type {Filter} */ (value);
 }

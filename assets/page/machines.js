@@ -25,25 +25,25 @@ import { progressOf, UsualDurations } from "./progress.js";
  * @typedef {Omit<daemon.MachineEventJson, "event"> & {event: EventJson}} MachineEventJson
  */
 
-/** Machines that are remembered: as many as the daemon, unless it is told else. */
+/** Machines that are remembered; the default of --max-machines. */
 const MAX_MACHINES = 65_536;
 
 /** Events of one machine that are remembered, as in the daemon. */
 const MAX_EVENTS = 50;
 
-/** Machines whose past boots are looked at when the state comes. */
+/** Machines whose boots are sampled when the state arrives. */
 const MAX_SAMPLED_MACHINES = 2000;
 
-/** A machine, and its place among the others. */
+/** A machine, linked to its neighbors in the order of changes. */
 export class Machine {
   /** @type {Machine | undefined} */
   newer;
   /** @type {Machine | undefined} */
   older;
-  /** When its transfer was last heard of, in ms by the daemon's clock. */
-  heard = 0;
+  /** When its transfer last made progress, in ms by the daemon's clock. */
+  lastProgress = 0;
   name = "";
-  /** Changes whenever something of it does. */
+  /** Incremented by every change. */
   version = 0;
   /** @type {Boot[] | undefined} */
   #boots;
@@ -81,7 +81,7 @@ export class Machine {
   }
 
   /**
-   * Puts a detail in the place of an entry's earlier one.
+   * Replaces the detail of an event by that of a repetition.
    *
    * @param {EventJson} event
    */
@@ -90,7 +90,7 @@ export class Machine {
     const entry = this.events.findLast((one) => one.event === event.event);
     if (entry === undefined) return;
     entry.detail = event.detail;
-    this.heard = Date.parse(event.timestamp);
+    this.lastProgress = Date.parse(event.timestamp);
     this.#changed();
   }
 
@@ -110,13 +110,13 @@ export class Machine {
       this.stage,
       now,
       usual.of(this.stage.event),
-      Math.max(this.heard, this.stage.at),
+      Math.max(this.lastProgress, this.stage.at),
     );
   }
 }
 
 /**
- * A machine's latest stage; it is asked for every second.
+ * A machine's current stage. Computed at each change: it is read every second.
  *
  * @param {readonly EventJson[]} events
  * @returns {Stage}
@@ -141,8 +141,8 @@ export class Machines {
   /** @type {Record<string, string>} */
   #names = {};
   usual = new UsualDurations();
-  /** Whether the daemon has said what it knows. */
-  isKnown = false;
+  /** Whether the daemon has sent its state. */
+  hasState = false;
 
   get size() {
     return this.#byMac.size;
@@ -154,7 +154,7 @@ export class Machines {
   }
 
   /**
-   * Takes the state of all machines for what is known.
+   * Replaces all machines by the daemon's state.
    *
    * @param {Record<string, MachineJson>} state
    * @param {number} now By the daemon's clock, in ms.
@@ -164,20 +164,20 @@ export class Machines {
     this.#byMac = new Map();
     this.#newest = this.#oldest = undefined;
     this.usual = new UsualDurations();
-    this.isKnown = true;
+    this.hasState = true;
     const all = Object.values(state);
     /**
-     * Timestamps are all equally long: text sorts them as time does.
+     * Timestamps have one length: they sort as text.
      *
      * @param {MachineJson} machine
      */
     const last = ({ Events }) => Events[Events.length - 1]?.timestamp ?? "";
     all.sort((a, b) => last(a) < last(b) ? -1 : last(a) > last(b) ? 1 : 0);
     for (const { Mac, IPv6Address, Events } of all) {
-      const machine = this.#add(new Machine(Mac, IPv6Address, Events));
+      const machine = this.#insert(new Machine(Mac, IPv6Address, Events));
       machine.version = (earlier.get(Mac)?.version ?? 0) + 1;
-      // Whether it moves is not in the state: the next minute will tell.
-      machine.heard = now;
+      // The state does not say when a transfer last made progress.
+      machine.lastProgress = now;
     }
     let left = MAX_SAMPLED_MACHINES;
     for (const machine of this) {
@@ -187,14 +187,14 @@ export class Machines {
   }
 
   /**
-   * Takes one event.
+   * Adds one event.
    *
-   * @param {MachineEventJson} told
+   * @param {MachineEventJson} event
    * @returns The machine.
    */
-  take({ mac, ipv6_address, event }) {
+  add({ mac, ipv6_address, event }) {
     const machine = this.#byMac.get(mac) ??
-      this.#add(new Machine(mac, ipv6_address, []));
+      this.#insert(new Machine(mac, ipv6_address, []));
     machine.address = ipv6_address;
     if (event.repeat_event) {
       machine.repeat(event);
@@ -210,8 +210,8 @@ export class Machines {
     return machine;
   }
 
-  /** @param {Record<string, string>} names */
-  name(names) {
+  /** @param {Record<string, string>} names By MAC. */
+  setNames(names) {
     this.#names = names;
     for (const machine of this) {
       const name = nameIn(names, machine.mac);
@@ -231,7 +231,7 @@ export class Machines {
   }
 
   /** @param {Machine} machine */
-  #add(machine) {
+  #insert(machine) {
     machine.name = nameIn(this.#names, machine.mac);
     this.#byMac.set(machine.mac, machine);
     this.#link(machine);
@@ -288,7 +288,7 @@ function nameIn(names, mac) {
 
 /**
  * A test for machines: by name, by MAC in any notation or a part of it, by
- * address in any notation or a part of it. Nothing asked: all of them.
+ * address in any notation or a part of it. An empty query matches all.
  *
  * @param {string} query
  * @returns {(machine: Machine) => boolean}

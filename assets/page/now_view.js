@@ -16,7 +16,7 @@ import { element, write } from "./elements.js";
 /** @import { TransferDetail } from "../shared/format.js" */
 /** @import { Progress } from "./progress.js" */
 
-/** What shows how far a machine is now: words, a transfer, how long. */
+/** The elements that show what a machine does now. */
 export class NowView {
   #words = element("strong", "words");
   #badge = element("span", "badge", "Stuck");
@@ -47,10 +47,10 @@ export class NowView {
       `for ${formatDuration(elapsed, true)}` +
         (usual === undefined ? "" : `, usually ${formatDuration(usual)}`),
     );
-    const isGoing = detail !== null &&
+    const isRunning = detail !== null &&
       (detail.state === "init" || detail.state === "sending");
-    this.#bar.hidden = !isGoing;
-    if (isGoing) {
+    this.#bar.hidden = !isRunning;
+    if (isRunning) {
       this.#bar.max = Math.max(1, detail.total_bytes);
       this.#bar.value = detail.sent_bytes;
       this.#bar.setAttribute(
@@ -58,9 +58,9 @@ export class NowView {
         `${words}: ${formatFileName(detail)}`,
       );
     }
-    const isTold = isGoing || detail?.state === "error";
-    this.#file.hidden = !isTold;
-    if (isTold) {
+    const isShown = isRunning || detail?.state === "error";
+    this.#file.hidden = !isShown;
+    if (isShown) {
       write(this.#file, formatTransfer(detail));
     }
     this.#note.hidden = note === "";

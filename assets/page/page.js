@@ -1,26 +1,26 @@
 /**
- * The page: machines as the daemon tells of them, drawn a few times a second.
+ * The entry point of the page: connects to the daemon and draws its machines.
  *
  * @module
  */
 
 import { Connection } from "./connection.js";
 import { Detail } from "./detail.js";
-import { byId, say } from "./elements.js";
+import { announce, byId } from "./elements.js";
 import { List } from "./list.js";
 import { canonicalMac, Machines } from "./machines.js";
 
-/** Least milliseconds between two drawings of what the daemon has told. */
-const DRAW_INTERVAL = 100;
+/** Milliseconds between two drawings of changes, at least. */
+const MIN_DRAW_INTERVAL = 100;
 
-/** Most milliseconds between them, whatever one has cost. */
+/** Milliseconds between them at most, however long a drawing takes. */
 const MAX_DRAW_INTERVAL = 1000;
 
-/** Milliseconds between two drawings of how time goes by. */
-const TICK = 1000;
+/** Milliseconds between two drawings of durations that grow. */
+const TICK_INTERVAL = 1000;
 
-/** Milliseconds that a connection may be away before people are told. */
-const PATIENCE = 700;
+/** Milliseconds without a connection before the banner is shown. */
+const BANNER_DELAY = 700;
 
 const machines = new Machines();
 const banner = byId("away");
@@ -29,9 +29,9 @@ const title = document.title;
 
 let isDrawing = false;
 let drawnAt = 0;
-/** How long a drawing took last, in ms. */
-let cost = 0;
-let awayTimer = 0;
+/** How long the last drawing took, in ms. */
+let drawDuration = 0;
+let bannerTimer = 0;
 
 const connection = new Connection({
   state(state) {
@@ -39,65 +39,67 @@ const connection = new Connection({
     draw();
   },
   event(event) {
-    machines.take(event);
+    machines.add(event);
     draw();
   },
   names(names) {
-    machines.name(names);
+    machines.setNames(names);
     draw();
   },
-  isConnected(is) {
-    clearTimeout(awayTimer);
-    if (!is) {
-      awayTimer = setTimeout(() => showAway(true), PATIENCE);
-    } else if (!banner.hidden) showAway(false);
+  connection(isConnected) {
+    clearTimeout(bannerTimer);
+    if (!isConnected) {
+      bannerTimer = setTimeout(() => showBanner(true), BANNER_DELAY);
+    } else if (!banner.hidden) showBanner(false);
   },
 });
 
 const list = new List(machines, connection.clock, () => drawNow(true));
 const detail = new Detail(machines, connection.clock);
-/** The machine whose view is open. */
+/** The MAC of the machine whose view is open. */
 let open = macInHash();
 let scrolled = 0;
 
-/** Draws soon, however often it is asked for that. Nobody sees a hidden page. */
+/** Schedules a drawing, unless one is scheduled or the page is hidden. */
 function draw() {
   if (isDrawing || document.hidden) return;
   isDrawing = true;
-  // What is slow leaves time for whoever scrolls and types. A machine that
-  // slept meanwhile makes it seem very slow.
+  // Slow drawings must leave time for input. The maximum is for a device that
+  // slept during a drawing, which then seems very slow.
   const interval = Math.min(
-    Math.max(DRAW_INTERVAL, 4 * cost),
+    Math.max(MIN_DRAW_INTERVAL, 4 * drawDuration),
     MAX_DRAW_INTERVAL,
   );
   setTimeout(() => drawNow(), drawnAt + interval - performance.now());
 }
 
-function drawNow(anew = false) {
+/** @param isReordered Whether rows may move although the list is in use. */
+function drawNow(isReordered = false) {
   isDrawing = false;
   const begin = performance.now();
   detail.show(open);
-  if (open === undefined) list.show(anew);
+  if (open === undefined) list.show(isReordered);
   document.title = open === undefined
     ? title
     : `${detail.title(open)} · ${title}`;
   drawnAt = performance.now();
-  cost = drawnAt - begin;
+  drawDuration = drawnAt - begin;
 }
 
-/** @param {boolean} isAway */
-function showAway(isAway) {
-  banner.hidden = !isAway;
-  document.documentElement.classList.toggle("offline", isAway);
-  say(isAway ? banner.textContent : "Connected again");
+/** @param {boolean} isShown */
+function showBanner(isShown) {
+  banner.hidden = !isShown;
+  document.documentElement.classList.toggle("offline", isShown);
+  announce(isShown ? banner.textContent : "Connected again");
 }
 
-/** The machine that the address names. */
+/** The MAC in the fragment of the URL. */
 function macInHash() {
   return canonicalMac(location.hash.slice(1).replaceAll(/%3a/gi, ":"));
 }
 
-function follow() {
+/** Shows the machine that the fragment of the URL names, or the list. */
+function navigate() {
   const before = open;
   open = macInHash();
   if (before === undefined && open !== undefined) scrolled = scrollY;
@@ -114,12 +116,12 @@ function follow() {
   }
 }
 
-addEventListener("hashchange", follow);
+addEventListener("hashchange", navigate);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && open !== undefined) location.hash = "";
 });
 document.addEventListener("visibilitychange", () => draw());
-setInterval(() => draw(), TICK);
+setInterval(() => draw(), TICK_INTERVAL);
 byId("live").hidden = false;
-follow();
+navigate();
 connection.start();

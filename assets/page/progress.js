@@ -30,7 +30,7 @@ const STUCK_UNKNOWN = 120_000;
 /** Milliseconds without progress after which a transfer has stalled. */
 const TRANSFER_TIMEOUT = 60_000;
 
-/** How long each stage usually takes: the median over all that was seen. */
+/** The usual duration of each stage: the median of all durations seen. */
 export class UsualDurations {
   /** @type {Map<string, {samples: number[], next: number, median: number | undefined}>} */
   #stages = new Map();
@@ -51,7 +51,7 @@ export class UsualDurations {
   }
 
   /**
-   * Milliseconds; `undefined` where too little is known.
+   * Milliseconds; `undefined` if there are too few samples.
    *
    * @param {string} stage
    * @returns {number | undefined}

@@ -1,17 +1,27 @@
 /**
- * Why a request by `fetch` failed.
+ * Why `fetch` failed, in words.
  *
  * @module
  */
 
+/** Causes that are followed: a chain of causes may have a cycle. */
+const MAX_CAUSES = 8;
+
 /**
- * The reason of a failed `fetch`, such as `client error (Connect): tcp connect
- * error: Connection refused (os error 111)`, without the URL, which may hold a
- * password. Deno 2.9 has the reason in the cause of the error, earlier versions
- * have it in the error itself.
+ * The innermost reason of an error that `fetch` threw, without the URL. Deno
+ * says `error sending request for url (URL): REASON`; from 2.9 on, this is the
+ * `cause` of an error that says only `fetch failed`.
  */
 export function fetchErrorReason(error: unknown): string {
-  const cause = error instanceof Error ? error.cause ?? error : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return message.replace(/^error sending request for url \(.*?\): /, "");
+  let innermost = error;
+  for (let count = 0; count < MAX_CAUSES; count++) {
+    if (!(innermost instanceof Error && innermost.cause instanceof Error)) {
+      break;
+    }
+    innermost = innermost.cause;
+  }
+  const message = innermost instanceof Error
+    ? innermost.message
+    : String(innermost);
+  return message.replace(/^error sending request .*?\): /, "");
 }

@@ -1,5 +1,5 @@
 /**
- * Where a daemon that is watched is, as people write it.
+ * Parses the URLs of daemons on the command line of `watch`.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseAddress } from "../net/prefix.ts";
 
-/** The port of HTTP where a host is given without one. */
+/** The port if a host is given without one. */
 const DEFAULT_PORT = 6315;
 
 const EVENTS = "/events";
 
 /** A daemon to watch. */
 export interface DaemonUrl {
-  /** What stands for it in lines for programs; no two daemons have the same. */
+  /** Identifies the daemon in JSON lines. */
   readonly text: string;
   /** Its host name, or its address without brackets. */
   readonly host: string;
@@ -24,11 +24,11 @@ export interface DaemonUrl {
   readonly authority: string;
   /** Its event stream. */
   readonly events: URL;
-  /** The names of its machines; `undefined` where that cannot be known. */
+  /** The names of its machines; `undefined` if the path does not end in `/events`. */
   readonly names: URL | undefined;
 }
 
-/** Why a text is no daemon's URL: a sentence for people. */
+/** A text is no URL of a daemon. */
 export class DaemonUrlError extends Error {
   override name = "DaemonUrlError";
 }
@@ -44,14 +44,14 @@ export function parseDaemonUrl(text: string): DaemonUrl {
     throw new DaemonUrlError(
       `"${
         escapeControls(text)
-      }" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address`,
+      }" is no URL of a daemon: give a URL such as http://[2001:db8::1]:6315, HOST, HOST:PORT or an address`,
     );
   }
   if (url.username !== "" || url.password !== "") {
     throw new DaemonUrlError(
       `"${
         escapeControls(text)
-      }" has a user name or a password in it, which a daemon never asks for: leave it out`,
+      }" has a user name or a password, which a daemon does not support: leave it out`,
     );
   }
   const mac = url.searchParams.get("mac");
@@ -69,12 +69,12 @@ export function parseDaemonUrl(text: string): DaemonUrl {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     authority: url.host,
     events: withResume(url),
-    names: url.pathname.endsWith(EVENTS) ? namesBeside(url) : undefined,
+    names: url.pathname.endsWith(EVENTS) ? namesUrlOf(url) : undefined,
   };
 }
 
-/** Where the names are of the daemon with this event stream. */
-function namesBeside(events: URL): URL {
+/** The URL of the names of the daemon with this event stream. */
+function namesUrlOf(events: URL): URL {
   const names = new URL(events);
   // Not resolved against the stream: `//host/names` would be another host's.
   names.pathname = `${events.pathname.slice(0, -EVENTS.length)}/names`;
@@ -82,14 +82,14 @@ function namesBeside(events: URL): URL {
   return names;
 }
 
-/** What was given, as a URL, which it may already be. */
+/** Adds what is missing of scheme, brackets and port. */
 function withScheme(text: string): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-    mustHaveNoZone(text, text.split("/")[2]!);
+    rejectZone(text, text.split("/")[2]!);
     return text;
   }
   const authority = /^[^/?#]*/.exec(text)![0];
-  mustHaveNoZone(text, authority);
+  rejectZone(text, authority);
   const rest = text.slice(authority.length);
   if (parseIpv6(authority) !== undefined) {
     return `http://[${authority}]:${DEFAULT_PORT}${rest}`;
@@ -98,23 +98,23 @@ function withScheme(text: string): string {
   return `http://${authority}${port}${rest}`;
 }
 
-function mustHaveNoZone(text: string, authority: string): void {
+function rejectZone(text: string, authority: string): void {
   if (!authority.includes("%")) return;
   throw new DaemonUrlError(
     `"${
       escapeControls(text)
-    }" names a link-local address with its interface, which a URL cannot: give another address of that daemon`,
+    }" has a link-local address with an interface, which a URL cannot have: give another address of that daemon`,
   );
 }
 
-/** The stream's URL: one that goes on where an earlier connection ended. */
+/** The URL of a stream that continues after Last-Event-ID. */
 function withResume(url: URL): URL {
   const events = new URL(url);
   events.searchParams.set("resume", "1");
   return events;
 }
 
-/** A short label for each daemon; no two have the same. */
+/** A short, unique label for each daemon. */
 export function labelsOf(daemons: readonly DaemonUrl[]): string[] {
   const kinds = [
     ({ host }: DaemonUrl) =>

@@ -1,59 +1,60 @@
 /**
- * Reads an event stream as it comes (HTML Living Standard, "Server-sent
- * events"), in whatever pieces.
+ * Parses an event stream (HTML Living Standard, "Server-sent events") from chunks
+ * of any size.
  *
  * @module
  */
 
 /** An event of a stream. */
 export interface StreamEvent {
-  /** The last ID that the stream gave, with this event or before; may be empty. */
+  /** The last ID in the stream up to this event; may be empty. */
   readonly id: string;
-  /** `message` where the stream says nothing else. */
+  /** `message` if the stream gives no type. */
   readonly type: string;
   /** Its lines, joined by line feeds. */
   readonly data: string;
 }
 
-/** An event is longer than its reader can take. */
+/** An event is longer than the limit. */
 export class EventTooLongError extends Error {
   override name = "EventTooLongError";
 }
 
-/** Reads one stream; for the next connection, make another. */
+/** Parses the stream of one connection. */
 export class EventStreamParser {
-  /** Milliseconds that the server asks to wait before one connects again. */
+  /** Milliseconds before a reconnection, from the `retry` field. */
   retry: number | undefined;
   readonly #limit: number;
-  // Without `ignoreBOM`, Deno 2.9.6 removes a byte order mark also in the middle
-  // of a stream, when a chunk begins inside or directly before it. The test
-  // "gives the same events however it is cut" fails then.
+  // Deno 2.9.6 drops every byte order mark that begins a later chunk, not only
+  // the one that begins the stream (the test of chunk boundaries fails then).
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #hasBegun = false;
+  #isAtStart = true;
   #line = "";
-  /** Whether the last piece ended in CR: an LF that follows belongs to it. */
+  /** Whether the last chunk ended in CR: an LF that follows is part of the line end. */
   #endedInCr = false;
   #id = "";
   #type = "";
   #data: string[] = [];
   #length = 0;
 
-  /** @param limit Characters that one event may have. */
+  /** @param limit Characters of one event at most. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /**
-   * Takes the next piece of the stream, and gives the events that end in it.
+   * Parses the next chunk and yields the events that end in it.
    *
    * @throws {EventTooLongError} if an event is longer than the limit.
    */
   *push(bytes: Uint8Array): Generator<StreamEvent> {
-    let text = this.#decoder.decode(bytes, { stream: true });
+    const text = this.#decoder.decode(bytes, { stream: true });
     if (text === "") return;
-    if (!this.#hasBegun) text = text.replace(/^\ufeff/, "");
-    this.#hasBegun = true;
-    let from = this.#endedInCr && text[0] === "\n" ? 1 : 0;
+    const isSkipped = this.#isAtStart
+      ? text[0] === "\ufeff"
+      : this.#endedInCr && text[0] === "\n";
+    this.#isAtStart = false;
+    let from = isSkipped ? 1 : 0;
     this.#endedInCr = false;
     const lineEnd = /\r\n?|\n/g;
     lineEnd.lastIndex = from;
@@ -66,7 +67,7 @@ export class EventStreamParser {
       from = lineEnd.lastIndex;
       const line = this.#line;
       this.#line = "";
-      const event = this.#takeLine(line);
+      const event = this.#parseLine(line);
       if (event !== undefined) yield event;
     }
     this.#endedInCr = text.endsWith("\r");
@@ -82,7 +83,7 @@ export class EventStreamParser {
     this.#line += text;
   }
 
-  #takeLine(line: string): StreamEvent | undefined {
+  #parseLine(line: string): StreamEvent | undefined {
     if (line === "") return this.#endEvent();
     const colon = line.indexOf(":");
     if (colon === 0) return undefined;
@@ -90,15 +91,15 @@ export class EventStreamParser {
     const value = colon < 0
       ? ""
       : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    this.#takeField(name, value);
+    this.#parseField(name, value);
     return undefined;
   }
 
-  #takeField(name: string, value: string): void {
+  #parseField(name: string, value: string): void {
     switch (name) {
       case "data":
         this.#data.push(value);
-        // an empty line counts too: it is kept until the event ends
+        // +1: empty lines take memory as well.
         this.#length += value.length + 1;
         break;
       case "event":

@@ -1,12 +1,12 @@
 /**
- * What a daemon's event stream says: the state of all machines, or one event.
+ * The messages of a daemon's event stream: the state of all machines, or one event.
  *
  * @module
  */
 
 import type { TransferDetail } from "../../assets/shared/format.js";
 
-/** An event of a machine; it may have more fields than these. */
+/** An event of a machine; a later daemon may add fields. */
 export interface MachineEvent {
   readonly event: string;
   /** RFC 3339, UTC. */
@@ -35,14 +35,13 @@ export type Message =
   };
 
 /**
- * Reads the data of an event of the stream; `undefined` when it is of a kind
- * that is not known here.
+ * Parses the data of an event of the stream; `undefined` if its kind is unknown.
  *
  * @throws {SyntaxError} if it is not JSON.
  */
 export function readMessage(data: string): Message | undefined {
   const value: unknown = JSON.parse(data);
-  // with ?mac= it is one machine, or null where that one was not seen
+  // With ?mac= the state is one machine, or null if the daemon has not seen it.
   if (value === null) return { kind: "state", machines: [] };
   if (!isObject(value)) return undefined;
   if ("event" in value) return readEvent(value);
@@ -91,7 +90,7 @@ function isMachineEvent(value: unknown): value is MachineEvent {
     typeof value.repeat_event === "boolean";
 }
 
-/** The transfer that an event's detail tells of, if it does. */
+/** The transfer in an event's detail; `undefined` if there is none. */
 export function transferOf({ detail }: MachineEvent):
   | TransferDetail
   | undefined {

@@ -1,5 +1,5 @@
 /**
- * The names that an operator gave to machines, as a daemon tells them.
+ * Fetches the names that an operator gave to machines from a daemon.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import { readBoundedText } from "../net/bounded_body.ts";
 import { MAX_NAMES_BYTES } from "../overload/limits.ts";
 
-/** Milliseconds that an answer gets, names being no reason to wait. */
-const ANSWER = 2000;
+/** Milliseconds for the response: events are shown without names after that. */
+const RESPONSE_TIMEOUT = 2000;
 
-/** Names by MAC; `undefined` when the daemon does not tell. */
+/** Names by MAC; `undefined` if they cannot be fetched. */
 export async function fetchNames(
   url: URL,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   try {
     const response = await fetch(url, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_TIMEOUT)]),
     });
     const text = await readBoundedText(response, MAX_NAMES_BYTES);
     return response.ok && text !== undefined ? namesOf(text) : undefined;
   } catch {
-    // Lines are as true without a name, and the stream says what is wrong.
+    // The subscription reports an unreachable daemon; lines do not need names.
     return undefined;
   }
 }

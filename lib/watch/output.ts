@@ -1,27 +1,27 @@
 /**
- * Where the lines go: one after the other, no faster than they are read.
+ * Writes lines in order, no faster than their reader takes them.
  *
  * @module
  */
 
 import type { LogSink } from "../telemetry/log.ts";
 
-/** Lines that are written at once. */
+/** Lines in one write. */
 const BATCH = 500;
 
-/** Lines cannot be written any more. */
+/** Lines cannot be written. */
 export class OutputError extends Error {
   override name = "OutputError";
-  /** Whether nobody reads them any more, which is no mistake of anybody's. */
+  /** Whether the reader closed the pipe, which is no error for the user. */
   readonly isClosed: boolean;
 
   constructor(cause: Error) {
-    super(`the lines cannot be written: ${cause.message}`, { cause });
+    super(`cannot write to stdout: ${cause.message}`, { cause });
     this.isClosed = cause instanceof Deno.errors.BrokenPipe;
   }
 }
 
-/** Writes lines. */
+/** Writes lines to a sink. */
 export class Output {
   readonly #sink: LogSink;
   readonly #encoder = new TextEncoder();
@@ -33,18 +33,19 @@ export class Output {
     this.broken.catch(() => {});
   }
 
-  /** Rejected with an {@linkcode OutputError} when lines cannot be written. */
+  /** Rejects with an {@linkcode OutputError} when a write fails. */
   get broken(): Promise<never> {
     return this.#broken.promise;
   }
 
   /**
-   * Writes lines with none of another call's between them. Settled when they
-   * are written; rejected, like every later call, when they cannot be.
+   * Writes lines without those of another call in between.
+   *
+   * @throws {OutputError} if a write fails, now or in an earlier call.
    */
   write(lines: Iterable<string>): Promise<void> {
     const written = this.#last.then(() => this.#writeAll(lines));
-    // whoever waits for it hears of it
+    // Callers that await it get the error.
     written.catch(() => {});
     return this.#last = written;
   }

@@ -1,5 +1,5 @@
 /**
- * Lines for people: values in, text out.
+ * Formats the lines for people. Pure.
  *
  * @module
  */
@@ -18,18 +18,18 @@ import {
   formatFileTransfer,
 } from "../../assets/shared/format.js";
 import { type MachineEvent, transferOf } from "./message.ts";
-import type { Happening, Timeline } from "./timelines.ts";
+import type { Timeline, TimelineEvent } from "./timelines.ts";
 
-/** What a piece of a line is. */
+/** The kind of a part of a line. */
 export type Style = "faint" | "label" | "mac" | "busy" | "good" | "bad";
 
-/** Makes a piece of a line look like what it is. */
+/** Colors a part of a line by its kind. */
 export type Paint = (style: Style, text: string) => string;
 
-/** For files and programs. */
+/** No colors, for files and pipes. */
 export const plain: Paint = (_style, text) => text;
 
-/** Select Graphic Rendition (ECMA-48): the sixteen colors of every terminal. */
+/** Select Graphic Rendition (ECMA-48): the 16 colors of every terminal. */
 const SGR: Record<Style, number> = {
   faint: 2,
   label: 35,
@@ -39,31 +39,31 @@ const SGR: Record<Style, number> = {
   bad: 31,
 };
 
-/** For terminals. */
+/** Colors for terminals. */
 export const colored: Paint = (style, text) =>
   text === "" ? "" : `\x1b[${SGR[style]}m${text}\x1b[0m`;
 
 /** Spaces between columns. */
 const GAP = "  ";
 
-/** Longest name that makes its column wider. */
+/** Characters of a name up to which its column grows. */
 const MAX_NAME_WIDTH = 24;
 
-/** Columns as wide as what they had to hold so far. */
+/** Columns as wide as their widest cell so far. */
 export class Columns {
   readonly #widths = new Map<string, number>();
 
-  /** Makes room for a name and an address before the line that has them. */
+  /** Widens the columns for a name and an address of a later line. */
   expect(name: string | undefined, address: string): void {
     this.fit("name", escapeControls(name ?? ""), MAX_NAME_WIDTH);
     this.fit("address", escapeControls(address));
   }
 
-  /** `text` with blanks behind it. */
-  fit(column: string, text: string, most = Infinity): string {
+  /** Pads `text` to the width of its column, which grows up to `maxWidth`. */
+  fit(column: string, text: string, maxWidth = Infinity): string {
     const width = Math.max(
       this.#widths.get(column) ?? 0,
-      Math.min(text.length, most),
+      Math.min(text.length, maxWidth),
     );
     this.#widths.set(column, width);
     return text.padEnd(width);
@@ -71,14 +71,14 @@ export class Columns {
 }
 
 /** How lines look. */
-export interface ViewOptions {
+export interface LineOptions {
   readonly paint: Paint;
   readonly columns: Columns;
-  /** Whether several daemons are watched, so that each line names its own. */
-  readonly labelled: boolean;
+  /** Whether each line names its daemons. */
+  readonly isLabeled: boolean;
 }
 
-/** What stands at the beginning of a line. */
+/** The cells before the text of a line. */
 export interface Subject {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -88,37 +88,39 @@ export interface Subject {
   readonly address: string;
 }
 
-/** A line: when, which daemons, which machine, what. */
-export function line(
+/**
+ * A line: time, daemons, machine, text.
+ *
+ * @param now Milliseconds since 1970 by the daemon's clock.
+ */
+export function lineText(
   { at, labels, mac, name, address }: Subject,
-  words: string,
+  text: string,
   now: number,
-  { paint, columns, labelled }: ViewOptions,
+  { paint, columns, isLabeled }: LineOptions,
 ): string {
   const cells = [
     paint("faint", timeText(at, now)),
-    labelled
+    isLabeled
       ? paint("label", columns.fit("label", escapeControls(labels.join(","))))
       : "",
     paint("mac", columns.fit("mac", escapeControls(mac))),
     columns.fit("name", escapeControls(name ?? ""), MAX_NAME_WIDTH),
     columns.fit("address", escapeControls(address)),
-    words,
+    text,
   ];
   return cells.filter((cell) => cell !== "").join(GAP);
 }
 
-/**
- * Describes an event; `undefined` for one that needs no line of its own.
- */
-export function happeningWords(
-  { event, elapsed, begins, skipped, previous }: Happening,
+/** Describes an event; `undefined` if the event has no line of its own. */
+export function eventText(
+  { event, elapsed, begins, skipped, previous }: TimelineEvent,
   paint: Paint,
 ): string | undefined {
-  // The next event's line tells of the jump.
+  // The line of the next event says that steps were skipped.
   if (event.event === JUMP) return undefined;
   if (event.repeat_event && transferOf(event) === undefined) {
-    return paint("faint", `${eventWords(event, elapsed, plain)}, again`);
+    return paint("faint", `${stageText(event, elapsed, plain)}, again`);
   }
   const before = begins
     ? "new boot: "
@@ -130,27 +132,31 @@ export function happeningWords(
     : ` (${stageNames(previous.stage).short} lasted ${
       formatDuration(previous.took)
     })`;
-  return paint("label", before) + eventWords(event, elapsed, paint) +
+  return paint("label", before) + stageText(event, elapsed, paint) +
     paint("faint", after);
 }
 
-/** Describes a machine's stage and its duration. */
-export function timelineWords(
+/**
+ * Describes a machine's stage and its duration.
+ *
+ * @param now Milliseconds since 1970 by the daemon's clock.
+ */
+export function timelineText(
   { stage, since, note }: Timeline,
   now: number,
   paint: Paint,
 ): string {
-  const words = stage === undefined
+  const text = stage === undefined
     ? "no stage known"
-    : `${eventWords(stage, 0, paint)}${
+    : `${stageText(stage, 0, paint)}${
       paint("faint", `, for ${formatDuration(now - since)}`)
     }`;
-  const text = note && noteText(note);
-  return text === undefined ? words : `${words}; ${paint("bad", text)}`;
+  const noted = note && noteText(note);
+  return noted === undefined ? text : `${text}; ${paint("bad", noted)}`;
 }
 
 /** @param elapsed Milliseconds since the stage began; 0 if not to be shown. */
-function eventWords(
+function stageText(
   event: MachineEvent,
   elapsed: number,
   paint: Paint,
@@ -174,7 +180,10 @@ function styleOf(event: MachineEvent): Style {
   return event.event === LAST_STAGE || state === "complete" ? "good" : "busy";
 }
 
-/** Local time, with the date when that is another day's than `now`. */
+/**
+ * Local time, with the date if the day is not that of `now`; both in ms since
+ * 1970.
+ */
 export function timeText(at: number, now: number): string {
   const date = new Date(at);
   const two = (value: number) => String(value).padStart(2, "0");

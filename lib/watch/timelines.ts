@@ -1,6 +1,6 @@
 /**
- * What is known of the machines of one daemon: enough to tell what is new in
- * the next message, and how long each stage took.
+ * The machines of one daemon, as its event stream reported them: enough to tell
+ * which events of a later state are new, and how long each stage lasted.
  *
  * @module
  */
@@ -9,24 +9,24 @@ import { FIRST_STAGE } from "../../assets/shared/boot_stages.js";
 import { BootTracker } from "../../assets/shared/boots.js";
 import { type KeptMachine, type MachineEvent, transferOf } from "./message.ts";
 
-/** A machine as its daemon told of it last. */
+/** A machine after its last reported event. */
 export interface Timeline {
   readonly mac: string;
   readonly address: string;
-  /** Its last event that is a stage; `undefined` before the first. */
+  /** The last event that is a stage; `undefined` before the first. */
   readonly stage: MachineEvent | undefined;
-  /** When that stage began, in milliseconds since 1970 by the daemon's clock. */
+  /** When that stage began, in ms since 1970 by the daemon's clock. */
   readonly since: number;
-  /** A note that came since then. */
+  /** The last note since then. */
   readonly note: string | undefined;
 }
 
-/** An event, seen beside what was before it. */
-export interface Happening {
+/** An event together with what it changes. */
+export interface TimelineEvent {
   readonly mac: string;
   readonly address: string;
   readonly event: MachineEvent;
-  /** When, in milliseconds since 1970 by the daemon's clock. */
+  /** When, in ms since 1970 by the daemon's clock. */
   readonly at: number;
   /** Milliseconds since its stage began. */
   readonly elapsed: number;
@@ -34,23 +34,23 @@ export interface Happening {
   readonly begins: boolean;
   /** Whether its daemon did not see the steps before it. */
   readonly skipped: boolean;
-  /** The stage that ended with it, and how many milliseconds that took. */
+  /** The stage that ended with it, and how many ms that lasted. */
   readonly previous:
     | { readonly stage: string; readonly took: number }
     | undefined;
 }
 
-/** What the state of a daemon has of one machine. */
-export interface News {
+/** A machine of a daemon's state, with those of its events that are new. */
+export interface MachineUpdate {
   readonly timeline: Timeline;
-  /** What was not known of it, the oldest first. */
-  readonly happenings: readonly Happening[];
+  /** The oldest first. */
+  readonly events: readonly TimelineEvent[];
 }
 
 class Entry implements Timeline {
   address = "";
   stage: MachineEvent | undefined = undefined;
-  /** Names the last event that its daemon keeps. */
+  /** The key of the last event that the daemon keeps. */
   lastKept = "";
   readonly #tracker = new BootTracker();
   constructor(readonly mac: string) {}
@@ -63,13 +63,13 @@ class Entry implements Timeline {
     return this.#tracker.note;
   }
 
-  take(event: MachineEvent): Happening {
+  add(event: MachineEvent): TimelineEvent {
     const at = Date.parse(event.timestamp);
-    if (!event.repeat_event) this.lastKept = nameOf(event);
+    if (!event.repeat_event) this.lastKept = keyOf(event);
     const { kind, begins, skipped, previous } = this.#tracker.add(event);
     if (kind === "stage" || kind === "repeat") this.stage = event;
-    // A restarted daemon has not seen the stage before the first. A clock that
-    // was set back makes durations negative.
+    // A restarted daemon did not see the stage before the first. A clock that was
+    // set back makes durations negative.
     const isMeasured = event.event !== FIRST_STAGE &&
       previous !== undefined && previous.took >= 0;
     return {
@@ -84,88 +84,86 @@ class Entry implements Timeline {
     };
   }
 
-  /** Takes what a daemon keeps of it; gives what was not known. */
-  merge(events: readonly MachineEvent[]): Happening[] {
+  /** Adds those of the daemon's kept events that are new. */
+  merge(events: readonly MachineEvent[]): TimelineEvent[] {
     const known = events.findLastIndex((event) =>
-      nameOf(event) === this.lastKept
+      keyOf(event) === this.lastKept
     );
-    const happenings: Happening[] = [];
+    const added: TimelineEvent[] = [];
     const last = events[known];
-    // A transfer's progress changes an event that is kept already.
+    // The progress of a transfer changes an event that is kept already.
     if (
       last !== undefined && last.event === this.stage?.event &&
-      progressOf(last) !== progressOf(this.stage)
+      progressKeyOf(last) !== progressKeyOf(this.stage)
     ) {
-      happenings.push(this.take({ ...last, repeat_event: true }));
+      added.push(this.add({ ...last, repeat_event: true }));
     }
-    for (const event of events.slice(known + 1)) {
-      happenings.push(this.take(event));
-    }
+    for (const event of events.slice(known + 1)) added.push(this.add(event));
     const newest = events.at(-1);
-    if (newest !== undefined) this.lastKept = nameOf(newest);
-    return happenings;
+    if (newest !== undefined) this.lastKept = keyOf(newest);
+    return added;
   }
 }
 
-/** What tells an event from all others of its machine. */
-function nameOf({ event, timestamp }: MachineEvent): string {
+/** Distinguishes an event from all others of its machine. */
+function keyOf({ event, timestamp }: MachineEvent): string {
   return `${timestamp} ${event}`;
 }
 
-function progressOf(event: MachineEvent): string {
+function progressKeyOf(event: MachineEvent): string {
   const transfer = transferOf(event);
   return transfer === undefined
     ? ""
     : `${transfer.state} ${transfer.sent_bytes} ${transfer.file_name}`;
 }
 
-/** The machines of one daemon, up to a bound. */
+/** The machines of one daemon, up to a limit. */
 export class Timelines {
   #entries = new Map<string, Entry>();
   readonly #limit: number;
 
-  /** @param limit How many machines are kept; at least 1. */
+  /** @param limit Machines that are remembered; at least 1. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** How many machines are kept. */
+  /** How many machines are remembered. */
   get size(): number {
     return this.#entries.size;
   }
 
   /**
-   * Takes the state of the daemon in place of all that was known. Gives the
-   * machines of which something is new, the one with the newest event last.
+   * Replaces all machines by the state of the daemon. Returns the machines that
+   * have new events, the one with the newest event last.
    */
-  replace(machines: readonly KeptMachine[]): News[] {
+  replace(machines: readonly KeptMachine[]): MachineUpdate[] {
     const before = this.#entries;
     this.#entries = new Map();
-    const news = machines.map(({ mac, address, events }) => {
+    const updates = machines.map(({ mac, address, events }) => {
       const timeline = before.get(mac) ?? new Entry(mac);
       timeline.address = address;
       return {
         timeline,
-        happenings: timeline.merge(events),
+        events: timeline.merge(events),
         newest: events.at(-1)?.timestamp ?? "",
       };
     }).sort((a, b) => a.newest < b.newest ? -1 : a.newest > b.newest ? 1 : 0);
-    for (const { timeline } of news.slice(-this.#limit)) {
+    for (const { timeline } of updates.slice(-this.#limit)) {
       this.#entries.set(timeline.mac, timeline);
     }
-    return news.filter(({ happenings }) => happenings.length > 0);
+    return updates.filter(({ events }) => events.length > 0);
   }
 
-  /** Takes one event. */
-  take(mac: string, address: string, event: MachineEvent): Happening {
+  /** Adds one event. The least recently reported machine is evicted. */
+  add(mac: string, address: string, event: MachineEvent): TimelineEvent {
     const entry = this.#entries.get(mac) ?? new Entry(mac);
     entry.address = address;
-    // The one that was heard of last stands last, so the first is let go.
+    // Moves it to the end of the map, whose first entry is evicted.
     this.#entries.delete(mac);
     this.#entries.set(mac, entry);
     if (this.#entries.size > this.#limit) {
       this.#entries.delete(this.#entries.keys().next().value!);
     }
-    return entry.take(event);
+    return entry.add(event);
   }
 }

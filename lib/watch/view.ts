@@ -1,51 +1,50 @@
 /**
- * What is shown of daemons: lines for people, or JSON for programs.
+ * What `watch` shows of daemons: lines for people, or JSON for programs.
  *
  * @module
  */
 
 import { MAX_STATE_LINES } from "../overload/limits.ts";
-import { Merge } from "./merge.ts";
+import { Deduplicator } from "./deduplicate.ts";
 import { transferOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import {
   colored,
   Columns,
-  happeningWords,
-  line,
+  eventText,
+  type LineOptions,
+  lineText,
   plain,
-  timelineWords,
-  type ViewOptions,
+  timelineText,
 } from "./text.ts";
-import type { Happening, News } from "./timelines.ts";
+import type { MachineUpdate, TimelineEvent } from "./timelines.ts";
 
-/** A daemon, as far as its lines say so. */
+/** The daemon that lines are about. */
 export interface Source {
-  /** Short, and no other daemon's. */
+  /** Short and unique. */
   readonly label: string;
-  /** Its URL. */
   readonly url: string;
-  /** Its clock less this host's, in milliseconds. */
-  readonly clock: number;
-  /** What an operator calls a machine. */
+  /** Its clock minus this host's, in milliseconds. */
+  readonly clockOffset: number;
+  /** The name that the operator gave to a machine. */
   nameOf(mac: string): string | undefined;
 }
 
-/** Shows what daemons say. Settled when the next may come. */
+/** Shows what daemons report. The next call may follow when one is settled. */
 export interface View {
-  /** What a daemon knows when it is reached for the first time. */
-  begin(source: Source, news: readonly News[]): Promise<void>;
-  /** What happened while a daemon was away. */
-  catchUp(source: Source, news: readonly News[]): Promise<void>;
-  /** What happens. */
-  happen(source: Source, happening: Happening): Promise<void>;
-  /** Shows what is still held back. */
+  /** The state of a daemon at the first connection. */
+  showState(source: Source, updates: readonly MachineUpdate[]): Promise<void>;
+  /** Events from while a daemon was unreachable. */
+  showMissed(source: Source, updates: readonly MachineUpdate[]): Promise<void>;
+  /** An event as it happens. */
+  showEvent(source: Source, event: TimelineEvent): Promise<void>;
+  /** Writes the lines that are held back. */
   flush(): Promise<void>;
 }
 
-/** All that happened to any machine, in order. */
-function inOrder(news: readonly News[]): Happening[] {
-  return news.flatMap(({ happenings }) => happenings).sort((a, b) =>
+/** The events of all machines, by time. */
+function inOrder(updates: readonly MachineUpdate[]): TimelineEvent[] {
+  return updates.flatMap(({ events }) => events).sort((a, b) =>
     a.event.timestamp < b.event.timestamp
       ? -1
       : a.event.timestamp > b.event.timestamp
@@ -62,21 +61,21 @@ export class JsonView implements View {
     this.#output = output;
   }
 
-  begin(source: Source, news: readonly News[]): Promise<void> {
-    return this.catchUp(source, news);
+  showState(source: Source, updates: readonly MachineUpdate[]): Promise<void> {
+    return this.showMissed(source, updates);
   }
 
-  catchUp(source: Source, news: readonly News[]): Promise<void> {
+  showMissed(source: Source, updates: readonly MachineUpdate[]): Promise<void> {
     function* lines() {
-      for (const happening of inOrder(news)) {
-        yield jsonLine(source, happening, { kept: true });
+      for (const event of inOrder(updates)) {
+        yield jsonLine(source, event, { kept: true });
       }
     }
     return this.#output.write(lines());
   }
 
-  happen(source: Source, happening: Happening): Promise<void> {
-    return this.#output.write([jsonLine(source, happening, {})]);
+  showEvent(source: Source, event: TimelineEvent): Promise<void> {
+    return this.#output.write([jsonLine(source, event, {})]);
   }
 
   flush(): Promise<void> {
@@ -86,7 +85,7 @@ export class JsonView implements View {
 
 function jsonLine(
   { url }: Source,
-  { mac, address, event }: Happening,
+  { mac, address, event }: TimelineEvent,
   more: { kept?: true },
 ): string {
   return JSON.stringify({
@@ -98,63 +97,69 @@ function jsonLine(
   });
 }
 
-/** How lines for people look, and where. */
-export interface TextSettings {
-  /** A terminal is not flooded with machines of long ago. */
+/** How lines for people look. */
+export interface TextViewOptions {
+  /** A terminal gets the latest machines of a state only. */
   readonly isTerminal: boolean;
   readonly isColored: boolean;
-  /** Whether several daemons are watched. */
-  readonly labelled: boolean;
+  /** Whether each line names its daemon. */
+  readonly isLabeled: boolean;
 }
 
-/** One line for each event, and at first for each machine. */
+/** One line for each event, and for each machine of a first state. */
 export class TextView implements View {
   readonly #output: Output;
-  readonly #merge: Merge;
-  readonly #options: ViewOptions;
+  readonly #deduplicator: Deduplicator;
+  readonly #options: LineOptions;
   readonly #isTerminal: boolean;
 
   constructor(
     output: Output,
-    { isTerminal, isColored, labelled }: TextSettings,
+    { isTerminal, isColored, isLabeled }: TextViewOptions,
   ) {
     this.#output = output;
-    this.#merge = new Merge((lines) => output.write(lines));
+    this.#deduplicator = new Deduplicator((lines) => output.write(lines));
     this.#isTerminal = isTerminal;
     this.#options = {
       paint: isColored ? colored : plain,
       columns: new Columns(),
-      labelled,
+      isLabeled,
     };
   }
 
-  async begin(source: Source, news: readonly News[]): Promise<void> {
-    const shownNews = this.#isTerminal ? news.slice(-MAX_STATE_LINES) : news;
-    const left = news.length - shownNews.length;
+  async showState(
+    source: Source,
+    updates: readonly MachineUpdate[],
+  ): Promise<void> {
+    const latest = this.#isTerminal ? updates.slice(-MAX_STATE_LINES) : updates;
+    const omitted = updates.length - latest.length;
     const { paint, columns } = this.#options;
-    for (const { timeline: { mac, address } } of shownNews) {
+    for (const { timeline: { mac, address } } of latest) {
       columns.expect(source.nameOf(mac), address);
     }
-    const render = (news: News) => this.#stateLine(source, news);
+    const render = (update: MachineUpdate) => this.#stateLine(source, update);
     function* lines() {
-      if (left > 0) {
+      if (omitted > 0) {
         yield paint(
           "faint",
-          `${left} machines more, whose last event is older; all are shown where stdout is no terminal`,
+          `${omitted} machines with older events omitted; redirect stdout to a file or a pipe to get all`,
         );
       }
-      for (const news of shownNews) yield render(news);
+      for (const update of latest) yield render(update);
     }
     await this.flush();
     await this.#output.write(lines());
   }
 
-  async catchUp(source: Source, news: readonly News[]): Promise<void> {
-    const render = (happening: Happening) =>
-      this.#eventLine(source, happening, [source.label]);
+  async showMissed(
+    source: Source,
+    updates: readonly MachineUpdate[],
+  ): Promise<void> {
+    const render = (event: TimelineEvent) =>
+      this.#eventLine(source, event, [source.label]);
     function* lines() {
-      for (const happening of inOrder(news)) {
-        const text = render(happening);
+      for (const event of inOrder(updates)) {
+        const text = render(event);
         if (text !== undefined) yield text;
       }
     }
@@ -162,31 +167,31 @@ export class TextView implements View {
     await this.#output.write(lines());
   }
 
-  async happen(source: Source, happening: Happening): Promise<void> {
-    const text = this.#eventLine(source, happening, [source.label]);
+  async showEvent(source: Source, event: TimelineEvent): Promise<void> {
+    const text = this.#eventLine(source, event, [source.label]);
     if (text === undefined) return;
-    if (!this.#options.labelled) return await this.#output.write([text]);
-    const { mac, event } = happening;
-    // Only one daemon sends a file, so its progress has nothing to be joined to.
-    const own = transferOf(event) === undefined ? "" : source.label;
-    await this.#merge.add(
-      `${mac} ${event.event} ${event.repeat_event} ${own}`,
+    if (!this.#options.isLabeled) return await this.#output.write([text]);
+    const { mac, event: { event: name, repeat_event } } = event;
+    // Only one daemon sends a file: its progress has no duplicate.
+    const own = transferOf(event.event) === undefined ? "" : source.label;
+    await this.#deduplicator.add(
+      `${mac} ${name} ${repeat_event} ${own}`,
       source.label,
-      (labels) => this.#eventLine(source, happening, labels)!,
+      (labels) => this.#eventLine(source, event, labels)!,
     );
   }
 
   flush(): Promise<void> {
-    return this.#merge.flush();
+    return this.#deduplicator.flush();
   }
 
-  #stateLine(source: Source, { timeline }: News): string {
+  #stateLine(source: Source, { timeline }: MachineUpdate): string {
     const { mac, address, since } = timeline;
-    const now = Date.now() + source.clock;
+    const now = Date.now() + source.clockOffset;
     const labels = [source.label];
-    return line(
+    return lineText(
       { at: since, labels, mac, name: source.nameOf(mac), address },
-      timelineWords(timeline, now, this.#options.paint),
+      timelineText(timeline, now, this.#options.paint),
       now,
       this.#options,
     );
@@ -194,16 +199,16 @@ export class TextView implements View {
 
   #eventLine(
     source: Source,
-    happening: Happening,
+    event: TimelineEvent,
     labels: readonly string[],
   ): string | undefined {
-    const words = happeningWords(happening, this.#options.paint);
-    if (words === undefined) return undefined;
-    const { at, mac, address } = happening;
-    return line(
+    const text = eventText(event, this.#options.paint);
+    if (text === undefined) return undefined;
+    const { at, mac, address } = event;
+    return lineText(
       { at, labels, mac, name: source.nameOf(mac), address },
-      words,
-      Date.now() + source.clock,
+      text,
+      Date.now() + source.clockOffset,
       this.#options,
     );
   }

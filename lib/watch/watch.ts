@@ -1,5 +1,5 @@
 /**
- * Watches daemons: follows each of them, and shows what all of them say.
+ * Watches daemons: subscribes to each of them and shows their events.
  *
  * @module
  */
@@ -8,38 +8,37 @@ import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
 import type { LogSink } from "../telemetry/log.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
-import { Follower, type FollowObserver } from "./follow.ts";
 import type { Message } from "./message.ts";
 import { fetchNames } from "./names.ts";
 import { Output, OutputError } from "./output.ts";
+import { Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Timelines } from "./timelines.ts";
 import { JsonView, type Source, TextView, type View } from "./view.ts";
 
-/** What is watched, and how it is shown. */
+/** Which daemons are watched, and how their events are shown. */
 export interface WatchOptions {
   readonly daemons: readonly DaemonUrl[];
-  /** For programs instead of people. */
+  /** JSON for programs instead of lines for people. */
   readonly json: boolean;
-  /** Where the lines go, and whether people look at it. */
+  /** Where the lines go, and whether it is a terminal. */
   readonly sink: LogSink;
   readonly isTerminal: boolean;
   readonly isColored: boolean;
-  /** Tells a person of how daemons are reached. */
+  /** Reports whether daemons can be reached. */
   readonly say: (sentence: string) => void;
 }
 
-/** Milliseconds between two looks at a daemon's names, which may change. */
+/** Milliseconds between two requests for a daemon's names, which may change. */
 const NAMES_INTERVAL = 60_000;
 
-/** Milliseconds that the last lines get to be written. */
-const LAST_LINES = 500;
+/** Milliseconds to write the last lines. */
+const FLUSH_TIMEOUT = 500;
 
 /**
- * Watches until `signal` is given or nobody reads the lines any more.
+ * Watches until `signal` is aborted or the reader of the lines closes the pipe.
  *
- * @returns Whether any of the daemons was worth waiting for: `false` when all of
- * them refused at the start.
- * @throws {OutputError} if lines cannot be written though somebody wants them.
+ * @returns `false` if all daemons refused at the start, else `true`.
+ * @throws {OutputError} if writing fails for another reason than a closed pipe.
  */
 export async function watch(
   options: WatchOptions,
@@ -50,12 +49,12 @@ export async function watch(
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,
     isColored,
-    labelled: daemons.length > 1,
+    isLabeled: daemons.length > 1,
   });
   const ending = new AbortController();
   const either = AbortSignal.any([signal, ending.signal]);
   const labels = labelsOf(daemons);
-  const names = new AllNames();
+  const names = new NameTable();
   const watched = daemons.map((daemon, index) =>
     new WatchedDaemon(
       daemon,
@@ -67,20 +66,20 @@ export async function watch(
   );
   try {
     const all = Promise.all(watched.map((daemon) => daemon.run(either)));
-    const hopeless = Promise.all(watched.map(({ first }) => first)).then(
+    const allRefused = Promise.all(watched.map(({ first }) => first)).then(
       (outcomes) => {
         if (outcomes.every((outcome) => outcome === "refused")) return false;
         return new Promise<never>(() => {});
       },
     );
-    // A follower whose line is not read waits for that, but who ends it does not.
+    // A subscription waits for a reader that has stalled; the end does not.
     const ended = new Promise<true>((resolve) =>
       signal.addEventListener("abort", () => resolve(true))
     );
     return await Promise.race([
       all.then(() => true),
       ended,
-      hopeless,
+      allRefused,
       output.broken,
     ]);
   } catch (error) {
@@ -88,23 +87,22 @@ export async function watch(
     throw error;
   } finally {
     ending.abort();
-    // Whoever has stalled is not waited for.
-    await waitAtMost(LAST_LINES, view.flush().catch(() => {}));
+    await waitAtMost(FLUSH_TIMEOUT, view.flush().catch(() => {}));
   }
 }
 
-type Outcome = "connected" | "away" | "refused";
+type Outcome = "connected" | "unreachable" | "refused";
 
-/** What the daemons call their machines: what one knows serves all. */
-class AllNames {
+/** The names of machines from all daemons: not every daemon has a file of them. */
+class NameTable {
   readonly #byDaemon = new Map<WatchedDaemon, ReadonlyMap<string, string>>();
 
-  /** Takes what a daemon calls its machines now. */
+  /** Replaces the names from a daemon. */
   set(daemon: WatchedDaemon, names: ReadonlyMap<string, string>): void {
     this.#byDaemon.set(daemon, names);
   }
 
-  /** What this daemon calls a machine, or else any other. */
+  /** A machine's name from this daemon, or else from any other. */
   of(daemon: WatchedDaemon, mac: string): string | undefined {
     const own = this.#byDaemon.get(daemon)?.get(mac);
     if (own !== undefined) return own;
@@ -116,26 +114,27 @@ class AllNames {
   }
 }
 
-/** One daemon: what is known of it, and what a person was told of it. */
-class WatchedDaemon implements FollowObserver, Source {
+/** One daemon with its machines and the state of its connection. */
+class WatchedDaemon implements SubscriptionObserver, Source {
   readonly label: string;
   readonly url: string;
-  clock = 0;
+  clockOffset = 0;
   readonly #daemon: DaemonUrl;
   readonly #view: View;
-  readonly #names: AllNames | undefined;
+  readonly #names: NameTable | undefined;
   readonly #say: (sentence: string) => void;
   readonly #timelines = new Timelines(MAX_WATCHED_MACHINES);
   readonly #first = Promise.withResolvers<Outcome>();
-  #isKnown = false;
-  #told: Outcome | undefined;
+  #hasState = false;
+  /** The last reported outcome; `undefined` while connected. */
+  #reported: Outcome | undefined;
 
-  /** @param names `undefined` where nobody reads names. */
+  /** @param names `undefined` if the view shows no names. */
   constructor(
     daemon: DaemonUrl,
     label: string,
     view: View,
-    names: AllNames | undefined,
+    names: NameTable | undefined,
     say: (sentence: string) => void,
   ) {
     this.#daemon = daemon;
@@ -150,60 +149,65 @@ class WatchedDaemon implements FollowObserver, Source {
     return this.#names?.of(this, mac);
   }
 
-  /** How the first try to reach it ended. */
+  /** The outcome of the first connection. */
   get first(): Promise<Outcome> {
     return this.#first.promise;
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await new Follower(this.#daemon, this).run(signal);
+    await new Subscription(this.#daemon, this).run(signal);
   }
 
-  async connected(clock: number, signal: AbortSignal): Promise<void> {
+  async connected(clockOffset: number, signal: AbortSignal): Promise<void> {
     this.#first.resolve("connected");
-    this.clock = clock;
-    if (this.#told !== undefined) this.#say(`${this.label} is back`);
-    this.#told = undefined;
+    this.clockOffset = clockOffset;
+    if (this.#reported !== undefined) {
+      this.#say(`${this.label} is connected again`);
+    }
+    this.#reported = undefined;
     if (this.#names === undefined) return;
-    await this.#lookAtNames(signal);
+    await this.#refreshNames(signal);
     if (signal.aborted) return;
-    const timer = setInterval(() => this.#lookAtNames(signal), NAMES_INTERVAL);
+    const timer = setInterval(() => this.#refreshNames(signal), NAMES_INTERVAL);
     signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   async message(message: Message): Promise<void> {
     if (message.kind === "event") {
       const { mac, address, event } = message;
-      const happening = this.#timelines.take(mac, address, event);
-      return await this.#view.happen(this, happening);
+      const added = this.#timelines.add(mac, address, event);
+      return await this.#view.showEvent(this, added);
     }
-    const news = this.#timelines.replace(message.machines);
-    if (this.#isKnown) return await this.#view.catchUp(this, news);
-    this.#isKnown = true;
-    if (this.#names !== undefined && news.length === 0) {
+    const updates = this.#timelines.replace(message.machines);
+    if (this.#hasState) return await this.#view.showMissed(this, updates);
+    this.#hasState = true;
+    if (this.#names !== undefined && updates.length === 0) {
       this.#say(`${this.label} has seen no machine yet`);
     }
-    await this.#view.begin(this, news);
+    await this.#view.showState(this, updates);
   }
 
-  away(reason: string): void {
-    this.#first.resolve("away");
-    this.#tell("away", `${this.label} is away: ${reason}; trying again`);
+  unreachable(reason: string): void {
+    this.#first.resolve("unreachable");
+    this.#reportOnce(
+      "unreachable",
+      `${this.label} is unreachable: ${reason}; retrying`,
+    );
   }
 
   refused(reason: string): void {
     this.#first.resolve("refused");
-    this.#tell("refused", `${this.label} cannot be watched: ${reason}`);
+    this.#reportOnce("refused", `${this.label} cannot be watched: ${reason}`);
   }
 
-  /** Says what has changed, not what goes on. */
-  #tell(outcome: Outcome, sentence: string): void {
-    if (this.#told === outcome) return;
-    this.#told = outcome;
+  /** Reports an outcome when it changes, not on every retry. */
+  #reportOnce(outcome: Outcome, sentence: string): void {
+    if (this.#reported === outcome) return;
+    this.#reported = outcome;
     this.#say(sentence);
   }
 
-  async #lookAtNames(signal: AbortSignal): Promise<void> {
+  async #refreshNames(signal: AbortSignal): Promise<void> {
     const url = this.#daemon.names;
     const names = url && await fetchNames(url, signal);
     if (names !== undefined) this.#names?.set(this, names);

@@ -43,12 +43,12 @@ export class Watching implements AsyncDisposable {
     return this.stdout.split("\n").slice(0, -1);
   }
 
-  /** What its lines say, where they are JSON. */
+  /** Its lines as JSON. */
   get objects(): unknown[] {
     return this.lines.map((line) => JSON.parse(line));
   }
 
-  /** Waits until this is so. */
+  /** Waits for a condition. */
   async until(what: string, isSo: (it: Watching) => boolean): Promise<void> {
     try {
       await eventually(what, () => isSo(this));

@@ -1,5 +1,5 @@
 /**
- * The files of the page, as they are sent.
+ * The scripts, the style and the icon of the page, in each content coding.
  *
  * @module
  */

@@ -47,10 +47,13 @@ export function plainHead(options: PlainOptions): string {
 <p class="muted">As of ${
     timeText(new Date(now).toISOString())
   }. Reload to update, or open the <a href="/">live page</a>, which needs JavaScript.</p>
-${machineCount === 0 ? noMachinesText(interfaceName) : ""}${
-    tableHead('class="plain"', ["Machine", "Boot", "Now", "Since"])
-  }<tbody role="rowgroup">
-`;
+${
+    machineCount === 0
+      ? noMachinesText(interfaceName)
+      : `${
+        tableHead('class="plain"', ["Machine", "Boot", "Now", "Since"])
+      }<tbody role="rowgroup">\n`
+  }`;
 }
 
 /** The row of a machine, with the `name` that the operator gave it. */
@@ -93,9 +96,10 @@ function timeText(timestamp: string): string {
 }
 
 /** Everything after the rows. */
-export function plainTail(): string {
-  return `</tbody></table>
-</main>
+export function plainTail(
+  { machineCount }: Pick<PlainOptions, "machineCount">,
+): string {
+  return `${machineCount === 0 ? "" : "</tbody></table>\n"}</main>
 </body>
 </html>
 `;

@@ -1,5 +1,5 @@
 /**
- * Answers for the page and its files.
+ * Responses for the page, the plain table and the files of the page.
  *
  * @module
  */
@@ -16,12 +16,12 @@ import { CONTENT_SECURITY_POLICY } from "./html.ts";
 import { pageHtml } from "./page.ts";
 import { machineRow, plainHead, plainTail } from "./plain.ts";
 
-/** What the page tells of. */
+/** What the pages show. */
 export interface WebUiOptions {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
   readonly names: Names;
-  /** In which it is written. */
+  /** Writes the plain table in slices. */
   readonly scheduler: CooperativeScheduler;
   readonly interfaceName: string;
   readonly baseAddress: string;
@@ -39,7 +39,7 @@ const HTML_HEADERS = {
   "cache-control": "no-store",
 };
 
-/** Answers for the page. */
+/** Responds to requests for the pages and their files. */
 export class WebUi {
   readonly #options: WebUiOptions;
   #files: Promise<Map<string, PageFile>> | undefined;
@@ -48,7 +48,7 @@ export class WebUi {
     this.#options = options;
   }
 
-  /** Answers GET; `undefined` if there is nothing at this path. */
+  /** The response to GET; `undefined` if the path is unknown. */
   async respond(
     path: string,
     headers: Headers,
@@ -101,10 +101,11 @@ export class WebUi {
       this.#options;
     // Machines come, go and change places between two slices.
     const macs = Array.from(registry, ({ mac }) => mac);
+    const machineCount = macs.length;
     yield plainHead({
       interfaceName,
       baseAddress,
-      machineCount: macs.length,
+      machineCount,
       now: Date.now(),
     });
     for (const mac of macs) {
@@ -112,6 +113,6 @@ export class WebUi {
       if (machine === undefined) continue;
       yield machineRow(writer.machine(machine), names.of(mac));
     }
-    yield plainTail();
+    yield plainTail({ machineCount });
   }
 }

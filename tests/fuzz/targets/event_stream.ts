@@ -8,8 +8,8 @@ import {
 import { type Message, readMessage } from "../../../lib/watch/message.ts";
 import {
   Columns,
-  happeningWords,
-  line,
+  eventText,
+  lineText,
   plain,
 } from "../../../lib/watch/text.ts";
 import { octetsOf, spliced } from "../mutate.ts";
@@ -198,7 +198,7 @@ function checkData(data: string): string {
   if (message?.kind !== "event") return message?.kind ?? "unknown";
   const { mac, address, event } = message;
   const at = Date.parse(event.timestamp);
-  const words = happeningWords({
+  const described = eventText({
     mac,
     address,
     event,
@@ -208,12 +208,12 @@ function checkData(data: string): string {
     skipped: false,
     previous: { stage: event.event, took: 1 },
   }, plain);
-  const text = line(
+  const text = lineText(
     { at, labels: [mac], mac, name: address, address },
-    words ?? "",
+    described ?? "",
     at,
-    { paint: plain, columns: new Columns(), labelled: true },
+    { paint: plain, columns: new Columns(), isLabeled: true },
   );
   isLine.holds(isShowable(text), () => text);
-  return `event ${words !== undefined} ${event.detail != null}`;
+  return `event ${described !== undefined} ${event.detail != null}`;
 }

@@ -14,8 +14,8 @@ const isShort = new Invariant("nothing that is shown is long");
 const isWhole = new Invariant("what can be shown is shown unchanged");
 const isText = new Invariant("what is shown is text in HTML");
 
-/** UTF-16, so that halves of pairs come as well. */
-function octets(text: string): Uint8Array {
+/** UTF-16, so that lone surrogates occur as well. */
+function utf16(text: string): Uint8Array {
   return Uint8Array.from(
     [...Array(text.length).keys()].flatMap((index) => {
       const unit = text.charCodeAt(index);
@@ -42,7 +42,7 @@ const WORDS = [
   "\x9b",
   "x".repeat(126),
   "\\u{202e}",
-].map(octets);
+].map(utf16);
 
 /** Fuzzes what is shown. */
 export class ShownTarget implements Target {
@@ -50,13 +50,13 @@ export class ShownTarget implements Target {
   readonly weight = 40;
   readonly maxLength = 600;
   readonly invariants = [acts, isShort, isWhole, isText];
-  readonly seeds = [...WORDS, octets("boot.efi"), octets("")];
+  readonly seeds = [...WORDS, utf16("boot.efi"), utf16("")];
   readonly words = WORDS;
 
   make(random: Random): Uint8Array {
     return random.once(2)
       ? random.octets(random.below(80))
-      : octets("x".repeat(random.below(140)));
+      : utf16("x".repeat(random.below(140)));
   }
 
   run(input: Uint8Array): string {

@@ -19,7 +19,7 @@ const SECOND = "2001:db8:1:2::2";
 const OPTIONS = ["--interface=lan", `--base-address=${BASE}`];
 
 /** A line of `watch --json`. */
-interface Told {
+interface JsonLine {
   readonly daemon: string;
   readonly mac: string;
   readonly ipv6_address: string;
@@ -31,21 +31,21 @@ interface Told {
   readonly kept?: true;
 }
 
-/** What was told of one daemon, repeats left out. */
+/** The events of one daemon, without repeats. */
 function eventsOf(program: Program, address: string): string[] {
-  return toldBy(program).filter(({ daemon, event }) =>
+  return linesOf(program).filter(({ daemon, event }) =>
     daemon === `http://[${address}]:6315` && !event.repeat_event
   ).map(({ event }) => event.event);
 }
 
-function toldBy({ output }: Program): Told[] {
+function linesOf({ output }: Program): JsonLine[] {
   return output.split("\n").filter((line) =>
     line.startsWith("{") && line.endsWith("}")
   ).map((line) => JSON.parse(line));
 }
 
-/** Has a client that remembers nothing ask for an address. */
-async function asks(lab: Lab, client: Host): Promise<void> {
+/** Lets a client without leases get an address. */
+async function getAddress(lab: Lab, client: Host): Promise<void> {
   await client.ip("addr flush dev eth0 scope global");
   const memory = await Deno.makeTempDir({ dir: lab.directory });
   const program = await dhclient.start(client, "eth0", memory);
@@ -58,7 +58,7 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await t.step(
-      "two daemons on one link, one of which is started again",
+      "two daemons on one link, one of which restarts",
       async () => {
         await using lab = new Lab();
         const router = await lab.host("router");
@@ -85,7 +85,7 @@ Deno.test({
         const text = admin.start(watchCommand(FIRST, SECOND));
         await text.says(RegExp(`${FIRST} has seen no machine yet`));
         await text.says(RegExp(`${SECOND} has seen no machine yet`));
-        await asks(lab, client);
+        await getAddress(lab, client);
         const boot = ["init", "jump_to", "os_init"];
         for (const address of [FIRST, SECOND]) {
           await eventually(
@@ -95,32 +95,31 @@ Deno.test({
           assertEquals(eventsOf(json, address), boot);
         }
         const address = await derived(client, "eth0");
-        for (const told of toldBy(json)) {
-          assertEquals([told.mac, told.ipv6_address], [mac, address]);
-          assertEquals(told.kept, undefined);
+        for (const line of linesOf(json)) {
+          assertEquals([line.mac, line.ipv6_address], [mac, address]);
+          assertEquals(line.kept, undefined);
         }
-        // Which of the two is heard first, and whether the other is in time to be
-        // joined to it, is chance; that it never is would be none.
+        // Whether both reports arrive within the hold interval is chance.
         const both = RegExp(`${FIRST},${SECOND} +${mac} .* System is up`);
         for (let tries = 0; tries < 5 && !both.test(text.output); tries++) {
-          await asks(lab, client);
+          await getAddress(lab, client);
           await new Promise((resolve) => setTimeout(resolve, 1000));
         }
         assertMatch(text.output, both);
-        // The one that is on standby does not know it, but is told of it too.
+        // The name is only in the first daemon's file.
         assertMatch(text.output, RegExp(`${mac}  alpha  ${address}`));
         assert(!text.output.includes(`${mac}  ${address}`), text.output);
         assert(!text.output.includes("\x1b"));
 
         assertEquals(await daemon.stop(), 0);
         for (const program of [json, text]) {
-          await program.says(RegExp(`${FIRST} is away: `));
+          await program.says(RegExp(`${FIRST} is unreachable: `));
         }
         daemon = await startDaemon(router, ...OPTIONS);
         for (const program of [json, text]) {
-          await program.says(RegExp(`${FIRST} is back\n`));
+          await program.says(RegExp(`${FIRST} is connected again\n`));
         }
-        await asks(lab, client);
+        await getAddress(lab, client);
         await eventually(
           "events of the new run",
           () => eventsOf(json, FIRST).length >= 2 * boot.length,
@@ -128,12 +127,12 @@ Deno.test({
         assertEquals(eventsOf(json, FIRST), [...boot, ...boot]);
         assertEquals(eventsOf(json, SECOND), boot);
         const distinct = new Set(
-          toldBy(json).map(({ daemon, event }) =>
+          linesOf(json).map(({ daemon, event }) =>
             `${daemon} ${event.event} ${event.timestamp}`
           ),
         );
-        assertEquals(distinct.size, toldBy(json).length);
-        assert(!json.output.includes(`${SECOND} is away`), json.output);
+        assertEquals(distinct.size, linesOf(json).length);
+        assert(!json.output.includes(`${SECOND} is unreachable`), json.output);
         for (const program of [json, text]) {
           program.kill("SIGINT");
           assertEquals(await program.ended(), 0);
@@ -142,7 +141,7 @@ Deno.test({
     );
 
     await t.step(
-      "a daemon that refuses this host, until it is told not to",
+      "a daemon that refuses this host until --http-allow has it",
       async () => {
         await using lab = new Lab();
         const { router, client: admin } = await lab.pair();

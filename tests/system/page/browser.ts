@@ -1,18 +1,18 @@
-/** A browser on a host of the lab, and pages that nothing may be wrong with. */
+/** A browser on a host of the lab, and pages that must have no errors. */
 
 import { assertEquals } from "@std/assert";
 import { axe } from "../../support/axe.ts";
 import type { Host } from "../../support/lab.ts";
 import { type Browser, chromium, type Page } from "../../support/playwright.ts";
 
-/** Where screenshots are written, if somebody wants to look at them. */
+/** The directory for screenshots; without it there are none. */
 const SCREENSHOTS = Deno.env.get("PAGE_SCREENSHOTS");
 
-/** What Chromium says of a server that is away, which is no fault of a page. */
+/** What Chromium reports about an unreachable server, which is no error of the page. */
 const SERVER_IS_AWAY =
   /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
-/** How a page is looked at. */
+/** The browser's settings for a page. */
 export interface Look {
   readonly width?: number;
   readonly height?: number;
@@ -21,14 +21,14 @@ export interface Look {
   readonly hasScripts?: boolean;
   /** Milliseconds by which the browser's clock is wrong. */
   readonly clockError?: number;
-  /** What does not come from the server, by its path. */
+  /** The path of a file that cannot be loaded. */
   readonly lost?: string;
 }
 
-/** A page that somebody has open, and what was wrong with it. */
+/** An open page with its errors. */
 export class Opened implements AsyncDisposable {
   readonly #problems: string[] = [];
-  /** Whether the server may be away for a while. */
+  /** Whether the server may be unreachable. */
   mayBeAway = false;
 
   constructor(readonly page: Page, readonly origin: string) {
@@ -41,7 +41,7 @@ export class Opened implements AsyncDisposable {
     page.on("pageerror", (error) => this.#problems.push(`error: ${error}`));
     page.on("request", (request) => {
       if (request.url().startsWith(origin)) return;
-      this.#problems.push(`asks outside: ${request.url()}`);
+      this.#problems.push(`request to another host: ${request.url()}`);
     });
   }
 
@@ -50,14 +50,14 @@ export class Opened implements AsyncDisposable {
     return await this.page.evaluate(expression) as T;
   }
 
-  /** Writes a screenshot, if somebody wants one. */
+  /** Writes a screenshot if PAGE_SCREENSHOTS is set. */
   async shoot(name: string): Promise<void> {
     if (SCREENSHOTS === undefined) return;
     await Deno.mkdir(SCREENSHOTS, { recursive: true });
     await this.page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });
   }
 
-  /** Fails if anybody could not use what is shown now. */
+  /** Fails if axe finds a violation. */
   async isAccessible(): Promise<void> {
     await this.page.evaluate(axe.source);
     const violations = await this.ask<string[]>(
@@ -67,7 +67,7 @@ export class Opened implements AsyncDisposable {
     assertEquals(violations, []);
   }
 
-  /** Fails if one has to scroll sideways. */
+  /** Fails if the page scrolls horizontally. */
   async fits(): Promise<void> {
     const [content, window] = await this.ask<[number, number]>(
       "[document.documentElement.scrollWidth, innerWidth]",
@@ -75,7 +75,7 @@ export class Opened implements AsyncDisposable {
     assertEquals(content, window);
   }
 
-  /** Closes it; fails if anything was wrong. */
+  /** Closes the page; fails if it had errors. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.page.context().close();
     assertEquals(this.#problems, []);

@@ -115,7 +115,7 @@ Deno.test({
     const fetchIpxe = (mac: string) =>
       client.run(curl("-o", "/dev/null", `tftp://[${SERVER}]/${mac}/ipxe.efi`));
 
-    /** Begins to load a machine's system, at so many octets a second. */
+    /** Begins to load a machine's system, at a `rate` of bytes per second. */
     function loadSystem(mac: string, rate: string): Program {
       return client.start(
         curl(
@@ -164,7 +164,7 @@ Deno.test({
           return await locator.isVisible() && pattern.test(text) && text;
         }, seconds);
       } catch (error) {
-        // What the page has asked for, and what came of it.
+        // The requests of the page with their status.
         const requests = await locator.page().evaluate<string>(
           `performance.getEntriesByType("resource").map((one) =>
            [one.name, one.startTime, one.responseEnd, one.responseStatus].join(" ")

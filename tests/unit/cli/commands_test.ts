@@ -68,7 +68,7 @@ Deno.test("commands", async (t) => {
       ],
       [
         ["watch", "r1", "ftp://r2"],
-        'watch: "ftp://r2" is not where a daemon can be: give a URL such as http://[2001:db8::1]:6315, or HOST, HOST:PORT or an address',
+        'watch: "ftp://r2" is no URL of a daemon: give a URL such as http://[2001:db8::1]:6315, HOST, HOST:PORT or an address',
       ],
       [
         ["watch", "r1", "http://r1:6315/events"],

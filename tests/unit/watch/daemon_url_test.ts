@@ -64,14 +64,14 @@ Deno.test("URLs of daemons", async (t) => {
     });
   }
 
-  await t.step("finds the names beside the events", () => {
+  await t.step("derives the URL of the names", () => {
     for (
       const [given, names] of [
         ["r1", "http://r1:6315/names"],
         ["r1?mac=02005e005301", "http://r1:6315/names"],
         ["https://lab.example/r1/events", "https://lab.example/r1/names"],
         ["https://lab.example/elsewhere", undefined],
-        // where a path that begins with two slashes would be another host's
+        // a path that begins with two slashes must not become a host
         ["r1//evil.example/events", "http://r1:6315//evil.example/names"],
         ["r1///events", "http://r1:6315///names"],
       ] as const
@@ -82,16 +82,16 @@ Deno.test("URLs of daemons", async (t) => {
 
   for (
     const [given, sentence] of [
-      ["", /^"" is not where a daemon can be: give a URL such as http/],
-      ["ftp://r1", /^"ftp:\/\/r1" is not where/],
-      ["r1:port", /^"r1:port" is not where/],
-      ["r1:99999", /^"r1:99999" is not where/],
-      ["two words", /^"two words" is not where/],
-      ["\x1b[31m", /^"\\u\{1b\}\[31m" is not where/],
-      ["2001:db8:::1", /is not where/],
-      ["fe80::1%eth0", /names a link-local address with its interface/],
+      ["", /^"" is no URL of a daemon: give a URL such as http/],
+      ["ftp://r1", /^"ftp:\/\/r1" is no URL of a daemon/],
+      ["r1:port", /^"r1:port" is no URL of a daemon/],
+      ["r1:99999", /^"r1:99999" is no URL of a daemon/],
+      ["two words", /^"two words" is no URL of a daemon/],
+      ["\x1b[31m", /^"\\u\{1b\}\[31m" is no URL of a daemon/],
+      ["2001:db8:::1", /is no URL of a daemon/],
+      ["fe80::1%eth0", /has a link-local address with an interface/],
       ["http://[fe80::1%25eth0]:6315", /give another address of that daemon$/],
-      ["http://me:secret@r1", /a user name or a password in it/],
+      ["http://me:secret@r1", /has a user name or a password/],
       ["r1?mac=02", /^"02" is not a machine's MAC such as/],
     ] as [string, RegExp][]
   ) {
@@ -103,7 +103,7 @@ Deno.test("URLs of daemons", async (t) => {
     });
   }
 
-  await t.step("labels them as short as can be", () => {
+  await t.step("labels daemons with the shortest unique part", () => {
     for (
       const [given, labels] of [
         [["r1.lab.example", "r2.lab.example"], ["r1", "r2"]],

@@ -68,34 +68,37 @@ Deno.test("event stream", async (t) => {
     await t.step(`reads ${what}`, () => assertEquals(readText(text), events));
   }
 
-  await t.step("reads how long to wait", () => {
+  await t.step("reads the retry field", () => {
     const parser = new EventStreamParser(LIMIT);
-    const tell = (text: string) =>
+    const push = (text: string) =>
       read([new TextEncoder().encode(text)], parser);
-    tell("data: a\n");
+    push("data: a\n");
     assertEquals(parser.retry, undefined);
-    tell("retry: 3000\n");
+    push("retry: 3000\n");
     assertEquals(parser.retry, 3000);
-    tell("retry: 3 s\nretry: -1\nretry\n");
+    push("retry: 3 s\nretry: -1\nretry\n");
     assertEquals(parser.retry, 3000);
   });
 
-  await t.step("is bounded, in one line and in many, comments too", () => {
-    const whole = `data: ${"a".repeat(LIMIT - "data: ".length)}\n\n`;
-    assertEquals(readText(whole, whole).length, 2);
-    for (
-      const texts of [
-        [`data: ${"a".repeat(LIMIT)}\n\n`],
-        [`:${"a".repeat(LIMIT / 2)}`, "a".repeat(LIMIT / 2)],
-        ["data: aaaa\n".repeat(LIMIT / 5 + 1)],
-        ["data\n".repeat(LIMIT + 1)],
-      ]
-    ) {
-      assertThrows(() => readText(...texts), EventTooLongError);
-    }
-  });
+  await t.step(
+    "limits an event, in one line and in many, with comments",
+    () => {
+      const whole = `data: ${"a".repeat(LIMIT - "data: ".length)}\n\n`;
+      assertEquals(readText(whole, whole).length, 2);
+      for (
+        const texts of [
+          [`data: ${"a".repeat(LIMIT)}\n\n`],
+          [`:${"a".repeat(LIMIT / 2)}`, "a".repeat(LIMIT / 2)],
+          ["data: aaaa\n".repeat(LIMIT / 5 + 1)],
+          ["data\n".repeat(LIMIT + 1)],
+        ]
+      ) {
+        assertThrows(() => readText(...texts), EventTooLongError);
+      }
+    },
+  );
 
-  await t.step("gives the same events however it is cut", () => {
+  await t.step("has the same events with any chunk boundaries", () => {
     const line = fc.string({
       unit: fc.constantFrom("a", ":", " ", "é", "🖧", "0", "\ufeff", "\0"),
       maxLength: 8,
@@ -136,7 +139,7 @@ Deno.test("event stream", async (t) => {
     );
   });
 
-  await t.step("gives what was written", () => {
+  await t.step("has the events that were written", () => {
     const text = fc.string({
       unit: fc.constantFrom("a", ":", " ", "é", "\n", "🖧"),
       maxLength: 12,

@@ -1,10 +1,10 @@
-/** A server that speaks as a daemon does, and can be made to fail. */
+/** A server with the event stream of a daemon, which can be made to fail. */
 
 import type { MachineEvent } from "../../../lib/watch/message.ts";
 import type { machine } from "./samples.ts";
 
-/** What a connection asked for. */
-export interface Asked {
+/** A request for the event stream. */
+export interface StreamRequest {
   readonly lastEventId: string | null;
   readonly query: string;
   readonly accept: string | null;
@@ -15,16 +15,16 @@ const encoder = new TextEncoder();
 /** A daemon's event stream, on loopback. */
 export class FixtureDaemon implements AsyncDisposable {
   readonly port: number;
-  /** The connections to its event stream so far. */
-  readonly asked: Asked[] = [];
+  /** The requests for its event stream so far. */
+  readonly requests: StreamRequest[] = [];
   state: Record<string, ReturnType<typeof machine>> = {};
   names: Record<string, string> = {};
-  /** What it answers instead of events. */
+  /** The response instead of events. */
   refusal: Response | undefined;
   /** What begins a stream, before the state. */
   preamble = "retry: 1000\n\n";
   #run: string;
-  #said: string[] = [];
+  #emitted: string[] = [];
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   readonly #readers = new Set<ReadableStreamDefaultController<Uint8Array>>();
 
@@ -34,46 +34,46 @@ export class FixtureDaemon implements AsyncDisposable {
     this.port = this.#server.addr.port;
   }
 
-  /** Where it is. */
+  /** Its URL. */
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** How many read its events now. */
+  /** Readers of its events. */
   get readers(): number {
     return this.#readers.size;
   }
 
-  /** Tells an event to all who read, and keeps it for those who come back. */
-  say(mac: string, address: string, event: MachineEvent): void {
-    this.#said.push(
+  /** Sends an event to all readers, and keeps it for those that reconnect. */
+  emit(mac: string, address: string, event: MachineEvent): void {
+    this.#emitted.push(
       JSON.stringify({ mac, ipv6_address: address, event }),
     );
-    this.write(this.#line(this.#said.length));
+    this.write(this.#line(this.#emitted.length));
   }
 
-  /** Writes anything to all who read. */
+  /** Writes text to all readers. */
   write(text: string): void {
     for (const reader of this.#readers) reader.enqueue(encoder.encode(text));
   }
 
-  /** Ends all connections; whoever comes back is served. */
+  /** Ends all connections; readers may reconnect. */
   drop(): void {
     for (const reader of this.#readers) reader.close();
     this.#readers.clear();
   }
 
-  /** Goes away. */
+  /** Stops the server. */
   async stop(): Promise<void> {
     this.drop();
     await this.#server?.shutdown();
     this.#server = undefined;
   }
 
-  /** Comes back as another run, which remembers nothing. */
+  /** Restarts as another run, which remembers nothing. */
   start(run: string): void {
     this.#run = run;
-    this.#said = [];
+    this.#emitted = [];
     this.#server = this.#serve(this.port);
   }
 
@@ -84,17 +84,17 @@ export class FixtureDaemon implements AsyncDisposable {
   #serve(port: number): Deno.HttpServer<Deno.NetAddr> {
     return Deno.serve(
       { hostname: "127.0.0.1", port, onListen: () => {} },
-      (request) => this.#answer(request),
+      (request) => this.#respond(request),
     );
   }
 
-  #answer(request: Request): Response {
+  #respond(request: Request): Response {
     const { pathname, search, searchParams } = new URL(request.url);
     if (pathname === "/names") return Response.json(this.names);
     if (pathname !== "/events") return new Response(null, { status: 404 });
     const lastEventId = request.headers.get("last-event-id");
     const accept = request.headers.get("accept");
-    this.asked.push({ lastEventId, query: search, accept });
+    this.requests.push({ lastEventId, query: search, accept });
     if (this.refusal !== undefined) return this.refusal.clone();
     let reader: ReadableStreamDefaultController<Uint8Array>;
     const body = new ReadableStream<Uint8Array>({
@@ -112,22 +112,22 @@ export class FixtureDaemon implements AsyncDisposable {
     });
   }
 
-  /** What was missed where that is known, else the state. */
+  /** The missed events if they are known, otherwise the state. */
   #begin(query: URLSearchParams, lastEventId: string): string {
     const [run, number] = lastEventId.split("-");
     if (query.get("resume") === "1" && run === this.#run) {
-      return this.#said.map((_, index) => this.#line(index + 1)).slice(
+      return this.#emitted.map((_, index) => this.#line(index + 1)).slice(
         Number(number),
       ).join("");
     }
     const mac = query.get("mac");
     const state = mac === null ? this.state : this.state[mac] ?? null;
-    return `id: ${this.#run}-${this.#said.length}\ndata: ${
+    return `id: ${this.#run}-${this.#emitted.length}\ndata: ${
       JSON.stringify(state)
     }\n\n`;
   }
 
   #line(number: number): string {
-    return `id: ${this.#run}-${number}\ndata: ${this.#said[number - 1]}\n\n`;
+    return `id: ${this.#run}-${number}\ndata: ${this.#emitted[number - 1]}\n\n`;
   }
 }

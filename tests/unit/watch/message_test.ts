@@ -18,7 +18,7 @@ Deno.test("messages", async (t) => {
     assertEquals(read({}), { kind: "state", machines: [] });
   });
 
-  await t.step("are a state of the one that was asked for, or of none", () => {
+  await t.step("are a state of one machine, or of none", () => {
     assertEquals(read(machine(MAC, ADDRESS, INIT)), {
       kind: "state",
       machines: [KEPT],
@@ -36,7 +36,7 @@ Deno.test("messages", async (t) => {
     });
   });
 
-  await t.step("leave out what is no machine and no event", () => {
+  await t.step("omit values that are no machine and no event", () => {
     const odd = {
       a: 1,
       b: null,
@@ -63,7 +63,7 @@ Deno.test("messages", async (t) => {
     assertThrows(() => readMessage("<html>"), SyntaxError);
   });
 
-  await t.step("tell of transfers", () => {
+  await t.step("contain transfers", () => {
     const detail = transfer("sending", 1);
     assertEquals(transferOf(event("http_fetch_uki", 0, detail)), detail);
     assertEquals(transferOf(INIT), undefined);

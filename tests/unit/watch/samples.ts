@@ -1,4 +1,4 @@
-/** What daemons say in the suites of watch. */
+/** Sample events of daemons for the tests of watch. */
 
 import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
 import type { MachineEvent } from "../../../lib/watch/message.ts";

@@ -3,12 +3,12 @@ import type { MachineEvent } from "../../../lib/watch/message.ts";
 import {
   colored,
   Columns,
-  happeningWords,
-  line,
+  eventText,
+  type LineOptions,
+  lineText,
   plain,
-  timelineWords,
+  timelineText,
   timeText,
-  type ViewOptions,
 } from "../../../lib/watch/text.ts";
 import { Timelines } from "../../../lib/watch/timelines.ts";
 import { ADDRESS, again, event, MAC, transfer } from "./samples.ts";
@@ -17,17 +17,17 @@ import { ADDRESS, again, event, MAC, transfer } from "./samples.ts";
 function words(...events: MachineEvent[]): string | undefined {
   const timelines = new Timelines(1);
   return events.map((event) =>
-    happeningWords(timelines.take(MAC, ADDRESS, event), plain)
+    eventText(timelines.add(MAC, ADDRESS, event), plain)
   ).at(-1);
 }
 
 /** Words for the state of a machine with these events, 70 s after the start. */
 function stateWords(...events: MachineEvent[]): string {
-  const [news] = new Timelines(1).replace([
+  const [update] = new Timelines(1).replace([
     { mac: MAC, address: ADDRESS, events },
   ]);
   const now = Date.parse(event("", 70).timestamp);
-  return timelineWords(news!.timeline, now, plain);
+  return timelineText(update!.timeline, now, plain);
 }
 
 Deno.test("words of events", async (t) => {
@@ -139,13 +139,13 @@ Deno.test("lines", async (t) => {
   const at = new Date(2026, 2, 4, 5, 6, 7, 89).getTime();
   const subject = { at, labels: ["r1"], mac: MAC, address: ADDRESS };
 
-  function options(more: Partial<ViewOptions> = {}): ViewOptions {
-    return { paint: plain, columns: new Columns(), labelled: false, ...more };
+  function options(more: Partial<LineOptions> = {}): LineOptions {
+    return { paint: plain, columns: new Columns(), isLabeled: false, ...more };
   }
 
   await t.step("are when, which machine, what", () => {
     assertEquals(
-      line({ ...subject, name: undefined }, "words", now, options()),
+      lineText({ ...subject, name: undefined }, "words", now, options()),
       `05:06:07.089  ${MAC}  ${ADDRESS}  words`,
     );
   });
@@ -154,11 +154,11 @@ Deno.test("lines", async (t) => {
     "name daemons where there are several, and machines that have a name",
     () => {
       assertEquals(
-        line(
+        lineText(
           { ...subject, labels: ["r1", "r2"], name: "alpha\x07" },
           "words",
           now,
-          options({ labelled: true }),
+          options({ isLabeled: true }),
         ),
         `05:06:07.089  r1,r2  ${MAC}  alpha\\u{7}  ${ADDRESS}  words`,
       );
@@ -166,29 +166,34 @@ Deno.test("lines", async (t) => {
   );
 
   await t.step("keep their columns", () => {
-    const one = options({ labelled: true });
-    line({ ...subject, labels: ["r1", "r2"], name: "alpha" }, "", now, one);
+    const one = options({ isLabeled: true });
+    lineText({ ...subject, labels: ["r1", "r2"], name: "alpha" }, "", now, one);
     assertEquals(
-      line({ ...subject, name: undefined, address: "::1" }, "words", now, one),
+      lineText(
+        { ...subject, name: undefined, address: "::1" },
+        "words",
+        now,
+        one,
+      ),
       `05:06:07.089  r1     ${MAC}         ${"::1".padEnd(28)}  words`,
     );
   });
 
   await t.step("have colors that change no character", () => {
-    const text = line(
+    const text = lineText(
       { ...subject, name: "alpha" },
       colored("good", "words"),
       now,
-      options({ paint: colored, labelled: true }),
+      options({ paint: colored, isLabeled: true }),
     );
     assert(text.endsWith("\x1b[32mwords\x1b[0m"), text);
     assertEquals(
       text.split("\x1b").map((part) => part.replace(/^\[[0-9]+m/, "")).join(""),
-      line(
+      lineText(
         { ...subject, name: "alpha" },
         "words",
         now,
-        options({ labelled: true }),
+        options({ isLabeled: true }),
       ),
     );
   });

@@ -23,20 +23,25 @@ class Paper {
 }
 
 Deno.test("text of several daemons", async (t) => {
-  await t.step("has what came before a state above it", async () => {
+  await t.step("writes held lines before a state", async () => {
     const paper = new Paper();
     const view = new TextView(new Output(paper), {
       isTerminal: false,
       isColored: false,
-      labelled: true,
+      isLabeled: true,
     });
-    const one = { label: "r1", url: "", clock: 0, nameOf: () => undefined };
+    const one = {
+      label: "r1",
+      url: "",
+      clockOffset: 0,
+      nameOf: () => undefined,
+    };
     const two = { ...one, label: "r2" };
     const timelines = new Timelines(9);
-    const happening = (name: string, seconds: number) =>
-      timelines.take(MAC, ADDRESS, event(name, seconds));
-    await view.happen(one, happening("init", 1));
-    await view.catchUp(
+    const added = (name: string, seconds: number) =>
+      timelines.add(MAC, ADDRESS, event(name, seconds));
+    await view.showEvent(one, added("init", 1));
+    await view.showMissed(
       one,
       new Timelines(9).replace([
         {
@@ -46,10 +51,10 @@ Deno.test("text of several daemons", async (t) => {
         },
       ]),
     );
-    await view.happen(one, happening("jump_to", 3));
-    await view.happen(one, happening("http_boot", 3));
-    await view.happen(two, happening("http_boot", 3));
-    await view.begin(
+    await view.showEvent(one, added("jump_to", 3));
+    await view.showEvent(one, added("http_boot", 3));
+    await view.showEvent(two, added("http_boot", 3));
+    await view.showState(
       two,
       new Timelines(9).replace([
         { mac: OTHER_MAC, address: OTHER_ADDRESS, events: [] },

@@ -33,13 +33,13 @@ const NEWER = machine(
   event("firmware_init", 3),
 );
 
-/** What is left of a line without its time. */
+/** A line without its time. */
 function withoutTime(line: string): string {
   return line.replace(/^([0-9-]{10} )?[0-9:]{8}\.[0-9]{3} +/, "");
 }
 
-/** A line of JSON. */
-function told(daemon: FixtureDaemon, event: unknown, more = {}) {
+/** The object of a line of JSON. */
+function jsonOf(daemon: FixtureDaemon, event: unknown, more = {}) {
   return {
     daemon: daemon.url,
     mac: MAC,
@@ -49,7 +49,7 @@ function told(daemon: FixtureDaemon, event: unknown, more = {}) {
   };
 }
 
-/** Gives a daemon so many machines, the one with the newest event last. */
+/** Adds `count` machines to a daemon, the one with the newest event last. */
 function manyMachines(daemon: FixtureDaemon, count: number): void {
   for (let index = 0; index < count; index++) {
     const mac = `02:00:00:00:${
@@ -63,15 +63,15 @@ const KEPT = { kept: true };
 
 Deno.test("watch", async (t) => {
   await t.step(
-    "shows the state, newest last, then what happens, without colors",
+    "shows the state, newest last, then each event, without colors",
     async () => {
       await using daemon = new FixtureDaemon();
       daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
       daemon.names = { [MAC]: "alpha" };
       await using watching = new Watching(watchCommand(daemon.url));
       await watching.wrote(2);
-      daemon.say(MAC, ADDRESS, event("http_boot", 4));
-      daemon.say(
+      daemon.emit(MAC, ADDRESS, event("http_boot", 4));
+      daemon.emit(
         MAC,
         ADDRESS,
         event("http_fetch_uki", 5, transfer("sending", 1)),
@@ -97,7 +97,7 @@ Deno.test("watch", async (t) => {
       assertEquals(await watching.end("SIGINT"), 0);
       assertEquals(watching.stderr, "");
       assert(!watching.stdout.includes(ESCAPE));
-      assertEquals(daemon.asked, [{
+      assertEquals(daemon.requests, [{
         lastEventId: null,
         query: "?resume=1",
         accept: "text/event-stream",
@@ -106,7 +106,7 @@ Deno.test("watch", async (t) => {
   );
 
   await t.step(
-    "--json: a line for each event, as the daemon has it",
+    "--json: writes each event as the daemon sends it",
     async () => {
       await using daemon = new FixtureDaemon();
       daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
@@ -118,15 +118,15 @@ Deno.test("watch", async (t) => {
         again("http_fetch_uki", 5, transfer("complete", 4)),
         event("unsupported_architecture", 6),
       ];
-      for (const event of happened) daemon.say(MAC, ADDRESS, event);
+      for (const event of happened) daemon.emit(MAC, ADDRESS, event);
       await watching.wrote(8);
       const other = { mac: OTHER_MAC, ipv6_address: OTHER_ADDRESS };
       assertEquals(watching.objects, [
-        told(daemon, event("init", 0), { ...other, ...KEPT }),
-        told(daemon, event("os_init", 1), { ...other, ...KEPT }),
-        told(daemon, event("init", 2), KEPT),
-        told(daemon, event("firmware_init", 3), KEPT),
-        ...happened.map((event) => told(daemon, event)),
+        jsonOf(daemon, event("init", 0), { ...other, ...KEPT }),
+        jsonOf(daemon, event("os_init", 1), { ...other, ...KEPT }),
+        jsonOf(daemon, event("init", 2), KEPT),
+        jsonOf(daemon, event("firmware_init", 3), KEPT),
+        ...happened.map((event) => jsonOf(daemon, event)),
       ]);
       assertEquals(await watching.end("SIGTERM"), 0);
       assertEquals(watching.stderr, "");
@@ -134,21 +134,21 @@ Deno.test("watch", async (t) => {
   );
 
   await t.step(
-    "goes on where a connection ended: nothing is missed or doubled",
+    "resumes a connection: no event is missed or doubled",
     async () => {
       await using daemon = new FixtureDaemon();
       daemon.state = { [MAC]: NEWER };
       await using watching = new Watching(watchCommand("--json", daemon.url));
       await watching.wrote(2);
-      daemon.say(MAC, ADDRESS, event("http_boot", 4));
+      daemon.emit(MAC, ADDRESS, event("http_boot", 4));
       await watching.wrote(3);
       daemon.drop();
-      daemon.say(MAC, ADDRESS, event("http_fetch_uki", 5));
-      daemon.say(MAC, ADDRESS, event("os_init", 6));
+      daemon.emit(MAC, ADDRESS, event("http_fetch_uki", 5));
+      daemon.emit(MAC, ADDRESS, event("os_init", 6));
       await watching.wrote(5);
       daemon.drop();
       await eventually("reader", () => daemon.readers === 1);
-      daemon.say(MAC, ADDRESS, again("os_init", 7));
+      daemon.emit(MAC, ADDRESS, again("os_init", 7));
       await watching.wrote(6);
       assertEquals(
         watching.objects.slice(2),
@@ -157,22 +157,22 @@ Deno.test("watch", async (t) => {
           event("http_fetch_uki", 5),
           event("os_init", 6),
           again("os_init", 7),
-        ].map((event) => told(daemon, event)),
+        ].map((event) => jsonOf(daemon, event)),
       );
       assertEquals(
-        daemon.asked.map(({ lastEventId, query }) => [lastEventId, query]),
+        daemon.requests.map(({ lastEventId, query }) => [lastEventId, query]),
         [[null, "?resume=1"], ["one-1", "?resume=1"], ["one-3", "?resume=1"]],
       );
       const away =
-        "dhcpv6macd: 127.0.0.1 is away: it ended the stream; trying again\n";
-      const back = "dhcpv6macd: 127.0.0.1 is back\n";
+        "dhcpv6macd: 127.0.0.1 is unreachable: it ended the stream; retrying\n";
+      const back = "dhcpv6macd: 127.0.0.1 is connected again\n";
       assertEquals(watching.stderr, away + back + away + back);
       assertEquals(await watching.end(), 0);
     },
   );
 
   await t.step(
-    "tells what happened while a daemon was started again",
+    "shows the events from the time of a daemon's restart",
     async () => {
       await using daemon = new FixtureDaemon("one");
       daemon.state = { [MAC]: NEWER };
@@ -181,7 +181,7 @@ Deno.test("watch", async (t) => {
       await json.wrote(2);
       await text.wrote(1);
       await daemon.stop();
-      const refusals = daemon.asked.length;
+      const refusals = daemon.requests.length;
       await pause(1500);
       const events = [event("init", 50), event("jump_to", 51)];
       events.push(event("os_init", 51));
@@ -193,21 +193,21 @@ Deno.test("watch", async (t) => {
       await json.wrote(6);
       await text.wrote(4);
       await eventually("readers", () => daemon.readers === 2);
-      assertEquals(daemon.asked.length, refusals + 2);
-      assertEquals(daemon.asked.at(-1)!.lastEventId, "one-0");
-      daemon.say(MAC, ADDRESS, again("os_init", 60));
+      assertEquals(daemon.requests.length, refusals + 2);
+      assertEquals(daemon.requests.at(-1)!.lastEventId, "one-0");
+      daemon.emit(MAC, ADDRESS, again("os_init", 60));
       await json.wrote(7);
       await text.wrote(5);
       assertEquals(json.objects.slice(2), [
-        told(daemon, events[0], KEPT),
-        told(daemon, event("init", 50.5), {
+        jsonOf(daemon, events[0], KEPT),
+        jsonOf(daemon, event("init", 50.5), {
           mac: OTHER_MAC,
           ipv6_address: OTHER_ADDRESS,
           ...KEPT,
         }),
-        told(daemon, events[1], KEPT),
-        told(daemon, events[2], KEPT),
-        told(daemon, again("os_init", 60)),
+        jsonOf(daemon, events[1], KEPT),
+        jsonOf(daemon, events[2], KEPT),
+        jsonOf(daemon, again("os_init", 60)),
       ]);
       assertEquals(text.lines.slice(1).map(withoutTime), [
         `${MAC}  ${ADDRESS}  Seen for the first time`,
@@ -216,7 +216,10 @@ Deno.test("watch", async (t) => {
         `${MAC}  ${ADDRESS}  System is up, again`,
       ]);
       for (const { stderr } of [json, text]) {
-        assertMatch(stderr, /^[^\n]* is away: [^\n]*\n[^\n]* is back\n$/);
+        assertMatch(
+          stderr,
+          /^[^\n]* is unreachable: [^\n]*\n[^\n]* is connected again\n$/,
+        );
       }
     },
   );
@@ -232,7 +235,7 @@ Deno.test("watch", async (t) => {
       [MAC, MAC],
     );
     assertEquals(
-      daemon.asked[0]!.query,
+      daemon.requests[0]!.query,
       "?mac=02%3A00%3A5e%3A00%3A53%3A01&resume=1",
     );
     await watching.end();
@@ -244,7 +247,7 @@ Deno.test("watch", async (t) => {
       unseen.stderr,
       "dhcpv6macd: 127.0.0.1 has seen no machine yet\n",
     );
-    daemon.say(MAC, ADDRESS, event("init", 1));
+    daemon.emit(MAC, ADDRESS, event("init", 1));
     await unseen.wrote(1);
     assertEquals(unseen.lines.map(withoutTime), [
       `${MAC}  ${ADDRESS}  Seen for the first time`,
@@ -252,7 +255,7 @@ Deno.test("watch", async (t) => {
   });
 
   await t.step(
-    "merges daemons: labelled, and one line for what several report",
+    "merges daemons: labeled, with one line for duplicates",
     async () => {
       await using first = new FixtureDaemon();
       await using second = new FixtureDaemon();
@@ -267,11 +270,11 @@ Deno.test("watch", async (t) => {
         await eventually("readers", () => daemon.readers === 2);
       }
       for (const daemon of [first, second]) {
-        daemon.say(MAC, ADDRESS, event("point_pxe_to_ipxe_over_tftp", 4));
+        daemon.emit(MAC, ADDRESS, event("point_pxe_to_ipxe_over_tftp", 4));
       }
       await text.wrote(2);
       const loads = event("serve_ipxe_over_tftp", 5, transfer("init", 0));
-      second.say(MAC, ADDRESS, loads);
+      second.emit(MAC, ADDRESS, loads);
       await text.wrote(3);
       await json.wrote(5);
       const [state, joined, own] = text.lines.map(withoutTime);
@@ -294,8 +297,8 @@ Deno.test("watch", async (t) => {
       assertEquals(daemons.slice(2, 4).sort(), [first.url, second.url].sort());
       assertEquals(daemons[4], second.url);
       await first.stop();
-      await text.until("away", ({ stderr }) => / is away/.test(stderr));
-      second.say(MAC, ADDRESS, event("os_init", 6));
+      await text.until("away", ({ stderr }) => / is unreachable/.test(stderr));
+      second.emit(MAC, ADDRESS, event("os_init", 6));
       await text.wrote(4);
     },
   );
@@ -319,7 +322,7 @@ Deno.test("watch", async (t) => {
       ],
     ] as [string, Response, RegExp][]
   ) {
-    await t.step(`says what helps against ${what}`, async () => {
+    await t.step(`gives a remedy for ${what}`, async () => {
       await using daemon = new FixtureDaemon();
       daemon.refusal = refusal;
       await using watching = new Watching(watchCommand(daemon.url));
@@ -334,7 +337,7 @@ Deno.test("watch", async (t) => {
   }
 
   await t.step(
-    "goes on with those daemons that do not refuse, or may come",
+    "continues with daemons that do not refuse",
     async () => {
       await using refusing = new FixtureDaemon();
       refusing.refusal = new Response(null, { status: 403 });
@@ -346,15 +349,15 @@ Deno.test("watch", async (t) => {
         "both words",
         ({ stderr }) => stderr.split("\n").length === 3,
       );
-      assertMatch(watching.stderr, / is away: .*refused.*; trying again\n/);
+      assertMatch(watching.stderr, / is unreachable: .*refused.*; retrying\n/);
       away.start("one");
       await watching.wrote(1);
       assertEquals(await watching.end(), 0);
-      assertMatch(watching.stderr, / is back\n$/);
+      assertMatch(watching.stderr, / is connected again\n$/);
     },
   );
 
-  await t.step("ends though its reader has stalled", async () => {
+  await t.step("ends although its reader has stalled", async () => {
     await using daemon = new FixtureDaemon();
     manyMachines(daemon, 4000);
     const [program, ...args] = watchCommand(daemon.url);
@@ -368,27 +371,30 @@ Deno.test("watch", async (t) => {
     await child.stdout.cancel();
   });
 
-  await t.step("ends quietly when nobody reads any more", async () => {
-    await using daemon = new FixtureDaemon();
-    daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
-    const command = watchCommand(daemon.url);
-    await using shell = new Watching([
-      "sh",
-      "-c",
-      '{ "$@"; echo "exit code $?" >&2; } | head -n 1',
-      "sh",
-      ...command,
-    ]);
-    await shell.wrote(1);
-    // The first line that nobody reads ends it.
-    for (let second = 0; daemon.readers > 0 && second < 100; second++) {
-      daemon.say(MAC, ADDRESS, again("firmware_init", second));
-      await pause(100);
-    }
-    assertEquals(await shell.ended(), 0);
-    assertEquals(shell.stderr, "exit code 0\n");
-    assertEquals(shell.lines.length, 1);
-  });
+  await t.step(
+    "ends without an error when the reader closes the pipe",
+    async () => {
+      await using daemon = new FixtureDaemon();
+      daemon.state = { [MAC]: NEWER, [OTHER_MAC]: OLDER };
+      const command = watchCommand(daemon.url);
+      await using shell = new Watching([
+        "sh",
+        "-c",
+        '{ "$@"; echo "exit code $?" >&2; } | head -n 1',
+        "sh",
+        ...command,
+      ]);
+      await shell.wrote(1);
+      // The first write to the closed pipe ends it.
+      for (let second = 0; daemon.readers > 0 && second < 100; second++) {
+        daemon.emit(MAC, ADDRESS, again("firmware_init", second));
+        await pause(100);
+      }
+      assertEquals(await shell.ended(), 0);
+      assertEquals(shell.stderr, "exit code 0\n");
+      assertEquals(shell.lines.length, 1);
+    },
+  );
 
   const hasScript = new Deno.Command("which", {
     args: ["script"],
@@ -402,7 +408,7 @@ Deno.test("watch", async (t) => {
   }
   const ignoreOnTerminal = !hasScript;
 
-  /** Watches on a terminal. */
+  /** Runs watch on a terminal. */
   function atTerminal(url: string, env: Record<string, string>): Watching {
     const words = watchCommand(url).map((word) =>
       `'${word.replaceAll("'", "'\\''")}'`
@@ -432,7 +438,7 @@ Deno.test("watch", async (t) => {
   });
 
   await t.step({
-    name: "does not flood a terminal, but a pipe gets all",
+    name: "limits the lines of a state on a terminal, not in a pipe",
     ignore: ignoreOnTerminal,
     fn: async () => {
       await using daemon = new FixtureDaemon();

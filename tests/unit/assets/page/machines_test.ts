@@ -20,7 +20,7 @@ Deno.test("machines of the page", async (t) => {
     IPv6Address: `2001:db8::${index}`,
     Events: events,
   });
-  const told = (index: number, name: string, second: number, more = {}) => ({
+  const eventOf = (index: number, name: string, second: number, more = {}) => ({
     mac: mac(index),
     ipv6_address: `2001:db8::${index}`,
     event: { ...event(name, second), ...more },
@@ -38,35 +38,35 @@ Deno.test("machines of the page", async (t) => {
     return machines;
   }
 
-  await t.step("come in the order of what happened to them last", () => {
+  await t.step("are sorted by their last event", () => {
     const machines = known();
     assertEquals(orderOf(machines), [2, 3, 1]);
-    machines.take(told(1, "http_boot", 4));
+    machines.add(eventOf(1, "http_boot", 4));
     assertEquals(orderOf(machines), [1, 2, 3]);
-    machines.take(told(3, "init", 5, { repeat_event: true }));
+    machines.add(eventOf(3, "init", 5, { repeat_event: true }));
     assertEquals(orderOf(machines), [1, 2, 3], "a repetition is no news");
-    machines.take(told(4, "init", 6));
+    machines.add(eventOf(4, "init", 6));
     assertEquals(orderOf(machines), [4, 1, 2, 3]);
   });
 
-  await t.step("have what the daemon says anew, and nothing else", () => {
+  await t.step("are replaced by a state", () => {
     const machines = known();
     machines.replace({ b: state(2, event("init", 9)) }, START);
     assertEquals(orderOf(machines), [2]);
   });
 
   await t.step(
-    "have the detail of a repetition in the place of the one before",
+    "have the latest detail of a repeated event",
     () => {
       const machines = known();
       const detail = (sent_bytes: number) => ({
         detail: { state: "sending", sent_bytes },
       });
-      machines.take(told(1, "http_fetch_uki", 4, detail(1)));
-      machines.take(
-        told(1, "http_fetch_uki", 9, { ...detail(2), repeat_event: true }),
+      machines.add(eventOf(1, "http_fetch_uki", 4, detail(1)));
+      machines.add(
+        eventOf(1, "http_fetch_uki", 9, { ...detail(2), repeat_event: true }),
       );
-      machines.take(told(1, "http_fetch_uki", 9, { repeat_event: true }));
+      machines.add(eventOf(1, "http_fetch_uki", 9, { repeat_event: true }));
       const machine = machines.get(mac(1))!;
       assertEquals(machine.events.length, 2);
       assertEquals(machine.events[1]!.detail?.sent_bytes, 2);
@@ -77,46 +77,49 @@ Deno.test("machines of the page", async (t) => {
   await t.step("keep their last 50 events", () => {
     const machines = known();
     for (let second = 0; second < 100; second++) {
-      machines.take(told(1, "http_boot", second));
+      machines.add(eventOf(1, "http_boot", second));
     }
     assertEquals(machines.get(mac(1))!.events.length, 50);
   });
 
-  await t.step("tell how long a stage usually takes, from three on", () => {
-    const machines = known();
-    const usual = () => machines.usual.of("http_boot");
-    for (const [index, seconds] of [[1, 4], [2, 60]] as const) {
-      machines.take(told(index, "http_boot", 100));
-      machines.take(told(index, "http_fetch_uki", 100 + seconds));
-    }
-    assertEquals(usual(), undefined);
-    // A boot that begins anew says nothing of the stage it was in.
-    machines.take(told(3, "http_boot", 100));
-    machines.take(told(3, "jump_to", 900));
-    machines.take(told(3, "http_boot", 900));
-    assertEquals(usual(), undefined);
-    machines.take(told(3, "http_fetch_uki", 905));
-    assertEquals(usual(), 5000);
-    const events = [...machines].map(({ events }) => events);
-    machines.replace(
-      Object.fromEntries(
-        events.map((events, index) => [index, {
-          ...state(index),
-          Events: events,
-        }]),
-      ),
-      START,
-    );
-    assertEquals(usual(), 5000, "the state says the same");
-  });
+  await t.step(
+    "know the usual duration of a stage from three samples on",
+    () => {
+      const machines = known();
+      const usual = () => machines.usual.of("http_boot");
+      for (const [index, seconds] of [[1, 4], [2, 60]] as const) {
+        machines.add(eventOf(index, "http_boot", 100));
+        machines.add(eventOf(index, "http_fetch_uki", 100 + seconds));
+      }
+      assertEquals(usual(), undefined);
+      // A new boot does not measure the stage before it.
+      machines.add(eventOf(3, "http_boot", 100));
+      machines.add(eventOf(3, "jump_to", 900));
+      machines.add(eventOf(3, "http_boot", 900));
+      assertEquals(usual(), undefined);
+      machines.add(eventOf(3, "http_fetch_uki", 905));
+      assertEquals(usual(), 5000);
+      const events = [...machines].map(({ events }) => events);
+      machines.replace(
+        Object.fromEntries(
+          events.map((events, index) => [index, {
+            ...state(index),
+            Events: events,
+          }]),
+        ),
+        START,
+      );
+      assertEquals(usual(), 5000, "the state says the same");
+    },
+  );
 
   await t.step("have names that may change", () => {
     const machines = known();
-    machines.name({ [mac(1)]: "one", [mac(9)]: "nine" });
-    machines.take(told(9, "init", 5));
+    machines.setNames({ [mac(1)]: "one", [mac(9)]: "nine" });
+    machines.add(eventOf(9, "init", 5));
     assertEquals(machines.get(mac(1))!.name, "one");
     assertEquals(machines.get(mac(9))!.name, "nine");
-    machines.name({});
+    machines.setNames({});
     assertEquals(machines.get(mac(1))!.name, "");
   });
 

@@ -3,24 +3,24 @@ import { progressOf } from "../../../../assets/page/progress.js";
 
 const START = Date.parse("2025-10-13T20:08:24Z");
 
-Deno.test("what a machine does", async (t) => {
+Deno.test("progress of a machine", async (t) => {
   const doing = (
     seconds: number,
     usual: number | undefined,
     detail: Record<string, unknown> | null = null,
-    heard = 0,
+    lastProgress = 0,
   ) => {
     const { kind, words } = progressOf(
       { event: "http_fetch_uki", at: START, detail: detail as never },
       START + 1000 * seconds,
       usual === undefined ? undefined : 1000 * usual,
-      START + 1000 * heard,
+      START + 1000 * lastProgress,
     );
     return `${kind}: ${words}`;
   };
 
   await t.step(
-    "takes too long at three times the usual, not below 15 s",
+    "is stuck at three times the usual duration, not below 15 s",
     () => {
       assertEquals(doing(29, 10), "booting: Loading the system");
       assertEquals(doing(31, 10), "stuck: Loading the system");
@@ -30,7 +30,7 @@ Deno.test("what a machine does", async (t) => {
   );
 
   await t.step(
-    "takes too long after two minutes where nothing is known",
+    "is stuck after two minutes without a usual duration",
     () => {
       assertEquals(doing(119, undefined), "booting: Loading the system");
       assertEquals(doing(121, undefined), "stuck: Loading the system");
@@ -38,7 +38,7 @@ Deno.test("what a machine does", async (t) => {
   );
 
   await t.step(
-    "is not stuck while a transfer goes on, and is when it has failed",
+    "is not stuck during a transfer, and is when it has failed",
     () => {
       const sending = { state: "sending" };
       assertEquals(doing(900, 10, sending, 850), "booting: Loading the system");

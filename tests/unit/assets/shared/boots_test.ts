@@ -46,14 +46,14 @@ const PXE_BOOT = [
 ];
 
 Deno.test("boots of a machine", async (t) => {
-  await t.step("are one for what has no jump in it", () => {
+  await t.step("are one without a jump", () => {
     assertEquals(bootsIn("init", ...PXE_BOOT), [
       ["init", ...PXE_BOOT].join(" "),
     ]);
   });
 
   await t.step(
-    "begin anew with firmware, and with whatever a system that is up does",
+    "begin with firmware, and with any event after the system is up",
     () => {
       assertEquals(
         bootsIn(
@@ -71,20 +71,23 @@ Deno.test("boots of a machine", async (t) => {
     },
   );
 
-  await t.step("do not begin with a jump from the start, or over steps", () => {
-    assertEquals(
-      bootsIn("init", "jump_to", "os_init"),
-      ["init os_init!"],
-    );
-    assertEquals(
-      bootsIn("init", "http_boot", "jump_to", "os_init"),
-      ["init http_boot os_init!"],
-    );
-    assertEquals(
-      bootsIn("init", "http_boot", "http_fetch_uki", "jump_to", PXE_BOOT[3]!),
-      [`init http_boot http_fetch_uki ${PXE_BOOT[3]}!`],
-    );
-  });
+  await t.step(
+    "do not begin with a jump from the first stage, or over steps",
+    () => {
+      assertEquals(
+        bootsIn("init", "jump_to", "os_init"),
+        ["init os_init!"],
+      );
+      assertEquals(
+        bootsIn("init", "http_boot", "jump_to", "os_init"),
+        ["init http_boot os_init!"],
+      );
+      assertEquals(
+        bootsIn("init", "http_boot", "http_fetch_uki", "jump_to", PXE_BOOT[3]!),
+        [`init http_boot http_fetch_uki ${PXE_BOOT[3]}!`],
+      );
+    },
+  );
 
   await t.step("have notes, which change no stage", () => {
     const [boot] = bootsOf([
@@ -96,7 +99,7 @@ Deno.test("boots of a machine", async (t) => {
     assertEquals(boot!.steps[0]!.end, START + 5000);
   });
 
-  await t.step("took as long as from the first stage to the last", () => {
+  await t.step("last from the first stage to the last", () => {
     const tookOf = (...names: string[]) =>
       bootDuration(
         bootsOf(names.map((name, index) => event(name, index))).at(-1)!,
@@ -106,7 +109,7 @@ Deno.test("boots of a machine", async (t) => {
     assertEquals(tookOf("init", "jump_to", "os_init"), undefined);
   });
 
-  await t.step("go on by the path that they are on", () => {
+  await t.step("continue on the path of their stages", () => {
     assertEquals(stagesAhead(["init"]), []);
     assertEquals(stagesAhead(["firmware_init"]), []);
     assertEquals(stagesAhead(["init", "http_boot"]), [

@@ -34,10 +34,14 @@ const PLAIN_OPTIONS = {
   now: Date.parse("2025-10-13T20:08:24Z"),
 };
 
-/** Both pages in HTML. */
+const EMPTY_OPTIONS = { ...PLAIN_OPTIONS, machineCount: 0 };
+
+/** Both pages in HTML, /plain with and without machines. */
 const PAGES = [
   pageHtml(OPTIONS),
-  plainHead(PLAIN_OPTIONS) + machineRow(machine(), "a") + plainTail(),
+  plainHead(PLAIN_OPTIONS) + machineRow(machine(), "a") +
+  plainTail(PLAIN_OPTIONS),
+  plainHead(EMPTY_OPTIONS) + plainTail(EMPTY_OPTIONS),
 ];
 
 function event(

@@ -1,6 +1,6 @@
 /**
- * Makes one line of what several daemons report of the same event: two on one
- * link hear the same DHCPv6 messages.
+ * Merges the lines that several daemons cause by the same event: two daemons on
+ * one link receive the same DHCPv6 messages.
  *
  * @module
  */
@@ -8,49 +8,50 @@
 import { MAX_HELD_LINES } from "../overload/limits.ts";
 
 /**
- * Milliseconds that a line waits at least for another daemon's report of its
+ * Milliseconds that a line waits at least for another daemon's report of the same
  * event; it waits twice as long at most.
  */
-export const HOLD = 100;
+export const HOLD_INTERVAL = 100;
 
-interface Held {
+interface HeldLine {
   readonly key: string;
   readonly labels: string[];
   readonly render: (labels: readonly string[]) => string;
 }
 
-/** Lines of several daemons, in the order in which they came. */
-export class Merge {
+/** Holds lines back and merges duplicates, in order of arrival. */
+export class Deduplicator {
   readonly #write: (lines: Iterable<string>) => Promise<void>;
-  /** What came before the last tick of the timer, and since then. */
-  #older: Held[] = [];
-  #newer: Held[] = [];
+  /** Lines from before the last tick of the timer, and from after it. */
+  #older: HeldLine[] = [];
+  #newer: HeldLine[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** What became of the last lines; whoever adds the next one hears of it. */
+  /** The result of the last write: the next call of `add` throws its error. */
   #written: Promise<void> = Promise.resolve();
 
+  /** @param write Writes lines; its error is thrown by every later call. */
   constructor(write: (lines: Iterable<string>) => Promise<void>) {
     this.#write = write;
   }
 
   /**
-   * Adds a line of the daemon `label`. Where another daemon's line with the same
-   * `key` waits, this one is joined to it.
+   * Adds a line of the daemon `label`. If another daemon's line with the same
+   * `key` is held, the two become one with both labels.
    */
   async add(
     key: string,
     label: string,
     render: (labels: readonly string[]) => string,
   ): Promise<void> {
-    const isTwin = (held: Held) =>
+    const isDuplicate = (held: HeldLine) =>
       held.key === key && !held.labels.includes(label);
-    const twin = this.#older.find(isTwin) ?? this.#newer.find(isTwin);
-    if (twin !== undefined) {
-      twin.labels.push(label);
+    const held = this.#older.find(isDuplicate) ?? this.#newer.find(isDuplicate);
+    if (held !== undefined) {
+      held.labels.push(label);
       return;
     }
     this.#newer.push({ key, labels: [label], render });
-    this.#timer ??= setInterval(() => this.#tick(), HOLD);
+    this.#timer ??= setInterval(() => this.#tick(), HOLD_INTERVAL);
     if (this.#older.length + this.#newer.length > MAX_HELD_LINES) {
       await this.flush();
     } else {
@@ -58,7 +59,7 @@ export class Merge {
     }
   }
 
-  /** Writes all that waits. */
+  /** Writes all held lines. */
   async flush(): Promise<void> {
     this.#tick();
     this.#tick();

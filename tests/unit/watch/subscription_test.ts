@@ -1,44 +1,44 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { parseDaemonUrl } from "../../../lib/watch/daemon_url.ts";
 import {
-  Follower,
-  type FollowObserver,
+  Subscription,
+  type SubscriptionObserver,
   type SubscriptionTimingOptions,
-} from "../../../lib/watch/follow.ts";
+} from "../../../lib/watch/subscription.ts";
 import type { Message } from "../../../lib/watch/message.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { FixtureDaemon } from "./fixture.ts";
 import { ADDRESS, event, MAC } from "./samples.ts";
 
 const SHORT: SubscriptionTimingOptions = {
-  answer: 400,
-  silence: 400,
-  firstWait: 50,
-  longestWait: 400,
-  refusedWait: 100,
+  responseTimeout: 400,
+  idleTimeout: 400,
+  minBackoff: 50,
+  maxBackoff: 400,
+  refusedBackoff: 100,
 };
 
-/** Follows a server, and writes down what it is told and when. */
-class Recorder implements FollowObserver, AsyncDisposable {
-  readonly told: string[] = [];
+/** Subscribes to a server and records each report with its time. */
+class Recorder implements SubscriptionObserver, AsyncDisposable {
+  readonly reports: string[] = [];
   readonly times: number[] = [];
   readonly messages: Message[] = [];
-  clock: number | undefined;
+  clockOffset: number | undefined;
   onMessage: () => Promise<void> = () => Promise.resolve();
   readonly #ending = new AbortController();
   readonly running: Promise<void>;
 
   constructor(url: string, timing: Partial<SubscriptionTimingOptions> = {}) {
-    const follower = new Follower(parseDaemonUrl(url), this, {
+    const subscription = new Subscription(parseDaemonUrl(url), this, {
       ...SHORT,
       ...timing,
     });
-    this.running = follower.run(this.#ending.signal);
+    this.running = subscription.run(this.#ending.signal);
   }
 
-  connected(clock: number): void {
-    this.clock = clock;
-    this.#tell("connected");
+  connected(clockOffset: number): void {
+    this.clockOffset = clockOffset;
+    this.#report("connected");
   }
 
   async message(message: Message): Promise<void> {
@@ -46,16 +46,16 @@ class Recorder implements FollowObserver, AsyncDisposable {
     await this.onMessage();
   }
 
-  away(reason: string): void {
-    this.#tell(`away: ${reason}`);
+  unreachable(reason: string): void {
+    this.#report(`unreachable: ${reason}`);
   }
 
   refused(reason: string): void {
-    this.#tell(`refused: ${reason}`);
+    this.#report(`refused: ${reason}`);
   }
 
-  async heard(count: number): Promise<void> {
-    await eventually(`${count} words`, () => this.told.length >= count);
+  async reported(count: number): Promise<void> {
+    await eventually(`${count} reports`, () => this.reports.length >= count);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,13 +63,13 @@ class Recorder implements FollowObserver, AsyncDisposable {
     await this.running;
   }
 
-  #tell(text: string): void {
-    this.told.push(text);
+  #report(text: string): void {
+    this.reports.push(text);
     this.times.push(performance.now());
   }
 }
 
-/** A server that answers what it is told to. */
+/** A server with a given handler. */
 function answering(answer: (request: Request) => Response | Promise<Response>) {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -87,64 +87,67 @@ function stream(text: string): Response {
   });
 }
 
-Deno.test("following a daemon", async (t) => {
+Deno.test("subscription to a daemon", async (t) => {
   await t.step(
-    "takes silence for an end, and comments for signs of life",
+    "reconnects after the idle timeout, which comments reset",
     async () => {
       await using daemon = new FixtureDaemon();
       await using recorder = new Recorder(daemon.url);
-      await recorder.heard(1);
+      await recorder.reported(1);
       for (let beat = 0; beat < 8; beat++) {
         await pause(100);
         daemon.write(":\n\n");
       }
-      assertEquals(recorder.told, ["connected"]);
-      await recorder.heard(3);
-      assertEquals(recorder.told, [
+      assertEquals(recorder.reports, ["connected"]);
+      await recorder.reported(3);
+      assertEquals(recorder.reports, [
         "connected",
-        "away: nothing came for 0.4 s",
+        "unreachable: nothing received for 0.4 s",
         "connected",
       ]);
-      assertEquals(daemon.asked[1]!.lastEventId, "one-0");
+      assertEquals(daemon.requests[1]!.lastEventId, "one-0");
     },
   );
 
   await t.step(
-    "does not take its own reader's slowness for silence",
+    "does not count the time of a slow observer as idle",
     async () => {
       await using daemon = new FixtureDaemon();
       await using recorder = new Recorder(daemon.url);
-      recorder.onMessage = () => pause(2.5 * SHORT.silence);
+      recorder.onMessage = () => pause(2.5 * SHORT.idleTimeout);
       daemon.preamble = "";
       await eventually("state", () => recorder.messages.length === 1);
-      daemon.say(MAC, ADDRESS, event("init", 0));
+      daemon.emit(MAC, ADDRESS, event("init", 0));
       await eventually("event", () => recorder.messages.length === 2);
-      assertEquals(recorder.told, ["connected"]);
+      assertEquals(recorder.reports, ["connected"]);
     },
   );
 
-  await t.step("does not wait for ever for an answer", async () => {
+  await t.step("has a timeout for the response", async () => {
     await using server = answering(() => pause(1000).then(() => stream("")));
     await using recorder = new Recorder(server.url);
-    await recorder.heard(1);
-    assertEquals(recorder.told, ["away: it does not answer"]);
+    await recorder.reported(1);
+    assertEquals(recorder.reports, ["unreachable: no response"]);
   });
 
-  await t.step("says in words what went wrong", async () => {
+  await t.step("reports why a connection failed", async () => {
     const daemon = new FixtureDaemon();
     await daemon.stop();
     await using recorder = new Recorder(daemon.url);
-    await recorder.heard(1);
-    assertMatch(recorder.told[0]!, /^away: tcp connect error: .*refused/);
+    await recorder.reported(1);
+    assertMatch(
+      recorder.reports[0]!,
+      /^unreachable: tcp connect error: .*refused/,
+    );
   });
 
-  await t.step("waits twice as long each time, up to a bound", async () => {
+  await t.step("doubles the back-off up to a maximum", async () => {
     await using server = answering(() => new Response(null, { status: 503 }));
     await using recorder = new Recorder(server.url);
-    await recorder.heard(7);
+    await recorder.reported(7);
     assertEquals(
-      new Set(recorder.told),
-      new Set(["away: it answers with status 503"]),
+      new Set(recorder.reports),
+      new Set(["unreachable: status 503"]),
     );
     const waits = recorder.times.slice(1).map((time, index) =>
       time - recorder.times[index]!
@@ -155,36 +158,39 @@ Deno.test("following a daemon", async (t) => {
     assert(waits[5]! < 790, `${waits}`);
   });
 
-  await t.step("waits as long as the daemon asks, within bounds", async () => {
-    for (const [asked, least] of [[200, 200], [1, 50], [10_000, 400]]) {
-      await using server = answering(() => stream(`retry: ${asked}\n\n`));
-      await using recorder = new Recorder(server.url);
-      await recorder.heard(3);
-      assertEquals(
-        recorder.told.slice(0, 3).map((text) => text.split(":")[0]),
-        [
-          "connected",
-          "away",
-          "connected",
-        ],
-      );
-      const wait = recorder.times[2]! - recorder.times[1]!;
-      assert(wait >= least! - 5 && wait < least! + 1000, `${asked}: ${wait}`);
-    }
-  });
+  await t.step(
+    "takes the back-off from the retry field, within bounds",
+    async () => {
+      for (const [retry, least] of [[200, 200], [1, 50], [10_000, 400]]) {
+        await using server = answering(() => stream(`retry: ${retry}\n\n`));
+        await using recorder = new Recorder(server.url);
+        await recorder.reported(3);
+        assertEquals(
+          recorder.reports.slice(0, 3).map((text) => text.split(":")[0]),
+          [
+            "connected",
+            "unreachable",
+            "connected",
+          ],
+        );
+        const wait = recorder.times[2]! - recorder.times[1]!;
+        assert(wait >= least! - 5 && wait < least! + 1000, `${retry}: ${wait}`);
+      }
+    },
+  );
 
-  await t.step("asks again where it was refused, slowly", async () => {
+  await t.step("retries slowly after a refusal", async () => {
     await using daemon = new FixtureDaemon();
     daemon.refusal = new Response(null, { status: 403 });
-    await using recorder = new Recorder(daemon.url, { refusedWait: 300 });
-    await recorder.heard(2);
+    await using recorder = new Recorder(daemon.url, { refusedBackoff: 300 });
+    await recorder.reported(2);
     assert(recorder.times[1]! - recorder.times[0]! >= 295);
     daemon.refusal = undefined;
-    await recorder.heard(3);
-    assertEquals(recorder.told[2], "connected");
+    await recorder.reported(3);
+    assertEquals(recorder.reports[2], "connected");
   });
 
-  await t.step("does not read a state without end", async () => {
+  await t.step("limits the size of a state", async () => {
     const piece = new TextEncoder().encode("a".repeat(2 ** 20));
     await using server = answering(() =>
       new Response(
@@ -196,15 +202,19 @@ Deno.test("following a daemon", async (t) => {
         { headers: { "content-type": "text/event-stream" } },
       )
     );
-    await using recorder = new Recorder(server.url, { refusedWait: 60_000 });
-    await recorder.heard(2);
+    await using recorder = new Recorder(server.url, {
+      refusedBackoff: 60_000,
+      // To parse 64 MiB takes longer than the short timeout on a busy host.
+      idleTimeout: 10_000,
+    });
+    await recorder.reported(2);
     assertMatch(
-      recorder.told[1]!,
+      recorder.reports[1]!,
       /^refused: its state has more than 64 Mi characters: .*\?mac=/,
     );
   });
 
-  await t.step("does not send back an ID that fits no header", async () => {
+  await t.step("does not send back an ID that no header can hold", async () => {
     const ids: (string | null)[] = [];
     await using server = answering((request) => {
       ids.push(request.headers.get("last-event-id"));
@@ -214,21 +224,21 @@ data: {}
 `);
     });
     await using recorder = new Recorder(server.url);
-    await recorder.heard(7);
+    await recorder.reported(7);
     assertEquals(ids.slice(0, 4), [null, "a-1", null, null]);
   });
 
-  await t.step("passes over messages of a later version", async () => {
+  await t.step("ignores messages of a later version", async () => {
     await using server = answering(() =>
       stream("data: 1\n\nevent: bye\ndata: {}\n\nid: 5\ndata: null\n\n")
     );
     await using recorder = new Recorder(server.url);
-    await recorder.heard(2);
-    assertEquals(recorder.told[1], "away: it ended the stream");
+    await recorder.reported(2);
+    assertEquals(recorder.reports[1], "unreachable: it ended the stream");
     assertEquals(recorder.messages, [{ kind: "state", machines: [] }]);
   });
 
-  await t.step("knows the daemon's clock", async () => {
+  await t.step("reports the offset of the daemon's clock", async () => {
     await using server = answering((request) =>
       new Response("data: {}\n\n", {
         headers: {
@@ -240,14 +250,17 @@ data: {}
       })
     );
     await using wrong = new Recorder(server.url);
-    await wrong.heard(1);
-    assert(Math.abs(wrong.clock! - 3_600_000) < 10_000, `${wrong.clock}`);
+    await wrong.reported(1);
+    assert(
+      Math.abs(wrong.clockOffset! - 3_600_000) < 10_000,
+      `${wrong.clockOffset}`,
+    );
     await using right = new Recorder(`${server.url}?mac=${MAC}`);
-    await right.heard(1);
-    assertEquals(right.clock, 0);
+    await right.reported(1);
+    assertEquals(right.clockOffset, 0);
   });
 
-  await t.step("ends when its observer fails", async () => {
+  await t.step("ends with the error of its observer", async () => {
     await using daemon = new FixtureDaemon();
     const recorder = new Recorder(daemon.url);
     recorder.onMessage = () => Promise.reject(new Error("no reader"));
