@@ -26,7 +26,6 @@ const DIALECT: readonly (readonly [RegExp, string])[] = [
   [/\bstands twice\b/, "duplicate"],
   [/\bby the way of\b/, "through"],
   [/\bhas had enough\b/, "exceeds its limit"],
-  [/\ba moment\b/, "a time in milliseconds"],
   [/\boctets?\b/, "bytes"],
 ];
 

@@ -21,19 +21,19 @@ export type Target = typeof TARGETS[number];
 
 /**
  * A program on npm that was made by `deno compile`, and so begins with a base
- * runtime. It is somebody else's: good for tests, not for what is handed out.
+ * runtime. A third party built it: for tests only, not for releases.
  */
 const NPM_BASE = {
   specifier: "@dgellow/rfc-linux-x64@0.0.6",
   file: "package/bin/rfc",
   target: "x86_64-unknown-linux-gnu" satisfies Target,
-  /** Octets of the runtime; the other program's own part follows. */
+  /** Bytes of the runtime; the other program follows. */
   length: 92_183_912,
-  /** Of those octets. It is the runtime of Deno 2.6.10. */
+  /** Of these bytes: the runtime of Deno 2.6.10. */
   sha256: "1b136202dc147212ad0b129de0c10eb5f17060917c9754c7921cd68f764ad2e2",
 };
 
-/** How many octets tell what a program runs on. */
+/** Bytes of an executable that identify its platform. */
 const HEADER_LENGTH = 20;
 
 /** Why there is no base runtime: a sentence. */

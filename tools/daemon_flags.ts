@@ -7,7 +7,7 @@
 /**
  * Deno's flags for the daemon. It writes nothing, starts nothing and reads no
  * environment variable, so it may not. What it may read is not narrowed: the
- * files that it serves are named on its command line, which nobody knows yet.
+ * files that it serves are on its command line, which the build does not know.
  */
 export const DAEMON_FLAGS = [
   // A second server on the same port, while a certificate is replaced.
@@ -15,7 +15,7 @@ export const DAEMON_FLAGS = [
   "--allow-net",
   "--allow-read",
   "--allow-sys=networkInterfaces",
-  // What is not allowed fails at once; nobody is there to be asked.
+  // A missing permission is an error: there is no terminal for a prompt.
   "--no-prompt",
   // Packets leave much garbage, all of it young. By itself the collector would
   // let it grow to three times the memory that a busy daemon needs, and use

@@ -103,7 +103,7 @@ static inline void raise_descriptor_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Whoever measures times comes before whoever makes load on the same core. */
+/* A process that measures times runs before one that makes load on its core. */
 static inline void take_precedence(void) {
   struct sched_param parameter = {.sched_priority = 10};
   sched_setscheduler(0, SCHED_FIFO, &parameter);

@@ -145,7 +145,7 @@ export async function startDhcpv6(testbed: Testbed, server: Server) {
   return program;
 }
 
-/** Where a relay sends from and to, and for whom. */
+/** Source and destination of a relay, and its link-address. */
 const RELAY = { from: CLIENT, server: SERVER, "link-address": CLIENT };
 
 async function measureLoad(
@@ -298,7 +298,7 @@ const START: Quantity = {
   targets: [{ value: 0.3 }],
 };
 
-/** Measures how soon somebody is answered after a server was started. */
+/** Measures the time from the start of a server to its first reply. */
 export async function measureStart(
   testbed: Testbed,
   results: Results,

@@ -10,7 +10,7 @@
  *     --from=ADDRESS   where it sends from
  *     --server=ADDRESS --link-address=ADDRESS  where a relay sends to, and the
  *                      link of its clients
- *   dhcpv6_load --mode=first --link=eth0   asks until somebody answers
+ *   dhcpv6_load --mode=first --link=eth0   requests until a server replies
  *   dhcpv6_load --mode=serve --link=lan    the bare loop: sends all back
  *
  * It writes a line of JSON; times are microseconds from a message's being sent
@@ -89,7 +89,7 @@ static uint8_t *put_option(uint8_t *at, uint16_t code, const void *data,
   return at + length;
 }
 
-static void mac_octets(uint64_t mac, uint8_t *to) {
+static void mac_bytes(uint64_t mac, uint8_t *to) {
   for (int index = 0; index < 6; index++) to[index] = mac >> (40 - 8 * index);
 }
 
@@ -122,7 +122,7 @@ static uint8_t *write_message(uint8_t *at, uint32_t id, const struct slot *slot,
                               const uint8_t *ia, uint16_t ia_length) {
   const uint8_t requested[] = {0, 23, 0, 24};
   uint8_t duid[10] = {0, 3, 0, 1}, fresh_ia[12] = {0};
-  mac_octets(slot->mac, duid + 4);
+  mac_bytes(slot->mac, duid + 4);
   memcpy(fresh_ia, duid + 6, 4);
   *at++ = slot->type;
   *at++ = id >> 16;
@@ -142,7 +142,7 @@ static void send_from(unsigned index, const uint8_t *ia, uint16_t ia_length) {
   uint8_t *start = outgoing[out_count], *at = start, *length_at = NULL;
   if (mode == MODE_RELAYED) {
     uint8_t peer[16] = {0xfe, 0x80};
-    mac_octets(slot->mac, peer + 8);
+    mac_bytes(slot->mac, peer + 8);
     memmove(peer + 13, peer + 11, 3);
     peer[8] ^= 2;
     peer[11] = 0xff;
@@ -180,7 +180,7 @@ static const uint8_t *given_ia(const uint8_t *at, const uint8_t *end,
   uint8_t mac[6];
   uint16_t client_length, address_length;
   const uint8_t *client = find(at + 4, end, CLIENT_ID, &client_length);
-  mac_octets(slot->mac, mac);
+  mac_bytes(slot->mac, mac);
   if (client == NULL || client_length != 10 || memcmp(client + 4, mac, 6) != 0)
     return NULL;
   const uint8_t *ia = find(at + 4, end, IA_NA, length);
@@ -286,7 +286,7 @@ static void run_closed(unsigned outstanding, double seconds, uint64_t count) {
 }
 
 /*
- * Reads what comes until a time. It sleeps meanwhile: whoever has precedence and
+ * Reads what comes until a time. It sleeps meanwhile: a process with a higher priority and
  * never sleeps is stopped by the kernel for 50 ms of each second, and leaves
  * nothing of the core to others.
  */
@@ -329,7 +329,7 @@ static void serve(const char *link) {
   }
 }
 
-/* Asks every millisecond until somebody answers; when that was. */
+/* Sends a message every millisecond; when the first reply came. */
 static void wait_for_first(double seconds) {
   struct timespec time;
   uint64_t end = now() + seconds * SECOND;

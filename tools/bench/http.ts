@@ -95,7 +95,7 @@ export async function measureHttp(
         if (report.broken! > 0) {
           throw new Error(`${server.name}: ${JSON.stringify(report)}`);
         }
-        const gigabytes = report.octets! / 1e9;
+        const gigabytes = report.bytes! / 1e9;
         results.add(rate, server.name, gigabytes / report.seconds!);
         results.add(cpu, server.name, used / gigabytes);
       }

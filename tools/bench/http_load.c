@@ -9,20 +9,20 @@
  *     state, and counts from then on. So many of the readers take events apart
  *     and look at their age.
  *
- * Octets are discarded in the kernel where nobody looks at them, so that the
+ * Bytes that are not parsed are discarded in the kernel, so that the
  * server is the limit. It writes a line of JSON.
  */
 #include "common.h"
 
 #define MOST_CONNECTIONS 8192
 #define CHUNK (1 << 20)
-/* Time without an octet after which all have had the state. */
+/* Time without a byte after which every reader has the state. */
 #define QUIET (300 * MILLISECOND)
 
 struct connection {
   int tcp;
   int has_head, is_over, parses;
-  uint64_t octets;
+  uint64_t received;
   char text[2 * CHUNK];
 };
 
@@ -30,7 +30,7 @@ static struct connection *connections;
 static struct sockaddr_in6 server = {.sin6_family = AF_INET6};
 static char head[1024];
 static int poller;
-static uint64_t octets, complete, broken, going_on, events_seen, event_octets,
+static uint64_t received, complete, broken, going_on, events_seen, event_bytes,
     first_at, last_at;
 static int counts;
 static struct histogram ages;
@@ -42,7 +42,7 @@ static void open_connection(struct connection *connection) {
       connect(connection->tcp, (struct sockaddr *)&server, sizeof server) < 0)
     fail("connect");
   connection->has_head = connection->is_over = 0;
-  connection->octets = 0;
+  connection->received = 0;
   if (write(connection->tcp, head, strlen(head)) < 0) fail("write");
   fcntl(connection->tcp, F_SETFL, O_NONBLOCK);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -81,10 +81,10 @@ static void read_file(struct connection *connection, uint64_t size,
   if (!connection->has_head) return;
   ssize_t length = recv(connection->tcp, NULL, CHUNK, MSG_TRUNC);
   if (length < 0) return;
-  connection->octets += length;
-  octets += length;
-  if (length > 0 && connection->octets < size) return;
-  if (connection->octets == size)
+  connection->received += length;
+  received += length;
+  if (length > 0 && connection->received < size) return;
+  if (connection->received == size)
     complete++;
   else
     broken++;
@@ -118,7 +118,7 @@ static void take_events(struct connection *connection) {
     *end = 0;
     if (strncmp(at, "id: ", 4) == 0) {
       events_seen++;
-      event_octets += end + 2 - at;
+      event_bytes += end + 2 - at;
       look_at(at);
     }
     at = end + 2;
@@ -150,13 +150,13 @@ static void read_events(struct connection *connection) {
   if (length < 0) return;
   last_at = now();
   if (!counts) {
-    if (connection->octets == 0) complete++;
-    connection->octets += length;
+    if (connection->received == 0) complete++;
+    connection->received += length;
     connection->text[0] = 0;
     return;
   }
   if (first_at == 0) first_at = last_at;
-  octets += length;
+  received += length;
   if (connection->parses) take_events(connection);
 }
 
@@ -207,16 +207,16 @@ int main(int argc, char **argv) {
   double passed = (double)(now() - start) / SECOND;
   if (!events) {
     printf(
-        "{\"octets\":%lu,\"complete\":%lu,\"broken\":%lu,\"seconds\":%.4f}\n",
-        octets, complete, broken, passed);
+        "{\"bytes\":%lu,\"complete\":%lu,\"broken\":%lu,\"seconds\":%.4f}\n",
+        received, complete, broken, passed);
     return 0;
   }
-  double each = events_seen == 0 ? 0 : (double)event_octets / events_seen;
+  double each = events_seen == 0 ? 0 : (double)event_bytes / events_seen;
   double span = last_at > first_at ? (double)(last_at - first_at) / SECOND : 0;
   printf(
-      "{\"octets\":%lu,\"broken\":%lu,\"events\":%lu,\"deliveries\":%.0f,"
+      "{\"bytes\":%lu,\"broken\":%lu,\"events\":%lu,\"deliveries\":%.0f,"
       "\"seconds\":%.4f,\"p50\":%.3f,\"p99\":%.3f}\n",
-      octets, broken, events_seen / (parsing > 0 ? parsing : 1),
-      each > 0 ? octets / each : 0, span, percentile(&ages, 0.5) / 1000,
+      received, broken, events_seen / (parsing > 0 ? parsing : 1),
+      each > 0 ? received / each : 0, span, percentile(&ages, 0.5) / 1000,
       percentile(&ages, 0.99) / 1000);
 }

@@ -1,6 +1,6 @@
 /**
- * Where servers are measured: two hosts with a cable between them, the server
- * on one core and who asks it on the other.
+ * The testbed: two network namespaces with a link between them, the server on
+ * one core and the load generator on the other.
  *
  * @module
  */

@@ -34,7 +34,7 @@ struct client {
   struct sockaddr_in6 server;
   unsigned block_size, window, in_window, tries;
   uint64_t block; /* the last one that came in order */
-  uint64_t octets, begun_at, heard_at, ended_at;
+  uint64_t received, begun_at, heard_at, ended_at;
   int has_begun, is_over, is_complete, has_complained;
 };
 
@@ -112,10 +112,10 @@ static void take_data(struct client *client, const uint8_t *bytes,
   }
   client->has_complained = 0;
   client->block++;
-  client->octets += length - 4;
+  client->received += length - 4;
   int is_last = length - 4 < client->block_size;
   if (++client->in_window == client->window || is_last) acknowledge(client);
-  if (is_last) end(client, client->octets == size);
+  if (is_last) end(client, client->received == size);
 }
 
 static void take(struct client *client, const uint8_t *bytes, size_t length,
@@ -225,16 +225,16 @@ int main(int argc, char **argv) {
     for (unsigned index = 0; index < count; index++) try_again(&clients[index]);
   }
   unsigned complete = 0;
-  uint64_t octets = 0;
+  uint64_t received = 0;
   static struct histogram times;
   for (unsigned index = 0; index < count; index++) {
     complete += clients[index].is_complete;
-    octets += clients[index].octets;
+    received += clients[index].received;
     observe(&times, clients[index].ended_at - clients[index].begun_at);
   }
   printf(
-      "{\"complete\":%u,\"clients\":%u,\"octets\":%lu,\"window\":%u,"
+      "{\"complete\":%u,\"clients\":%u,\"bytes\":%lu,\"window\":%u,"
       "\"milliseconds\":%.3f,\"p50\":%.3f,\"p99\":%.3f}\n",
-      complete, count, octets, clients[0].window, (now() - start) / 1e6,
+      complete, count, received, clients[0].window, (now() - start) / 1e6,
       percentile(&times, 0.5) / 1000, percentile(&times, 0.99) / 1000);
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/config.ts";
 import { DaemonDhcpv6Observer } from "../../../lib/daemon/dhcpv6_observer.ts";

@@ -259,7 +259,7 @@ in
       description = ''
         Where machines boot from, with `{{.MAC}}`, `{{.BaseAddress}}`,
         `{{.BootAddress}}` and `{{.Payload}}`, each also with `| urlquery`.
-        Without it, no machine is told to boot from anywhere.
+        Without it, clients get no boot instructions.
       '';
     };
     bootAddress =
@@ -273,10 +273,10 @@ in
           "listed"
         ])
         "Without it, `always`."
-        "`listed`: only machines that have a directory in {option}`netbootDirectory` are told to boot.";
+        "`listed`: only clients with a directory in {option}`netbootDirectory` get boot instructions.";
     netbootDirectory =
       optional types.path "Without it, none are."
-        "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's user, who is nobody else, must be able to read them.";
+        "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's dynamic user must be able to read them.";
 
     tftpListenAddress =
       optional (types.either (types.enum [ "off" ]) listenAddress) "Without it, the boot address, port 69."
@@ -291,7 +291,7 @@ in
     tlsCertFile = optional types.path "Without it, there is no HTTPS." ''
       Certificate chain in PEM. systemd reads it and
       {option}`tlsKeyFile` as root when the service starts and hands the daemon
-      copies that nobody else can read, so a renewed certificate counts after
+      copies that only the daemon can read, so a renewed certificate is used after
       `systemctl restart dhcpv6macd`; with `security.acme`, name
       `dhcpv6macd.service` in `reloadServices` of the certificate.
     '';
