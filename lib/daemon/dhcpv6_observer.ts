@@ -54,6 +54,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
 
   onServing(iface: NetworkInterface): void {
     const { config, log } = this.#options;
+    log.hasChanged("dhcpv6", "serving");
     const base = config.responder.subnets[0]!.text;
     log.info(
       "serving",
@@ -76,6 +77,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
 
   onWaiting(): void {
     const { config: { interfaceName }, log } = this.#options;
+    if (!log.hasChanged("dhcpv6", "waiting")) return;
     log.warning(
       "waiting",
       `waiting for ${interfaceName}: it is absent, down or has no usable link-local address`,
@@ -86,6 +88,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
   onServeError(error: Error): void {
     const { config: { interfaceName, port }, log } = this.#options;
     const { message } = listenError(error, port, "UDP", interfaceName);
+    if (!log.hasChanged("dhcpv6", message)) return;
     log.error("cannot_serve", `${message}; retrying`, {
       interface: interfaceName,
       port,

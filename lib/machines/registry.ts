@@ -30,9 +30,7 @@ class MachineTable {
     mac: new Float64Array(0),
     /** The sequence number of the first event. */
     birth: new Float64Array(0),
-    noteTime: new Float64Array(0),
     subnetIndex: new Uint16Array(0),
-    twoMacsReported: new Uint8Array(0),
     /** The code of the stage. */
     stage: new Uint8Array(0),
     /** The code of the last note in this stage. */
@@ -74,24 +72,6 @@ export class Machine {
 
   set subnetIndex(subnetIndex: number) {
     this.#table.columns.subnetIndex[this.slot] = subnetIndex;
-  }
-
-  /** Whether it was logged that its messages name two MACs. */
-  get twoMacsReported(): boolean {
-    return this.#table.columns.twoMacsReported[this.slot] === 1;
-  }
-
-  set twoMacsReported(isReported: boolean) {
-    this.#table.columns.twoMacsReported[this.slot] = isReported ? 1 : 0;
-  }
-
-  /** When a note of it was last logged, in milliseconds of `performance.now()`. */
-  get notedAt(): number {
-    return this.#table.columns.noteTime[this.slot]!;
-  }
-
-  set notedAt(time: number) {
-    this.#table.columns.noteTime[this.slot] = time;
   }
 }
 
@@ -179,10 +159,8 @@ export class MachineRegistry {
     const { columns, macSources } = this.#table;
     columns.mac[slot] = mac;
     columns.birth[slot] = this.history.next;
-    columns.noteTime[slot] = -Infinity;
     columns.subnetIndex[slot] = subnetIndex;
     macSources[slot] = macSource;
-    columns.twoMacsReported[slot] = 0;
     columns.stage[slot] = codeOf("init");
     columns.note[slot] = NO_NOTE;
     this.#slotOf.set(mac, slot);

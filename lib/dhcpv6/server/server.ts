@@ -106,8 +106,6 @@ export class Dhcpv6Server {
   #isRefreshing = false;
   #sendFailures = 0;
   #lastSendError = "";
-  /** The last notification of why the interface is not served. */
-  #lastReport: string | undefined;
 
   constructor(options: Dhcpv6ServerOptions) {
     this.#options = options;
@@ -157,9 +155,6 @@ export class Dhcpv6Server {
     try {
       await this.#refresh(iface);
     } catch (error) {
-      const { message } = error as Error;
-      if (this.#lastReport === message) return;
-      this.#lastReport = message;
       this.#options.observer.onServeError(error as Error);
     }
   }
@@ -176,7 +171,7 @@ export class Dhcpv6Server {
       const before = this.#service?.iface;
       if (iface === undefined) {
         this.#close();
-        this.#reportWaiting();
+        this.#options.observer.onWaiting();
       } else if (before === undefined) {
         await this.#open(iface);
       } else if (before.index !== iface.index || before.mac !== iface.mac) {
@@ -206,7 +201,7 @@ export class Dhcpv6Server {
     const { port, observer } = this.#options;
     const responder = this.#responderFor(iface);
     const sockets = await InterfaceSockets.open(iface, port);
-    if (sockets === undefined) return this.#reportWaiting();
+    if (sockets === undefined) return observer.onWaiting();
     // stop() may have been called while the sockets joined their groups.
     if (!this.#isRunning) return sockets.close();
     const service: Service = {
@@ -217,7 +212,6 @@ export class Dhcpv6Server {
       loadShedder: new LoadShedder(),
     };
     this.#service = service;
-    this.#lastReport = undefined;
     this.#sendFailures = 0;
     observer.onServing(iface);
     sockets.subscribe({
@@ -234,12 +228,6 @@ export class Dhcpv6Server {
       service.responder = this.#responderFor(iface);
     }
     service.sockets.updateAddresses(iface);
-  }
-
-  #reportWaiting(): void {
-    if (this.#lastReport === "waiting") return;
-    this.#lastReport = "waiting";
-    this.#options.observer.onWaiting();
   }
 
   /** Receives from a socket until it is closed. */
