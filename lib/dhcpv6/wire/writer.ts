@@ -45,16 +45,20 @@ export class Writer {
   /** Writes the bytes of `from` from `start` to `end` (exclusive). */
   copy(from: Uint8Array, start = 0, end = from.length): void {
     // Most copies are of some 12 bytes: a loop is faster than subarray and set.
-    for (let index = start; index < end; index++) {
-      this.bytes[this.at++] = from[index]!;
-    }
+    const { bytes } = this;
+    let { at } = this;
+    for (let index = start; index < end; index++) bytes[at++] = from[index]!;
+    this.at = at;
   }
 
   /** Writes `text`, which is ASCII. */
   ascii(text: string): void {
+    const { bytes } = this;
+    let { at } = this;
     for (let index = 0; index < text.length; index++) {
-      this.bytes[this.at++] = text.charCodeAt(index);
+      bytes[at++] = text.charCodeAt(index);
     }
+    this.at = at;
   }
 
   /** Copies the option at `index` of `options` with its header; none at -1. */
