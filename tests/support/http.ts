@@ -1,4 +1,4 @@
-/** What the suites of HTTP ask with, and ask for. */
+/** Requests, a daemon's state and files for the HTTP tests. */
 
 import { Api } from "../../lib/http/api.ts";
 import { Router } from "../../lib/http/router.ts";
@@ -18,7 +18,7 @@ export const MAC = 0x0200_5e00_5301;
 export const OTHER_MAC_TEXT = "02:00:5e:00:53:02";
 export const OTHER_MAC = 0x0200_5e00_5302;
 
-/** What a request says, apart from its path. */
+/** A request, apart from its path. */
 export interface Asked {
   readonly method?: string;
   readonly headers?: Record<string, string>;
@@ -29,9 +29,9 @@ export interface Asked {
 }
 
 /**
- * Asks a handler for a path exactly as it is written. The server hands on a URL
- * as the client sent it, but the constructor of a request would resolve dot
- * segments, and refuse some hosts.
+ * Sends a request to a router, with exactly this path. `Deno.serve` passes on
+ * the URL as the client sent it; `new Request` would resolve dot segments and
+ * refuse some hosts.
  */
 export async function ask(
   router: Router,
@@ -60,9 +60,10 @@ export async function ask(
 }
 
 /**
- * What a body holds, taken as a server does: each chunk before the next.
+ * Reads a body as the runtime's server does: it copies each chunk before it
+ * reads the next one.
  *
- * @param onEnd Called when it is over.
+ * @param onEnd Called at the end of the body.
  */
 export function taken(
   body: ReadableStream<Uint8Array>,
@@ -86,7 +87,7 @@ export function taken(
 /** The base address of the machines of {@linkcode Known}. */
 const BASE = "2001:db8:1:2::";
 
-/** A daemon's knowledge, with nothing but a handler that asks for it. */
+/** The state of a daemon that has no sockets. */
 export class Known {
   readonly registry: MachineRegistry;
   readonly writer: MachineWriter;
@@ -96,7 +97,7 @@ export class Known {
     namesUnreadable() {},
   });
   readonly scheduler = new CooperativeScheduler();
-  /** What is wrong, for `/healthz`. */
+  /** The problem that `/healthz` reports. */
   problem: string | undefined;
   metrics: Metric[] = [];
 
@@ -113,7 +114,7 @@ export class Known {
     );
   }
 
-  /** What answers requests about it. */
+  /** A router that serves this state. */
   handler(
     bootFiles: BootFileHandler = new BootFileHandler(undefined, () => {}),
     allows: (hostname: string) => boolean = () => true,
@@ -137,7 +138,7 @@ export class Known {
   }
 }
 
-/** Octets that do not repeat in step with any piece that is read. */
+/** Pseudo-random bytes, so that no two chunks are the same. */
 export function octets(length: number, seed = 7): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   let state = seed;
@@ -149,8 +150,8 @@ export function octets(length: number, seed = 7): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Waits until what is written now has another time of change than what was
- * written before: the kernel's clock for files goes in steps.
+ * Waits until a write gets another mtime than the writes before: the kernel's
+ * clock of file times has a resolution of some milliseconds.
  */
 export async function nextTick(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 25));

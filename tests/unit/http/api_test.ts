@@ -4,7 +4,7 @@ import { isOwnOrigin } from "../../../lib/http/host_check.ts";
 import { single } from "../../../lib/telemetry/metrics.ts";
 import { ask, type Asked, Known, MAC, MAC_TEXT } from "../../support/http.ts";
 
-Deno.test("API", async (t) => {
+Deno.test("Api", async (t) => {
   let known: Known;
 
   const hooks: StepHooks = {
@@ -30,7 +30,7 @@ Deno.test("API", async (t) => {
     return response.status;
   }
 
-  await step("has all machines, and one", async () => {
+  await step("serves all machines, and one", async () => {
     const all = await (await askFor("/machines")).json();
     assertEquals(Object.keys(all), [MAC_TEXT]);
     for (const text of [MAC_TEXT, "02-00-5E-00-53-01", "02%3A00:5e:00:53:01"]) {
@@ -45,7 +45,7 @@ Deno.test("API", async (t) => {
     assertEquals(await (await askFor("/machines")).json(), {});
   });
 
-  await step("says whether machines are answered", async () => {
+  await step("answers health checks", async () => {
     const well = await askFor("/healthz");
     assertEquals([well.status, await well.text()], [200, "ok\n"]);
     known.problem = "DHCPv6 is not served on eth1 now";
@@ -53,14 +53,14 @@ Deno.test("API", async (t) => {
     assertEquals([ill.status, await ill.text()], [503, `${known.problem}\n`]);
   });
 
-  await step("counts octets, not characters, of what is wrong", async () => {
+  await step("counts bytes, not characters, in Content-Length", async () => {
     known.problem = "größe0 is absent, down or has no address";
     const response = await askFor("/healthz");
     const length = Number(response.headers.get("content-length"));
     assertEquals(length, (await response.bytes()).length);
   });
 
-  await step("has metrics and names", async () => {
+  await step("serves metrics and names", async () => {
     known.metrics = [single("gauge", "x", "X.", 1)];
     const metrics = await askFor("/metrics");
     assertMatch(metrics.headers.get("content-type")!, /^text\/plain; version/);
@@ -68,7 +68,7 @@ Deno.test("API", async (t) => {
     assertEquals(await (await askFor("/names")).json(), {});
   });
 
-  await step("takes GET and HEAD only", async () => {
+  await step("allows GET and HEAD only", async () => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
       const response = await askFor("/machines", { method });
       assertEquals(response.status, 405);
@@ -103,7 +103,7 @@ Deno.test("API", async (t) => {
   ];
 
   for (const path of GUARDED) {
-    await step(`answers ${path} under its own names only`, async () => {
+    await step(`serves ${path} under its own host names only`, async () => {
       for (
         const host of [
           "[2001:db8:1:2::1]:6315",
@@ -146,7 +146,7 @@ Deno.test("API", async (t) => {
       }
     });
 
-    await step(`answers ${path} to no page from elsewhere`, async () => {
+    await step(`refuses ${path} to other origins`, async () => {
       const host = "[2001:db8:1:2::1]:6315";
       const from = (origin: string) =>
         status(path, { headers: { host, origin } });
@@ -163,7 +163,7 @@ Deno.test("API", async (t) => {
     });
   }
 
-  await step("knows an origin without its port", () => {
+  await step("compares origins with default ports", () => {
     assertEquals(
       isOwnOrigin("https://a.example", "a.example:443", "https"),
       true,
@@ -185,14 +185,17 @@ Deno.test("API", async (t) => {
     assertEquals(isOwnOrigin("file://", "a.example", "http"), false);
   });
 
-  await step("answers health and boot files under any name", async () => {
-    const headers = { host: "evil.example", origin: "http://evil.example" };
-    assertEquals(await status("/healthz", { headers }), 200);
-    assertEquals(await status(`/mac/${MAC_TEXT}/x`, { headers }), 404);
-  });
+  await step(
+    "serves health checks and boot files under any host name",
+    async () => {
+      const headers = { host: "evil.example", origin: "http://evil.example" };
+      assertEquals(await status("/healthz", { headers }), 200);
+      assertEquals(await status(`/mac/${MAC_TEXT}/x`, { headers }), 404);
+    },
+  );
 
   await step(
-    "answers nobody else, and tells nothing of what there is not",
+    "refuses other clients, and does not find other paths",
     async () => {
       const client = "2001:db8:f::1";
       for (const path of ["/healthz", "/", "/x"]) {

@@ -4,10 +4,10 @@ import { MAX_FILE_CHUNK } from "../../../lib/overload/limits.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import { MAC } from "../../support/http.ts";
 
-/** Longer than what sockets hold, and no multiple of a chunk. */
+/** More than the socket buffers, and no multiple of a chunk. */
 const SIZE = 24 * MAX_FILE_CHUNK + 7;
 
-/** Octets of which each four tell where they are. */
+/** Bytes of which each four are their position. */
 function content(): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(SIZE / 4 + 1);
   for (let index = 0; index < words.length; index++) words[index] = index;
@@ -15,10 +15,10 @@ function content(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The runtime's server keeps what it has taken while the buffer is given up: it
- * must have taken a chunk before it asks for the next one.
+ * `Download` detaches the buffer of a chunk when the runtime reads the next one.
+ * These tests fail if the runtime still needs it then.
  */
-Deno.test("a download through the runtime's own server", async (t) => {
+Deno.test("a download through Deno.serve", async (t) => {
   await using cleanup = new AsyncDisposableStack();
   let directory: string;
   let server: Deno.HttpServer<Deno.NetAddr>;
@@ -51,14 +51,14 @@ Deno.test("a download through the runtime's own server", async (t) => {
   });
 
   await t.step(
-    "is what the file has, for a reader who takes all at once",
+    "has the bytes of the file, for a fast client",
     async () => {
       assertSame(await (await fetch(url)).bytes());
     },
   );
 
   await t.step(
-    "is what the file has, for readers who take their time",
+    "has the bytes of the file, for slow clients",
     async () => {
       await Promise.all(Array.from({ length: 8 }, async (_, index) => {
         const got = new Uint8Array(SIZE);

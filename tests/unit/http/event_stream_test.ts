@@ -13,7 +13,7 @@ import { ask, Known, MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
 
 const ADDRESS = "2001:db8:1:2:0:200:5e00:5301";
 
-/** What a reader was sent, taken apart. */
+/** Parses what a reader received. */
 class EventReader {
   text = "";
   readonly ended: Promise<void>;
@@ -44,12 +44,12 @@ class EventReader {
     );
   }
 
-  /** What came first. */
+  /** The snapshot. */
   get state(): unknown {
     return this.blocks[0]?.data;
   }
 
-  /** What came then. */
+  /** The events after the snapshot. */
   get events(): MachineEventJson[] {
     return this.blocks.slice(1).map(({ data }) => data as MachineEventJson);
   }
@@ -58,13 +58,13 @@ class EventReader {
     await eventually(`${count} blocks`, () => this.blocks.length >= count, 5);
   }
 
-  async leave(): Promise<void> {
+  async disconnect(): Promise<void> {
     await this.#reader.cancel().catch(() => {});
     await this.ended;
   }
 }
 
-Deno.test("event stream", async (t) => {
+Deno.test("EventStream", async (t) => {
   let known: Known;
   let readers: EventReader[];
 
@@ -74,7 +74,7 @@ Deno.test("event stream", async (t) => {
       readers = [];
     },
     after: async () => {
-      for (const reader of readers) await reader.leave();
+      for (const reader of readers) await reader.disconnect();
       assertEquals(known.eventStream.readers, 0);
     },
   };
@@ -98,7 +98,7 @@ Deno.test("event stream", async (t) => {
   }
 
   await step(
-    "begins with the state at once, then tells each event",
+    "sends a snapshot at once, then each event",
     async () => {
       const machine = known.registry.add(MAC, 0);
       const reader = await read();
@@ -148,14 +148,14 @@ Deno.test("event stream", async (t) => {
     },
   );
 
-  await step("is an empty object while nobody is known", async () => {
+  await step("sends an empty object while no machine is known", async () => {
     const reader = await read();
     await reader.has(1);
     assertEquals(reader.state, {});
   });
 
   for (const mac of [MAC_TEXT, "02-00-5E-00-53-01", "02005e005301"]) {
-    await step(`of ?mac=${mac} is about that machine only`, async () => {
+    await step(`sends only that machine for ?mac=${mac}`, async () => {
       const early = await read(`?mac=${mac}`);
       await early.has(1);
       assertEquals(early.state, null);
@@ -182,14 +182,14 @@ Deno.test("event stream", async (t) => {
     });
   }
 
-  await step("resumes with just what was missed", async () => {
+  await step("resumes with the missed events only", async () => {
     const machine = known.registry.add(MAC, 0);
     const first = await read();
     await first.has(1);
     known.registry.reach(machine, "firmware_init");
     await first.has(2);
     const last = first.blocks.at(-1)!.id;
-    await first.leave();
+    await first.disconnect();
     known.registry.reach(machine, "http_boot");
     const back = await read("?resume=1", last);
     await back.has(1);
@@ -205,7 +205,7 @@ Deno.test("event stream", async (t) => {
   });
 
   await step(
-    "begins with the state again without resume, and where it is forgotten",
+    "sends a snapshot without resume, and when events were evicted",
     async () => {
       known = new Known({ machines: 9, events: 5 });
       const machine = known.registry.add(MAC, 0);
@@ -242,7 +242,7 @@ Deno.test("event stream", async (t) => {
   );
 
   await step(
-    "leaves no gap and has nothing twice, whenever a reader comes",
+    "sends each event exactly once, whenever a reader connects",
     async () => {
       const machines = Array.from(
         { length: 300 },
@@ -279,7 +279,7 @@ Deno.test("event stream", async (t) => {
     },
   );
 
-  await step("drops readers of what it has forgotten already", async () => {
+  await step("drops readers whose next events were evicted", async () => {
     known = new Known({ machines: 9, events: 5 });
     const machine = known.registry.add(MAC, 0);
     const reader = await read();
@@ -292,7 +292,7 @@ Deno.test("event stream", async (t) => {
   });
 
   await step(
-    "drops who does not read, and forgets what it did not take",
+    "drops a reader that does not read",
     async () => {
       const machine = known.registry.add(MAC, 0);
       const stalled = await ask(known.handler(), "/events");
@@ -327,21 +327,21 @@ Deno.test("event stream", async (t) => {
   );
 
   await step(
-    "refuses a MAC that is none, and more readers than there may be",
+    "refuses a malformed MAC, and readers above the quota",
     async () => {
       const router = known.handler();
       assertEquals((await ask(router, "/events?mac=x")).status, 400);
       const bodies = [];
-      const asking = (client: number) =>
+      const open = (client: number) =>
         ask(router, "/events", { client: `fe80::${client}` });
       const isRefused = async (client: number) => {
-        const refused = await asking(client);
+        const refused = await open(client);
         assertEquals(refused.status, 503);
         await refused.body?.cancel();
       };
       for (let count = 0; count < MAX_EVENT_READERS; count++) {
         const client = Math.floor(count / MAX_EVENT_READERS_PER_CLIENT);
-        bodies.push((await asking(client)).body!);
+        bodies.push((await open(client)).body!);
         if (count + 1 === MAX_EVENT_READERS_PER_CLIENT) await isRefused(client);
       }
       await isRefused(99);
@@ -350,7 +350,7 @@ Deno.test("event stream", async (t) => {
     },
   );
 
-  await step("ends when the daemon does", async () => {
+  await step("ends the streams in stop()", async () => {
     const reader = await read();
     await reader.has(1);
     known.eventStream.stop();

@@ -36,18 +36,18 @@ import {
 const CLIENT = "2001:db8:1:2:0:200:5e00:5301";
 const MIB = 1024 * 1024;
 
-/** A report of a boot file, and whom it is about. */
-interface Told {
+/** A report of a boot file. */
+interface BootFileReport {
   readonly mac: Mac;
   readonly client: string;
   readonly detail: TransferDetail;
 }
 
-Deno.test("HTTP handler", async (t) => {
+Deno.test("Router", async (t) => {
   await using cleanup = new AsyncDisposableStack();
   let bootFiles: BootFileHandler;
   let router: Router;
-  let told: Told[];
+  let reports: BootFileReport[];
 
   const root = await Deno.makeTempDir();
   const own = `${root}/${MAC_TEXT}`;
@@ -55,10 +55,10 @@ Deno.test("HTTP handler", async (t) => {
 
   const hooks: StepHooks = {
     before: () => {
-      told = [];
+      reports = [];
       bootFiles = new BootFileHandler(
         new BootDirectory(root),
-        (mac, client, detail) => told.push({ mac, client, detail }),
+        (mac, client, detail) => reports.push({ mac, client, detail }),
       );
       router = new Known().handler(
         bootFiles,
@@ -93,12 +93,12 @@ Deno.test("HTTP handler", async (t) => {
     await Deno.writeFile(`${own}/${name}`, bytes);
   }
 
-  /** `state sent_bytes` of all that was told. */
+  /** `state sent_bytes` of each report. */
   function states(): string[] {
-    return told.map(({ detail }) => `${detail.state} ${detail.sent_bytes}`);
+    return reports.map(({ detail }) => `${detail.state} ${detail.sent_bytes}`);
   }
 
-  /** An answer that says in a sentence why there is no file. */
+  /** Checks a plain-text refusal of one line; its text. */
   async function isRefusal(
     response: Response,
     status: number,
@@ -129,7 +129,7 @@ Deno.test("HTTP handler", async (t) => {
       modified = file!.modified.toUTCString();
     }
 
-    await step("200 and what firmware needs to know", async () => {
+    await step("200 with the headers that firmware needs", async () => {
       const response = await askFor("f.efi");
       assertEquals(response.status, 200);
       assertEquals(
@@ -164,7 +164,7 @@ Deno.test("HTTP handler", async (t) => {
       assertEquals(head.body, null);
     });
 
-    await step("HEAD knows no ranges, but preconditions", async () => {
+    await step("HEAD ignores ranges and evaluates preconditions", async () => {
       const head = (headers: Record<string, string>) =>
         askFor("f.efi", { method: "HEAD", headers });
       const ranged = await head({ range: "bytes=2-3" });
@@ -219,7 +219,7 @@ Deno.test("HTTP handler", async (t) => {
       });
     }
 
-    await step("416 says how long the file is", async () => {
+    await step("416 with the length of the file", async () => {
       for (const range of ["bytes=10-", "bytes=10-20", "bytes=-0"]) {
         const response = await askFor("f.efi", { headers: { range } });
         await isRefusal(response, 416);
@@ -227,7 +227,7 @@ Deno.test("HTTP handler", async (t) => {
       }
     });
 
-    await step("a download goes on where it was broken off", async () => {
+    await step("an interrupted download resumes", async () => {
       for (
         const [name, value] of [
           ["if-match", etag],
@@ -246,7 +246,7 @@ Deno.test("HTTP handler", async (t) => {
     });
 
     await step(
-      "412 when it is another file by now, before any range",
+      "412 when the file has changed, before any range",
       async () => {
         const past = "Mon, 13 Oct 2025 20:08:24 GMT";
         for (
@@ -266,7 +266,7 @@ Deno.test("HTTP handler", async (t) => {
     );
 
     await step(
-      "304 for one that is known, with its tag and no body",
+      "304 with ETag and without body",
       async () => {
         for (
           const headers of [
@@ -286,7 +286,7 @@ Deno.test("HTTP handler", async (t) => {
       },
     );
 
-    await step("every part of it is that part", async () => {
+    await step("every range has its bytes", async () => {
       const content = octets(5000);
       await write("parts.img", content);
       await fc.assert(
@@ -310,9 +310,9 @@ Deno.test("HTTP handler", async (t) => {
     });
   });
 
-  await t.step("requests that are refused", async (t) => {
+  await t.step("refused requests", async (t) => {
     const step = stepsWith(t, hooks);
-    await step("403 for who is not allowed, whatever is asked", async () => {
+    await step("403 for clients not allowed, for every request", async () => {
       await write("f.efi", "content");
       for (
         const [path, method] of [
@@ -333,7 +333,7 @@ Deno.test("HTTP handler", async (t) => {
       }
     });
 
-    await step("405 with what is allowed", async () => {
+    await step("405 with Allow", async () => {
       for (
         const method of [
           ...["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND"],
@@ -348,7 +348,7 @@ Deno.test("HTTP handler", async (t) => {
       }
     });
 
-    await step("400 with a sentence for what is no MAC", async () => {
+    await step("400 with an example for a malformed MAC", async () => {
       for (const path of ["/mac/x/f.efi", "/mac/", "/mac//f.efi"]) {
         const response = await ask(router, path, { client: CLIENT });
         assertStringIncludes(await isRefusal(response, 400), "02:00:5e:00:53");
@@ -362,7 +362,7 @@ Deno.test("HTTP handler", async (t) => {
       }
     });
 
-    await step("404 for all else", async () => {
+    await step("404 for other paths", async () => {
       for (
         const path of [
           "/index.html",
@@ -386,7 +386,7 @@ Deno.test("HTTP handler", async (t) => {
       await isRefusal(mac, 400);
     });
 
-    await step("nothing that was sent comes back", async () => {
+    await step("no response reflects the request", async () => {
       const mark = "<script>marked</script>";
       for (const path of [`/mac/${mark}/x`, `/mac/${MAC_TEXT}/${mark}`, mark]) {
         const response = await ask(router, path, { client: CLIENT });
@@ -398,7 +398,7 @@ Deno.test("HTTP handler", async (t) => {
     });
   });
 
-  await step("a Host that no URL may have", async () => {
+  await step("Host headers that new URL refuses", async () => {
     await write("f.efi", "content");
     for (
       const host of [
@@ -428,7 +428,7 @@ Deno.test("HTTP handler", async (t) => {
   });
 
   await step(
-    "400 for a Host that would be read as a path, or of two",
+    "400 for a Host header with a path, and for two",
     async () => {
       await write("f.efi", "content");
       for (
@@ -454,7 +454,7 @@ Deno.test("HTTP handler", async (t) => {
     },
   );
 
-  await t.step("what is told of a boot file", async (t) => {
+  await t.step("reports of boot.efi", async (t) => {
     const step = stepsWith(t, hooks);
     const SIZE = 12 * MIB + 7;
 
@@ -462,7 +462,7 @@ Deno.test("HTTP handler", async (t) => {
     await write("small.efi", "x");
 
     await step(
-      "that it began, every 5 MiB, and that it is complete",
+      "at the start, every 5 MiB and at the end",
       async () => {
         const response = await askFor("boot.efi");
         assertEquals(states(), ["init 0"]);
@@ -473,7 +473,7 @@ Deno.test("HTTP handler", async (t) => {
           `sending ${2 * PROGRESS_STEP}`,
           `complete ${SIZE}`,
         ]);
-        for (const { mac, client, detail } of told) {
+        for (const { mac, client, detail } of reports) {
           assertEquals(mac, MAC);
           assertEquals(client, CLIENT);
           assertEquals(detail, {
@@ -488,48 +488,48 @@ Deno.test("HTTP handler", async (t) => {
       },
     );
 
-    await step("by which protocol", async () => {
+    await step("have the protocol", async () => {
       const response = await askFor("boot.efi", { protocol: "https" });
-      assertEquals(told[0]!.detail.protocol, "https");
+      assertEquals(reports[0]!.detail.protocol, "https");
       await response.body!.cancel();
     });
 
-    await step("a small and an empty one", async () => {
+    await step("of a small and an empty file", async () => {
       await write("boot.efi", "tiny");
       await (await askFor("boot.efi")).bytes();
       assertEquals(states(), ["init 0", "complete 4"]);
-      told = [];
+      reports = [];
       await write("boot.efi", "");
       await (await askFor("boot.efi")).bytes();
       assertEquals(states(), ["init 0", "complete 0"]);
       await write("boot.efi", octets(SIZE));
     });
 
-    await step("the one of all machines as well", async () => {
+    await step("of the default file", async () => {
       await Deno.mkdir(`${root}/default`);
       await Deno.writeTextFile(`${root}/default/boot.efi`, "all");
       const path = "/mac/02-00-5E-00-53-09/boot.efi";
       const response = await ask(router, path, { client: CLIENT });
       assertEquals(await response.text(), "all");
       assertEquals(states(), ["init 0", "complete 3"]);
-      assertEquals(told[0]!.mac, 0x0200_5e00_5309);
-      assertEquals(told[0]!.detail.file_name, "boot.efi");
+      assertEquals(reports[0]!.mac, 0x0200_5e00_5309);
+      assertEquals(reports[0]!.detail.file_name, "boot.efi");
     });
 
-    await step("that the client left", async () => {
+    await step("when the client disconnects", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       await reader.read();
       await reader.read();
       await reader.cancel();
       assertEquals(states(), ["init 0", `error ${2 * MIB}`]);
-      const { detail } = told.at(-1)!;
+      const { detail } = reports.at(-1)!;
       assertEquals(detail.error, "the client has left");
       assertEquals(detail.total_bytes, SIZE);
     });
 
     await step(
-      "that the client left before the first octet, told once",
+      "once when the client disconnects before the first byte",
       async () => {
         const response = await askFor("boot.efi");
         await response.body!.cancel();
@@ -538,7 +538,7 @@ Deno.test("HTTP handler", async (t) => {
       },
     );
 
-    await step("that the client left while the file was read", async () => {
+    await step("when the client disconnects during a read", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       const reading = reader.read();
@@ -548,7 +548,7 @@ Deno.test("HTTP handler", async (t) => {
       assertEquals(states(), ["init 0", "error 0"]);
     });
 
-    await step("that the file changed", async () => {
+    await step("when the file changes", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
       await reader.read();
@@ -558,10 +558,10 @@ Deno.test("HTTP handler", async (t) => {
         while (!(await reader.read()).done);
       }, Error);
       assertEquals(states(), ["init 0", `error ${MIB}`]);
-      assertEquals(told.at(-1)!.detail.error, "the file has changed");
+      assertEquals(reports.at(-1)!.detail.error, "the file has changed");
     });
 
-    await step("a range from the start that is the whole file", async () => {
+    await step("of a range that is the whole file", async () => {
       const response = await askFor("boot.efi", {
         headers: { range: "bytes=0-" },
       });
@@ -572,20 +572,20 @@ Deno.test("HTTP handler", async (t) => {
     });
 
     await step(
-      "no more than was sent, of a range that ends early",
+      "count only the bytes sent of a shorter range",
       async () => {
         const response = await askFor("boot.efi", {
           headers: { range: "bytes=0-99" },
         });
         await response.bytes();
-        for (const { detail } of told) {
+        for (const { detail } of reports) {
           assert(detail.sent_bytes <= 100, `${states()}`);
         }
       },
     );
 
     await step(
-      "nothing of HEAD, of later ranges, of refusals, of other files",
+      "none for HEAD, later ranges, refusals and other files",
       async () => {
         const etag = (await askFor("boot.efi", { method: "HEAD" })).headers
           .get("etag")!;
@@ -610,17 +610,17 @@ Deno.test("HTTP handler", async (t) => {
       },
     );
 
-    await step("nothing to who is not allowed", async () => {
+    await step("none for clients not allowed", async () => {
       const response = await askFor("boot.efi", { client: "2001:db8:9::1" });
       assertEquals(response.status, 403);
-      assertEquals(told, []);
+      assertEquals(reports, []);
     });
   });
 
   await t.step("a file that changes during its download", async (t) => {
     const step = stepsWith(t, hooks);
     const SIZE = 4 * MIB;
-    /** Octets by which content can be told from other content. */
+    /** Bytes that tell the old content from the new. */
     const OLD = 0x6f;
     const NEW = 0x6e;
     const filled = (size: number, octet: number) =>
@@ -648,7 +648,7 @@ Deno.test("HTTP handler", async (t) => {
         }],
       ] as [string, (path: string) => Promise<void>][]
     ) {
-      await step(`${what}: it is broken off`, async () => {
+      await step(`${what}: it is aborted`, async () => {
         await write("changing.img", filled(SIZE, OLD));
         await nextTick();
         const response = await askFor("changing.img");
@@ -690,7 +690,7 @@ Deno.test("HTTP handler", async (t) => {
         ["removed", (path) => Deno.remove(path)],
       ] as [string, (path: string) => Promise<void>][]
     ) {
-      await step(`is ${what}: what comes is all of the old one`, async () => {
+      await step(`is ${what}: all bytes are of the old file`, async () => {
         await write("changing.img", filled(SIZE, OLD));
         await nextTick();
         const response = await askFor("changing.img");
@@ -722,7 +722,7 @@ Deno.test("HTTP handler", async (t) => {
     }
 
     await step(
-      "is another one when it is opened: 404, and nothing told",
+      "is replaced before it is opened: 404, no report",
       async () => {
         await write("boot.efi", "old");
         const files = new BootDirectory(root);
@@ -747,11 +747,11 @@ Deno.test("HTTP handler", async (t) => {
         router = new Known().handler(
           new BootFileHandler(
             new Stale(root),
-            (mac, client, detail) => told.push({ mac, client, detail }),
+            (mac, client, detail) => reports.push({ mac, client, detail }),
           ),
         );
         await isRefusal(await askFor("boot.efi"), 404);
-        assertEquals(told, []);
+        assertEquals(reports, []);
       },
     );
   });
@@ -762,7 +762,7 @@ Deno.test("HTTP handler", async (t) => {
 
     await write("many.img", octets(SIZE));
 
-    await step("each reads less at once the more there are", async () => {
+    await step("read smaller chunks the more there are", async () => {
       const { downloads } = bootFiles;
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
       const bodies: ReadableStream<Uint8Array>[] = [];
@@ -788,7 +788,7 @@ Deno.test("HTTP handler", async (t) => {
       assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
     });
 
-    await step("each gets every octet", async () => {
+    await step("each get every byte", async () => {
       const expected = octets(SIZE);
       const all = await Promise.all(
         Array.from({ length: 30 }, async () => {
@@ -802,7 +802,7 @@ Deno.test("HTTP handler", async (t) => {
     });
 
     await step(
-      "above what one client may have are refused, and others served",
+      "above the quota of one client are refused, others served",
       async () => {
         router = new Known().handler(bootFiles, () => true);
         const bodies: ReadableStream<Uint8Array>[] = [];
@@ -824,7 +824,7 @@ Deno.test("HTTP handler", async (t) => {
     );
 
     await step(
-      "a chunk is given up when the next one is asked for",
+      "free a chunk when the next one is read",
       async () => {
         const { downloads } = bootFiles;
         const file = (await new BootDirectory(root).find(MAC, "many.img"))!;
@@ -838,12 +838,12 @@ Deno.test("HTTP handler", async (t) => {
         const { value } = await reader.read();
         assertEquals(value!.length, MAX_FILE_CHUNK);
         await reader.read();
-        assertEquals(value!.length, 0, "its memory is nobody's any more");
+        assertEquals(value!.length, 0, "its memory is freed");
         await reader.cancel();
       },
     );
 
-    await step("nothing is read that nobody takes", async () => {
+    await step("read nothing before the client does", async () => {
       const response = await askFor("many.img");
       await nextTick();
       assertEquals(bootFiles.downloads.sentBytes, 0);
