@@ -18,7 +18,7 @@ Deno.test("API responses in progress", async (t) => {
       const router = known.handler();
       const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
       for (let count = 0; count < MAX_API_RESPONSES; count++) {
-        const path = count % 2 === 0 ? "/machines" : "/";
+        const path = count % 2 === 0 ? "/machines" : "/plain";
         const client = `fe80::${
           Math.floor(count / MAX_API_RESPONSES_PER_CLIENT)
         }`;
@@ -31,6 +31,7 @@ Deno.test("API responses in progress", async (t) => {
       const refusing = [
         "/machines",
         "/",
+        "/plain",
         "/names",
         "/metrics",
         "/page/page.css",

@@ -42,27 +42,21 @@ Deno.test("machine registry", async (t) => {
   await t.step("takes a machine in another one's place for a new one", () => {
     const registry = registryOf(1);
     const first = registry.add(1, 3, "duid");
-    first.twoMacsReported = true;
-    first.notedAt = 5;
     registry.reach(first, "os_init");
     registry.note(first, "address_declined");
     const second = registry.add(2, 0);
     assertEquals(
       {
         mac: second.mac,
-        link: second.subnetIndex,
+        subnetIndex: second.subnetIndex,
         macSource: second.macSource,
-        toldOfTwoMacs: second.twoMacsReported,
-        notedAt: second.notedAt,
         stage: second.stage,
         events: [...registry.eventsOf(second)].map(({ event }) => event),
       },
       {
         mac: 2,
-        link: 0,
+        subnetIndex: 0,
         macSource: undefined,
-        toldOfTwoMacs: false,
-        notedAt: -Infinity,
         stage: "init",
         events: ["init"],
       },
