@@ -42,7 +42,7 @@ Deno.test("API responses in progress", async (t) => {
         assertEquals(refused.headers.get("retry-after"), "10");
         await refused.body!.cancel();
       }
-      assertEquals(router.quota.refused, 6);
+      assertEquals(router.quota.refused, 7);
       // The health check has no quota.
       const health = await ask(router, "/healthz");
       assertEquals(health.status, 200);
