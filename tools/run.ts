@@ -16,6 +16,7 @@ import {
   supportOf,
 } from "./deno_versions.ts";
 import { pageCheck } from "./page_check.ts";
+import { countTests, printReport } from "./test_report.ts";
 
 /** Milliseconds within which jsr.io has to answer. */
 const JSR_TIMEOUT = 1000;
@@ -118,29 +119,32 @@ async function tool(
   ]);
 }
 
-/** Runs Deno and passes signals on to it; resolves to its exit code. */
-async function deno(
-  args: string[],
-  env: Record<string, string> = {},
-): Promise<number> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
-    env: {
-      // npm may be behind a certificate that only the system knows
-      DENO_TLS_CA_STORE: "mozilla,system",
-      ...Deno.env.toObject(),
-      ...env,
-    },
-  }).spawn();
-  const pass = (signal: Deno.Signal) => () => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended by itself.
-    }
+/** Runs Deno; its exit code. */
+async function deno(args: string[]): Promise<number> {
+  return await ended(
+    new Deno.Command(Deno.execPath(), { args, env: environment() }).spawn(),
+  );
+}
+
+/** The environment of every Deno that a task starts. */
+function environment(): Record<string, string> {
+  return {
+    // npm may be behind a certificate that only the system knows
+    DENO_TLS_CA_STORE: "mozilla,system",
+    ...Deno.env.toObject(),
   };
+}
+
+/** Passes signals on to a program until it ends; its exit code. */
+async function ended(child: Deno.ChildProcess): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, pass(signal));
+    Deno.addSignalListener(signal, () => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended by itself.
+      }
+    });
   }
   return (await child.status).code;
 }
@@ -157,35 +161,49 @@ async function all(...commands: string[][]): Promise<number> {
 /** Runs tests and ends with a line that counts them. */
 async function test(std: string[], args: string[]): Promise<number> {
   using _commit = announceCommit();
-  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  const isVerbose = args.includes("--verbose");
+  const work = await Deno.makeTempDir();
+  const junit = `${work}/junit.xml`, progress = `${work}/progress`;
   try {
-    const code = await deno([
-      "test",
-      "--config",
-      path("deno.json"),
-      ...std,
-      "--allow-all",
-      ...sanitizerFlags(Deno.version.deno),
-      `--junit-path=${report}`,
-      ...args,
-    ], {
-      // How tests start the daemon: as it is here, unless they are told else.
-      DAEMON_COMMAND: Deno.env.get("DAEMON_COMMAND") ??
-        JSON.stringify([Deno.execPath(), ...daemon(std)]),
-      // How they start programs of their own.
-      TEST_DENO: [
-        Deno.execPath(),
-        "run",
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
         "--config",
         path("deno.json"),
         ...std,
-        "--unstable-net",
         "--allow-all",
-      ].join("\n"),
+        ...sanitizerFlags(Deno.version.deno),
+        `--junit-path=${junit}`,
+        `--preload=${path("tools/test_progress.ts")}`,
+        ...args.filter((arg) => arg !== "--verbose"),
+      ],
+      env: {
+        ...environment(),
+        // The command that starts the daemon: the sources, unless it is given.
+        DAEMON_COMMAND: Deno.env.get("DAEMON_COMMAND") ??
+          JSON.stringify([Deno.execPath(), ...daemon(std)]),
+        // The command that runs programs of the tests.
+        TEST_DENO: [
+          Deno.execPath(),
+          "run",
+          "--config",
+          path("deno.json"),
+          ...std,
+          "--unstable-net",
+          "--allow-all",
+        ].join("\n"),
+        TEST_PROGRESS: progress,
+      },
+      stdout: isVerbose ? "inherit" : "piped",
+      stderr: isVerbose ? "inherit" : "piped",
     });
-    const { passed, failed, skipped } = countTests(
-      await Deno.readTextFile(report),
-    );
+    const child = command.spawn();
+    const [code] = await Promise.all([
+      ended(child),
+      isVerbose ? undefined : printReport(child, progress),
+    ]);
+    const xml = await Deno.readTextFile(junit).catch(() => "");
+    const { passed, failed, skipped } = countTests(xml);
     const failures = code !== 0 && failed === 0 ? 1 : failed;
     console.log(
       `${passed} passed, ${failures} failed` +
@@ -193,30 +211,8 @@ async function test(std: string[], args: string[]): Promise<number> {
     );
     return code;
   } finally {
-    await Deno.remove(report);
+    await Deno.remove(work, { recursive: true });
   }
-}
-
-/** Counts the innermost tests of a JUnit report: suites are only headings. */
-function countTests(
-  xml: string,
-): { passed: number; failed: number; skipped: number } {
-  const cases = [
-    ...xml.matchAll(
-      /<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs,
-    ),
-  ];
-  const headings = new Set(
-    cases.map(([, name]) => name!.split(" &gt; ").slice(0, -1).join(" &gt; ")),
-  );
-  let passed = 0, failed = 0, skipped = 0;
-  for (const [, name, content = ""] of cases) {
-    if (headings.has(name!)) continue;
-    if (content.includes("<failure") || content.includes("<error")) failed++;
-    else if (content.includes("<skipped")) skipped++;
-    else passed++;
-  }
-  return { passed, failed, skipped };
 }
 
 /** Says what to expect of the running Deno; whether the task may go on. */
