@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import { fc } from "../../support/fast_check.ts";
 
-/** A registry of so many machines that tells nobody. */
+/** A registry without an observer. */
 function registryOf(machines: number): MachineRegistry {
   return new MachineRegistry({ machines, events: 1000 }, { onEvent() {} });
 }
@@ -10,7 +10,7 @@ function registryOf(machines: number): MachineRegistry {
 const macs = (registry: MachineRegistry) => [...registry].map(({ mac }) => mac);
 
 Deno.test("machine registry", async (t) => {
-  await t.step("remembers machines, most recently seen first", () => {
+  await t.step("iterates machines, most recently seen first", () => {
     const registry = registryOf(3);
     assertEquals(registry.see(1), undefined);
     for (const mac of [1, 2, 3]) registry.add(mac, 0);
@@ -21,7 +21,7 @@ Deno.test("machine registry", async (t) => {
     assertEquals(macs(registry), [3, 1, 2]);
   });
 
-  await t.step("forgets the least recently seen", () => {
+  await t.step("evicts the least recently seen machine", () => {
     const registry = registryOf(2);
     for (const mac of [1, 2]) registry.add(mac, 0);
     registry.see(1);
@@ -31,7 +31,7 @@ Deno.test("machine registry", async (t) => {
     assertEquals(registry.size, 2);
   });
 
-  await t.step("remembers one when that is its bound", () => {
+  await t.step("holds one machine at a limit of 1", () => {
     const registry = registryOf(1);
     registry.add(1, 0);
     registry.see(1);
@@ -39,7 +39,7 @@ Deno.test("machine registry", async (t) => {
     assertEquals(macs(registry), [2]);
   });
 
-  await t.step("takes a machine in another one's place for a new one", () => {
+  await t.step("resets the slot of an evicted machine", () => {
     const registry = registryOf(1);
     const first = registry.add(1, 3, "duid");
     first.twoMacsReported = true;
@@ -50,18 +50,18 @@ Deno.test("machine registry", async (t) => {
     assertEquals(
       {
         mac: second.mac,
-        link: second.subnetIndex,
+        subnetIndex: second.subnetIndex,
         macSource: second.macSource,
-        toldOfTwoMacs: second.twoMacsReported,
+        twoMacsReported: second.twoMacsReported,
         notedAt: second.notedAt,
         stage: second.stage,
         events: [...registry.eventsOf(second)].map(({ event }) => event),
       },
       {
         mac: 2,
-        link: 0,
+        subnetIndex: 0,
         macSource: undefined,
-        toldOfTwoMacs: false,
+        twoMacsReported: false,
         notedAt: -Infinity,
         stage: "init",
         events: ["init"],
@@ -71,7 +71,7 @@ Deno.test("machine registry", async (t) => {
     assertEquals(registry.history.at(registry.history.next - 1).repeat, false);
   });
 
-  await t.step("keeps what it knows when it makes more room", () => {
+  await t.step("keeps all properties when it grows", () => {
     const registry = registryOf(5000);
     for (let mac = 1; mac <= 6000; mac++) registry.add(mac, mac % 7, "relay");
     const found = [...registry.at(6000)];
@@ -86,7 +86,7 @@ Deno.test("machine registry", async (t) => {
     assertEquals([...registry.at(5999)].length, 4999);
   });
 
-  await t.step("does what a list would do", () => {
+  await t.step("behaves like a list", () => {
     const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 60 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 6 }), (steps, limit) => {
