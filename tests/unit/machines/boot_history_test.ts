@@ -12,8 +12,8 @@ const DETAIL = {
   total_bytes: 2,
 } as const;
 
-Deno.test("kept events", async (t) => {
-  await t.step("come back as they were, oldest first", () => {
+Deno.test("BootHistory", async (t) => {
+  await t.step("returns events oldest first", () => {
     const kept = new BootHistory(10);
     const owner = 7;
     kept.add(owner, 0, 1000, 1, null);
@@ -25,7 +25,7 @@ Deno.test("kept events", async (t) => {
     assertEquals([...kept.of(owner, 1)].length, 1);
   });
 
-  await t.step("of one owner are the last fifty", () => {
+  await t.step("keeps the last 50 events of an owner", () => {
     const kept = new BootHistory(1000);
     const owner = 7;
     for (let number = 1; number <= 70; number++) {
@@ -36,19 +36,22 @@ Deno.test("kept events", async (t) => {
     assertEquals([numbers[0], numbers.at(-1)], [21, 70]);
   });
 
-  await t.step("of a busy machine do not push out those of a quiet one", () => {
-    const kept = new BootHistory(100);
-    const quiet = 0;
-    const busy = 1;
-    kept.add(quiet, 0, 0, 1, null);
-    for (let number = 2; number <= 1000; number++) {
-      kept.add(busy, 0, 0, number, null);
-    }
-    assertEquals([...kept.of(quiet)].length, 1);
-    assertEquals(kept.size, 1 + MAX_EVENTS_PER_MACHINE);
-  });
+  await t.step(
+    "does not evict the events of one owner for those of another",
+    () => {
+      const kept = new BootHistory(100);
+      const quiet = 0;
+      const busy = 1;
+      kept.add(quiet, 0, 0, 1, null);
+      for (let number = 2; number <= 1000; number++) {
+        kept.add(busy, 0, 0, number, null);
+      }
+      assertEquals([...kept.of(quiet)].length, 1);
+      assertEquals(kept.size, 1 + MAX_EVENTS_PER_MACHINE);
+    },
+  );
 
-  await t.step("do what lists would do", () => {
+  await t.step("behaves like a list", () => {
     const steps = fc.array(
       fc.record({ owner: fc.nat({ max: 4 }), forgets: fc.nat({ max: 9 }) }),
       { maxLength: 400 },

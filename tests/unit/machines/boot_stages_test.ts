@@ -8,7 +8,7 @@ import {
   transition,
 } from "../../../lib/machines/boot_stages.ts";
 
-/** How a machine can come to each stage: what the others are is a jump. */
+/** The stages that follow each stage by a step. All others follow by a jump. */
 const STEPS: Record<Stage, Stage[]> = {
   init: ["firmware_init", "http_boot", "point_pxe_to_ipxe_over_tftp"],
   firmware_init: ["http_boot", "point_pxe_to_ipxe_over_tftp"],
@@ -21,8 +21,8 @@ const STEPS: Record<Stage, Stage[]> = {
   os_init: [],
 };
 
-/** The ways that lead to each stage without a jump. */
-const WAYS: Record<Stage, Stage[]> = {
+/** The steps from `init` to each stage. */
+const PATHS: Record<Stage, Stage[]> = {
   init: [],
   firmware_init: ["firmware_init"],
   http_boot: ["http_boot"],
@@ -47,8 +47,8 @@ function registry(): MachineRegistry {
   return new MachineRegistry({ machines: 9, events: 99 }, { onEvent() {} });
 }
 
-Deno.test("timeline", async (t) => {
-  await t.step("begins at the start", () => {
+Deno.test("boot stages", async (t) => {
+  await t.step("begin with init", () => {
     const machines = registry();
     const machine = machines.add(1, 0);
     assertEquals(machine.stage, "init");
@@ -68,20 +68,20 @@ Deno.test("timeline", async (t) => {
         assertEquals(transition(before, stage), expected);
         const machines = registry();
         const machine = machines.add(1, 0);
-        for (const way of WAYS[before]) machines.reach(machine, way);
+        for (const step of PATHS[before]) machines.reach(machine, step);
         assertEquals(machine.stage, before);
         const kept = [...machines.eventsOf(machine)].length;
         const next = machines.history.next;
         machines.reach(machine, stage);
         assertEquals(machine.stage, stage);
-        const told = [];
+        const recorded = [];
         for (let number = next; number < machines.history.next; number++) {
           const { event, repeat } = machines.history.at(number);
-          told.push([event, repeat]);
+          recorded.push([event, repeat]);
         }
         const event = [stage, expected === "repeat"];
         assertEquals(
-          told,
+          recorded,
           expected === "jump" ? [["jump_to", false], event] : [
             event,
           ],
@@ -98,7 +98,7 @@ Deno.test("timeline", async (t) => {
       await t.step(`${note} leaves a machine in ${before}`, () => {
         const machines = registry();
         const machine = machines.add(1, 0);
-        for (const way of WAYS[before]) machines.reach(machine, way);
+        for (const step of PATHS[before]) machines.reach(machine, step);
         machines.note(machine, note);
         machines.note(machine, note);
         assertEquals(machine.stage, before);
@@ -114,7 +114,7 @@ Deno.test("timeline", async (t) => {
     }
   }
 
-  await t.step("keeps the latest detail of a stage that is told again", () => {
+  await t.step("keep the latest detail of a repeated stage", () => {
     const machines = registry();
     const machine = machines.add(1, 0);
     const detail = {
@@ -138,7 +138,7 @@ Deno.test("timeline", async (t) => {
     assertEquals(kept.at(-1)?.detail, complete);
   });
 
-  await t.step("counts machines by stage, and events", () => {
+  await t.step("are counted, and so are events", () => {
     const machines = new MachineRegistry({ machines: 2, events: 9 }, {
       onEvent() {},
     });

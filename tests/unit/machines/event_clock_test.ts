@@ -5,7 +5,7 @@ import {
 } from "../../../lib/machines/event_clock.ts";
 
 Deno.test("timestamps", async (t) => {
-  await t.step("are RFC 3339 with six digits", () => {
+  await t.step("are formatted as RFC 3339 with 6 decimals", () => {
     assertEquals(
       formatTimestamp(Date.UTC(2025, 9, 13, 20, 8, 24, 394) * 1000 + 955),
       "2025-10-13T20:08:24.394955Z",
@@ -14,7 +14,7 @@ Deno.test("timestamps", async (t) => {
     assertEquals(formatTimestamp(1_000_007), "1970-01-01T00:00:01.000007Z");
   });
 
-  await t.step("are now, and in order", () => {
+  await t.step("are the current time, in order", () => {
     const clock = new EventClock();
     const before = Date.now();
     const times = Array.from({ length: 5000 }, () => clock.now());

@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { EventHistory } from "../../../lib/machines/event_history.ts";
 import { fc } from "../../support/fast_check.ts";
 
-Deno.test("event log", async (t) => {
-  await t.step("remembers the last events, whatever its bound", () => {
+Deno.test("EventHistory", async (t) => {
+  await t.step("keeps the last events at any limit", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5000 }),

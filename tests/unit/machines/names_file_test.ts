@@ -19,14 +19,14 @@ Deno.test("names", async (t) => {
   });
 
   await t.step(
-    "are read again when the file changes, and stay when it is gone",
+    "are read again when the file changes, and stay when it is removed",
     async () => {
       const path = await Deno.makeTempFile();
-      const told: string[] = [];
+      const calls: string[] = [];
       const names = new Names(path, {
         namesRead: (count, problems) =>
-          told.push(`${count} ${problems.length}`),
-        namesUnreadable: (error) => told.push(error.name),
+          calls.push(`${count} ${problems.length}`),
+        namesUnreadable: (error) => calls.push(error.name),
       });
       await Deno.writeTextFile(path, "02:00:00:00:00:01 a\n");
       await names.start();
@@ -34,12 +34,12 @@ Deno.test("names", async (t) => {
         assertEquals(names.of(0x0200_0000_0001), "a");
         await Deno.writeTextFile(path, "02:00:00:00:00:01 other\nx\n");
         await eventually(
-          "the other name",
+          "the new name",
           () => names.of(0x0200_0000_0001) === "other",
         );
         await Deno.remove(path);
-        await eventually("the word of it", () => told.length === 3);
-        assertEquals(told, ["1 0", "1 1", "NotFound"]);
+        await eventually("the error", () => calls.length === 3);
+        assertEquals(calls, ["1 0", "1 1", "NotFound"]);
         assertEquals(names.of(0x0200_0000_0001), "other");
       } finally {
         names.stop();

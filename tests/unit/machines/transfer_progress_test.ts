@@ -5,23 +5,23 @@ import {
   TransferReport,
 } from "../../../lib/machines/transfer_progress.ts";
 
-Deno.test("a report of a transfer", async (t) => {
+Deno.test("TransferReport", async (t) => {
   await t.step(
-    "keeps so much of what a client calls things, and whole characters",
+    "truncates strings of clients between characters",
     () => {
-      const told: TransferDetail[] = [];
+      const reports: TransferDetail[] = [];
       const report = new TransferReport({
         protocol: "tftp",
         file_name: "\u{1f4a3}".repeat(500),
         total_bytes: 9,
-      }, (detail) => told.push(detail));
+      }, (detail) => reports.push(detail));
       report.sending(1);
       report.fail(1, "x".repeat(1000));
-      for (const { file_name } of told) {
+      for (const { file_name } of reports) {
         assertEquals(file_name, "\u{1f4a3}".repeat(MAX_KEPT_CHARACTERS));
       }
-      assertEquals(told.map(({ state }) => state), ["init", "error"]);
-      assertEquals(told[1]!.error, "x".repeat(MAX_KEPT_CHARACTERS));
+      assertEquals(reports.map(({ state }) => state), ["init", "error"]);
+      assertEquals(reports[1]!.error, "x".repeat(MAX_KEPT_CHARACTERS));
     },
   );
 });

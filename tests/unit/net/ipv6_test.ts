@@ -38,7 +38,7 @@ Deno.test("IPv6 address", async (t) => {
     ["1:0:0:2:0:0:0:3", "00010000000000020000000000000003", "1:0:0:2::3"],
   ];
 
-  await t.step("is read and written", () => {
+  await t.step("is parsed and formatted", () => {
     for (const [text, hex, canonical = text] of texts) {
       const bytes = parseIpv6(text);
       assertEquals(bytes && encodeHex(bytes), hex, text);
@@ -46,7 +46,7 @@ Deno.test("IPv6 address", async (t) => {
     }
   });
 
-  await t.step("is not read from anything else", () => {
+  await t.step("is not parsed from other text", () => {
     for (
       const text of [
         "",
@@ -75,7 +75,7 @@ Deno.test("IPv6 address", async (t) => {
   });
 
   await t.step(
-    "survives text, and agrees with the runtime's URL parser",
+    "round-trips, and agrees with the URL parser of the runtime",
     () => {
       const address = fc.uint8Array({ minLength: 16, maxLength: 16 }).chain(
         (bytes) =>
@@ -117,7 +117,7 @@ Deno.test("IPv6 address", async (t) => {
     },
   );
 
-  await t.step("has a scope", () => {
+  await t.step("has a scope that is recognized", () => {
     assertEquals(isLinkLocal(parseIpv6("fe80::1")!), true);
     assertEquals(isLinkLocal(parseIpv6("febf::1")!), true);
     assertEquals(isLinkLocal(parseIpv6("fec0::1")!), false);

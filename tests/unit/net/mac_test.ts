@@ -13,7 +13,7 @@ import { fc } from "../../support/fast_check.ts";
 const anyMac = fc.nat({ max: 2 ** 48 - 1 });
 
 Deno.test("MAC", async (t) => {
-  await t.step("reads every usual notation", () => {
+  await t.step("is parsed in all notations", () => {
     for (
       const text of [
         "02:00:5e:AB:53:01",
@@ -24,7 +24,7 @@ Deno.test("MAC", async (t) => {
     ) assertEquals(parseMac(text), 0x0200_5eab_5301, text);
   });
 
-  await t.step("refuses everything else", () => {
+  await t.step("is not parsed from other text", () => {
     for (
       const text of [
         "",
@@ -39,7 +39,7 @@ Deno.test("MAC", async (t) => {
     ) assertEquals(parseMac(text), undefined, text);
   });
 
-  await t.step("survives text and octets", () => {
+  await t.step("round-trips as text and as bytes", () => {
     fc.assert(fc.property(anyMac, (mac) => {
       assertEquals(parseMac(formatMac(mac)), mac);
       const bytes = new Uint8Array(8);
@@ -49,7 +49,7 @@ Deno.test("MAC", async (t) => {
     }));
   });
 
-  await t.step("tells unicast from zero and group addresses", () => {
+  await t.step("is unicast unless it is zero or a group address", () => {
     assertEquals(isUnicastMac(0x0200_5e00_5301), true);
     assertEquals(isUnicastMac(0), false);
     assertEquals(isUnicastMac(-1), false);
@@ -57,7 +57,7 @@ Deno.test("MAC", async (t) => {
     assertEquals(isUnicastMac(0xffff_ffff_ffff), false);
   });
 
-  await t.step("matches patterns by leading octets", () => {
+  await t.step("matches patterns by leading bytes", () => {
     const patterns = ["02:de:ad:*", "0a-*", "02:00:5e:00:53:01"].map((text) =>
       parseMacPattern(text)!
     );

@@ -2,62 +2,62 @@ import { assert, assertEquals } from "@std/assert";
 import { DeadlineTimer } from "../../../lib/tftp/deadline_timer.ts";
 import { pause } from "../../support/lab.ts";
 
-/** Milliseconds; timers here may be late by much. */
-const WHILE = 40;
+/** Milliseconds. Under load, timers are late. */
+const SHORT = 40;
 const LONG = 60_000;
 
-/** An alarm, its deadline, and when it rang. */
+/** A timer, its deadline, and when it called back. */
 function setUp(fromNow: number) {
-  const rings: number[] = [];
+  const calls: number[] = [];
   const state = { deadline: performance.now() + fromNow };
   const timer = new DeadlineTimer(
     () => state.deadline,
-    () => rings.push(performance.now()),
+    () => calls.push(performance.now()),
   );
-  return { rings, state, alarm: timer };
+  return { calls, state, timer };
 }
 
-Deno.test("Alarm", async (t) => {
-  await t.step("rings once when the deadline has passed", async () => {
-    const { rings, state, alarm: timer } = setUp(WHILE);
+Deno.test("DeadlineTimer", async (t) => {
+  await t.step("calls back once when the deadline has passed", async () => {
+    const { calls, state, timer } = setUp(SHORT);
     timer.reschedule();
-    await pause(10 * WHILE);
-    assertEquals(rings.length, 1);
-    assert(rings[0]! >= state.deadline);
+    await pause(10 * SHORT);
+    assertEquals(calls.length, 1);
+    assert(calls[0]! >= state.deadline);
   });
 
   await t.step(
-    "does not ring before a deadline that has moved away",
+    "does not call back before a deadline that was moved later",
     async () => {
-      const { rings, state, alarm: timer } = setUp(WHILE);
+      const { calls, state, timer } = setUp(SHORT);
       timer.reschedule();
       state.deadline += LONG;
-      await pause(5 * WHILE);
-      assertEquals(rings, []);
+      await pause(5 * SHORT);
+      assertEquals(calls, []);
       timer.stop();
     },
   );
 
-  await t.step("follows a deadline that has come nearer", async () => {
-    const { rings, state, alarm: timer } = setUp(LONG);
+  await t.step("is rescheduled to an earlier deadline", async () => {
+    const { calls, state, timer } = setUp(LONG);
     timer.reschedule();
-    state.deadline = performance.now() + WHILE;
+    state.deadline = performance.now() + SHORT;
     timer.reschedule();
-    await pause(10 * WHILE);
-    assertEquals(rings.length, 1);
+    await pause(10 * SHORT);
+    assertEquals(calls.length, 1);
   });
 
   await t.step(
-    "rings no more when it was stopped, and again when it follows",
+    "does not call back after stop, until it is rescheduled",
     async () => {
-      const { rings, alarm: timer } = setUp(WHILE);
+      const { calls, timer } = setUp(SHORT);
       timer.reschedule();
       timer.stop();
-      await pause(5 * WHILE);
-      assertEquals(rings, []);
+      await pause(5 * SHORT);
+      assertEquals(calls, []);
       timer.reschedule();
-      await pause(5 * WHILE);
-      assertEquals(rings.length, 1);
+      await pause(5 * SHORT);
+      assertEquals(calls.length, 1);
     },
   );
 });

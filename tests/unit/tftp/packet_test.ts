@@ -15,10 +15,10 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("TFTP packets", async (t) => {
   await t.step("requests, as firmware sends them", () => {
-    const octets = bytes(
+    const packet = bytes(
       "\0\x01m/ipxe.efi\0octet\0tsize\x000\0BLKSIZE\x001228\0windowsize\x004\0",
     );
-    const request = decodeRequest(octets)!;
+    const request = decodeRequest(packet)!;
     assertEquals(request.fileName, "m/ipxe.efi");
     assertEquals(request.mode, "octet");
     assertEquals([...request.options], [
@@ -28,7 +28,7 @@ Deno.test("TFTP packets", async (t) => {
     ]);
   });
 
-  await t.step("requests that are none", () => {
+  await t.step("malformed requests", () => {
     for (
       const text of [
         "",
@@ -44,12 +44,12 @@ Deno.test("TFTP packets", async (t) => {
     ) assertEquals(decodeRequest(bytes(text)), undefined, JSON.stringify(text));
   });
 
-  await t.step("any octets are a request or none", () => {
+  await t.step("any bytes are decoded or refused", () => {
     const text = fc.string({ unit: fc.constantFrom(..."\0\x01aoctetOCTET/") });
     fc.assert(
       fc.property(text, (text) => {
-        const octets = bytes(`\0\x01${text}`);
-        const request = decodeRequest(octets);
+        const packet = bytes(`\0\x01${text}`);
+        const request = decodeRequest(packet);
         if (request === undefined) return;
         assertEquals(decodeRequest(encodeRequest(request)), request);
       }),
@@ -68,7 +68,7 @@ Deno.test("TFTP packets", async (t) => {
     assertEquals(decodeError(bytes("\0\x05\0")), { code: 0, message: "" });
   });
 
-  await t.step("netascii is made once of a file", () => {
+  await t.step("a file is converted to netascii once", () => {
     const file = new TextEncoder().encode("a\nb");
     assert(toNetascii(file) === toNetascii(file));
   });

@@ -8,8 +8,11 @@ import {
 import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { TftpServer } from "../../../lib/tftp/server.ts";
 
-/** The first test's port; a closed one is free again only some time later. */
-let port = 16_969;
+/**
+ * The port of the server, another one in each step, because a closed port is not
+ * free at once, and in each process, because several may run these tests.
+ */
+let port = 16_969 + 32 * (Deno.pid % 400);
 const FILE = new Uint8Array(5000).map((_, index) => index);
 const REQUEST = readRequest("ipxe.efi", 1000);
 
@@ -53,7 +56,7 @@ Deno.test("TftpServer", async (t) => {
       try {
         client.close();
       } catch {
-        // It is closed when nothing came.
+        // `next` closes it when it times out.
       }
       await server.stop();
     },
@@ -63,7 +66,7 @@ Deno.test("TftpServer", async (t) => {
   const ask = (bytes: Uint8Array, to = port) =>
     client.send(bytes, { transport: "udp", hostname: "::1", port: to });
 
-  /** The next packet that comes, and from which port. */
+  /** The next packet, and the port that it came from. */
   async function next(): Promise<{ bytes: Uint8Array; port: number }> {
     const late = setTimeout(() => client.close(), 3000);
     const [bytes, from] = await client.receive();
@@ -72,14 +75,14 @@ Deno.test("TftpServer", async (t) => {
   }
 
   await step(
-    "goes on with a transfer whose request comes twice",
+    "continues a transfer whose request is duplicated",
     async () => {
       await ask(REQUEST);
       const { bytes, port: transfer } = await next();
       assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
       await ask(acknowledge(0), transfer);
       assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
-      // A copy that the network was slow with.
+      // A copy that the network has delayed.
       await ask(REQUEST);
       for (let block = 1; block <= 5; block++) {
         await ask(acknowledge(block), transfer);
@@ -97,7 +100,7 @@ Deno.test("TftpServer", async (t) => {
   );
 
   await step(
-    "goes on with a transfer in whose name another file is asked for",
+    "continues an active transfer when its client requests another file",
     async () => {
       await ask(REQUEST);
       const { port: transfer } = await next();
@@ -117,7 +120,7 @@ Deno.test("TftpServer", async (t) => {
     },
   );
 
-  await step("answers nobody that is not of the link", async () => {
+  await step("answers no client that is not allowed", async () => {
     isAllowed = false;
     for (const bytes of [REQUEST, Uint8Array.of(0, Opcode.WriteRequest)]) {
       await ask(bytes);
@@ -126,7 +129,7 @@ Deno.test("TftpServer", async (t) => {
       assert(tries < 100, "it is not counted");
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    // What comes first is the answer to the next one, whom it does answer.
+    // The first packet is the reply to the next request, which is allowed.
     isAllowed = true;
     await ask(REQUEST);
     assertEquals(opcodeOf((await next()).bytes), Opcode.OptionAcknowledgment);
@@ -134,7 +137,7 @@ Deno.test("TftpServer", async (t) => {
   });
 
   await step(
-    "begins anew when the same port asks for something else",
+    "replaces an idle transfer when its client requests another file",
     async () => {
       await ask(REQUEST);
       const first = await next();
@@ -149,10 +152,10 @@ Deno.test("TftpServer", async (t) => {
   );
 
   await step(
-    "makes room among those who have stood still, and no others",
+    "evicts idle transfers at the limit, and no others",
     async () => {
       const clients: Deno.DatagramConn[] = [];
-      const askFrom = async (host: number) => {
+      const requestFrom = async (host: number) => {
         const other = Deno.listenDatagram({
           transport: "udp",
           hostname: `127.0.0.${host}`,
@@ -175,15 +178,15 @@ Deno.test("TftpServer", async (t) => {
       const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
       for (let host = 1; host <= last; host++) {
         for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-          assertEquals(await askFrom(host), Opcode.OptionAcknowledgment);
+          assertEquals(await requestFrom(host), Opcode.OptionAcknowledgment);
         }
       }
       assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
-      assertEquals(await askFrom(last + 1), Opcode.Error);
+      assertEquals(await requestFrom(last + 1), Opcode.Error);
       await new Promise((resolve) =>
         setTimeout(resolve, TFTP_EVICTION_IDLE_TIMEOUT)
       );
-      assertEquals(await askFrom(last + 1), Opcode.OptionAcknowledgment);
+      assertEquals(await requestFrom(last + 1), Opcode.OptionAcknowledgment);
       assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
       for (const other of clients) other.close();
     },
@@ -197,7 +200,7 @@ Deno.test("TftpServer", async (t) => {
       await ask(acknowledge(0), transfer);
       await next();
       const started = performance.now();
-      const stopped = server.stop(300);
+      const stopped = server.stop(1500);
       server.bind(["::1"]);
       await ask(readRequest("other", 600));
       await ask(acknowledge(1), transfer);
@@ -205,7 +208,7 @@ Deno.test("TftpServer", async (t) => {
       await stopped;
       assertEquals(server.transfers, 0);
       assertEquals(server.ended, { complete: 0, failed: 1, probed: 0 });
-      assert(performance.now() - started >= 250);
+      assert(performance.now() - started >= 1400);
     },
   );
 
@@ -213,14 +216,14 @@ Deno.test("TftpServer", async (t) => {
     let opened = (_file: Uint8Array) => {};
     const reading = new Promise<Uint8Array>((resolve) => opened = resolve);
     const slow = new TftpServer({
-      port: port + 1000,
+      port: port + 16,
       interfaceName: "lo",
       open: () => reading,
       allows: () => true,
       observer: { onTftpRefused() {}, onTransfer() {} },
     });
     slow.start(["::1"]);
-    await ask(REQUEST, port + 1000);
+    await ask(REQUEST, port + 16);
     for (let tries = 0; slow.transfers === 0; tries++) {
       assert(tries < 100, "no request has come");
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -233,12 +236,12 @@ Deno.test("TftpServer", async (t) => {
     assertEquals(slow.ended, { complete: 0, failed: 0, probed: 0 });
   });
 
-  await t.step("more than one client may have", async (t) => {
+  await t.step("a request above the limit of a client", async (t) => {
     const others: Deno.DatagramConn[] = [];
 
-    /** Asks from a port of its own; the first packet that comes back. */
-    async function askAnew(
-      confirms: boolean,
+    /** Sends a request from a new port. Returns the opcode of the first reply. */
+    async function requestFromNewPort(
+      acknowledges: boolean,
     ): Promise<number | undefined> {
       const other = Deno.listenDatagram({
         transport: "udp",
@@ -249,7 +252,7 @@ Deno.test("TftpServer", async (t) => {
       await other.send(REQUEST, { transport: "udp", hostname: "::1", port });
       const [bytes, from] = await other.receive();
       const opcode = opcodeOf(bytes);
-      if (confirms) {
+      if (acknowledges) {
         await other.send(acknowledge(0), from);
         await other.receive();
       }
@@ -266,26 +269,35 @@ Deno.test("TftpServer", async (t) => {
     const step = stepsWith(t, groupHooks);
 
     await step(
-      "displaces what nobody has confirmed for a second",
+      "evicts a transfer that was unacknowledged for a second",
       async () => {
         for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-          assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+          assertEquals(
+            await requestFromNewPort(false),
+            Opcode.OptionAcknowledgment,
+          );
         }
-        assertEquals(await askAnew(false), Opcode.Error);
+        assertEquals(await requestFromNewPort(false), Opcode.Error);
         await new Promise((resolve) => setTimeout(resolve, 1100));
         for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-          assertEquals(await askAnew(false), Opcode.OptionAcknowledgment);
+          assertEquals(
+            await requestFromNewPort(false),
+            Opcode.OptionAcknowledgment,
+          );
         }
         assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
         assertEquals(server.refused.too_many_transfers, 1);
       },
     );
 
-    await step("is refused while all are confirmed", async () => {
+    await step("is refused while all transfers are acknowledged", async () => {
       for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-        assertEquals(await askAnew(true), Opcode.OptionAcknowledgment);
+        assertEquals(
+          await requestFromNewPort(true),
+          Opcode.OptionAcknowledgment,
+        );
       }
-      assertEquals(await askAnew(false), Opcode.Error);
+      assertEquals(await requestFromNewPort(false), Opcode.Error);
       assertEquals(server.transfers, MAX_TFTP_TRANSFERS_PER_CLIENT);
       assertEquals(server.refused.too_many_transfers, 1);
     });

@@ -26,8 +26,8 @@ function ack(block: number): Uint8Array {
   return Uint8Array.of(0, Opcode.Acknowledgment, block >> 8, block);
 }
 
-function transferOf(octets: Uint8Array, options: Record<string, string> = {}) {
-  return new Transfer(octets, negotiate(request(options), octets.length), 0);
+function transferOf(bytes: Uint8Array, options: Record<string, string> = {}) {
+  return new Transfer(bytes, negotiate(request(options), bytes.length), 0);
 }
 
 /** What a transfer sends now: `OACK`, or the number of a block. */
@@ -46,7 +46,7 @@ function sent(transfer: Transfer, now: number): (number | "OACK")[] {
 }
 
 Deno.test("TFTP options", async (t) => {
-  const agreed = (options: Record<string, string>, size = 1000) =>
+  const negotiated = (options: Record<string, string>, size = 1000) =>
     Object.fromEntries(negotiate(request(options), size).acknowledged);
 
   for (
@@ -78,7 +78,7 @@ Deno.test("TFTP options", async (t) => {
   ) {
     await t.step(
       JSON.stringify(asked),
-      () => assertEquals(agreed(asked), answered),
+      () => assertEquals(negotiated(asked), answered),
     );
   }
 });
@@ -118,7 +118,7 @@ Deno.test("TFTP transfer", async (t) => {
   });
 
   await t.step(
-    "offers options first, and starts when they are confirmed",
+    "sends an OACK first, and blocks when it is acknowledged",
     () => {
       const transfer = transferOf(content(5000), {
         blksize: "1000",
@@ -157,7 +157,7 @@ Deno.test("TFTP transfer", async (t) => {
     },
   );
 
-  await t.step("does not answer a doubled ACK without a window", () => {
+  await t.step("ignores a duplicate ACK without a window", () => {
     const transfer = transferOf(content(5000));
     sent(transfer, 0);
     transfer.receive(ack(1), 1);
@@ -166,7 +166,7 @@ Deno.test("TFTP transfer", async (t) => {
     assertEquals(sent(transfer, 2), []);
     transfer.receive(ack(0), 2);
     assertEquals(sent(transfer, 2), []);
-    transfer.receive(ack(1), 900); // the client has waited: its block is lost
+    transfer.receive(ack(1), 900); // after a timeout of the client: block 2 was lost
     assertEquals(sent(transfer, 900), [2]);
   });
 
@@ -180,7 +180,7 @@ Deno.test("TFTP transfer", async (t) => {
     assertEquals(sent(transfer, 1), []);
   });
 
-  await t.step("repeats with longer and longer pauses, and gives up", () => {
+  await t.step("retransmits with back-off, then fails", () => {
     const transfer = transferOf(content(5000));
     sent(transfer, 0);
     transfer.receive(ack(1), 0);
@@ -201,7 +201,7 @@ Deno.test("TFTP transfer", async (t) => {
   });
 
   await t.step(
-    "sends three packets at most to one that confirms nothing",
+    "sends at most 3 packets without an acknowledgment",
     () => {
       for (const options of [{}, { blksize: "1000" }, { windowsize: "64" }]) {
         const transfer = transferOf(
@@ -219,7 +219,7 @@ Deno.test("TFTP transfer", async (t) => {
     },
   );
 
-  await t.step("block 0 confirms nothing where nothing was offered", () => {
+  await t.step("ignores an ACK of block 0 without an OACK", () => {
     const transfer = transferOf(content(5000));
     assertEquals(sent(transfer, 0), [1]);
     for (let now = 600; now < 60_000; now += 600) {
@@ -230,7 +230,7 @@ Deno.test("TFTP transfer", async (t) => {
   });
 
   await t.step(
-    "hears a client that repeats its ACK after the timeout it asked for",
+    "accepts a repeated ACK after the requested timeout",
     () => {
       const transfer = transferOf(content(5000), { timeout: "255" });
       sent(transfer, 0);
@@ -244,7 +244,7 @@ Deno.test("TFTP transfer", async (t) => {
     },
   );
 
-  await t.step("waits as long as the client asked for", () => {
+  await t.step("uses the timeout that the client requested", () => {
     const transfer = transferOf(content(5000), { timeout: "7" });
     sent(transfer, 0);
     assertEquals(transfer.deadline, 7000);
@@ -256,7 +256,7 @@ Deno.test("TFTP transfer", async (t) => {
   });
 
   await t.step(
-    "gives up a client that confirms the same block for ever",
+    "fails when a client acknowledges the same block for ever",
     () => {
       const transfer = transferOf(content(5000));
       sent(transfer, 0);
@@ -270,7 +270,7 @@ Deno.test("TFTP transfer", async (t) => {
     },
   );
 
-  await t.step("knows a client that only wanted to know the size", () => {
+  await t.step("recognizes a client that requests the size only", () => {
     const probe = transferOf(content(5000), { tsize: "0", blksize: "1228" });
     sent(probe, 0);
     probe.receive(encodeError(8, "User aborted the transfer"), 1);
@@ -283,7 +283,7 @@ Deno.test("TFTP transfer", async (t) => {
     assertEquals(decodeError(encodeError(8, "no")).code, 8);
   });
 
-  await t.step("is not moved by garbage", () => {
+  await t.step("ignores garbage", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => {
       const transfer = transferOf(content(5000));
       sent(transfer, 0);
@@ -299,17 +299,17 @@ Deno.test("TFTP transfer", async (t) => {
 
 /** A client as RFC 7440 draws it, behind a network that loses and reorders. */
 function download(
-  octets: Uint8Array,
+  bytes: Uint8Array,
   options: Record<string, string>,
   fate: () => number,
   loss: number,
 ): { received: Uint8Array; packets: number; error: string | undefined } {
-  const transfer = transferOf(octets, options);
+  const transfer = transferOf(bytes, options);
   const { blockSize, windowSize, acknowledged } = negotiate(
     request(options),
-    octets.length,
+    bytes.length,
   );
-  const received = new Uint8Array(octets.length);
+  const received = new Uint8Array(bytes.length);
   let last = 0; // the last block in order
   let isDone = false;
   let inWindow = 0;
@@ -324,7 +324,7 @@ function download(
       wire.push({ at: now + 1 + 3 * fate(), toClient, bytes: bytes.slice() });
     }
   };
-  const confirm = (block: number) => {
+  const acknowledge = (block: number) => {
     lastAck = ack(block & 0xffff);
     post(false, lastAck);
     inWindow = 0;
@@ -333,15 +333,15 @@ function download(
   const take = (bytes: Uint8Array) => {
     if (isDone && opcodeOf(bytes) !== Opcode.Data) return;
     if (opcodeOf(bytes) === Opcode.OptionAcknowledgment) {
-      if (last === 0) confirm(0);
+      if (last === 0) acknowledge(0);
       return;
     }
     const ahead = ((bytes[2]! << 8 | bytes[3]!) - last) & 0xffff;
-    if (ahead !== 1) return confirm(last);
+    if (ahead !== 1) return acknowledge(last);
     last++;
     received.set(bytes.subarray(4), (last - 1) * blockSize);
     isDone = bytes.length < 4 + blockSize;
-    if (++inWindow === windowSize || isDone) confirm(last);
+    if (++inWindow === windowSize || isDone) acknowledge(last);
     else clientDeadline = now + 4000;
   };
   const packet = new Uint8Array(transfer.packetSize);
@@ -368,7 +368,7 @@ function download(
       transfer.expire(now);
     }
   }
-  // The last ACK may be lost for good: what counts is what the client has.
+  // The last ACK may be lost: the result is what the client has received.
   return {
     received: isDone ? received : new Uint8Array(0),
     packets,
@@ -380,7 +380,7 @@ Deno.test("TFTP through a bad network", async (t) => {
   const block = fc.constantFrom("8", "512", "1228", "1432");
   const window = fc.constantFrom("1", "2", "4", "16", "64");
 
-  await t.step("brings every octet", () => {
+  await t.step("delivers every byte", () => {
     let complete = 0;
     const runs = 150;
     fc.assert(
@@ -390,7 +390,7 @@ Deno.test("TFTP through a bad network", async (t) => {
         fc.nat({ max: 60 }),
         fc.nat(),
         (blksize, windowsize, blocks, seed) => {
-          const octets = content(
+          const bytes = content(
             blocks * Number(blksize) + seed % Number(blksize),
           );
           let state = seed;
@@ -399,49 +399,49 @@ Deno.test("TFTP through a bad network", async (t) => {
             return (state >> 8) / 0x7fffff;
           };
           const { received } = download(
-            octets,
+            bytes,
             { blksize, windowsize },
             fate,
             0.1,
           );
-          if (received.length === octets.length && received.length > 0) {
-            assertEquals(received, octets);
+          if (received.length === bytes.length && received.length > 0) {
+            assertEquals(received, bytes);
           }
-          if (received.length === octets.length) complete++;
+          if (received.length === bytes.length) complete++;
         },
       ),
       { numRuns: runs },
     );
-    // One whose every packet is lost five times in a row may give up.
+    // A transfer fails when a packet is lost 5 times in a row.
     assert(complete >= 0.97 * runs, `${complete} of ${runs}`);
   });
 
   await t.step(
-    "needs no packet more than there are blocks when nothing is lost",
+    "sends each block once when no packet is lost",
     () => {
       for (const windowsize of ["1", "4", "64"]) {
-        const octets = content(100_000);
+        const bytes = content(100_000);
         const { received, packets } = download(
-          octets,
+          bytes,
           { blksize: "1000", windowsize },
           () => 0.5,
           0,
         );
-        assertEquals(received, octets);
+        assertEquals(received, bytes);
         assertEquals(packets, 1 + 101);
       }
     },
   );
 
   await t.step("wraps its block numbers", () => {
-    const octets = content(66_000 * 8 + 3);
+    const bytes = content(66_000 * 8 + 3);
     const { received } = download(
-      octets,
+      bytes,
       { blksize: "8", windowsize: "64" },
       () => 0.5,
       0,
     );
-    assertEquals(received.length, octets.length);
-    assert(received.every((octet, index) => octet === octets[index]));
+    assertEquals(received.length, bytes.length);
+    assert(received.every((byte, index) => byte === bytes[index]));
   });
 });
