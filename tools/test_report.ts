@@ -41,7 +41,10 @@ export interface TestCounts {
 const COLOR = /\x1b\[[0-9;]*m/g;
 
 /** A result, with the file before it when files run in parallel. */
-const RESULT = /^(?:(\S+) => )?(\s*.* \.\.\. (ok|FAILED|ignored)(?: \(.*\))?)$/;
+const RESULT = /^(?:(\S+) => )?(.* \.\.\.|) (ok|FAILED|ignored)(?: \(.*\))?$/;
+
+/** What Deno prints of a test after a minute; its result is a line of its own. */
+const SLOW = / has been running for over \(.*\)$/;
 
 /** The heading of a file's tests, when files run one after the other. */
 const HEADING = /^running \d+ tests? from (\S+)$/;
@@ -101,11 +104,12 @@ export class TestReport {
     }
     const result = RESULT.exec(text);
     if (result === null) {
-      return text !== "" && !PENDING.test(text) && !SUMMARY.test(text);
+      return text !== "" &&
+        ![PENDING, SUMMARY, SLOW].some((pattern) => pattern.test(text));
     }
-    const [, path = this.#current, last = "", outcome] = result;
+    const [, path = this.#current, , outcome] = result;
     const file = this.#fileOf(new URL(path, this.#root).href);
-    file.last = last.trim();
+    file.last = text.replace(/^\S+ => /, "").trim();
     if (outcome === "ok") file.passed++;
     if (outcome === "FAILED") file.failed++;
     return false;

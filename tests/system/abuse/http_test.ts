@@ -9,7 +9,7 @@ import {
   type Program,
 } from "../../support/lab.ts";
 import { isHealthy, metrics, residentMib } from "./metrics.ts";
-import { labProgram, plugIn, SERVER, type Switched } from "./switch.ts";
+import { labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing("tests of HTTP abuse", "curl", "prlimit", "nft");
 const ignore = lacks.length > 0;
@@ -25,37 +25,26 @@ Deno.test({
   name: "HTTP abuse",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
-    let lab: Lab;
-    let testLink: Switched;
-    let daemon: RunningDaemon;
     let next = 0;
 
-    {
-      if (lacks.length > 0) return;
-      lab = new Lab();
-      testLink = await plugIn(lab, 0);
-      const own = `${lab.directory}/netboot/${MAC}`;
-      await Deno.mkdir(own, { recursive: true });
-      await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(16 * MIB));
-      await Deno.writeTextFile(`${own}/small.txt`, "0123456789");
-      daemon = new RunningDaemon(
-        // A compiled daemon keeps the limit that it was given; the runtime would
-        // raise it to the hard one.
-        testLink.router.start([
-          ...["prlimit", "--nofile=1024:1024"],
-          ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
-          ...["--interface=lan", `--base-address=${BASE}`],
-          ...[`--boot-address=${SERVER}`, "--log-format=json"],
-          `--netboot-dir=${lab.directory}/netboot`,
-        ]),
-      );
-      await daemon.logs("serving");
-    }
-
-    cleanup.defer(async () => {
-      await lab?.[Symbol.asyncDispose]();
-    });
+    await using lab = new Lab();
+    const testLink = await plugIn(lab, 0);
+    const own = `${lab.directory}/netboot/${MAC}`;
+    await Deno.mkdir(own, { recursive: true });
+    await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(16 * MIB));
+    await Deno.writeTextFile(`${own}/small.txt`, "0123456789");
+    const daemon = new RunningDaemon(
+      // A compiled daemon keeps the limit that it was given; the runtime would
+      // raise it to the hard one.
+      testLink.router.start([
+        ...["prlimit", "--nofile=1024:1024"],
+        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...["--interface=lan", `--base-address=${BASE}`],
+        ...[`--boot-address=${SERVER}`, "--log-format=json"],
+        `--netboot-dir=${lab.directory}/netboot`,
+      ]),
+    );
+    await daemon.logs("serving");
 
     const hold = (count: number, kind: string, path = "/"): Program =>
       testLink.attacker.start([

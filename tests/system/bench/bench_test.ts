@@ -68,14 +68,7 @@ Deno.test({
   name: "speed",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
-    let testbed: Testbed;
-
-    if (lacks.length === 0) testbed = await Testbed.make();
-
-    cleanup.defer(async () => {
-      await testbed?.[Symbol.asyncDispose]();
-    });
+    await using testbed = await Testbed.make();
 
     for (const [name, measure] of Object.entries(GROUPS)) {
       await t.step(

@@ -260,20 +260,16 @@ async function fetchedByTls(
   }
 }
 
-Deno.test("real firmware", async (t) => {
+Deno.test("real firmware", { ignore }, async (t) => {
   await using cleanup = new AsyncDisposableStack();
   /** All DHCPv6 of the machine that booted by PXE. */
   let messages: Message[] = [];
 
-  if (ignore) return;
-  const directory = await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" });
+  const directory = cleanup.adopt(
+    await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" }),
+    (path) => Deno.remove(path, { recursive: true }),
+  );
   const uki = await buildUki(directory);
-
-  cleanup.defer(async () => {
-    if (directory !== undefined) {
-      await Deno.remove(directory, { recursive: true });
-    }
-  });
 
   await t.step({
     name: "x86-64: PXE, iPXE over TFTP, Linux over HTTP",

@@ -1,8 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { BUSYBOX, unpackFromArchive } from "../../../tools/debian.ts";
-import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
+import { startDaemon } from "../../support/daemon.ts";
 import {
-  type Capture,
   type Host,
   Lab,
   missing,
@@ -66,55 +65,45 @@ Deno.test({
   name: "real clients",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
-    let lab: Lab;
-    let daemon: RunningDaemon;
-    let capture: Capture;
     const works = new Map<string, Work>();
+
+    await using lab = new Lab();
 
     async function begin(client: DhcpClient, host: Host): Promise<Program> {
       const memory = await Deno.makeTempDir({ dir: lab.directory });
       return await client.start(host, "eth0", memory);
     }
 
-    {
-      if (lacks.length > 0) return;
-      lab = new Lab();
-      const router = await lab.host("router");
-      const network = await lab.network("switch", [router, "lan"]);
-      await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
-      capture = await lab.capture(
-        network,
-        "br0",
-        "udp port 546 or udp port 547",
-      );
-      daemon = await startDaemon(
-        router,
-        `--interface=lan`,
-        `--base-address=${BASE}`,
-        `--preferred-lifetime=${PREFERRED}`,
-        `--valid-lifetime=${VALID}`,
-        "--dns=2001:db8:1:2::53",
-        "--domain-search=lab.example",
-        "--ntp=2001:db8:1:2::123",
-      );
-      for (const [index, client] of CLIENTS.entries()) {
-        const host = await lab.host(`c${index}`);
-        await lab.plug(network, index + 1, host, "eth0");
-        await host.linkLocal("eth0");
-        works.set(client.name, {
-          client,
-          host,
-          mac: await host.mac("eth0"),
-          address: await derived(host, "eth0"),
-          program: await begin(client, host),
-        });
-      }
+    const router = await lab.host("router");
+    const network = await lab.network("switch", [router, "lan"]);
+    await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
+    const capture = await lab.capture(
+      network,
+      "br0",
+      "udp port 546 or udp port 547",
+    );
+    const daemon = await startDaemon(
+      router,
+      `--interface=lan`,
+      `--base-address=${BASE}`,
+      `--preferred-lifetime=${PREFERRED}`,
+      `--valid-lifetime=${VALID}`,
+      "--dns=2001:db8:1:2::53",
+      "--domain-search=lab.example",
+      "--ntp=2001:db8:1:2::123",
+    );
+    for (const [index, client] of CLIENTS.entries()) {
+      const host = await lab.host(`c${index}`);
+      await lab.plug(network, index + 1, host, "eth0");
+      await host.linkLocal("eth0");
+      works.set(client.name, {
+        client,
+        host,
+        mac: await host.mac("eth0"),
+        address: await derived(host, "eth0"),
+        program: await begin(client, host),
+      });
     }
-
-    cleanup.defer(async () => {
-      await lab?.[Symbol.asyncDispose]();
-    });
 
     for (const { name } of CLIENTS) {
       await t.step(`${name} gets the derived address`, async () => {

@@ -10,14 +10,7 @@ import {
   type RunningDaemon,
   startDaemon,
 } from "../../support/daemon.ts";
-import {
-  command,
-  eventually,
-  type Host,
-  Lab,
-  missing,
-  pause,
-} from "../../support/lab.ts";
+import { command, eventually, Lab, missing, pause } from "../../support/lab.ts";
 import { BASE, derived } from "../../support/expect.ts";
 
 const SERVER = "2001:db8:1:2::1";
@@ -70,32 +63,19 @@ Deno.test({
   name: "HTTP clients",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
-    let lab: Lab;
-    let router: Host;
-    let client: Host;
-    let mac: string;
-    /** What the machine's files are in. */
-    let own: string;
     let next = 0;
 
-    {
-      if (lacks.length > 0) return;
-      lab = new Lab();
-      ({ router, client } = await lab.pair());
-      await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-      // The machine's own address: only from there is an unknown one believed.
-      const address = await derived(client, "eth0");
-      await client.ip(`addr add ${address}/64 dev eth0 nodad`);
-      await client.linkLocal("eth0");
-      mac = await client.mac("eth0");
-      own = `${lab.directory}/netboot/${mac}`;
-      await Deno.mkdir(own, { recursive: true });
-    }
-
-    cleanup.defer(async () => {
-      await lab?.[Symbol.asyncDispose]();
-    });
+    await using lab = new Lab();
+    const { router, client } = await lab.pair();
+    await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+    // The machine's own address: only from there is an unknown one believed.
+    const address = await derived(client, "eth0");
+    await client.ip(`addr add ${address}/64 dev eth0 nodad`);
+    await client.linkLocal("eth0");
+    const mac = await client.mac("eth0");
+    // The directory of the machine's files.
+    const own = `${lab.directory}/netboot/${mac}`;
+    await Deno.mkdir(own, { recursive: true });
 
     const options = (...args: string[]) => [
       "--interface=lan",
@@ -175,13 +155,13 @@ Deno.test({
 
     await t.step("plain", async (t) => {
       await using cleanup = new AsyncDisposableStack();
-      if (lacks.length > 0) return;
-      const daemon = await startDaemon(router, ...options());
+      const daemon = cleanup.adopt(
+        await startDaemon(router, ...options()),
+        async (daemon) => {
+          await daemon.stop();
+        },
+      );
       const pid = await processOf();
-
-      cleanup.defer(async () => {
-        await daemon?.stop();
-      });
 
       await t.step(
         "firmware whose connection is cut gets the rest",
@@ -586,7 +566,6 @@ Deno.test({
         return /^\*\s+subject: CN ?= ?(\S+)/m.exec(stderr)?.[1];
       }
 
-      if (lacks.length > 0) return;
       await openssl(
         ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
           .split(" "),

@@ -83,10 +83,9 @@ Deno.test({
   name: "real TFTP clients",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
     let next = 0;
 
-    const lab = new Lab();
+    await using lab = new Lab();
     const { router, client } = await lab.pair();
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     await client.ip("addr add 2001:db8:1:2::2/64 dev eth0 nodad");
@@ -108,10 +107,6 @@ Deno.test({
       `--ipxe-arm64-efi=${big}`,
       `--ipxe-riscv64-efi=${tiny}`,
     );
-
-    cleanup.defer(async () => {
-      await lab?.[Symbol.asyncDispose]();
-    });
 
     /** Fetches a file and compares it with what is served. */
     async function fetches(

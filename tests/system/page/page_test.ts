@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { type StepHooks, stepsWith } from "../../support/steps.ts";
+import { stepsWith } from "../../support/steps.ts";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
@@ -46,10 +46,9 @@ Deno.test({
   name: "the page in a browser",
   ignore,
   fn: async (t) => {
-    await using cleanup = new AsyncDisposableStack();
     let daemon: RunningDaemon | undefined;
 
-    const lab = new Lab();
+    await using lab = new Lab();
     const { router, client } = await lab.pair();
     await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
     await client.ip("addr add 2001:db8:1:2::99/64 dev eth0 nodad");
@@ -62,19 +61,9 @@ Deno.test({
       await Deno.truncate(`${own}/boot.efi`, 128 * MIB);
     }
     await Deno.writeFile(`${lab.directory}/ipxe`, new Uint8Array(MIB));
-    const browser = await LabBrowser.start(router);
+    await using browser = await LabBrowser.start(router);
 
-    cleanup.defer(async () => {
-      await browser?.[Symbol.asyncDispose]();
-      await lab?.[Symbol.asyncDispose]();
-    });
-
-    const hooks: StepHooks = {
-      before: async () => {
-        if (lacks.length === 0) await restart();
-      },
-    };
-    const step = stepsWith(t, hooks);
+    const step = stepsWith(t, { before: restart });
 
     /** Starts the daemon anew: it remembers nothing. */
     async function restart(): Promise<void> {

@@ -76,6 +76,8 @@ Deno.test("the short report of tests", async (t) => {
         "one ...",
         "  step ... FAILED (1ms)",
         "one ... FAILED (due to 1 failed step) (1ms)",
+        "two ...'two' has been running for over (1m0s)",
+        " ok (1m5s)",
         "",
       ),
       [],
