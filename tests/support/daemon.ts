@@ -69,6 +69,9 @@ export async function launchDaemon(
   return await launchAs(daemonCommand(), host, ...args);
 }
 
+/** As many descriptors as the units set: some tests open 1,000 connections. */
+const DEFAULTS = ["--log-format=json", "--max-open-files=16384"];
+
 /** Starts a daemon by a command of the test's own, and does not wait for it. */
 export async function launchAs(
   command: readonly string[],
@@ -80,7 +83,7 @@ export async function launchAs(
     ? []
     : ["--log-level=debug"];
   return new RunningDaemon(
-    host.start([...command, "--log-format=json", ...level, ...args]),
+    host.start([...command, ...DEFAULTS, ...level, ...args]),
   );
 }
 

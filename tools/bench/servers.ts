@@ -67,6 +67,7 @@ export const DAEMON: Server = {
     testbed.serve([
       BINARY,
       "--interface=lan",
+      "--max-open-files=16384",
       `--base-address=${BASE}`,
       `--http-allow=${CLIENTS}/64`,
       `--netboot-dir=${testbed.path(FILES)}`,

@@ -602,14 +602,14 @@ Deno.test({
             await read("first.pem"),
             await read("second.key"),
           );
-          assertMatch(mixed, /^dhcpv6macd: .*8443 cannot be served: .*key/i);
+          assertMatch(mixed, /^dhcpv6macd: cannot serve .*8443: .*key/i);
           assertMatch(
             await of("no certificate", await read("first.key")),
-            /^dhcpv6macd: .*8443 cannot be served: .*certificate/i,
+            /^dhcpv6macd: cannot serve .*8443: .*certificate/i,
           );
           assertMatch(
             await of(await read("first.pem"), ""),
-            /^dhcpv6macd: .*8443 cannot be served: .*key/i,
+            /^dhcpv6macd: cannot serve .*8443: .*key/i,
           );
           await Deno.remove(keyFile);
           const { code, stderr } = await runDaemon(router, ...tlsOptions);
@@ -665,7 +665,7 @@ Deno.test({
         assertEquals(refused.level, "error");
         assertMatch(
           refused.message,
-          /used\.pem and .*used\.key .*before stays/,
+          /used\.pem and .*used\.key: .*keeping/,
         );
         assertEquals(await certificateName(), "second");
         await Deno.writeTextFile(certFile, "no certificate");

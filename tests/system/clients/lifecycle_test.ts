@@ -81,11 +81,17 @@ Deno.test({
           !line.startsWith("{")
         );
         assertEquals(lines.length, 1, second.stderr);
-        assertMatch(lines[0]!, /UDP port 547 on lan is taken.*odhcpd.*dnsmasq/);
+        assertMatch(
+          lines[0]!,
+          /UDP port 547 on lan is already in use.*odhcpd.*dnsmasq/,
+        );
 
         const checked = await runDaemon(router, "check", ...OPTIONS);
         assertEquals(checked.code, 0, checked.stdout);
-        assertMatch(checked.stdout, /^warning: UDP port 547 .*is taken/m);
+        assertMatch(
+          checked.stdout,
+          /^warning: UDP port 547 .*is already in use/m,
+        );
         await first.stop();
         const free = await runDaemon(router, "-check", ...OPTIONS);
         assertEquals(free.code, 0);
@@ -124,7 +130,7 @@ Deno.test({
         assertEquals(two.code, 2);
         assertMatch(
           two.stderr,
-          /--interface is required: lan and other all have/,
+          /--interface is required: lan and other have/,
         );
       },
     );
@@ -155,7 +161,7 @@ Deno.test({
         );
         assertMatch(
           checked.stdout,
-          /^warning: TCP to \[2001:db8:1:2::\]:6315/m,
+          /^warning: this host drops TCP to \[2001:db8:1:2::\]:6315/m,
         );
         const good = await runDaemon(
           router,
@@ -163,7 +169,7 @@ Deno.test({
           ...OPTIONS,
           template("BootAddress"),
         );
-        assertEquals(/dropped by this host/.test(good.stdout), false);
+        assertEquals(/this host drops/.test(good.stdout), false);
       },
     );
 
