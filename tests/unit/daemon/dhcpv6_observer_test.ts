@@ -37,7 +37,7 @@ class Fixture {
     ]).options,
   );
   readonly #responder: Responder;
-  readonly #observer: DaemonDhcpv6Observer;
+  readonly observer: DaemonDhcpv6Observer;
   readonly tracker: MachineTracker;
   #text = "";
 
@@ -63,7 +63,7 @@ class Fixture {
     const names = new Names(undefined, new NamesLog(log, undefined));
     const machineLog = new MachineLog(log, names, writer);
     this.tracker = new MachineTracker(registry, subnets, machineLog);
-    this.#observer = new DaemonDhcpv6Observer({
+    this.observer = new DaemonDhcpv6Observer({
       config,
       log,
       machineLog,
@@ -85,7 +85,7 @@ class Fixture {
       true,
       new Uint8Array(MAX_DHCPV6_REPLY),
     );
-    this.#observer.onMessage(this.#responder.packet, outcome, {
+    this.observer.onMessage(this.#responder.packet, outcome, {
       transport: "udp",
       hostname: from,
       port: 546,
@@ -129,6 +129,31 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       ]);
     },
   );
+
+  await t.step("has each state of the interface once", async () => {
+    const fixture = new Fixture();
+    const { observer } = fixture;
+    const iface = {
+      name: "x",
+      index: 2,
+      mac: 0x0200_0000_00aa,
+      linkLocals: ["fe80::1"],
+      addresses: [],
+      prefixes: [],
+    };
+    const inUse = new Deno.errors.AddrInUse("in use");
+    for (let poll = 0; poll < 3; poll++) observer.onWaiting();
+    for (let poll = 0; poll < 3; poll++) observer.onServeError(inUse);
+    observer.onServing(iface);
+    observer.onWaiting();
+    observer.stop();
+    assertEquals(await fixture.log("interface"), [
+      "waiting x",
+      "cannot_serve x",
+      "serving x",
+      "waiting x",
+    ]);
+  });
 
   await t.step("has no machine that only requests information", async () => {
     const fixture = new Fixture();
