@@ -1,6 +1,6 @@
 /**
- * The base runtime that `deno compile` puts the daemon behind, where it is not
- * the one that Deno downloads by itself.
+ * The base runtime for `deno compile`, where it is not the one that Deno
+ * downloads by itself.
  *
  * @module
  */
@@ -21,22 +21,22 @@ export type Target = typeof TARGETS[number];
 
 /**
  * A program on npm that was made by `deno compile`, and so begins with a base
- * runtime. It is somebody else's: good for tests, not for what is handed out.
+ * runtime. A third party built it: good for tests, not for distribution.
  */
 const NPM_BASE = {
   specifier: "@dgellow/rfc-linux-x64@0.0.6",
   file: "package/bin/rfc",
   target: "x86_64-unknown-linux-gnu" satisfies Target,
-  /** Octets of the runtime; the other program's own part follows. */
+  /** Bytes of the runtime; the rest of the file is the other program. */
   length: 92_183_912,
-  /** Of those octets. It is the runtime of Deno 2.6.10. */
+  /** Of these bytes. They are the runtime of Deno 2.6.10. */
   sha256: "1b136202dc147212ad0b129de0c10eb5f17060917c9754c7921cd68f764ad2e2",
 };
 
-/** How many octets tell what a program runs on. */
+/** Bytes of a program's header that name its target. */
 const HEADER_LENGTH = 20;
 
-/** Why there is no base runtime: a sentence. */
+/** There is no base runtime; the message says why. */
 export class BaseRuntimeError extends Error {
   override name = "BaseRuntimeError";
 }

@@ -5,9 +5,9 @@
  */
 
 /**
- * Deno's flags for the daemon. It writes nothing, starts nothing and reads no
- * environment variable, so it may not. What it may read is not narrowed: the
- * files that it serves are named on its command line, which nobody knows yet.
+ * Deno's flags for the daemon. It does not need to write files, start programs
+ * or read environment variables, so it has no permission to. Reading is not
+ * limited to directories: the command line names the files only at run time.
  */
 export const DAEMON_FLAGS = [
   // A second server on the same port, while a certificate is replaced.
@@ -15,12 +15,12 @@ export const DAEMON_FLAGS = [
   "--allow-net",
   "--allow-read",
   "--allow-sys=networkInterfaces",
-  // What is not allowed fails at once; nobody is there to be asked.
+  // Without a permission an operation fails at once: no terminal to prompt at.
   "--no-prompt",
-  // Packets leave much garbage, all of it young. By itself the collector would
-  // let it grow to three times the memory that a busy daemon needs, and use
-  // threads that on a router have something better to do. It would also learn
-  // where long-lived objects are made while many readers connect, and take what
-  // is made there for each of their events for long-lived, too.
+  // Packets leave much short-lived garbage. With V8's defaults the heap grows to
+  // three times what a busy daemon needs, and the collector's threads compete
+  // with the router's other work. Allocation-site pretenuring would learn that
+  // objects are long-lived while many readers connect, and then allocate each of
+  // their events in the old generation, too.
   "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=40,--single-threaded-gc,--no-allocation-site-pretenuring",
 ];

@@ -103,7 +103,7 @@ static inline void raise_descriptor_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Whoever measures times comes before whoever makes load on the same core. */
+/* Programs that measure times run before those that make load on their core. */
 static inline void take_precedence(void) {
   struct sched_param parameter = {.sched_priority = 10};
   sched_setscheduler(0, SCHED_FIFO, &parameter);

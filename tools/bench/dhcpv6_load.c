@@ -10,7 +10,7 @@
  *     --from=ADDRESS   where it sends from
  *     --server=ADDRESS --link-address=ADDRESS  where a relay sends to, and the
  *                      link of its clients
- *   dhcpv6_load --mode=first --link=eth0   asks until somebody answers
+ *   dhcpv6_load --mode=first --link=eth0   sends Solicits until a server replies
  *   dhcpv6_load --mode=serve --link=lan    the bare loop: sends all back
  *
  * It writes a line of JSON; times are microseconds from a message's being sent
@@ -329,7 +329,7 @@ static void serve(const char *link) {
   }
 }
 
-/* Asks every millisecond until somebody answers; when that was. */
+/* Sends a Solicit every millisecond until a server replies: the time of that. */
 static void wait_for_first(double seconds) {
   struct timespec time;
   uint64_t end = now() + seconds * SECOND;

@@ -9,14 +9,14 @@
  *     state, and counts from then on. So many of the readers take events apart
  *     and look at their age.
  *
- * Octets are discarded in the kernel where nobody looks at them, so that the
+ * Bytes that are not looked at are discarded in the kernel, so that the
  * server is the limit. It writes a line of JSON.
  */
 #include "common.h"
 
 #define MOST_CONNECTIONS 8192
 #define CHUNK (1 << 20)
-/* Time without an octet after which all have had the state. */
+/* Time without a byte after which every reader has the state. */
 #define QUIET (300 * MILLISECOND)
 
 struct connection {

@@ -7,7 +7,7 @@
 /** The server that is compared with the others. */
 export const OWN = "dhcpv6macd";
 
-/** The runtime alone: it shows how far that gets, and competes with nobody. */
+/** The runtime alone, as an upper bound: it is no server to compare with. */
 export const BARE = "bare Deno";
 
 /** What a target compares with, beside the name of a server. */

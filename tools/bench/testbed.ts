@@ -1,6 +1,6 @@
 /**
  * Where servers are measured: two hosts with a cable between them, the server
- * on one core and who asks it on the other.
+ * on one core and the load generator on the other.
  *
  * @module
  */
@@ -64,7 +64,7 @@ export class Testbed implements AsyncDisposable {
     }
   }
 
-  /** A file of the place. */
+  /** The path of a file of the testbed. */
   path(name: string): string {
     return `${this.lab.directory}/${name}`;
   }
