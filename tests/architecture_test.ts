@@ -4,7 +4,7 @@
  * made here first.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -98,14 +98,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "overload": { imports: ["node:timers"], deno: true },
   "telemetry": { imports: ["deno.json", "overload"], deno: false },
   "telemetry/otlp": {
-    imports: [
-      "assets/shared",
-      "daemon",
-      "machines",
-      "net",
-      "overload",
-      "telemetry",
-    ],
+    imports: ["assets/shared", "machines", "net", "overload", "telemetry"],
     deno: false,
   },
   "tftp": { imports: ["machines", "net", "overload"], deno: true },
@@ -114,6 +107,39 @@ const RULES: Readonly<Record<string, Rule>> = {
     deno: true,
   },
 };
+
+/**
+ * The folders from the bottom to the top. A folder may use lower layers, and the
+ * folders with the same first name. The three protocols are one layer: they do
+ * not know each other.
+ */
+const LAYERS: readonly (readonly string[])[] = [
+  ["net"],
+  ["overload"],
+  ["machines", "boot_files", "telemetry"],
+  [
+    "telemetry/otlp",
+    "dhcpv6/wire",
+    "dhcpv6/reply",
+    "dhcpv6/server",
+    "tftp",
+    "http",
+    "http/web_ui",
+  ],
+  ["daemon", "watch"],
+  ["cli"],
+];
+
+/** What is above a folder of the same family, whatever their layer says. */
+const ABOVE: readonly (readonly [string, string])[] = [
+  ["dhcpv6/wire", "dhcpv6/reply"],
+  ["dhcpv6/wire", "dhcpv6/server"],
+  ["dhcpv6/reply", "dhcpv6/server"],
+];
+
+function layerOf(folder: string): number {
+  return LAYERS.findIndex((layer) => layer.includes(folder));
+}
 
 /** Our equivalents of `@std` packages follow the packages, not these rules. */
 const EXEMPT = "std/";
@@ -234,6 +260,30 @@ Deno.test("Architecture", async (t) => {
       imports.map((place) => `${folder} -> ${place}`)
     ).filter((arrow) => !used.has(arrow));
     assertEquals(unused, [], "permissions that nothing uses");
+  });
+
+  await t.step("has rules that follow the layers", () => {
+    const upward: string[] = [];
+    for (const [folder, { imports }] of Object.entries(RULES)) {
+      assert(layerOf(folder) !== -1, `${folder} is in no layer`);
+      for (const place of imports) {
+        const layer = layerOf(place);
+        if (layer === -1) continue; // a package, or assets/shared
+        const isFamily = place.split("/")[0] === folder.split("/")[0];
+        if (isFamily || layer < layerOf(folder)) continue;
+        upward.push(`${folder} -> ${place}`);
+      }
+      for (const [low, high] of ABOVE) {
+        if (folder === low && imports.includes(high)) {
+          upward.push(`${low} -> ${high}`);
+        }
+      }
+    }
+    assertEquals(upward, []);
+    for (const pure of ["dhcpv6/wire", "dhcpv6/reply"]) {
+      assertEquals(RULES[pure]!.deno, false, `${pure} is pure`);
+    }
+    assertEquals(RULES["dhcpv6/wire"]!.imports, ["net"]);
   });
 
   await t.step(

@@ -1,6 +1,6 @@
 /**
- * The base runtime that `deno compile` puts the daemon behind, where it is not
- * the one that Deno downloads by itself.
+ * The base runtime for `deno compile`, where it is not the one that Deno
+ * downloads by itself.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const NPM_BASE = {
 /** Bytes of an executable that identify its platform. */
 const HEADER_LENGTH = 20;
 
-/** Why there is no base runtime: a sentence. */
+/** There is no base runtime; the message says why. */
 export class BaseRuntimeError extends Error {
   override name = "BaseRuntimeError";
 }

@@ -10,7 +10,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { missing } from "../tests/support/lab.ts";
-import type { Manner } from "./bench/dhcpv6.ts";
+import type { MeasureOptions } from "./bench/dhcpv6.ts";
 import { GROUPS } from "./bench/groups.ts";
 import { Testbed } from "./bench/testbed.ts";
 import { Results } from "./bench/results.ts";
@@ -23,7 +23,7 @@ function say(text: string): void {
 
 interface Options {
   readonly groups: readonly string[];
-  readonly manner: Manner;
+  readonly measureOptions: MeasureOptions;
   readonly asJson: boolean;
 }
 
@@ -53,7 +53,7 @@ function readOptions(): Options {
   };
   return {
     groups,
-    manner: {
+    measureOptions: {
       runs: number("runs", 5),
       seconds: number("seconds", 3),
       isShort: false,
@@ -63,7 +63,7 @@ function readOptions(): Options {
 }
 
 async function run(): Promise<number> {
-  const { groups, manner, asJson } = readOptions();
+  const { groups, measureOptions, asJson } = readOptions();
   if (missing("the benchmark", "ip", "taskset", "gcc").length > 0) {
     say("Debian's packages iproute2, util-linux, gcc and libc6-dev have these");
     return 1;
@@ -75,7 +75,7 @@ async function run(): Promise<number> {
     return 1;
   }
   const results = new Results();
-  const isComplete = await measure(groups, manner, results);
+  const isComplete = await measure(groups, measureOptions, results);
   console.log(
     asJson ? JSON.stringify(json(results), null, 2) : table(results),
   );
@@ -85,7 +85,7 @@ async function run(): Promise<number> {
 /** Measures one group after the other; whether all of them could be. */
 async function measure(
   groups: readonly string[],
-  manner: Manner,
+  measureOptions: MeasureOptions,
   results: Results,
 ): Promise<boolean> {
   const interruption = Promise.withResolvers<never>();
@@ -103,7 +103,7 @@ async function measure(
     if (isInterrupted) break;
     say(`measuring ${group}, load ${Deno.loadavg()[0]!.toFixed(1)}`);
     const measured = (async () => {
-      await GROUPS[group]!(testbed, results, manner);
+      await GROUPS[group]!(testbed, results, measureOptions);
     })();
     // What it does after an interruption fails, for its hosts are gone.
     measured.catch(() => {});

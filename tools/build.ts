@@ -1,5 +1,5 @@
 /**
- * Makes the daemon one file: `dist/dhcpv6macd`.
+ * Compiles the daemon into one file: `dist/dhcpv6macd`.
  *
  * Usage: `deno task build [OPTION...]`
  *
@@ -32,12 +32,12 @@ import { NPM_BASE_COMPILER } from "./deno_versions.ts";
 const ROOT = await Deno.realPath(`${import.meta.dirname}/..`);
 const DIST = `${ROOT}/dist`;
 
-/** What stops it: a sentence. */
+/** The build cannot go on; the message says why. */
 class BuildError extends Error {}
 
 interface BuildOptions {
   readonly target: Target;
-  /** Where the binary goes. */
+  /** The path of the binary. */
   readonly path: string;
   readonly base: "official" | "npm" | "DENORT_BIN";
   readonly commit: string | undefined;
@@ -138,7 +138,7 @@ async function compile(options: BuildOptions): Promise<void> {
       `${ROOT}/deno.json`,
       ...standardLibrary(),
       ...DAEMON_FLAGS,
-      // It would be written to the disk of the machine that it runs on.
+      // The code cache would be written to the disk of the router.
       "--no-code-cache",
       "--include",
       `${ROOT}/assets`,

@@ -17,10 +17,10 @@ export const DAEMON_FLAGS = [
   "--allow-sys=networkInterfaces",
   // A missing permission is an error: there is no terminal for a prompt.
   "--no-prompt",
-  // Packets leave much garbage, all of it young. By itself the collector would
-  // let it grow to three times the memory that a busy daemon needs, and use
-  // threads that on a router have something better to do. It would also learn
-  // where long-lived objects are made while many readers connect, and take what
-  // is made there for each of their events for long-lived, too.
+  // Packets leave much short-lived garbage. With V8's defaults the heap grows to
+  // three times what a busy daemon needs, and the collector's threads compete
+  // with the router's other work. Allocation-site pretenuring would learn that
+  // objects are long-lived while many readers connect, and then allocate each of
+  // their events in the old generation, too.
   "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=40,--single-threaded-gc,--no-allocation-site-pretenuring",
 ];

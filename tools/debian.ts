@@ -21,10 +21,10 @@ export const BUSYBOX: ArchivedPackage = {
   sha256: "598a3fd92bdafc34cd81196b2952ad36e910e47a4ecf162f8ce5e8e262598e53",
 };
 
-/** Milliseconds that a mirror gets for a package. */
-const PATIENCE = 120_000;
+/** Milliseconds within which a mirror has to deliver a package. */
+const DOWNLOAD_TIMEOUT = 120_000;
 
-/** Why a package cannot be had: a sentence. */
+/** A package is not available; the message says why. */
 export class ArchiveError extends Error {
   override name = "ArchiveError";
 }
@@ -58,7 +58,7 @@ async function download(path: string): Promise<Uint8Array<ArrayBuffer>> {
   for (const mirror of await mirrors()) {
     const url = `${mirror.replace(/\/$/, "")}/${path}`;
     try {
-      const signal = AbortSignal.timeout(PATIENCE);
+      const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT);
       const response = await fetch(url, { signal });
       if (response.ok) return await response.bytes();
       await response.body?.cancel();

@@ -13,7 +13,12 @@ import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";
-import { type EventName, isNote, type Note } from "../machines/boot_stages.ts";
+import {
+  type EventName,
+  isNote,
+  type Note,
+  severityOf,
+} from "../machines/boot_stages.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import type { MachineTrackerObserver } from "./machine_tracker.ts";
@@ -27,19 +32,6 @@ const SOURCE_WORDS: Record<ClientMac["source"], string> = {
   duid: "DUID",
   eui64: "link-local address",
 };
-
-/**
- * The level of an event's line. A repeated event is debug: a machine that renews
- * its address repeats it all day.
- */
-export function levelOf(
-  event: EventName,
-  repeat: boolean,
-  detail: TransferDetail | null,
-): "warning" | "info" | "debug" {
-  if (isNote(event)) return "warning";
-  return !repeat || detail !== null ? "info" : "debug";
-}
 
 /** Logs what happens to machines. */
 export class MachineLog implements MachineTrackerObserver {
@@ -61,13 +53,15 @@ export class MachineLog implements MachineTrackerObserver {
     detail: TransferDetail | null,
   ): void {
     if (isNote(event)) return this.#logNote(machine, event);
-    const level = levelOf(event, repeat, detail);
+    const level = severityOf(event, repeat, detail !== null);
     if (!this.#log.tryTakeLine(level)) return;
     const { who, fields } = this.#describe(machine.mac);
     const address = this.#addressOf(machine);
     const message = event === "init"
       ? `${who}: new machine, address ${address}${sourceText(machine)}`
-      : `${who}: ${event}${detail === null ? "" : ` ${transferText(detail)}`}`;
+      : `${who}: ${event}${
+        detail === null ? "" : ` ${formatFileTransfer(detail)}`
+      }`;
     this.#log[level](event, message, {
       ...fields,
       address,
@@ -165,9 +159,4 @@ function sourceText({ macSource }: Machine): string {
   return macSource === undefined
     ? ""
     : ` (MAC from ${SOURCE_WORDS[macSource as ClientMac["source"]]})`;
-}
-
-/** The file of a transfer and how much of it the client has, in words. */
-export function transferText(detail: TransferDetail): string {
-  return formatFileTransfer(detail);
 }

@@ -70,3 +70,18 @@ const CODES = new Map(EVENTS.map((name, code) => [name, code]));
 export function codeOf(event: EventName): number {
   return CODES.get(event)!;
 }
+
+/**
+ * How important an event is to an operator. A repeated event without news is the
+ * least: a machine that renews its address repeats it all day.
+ *
+ * @param hasDetail Whether the event reports the progress of a transfer.
+ */
+export function severityOf(
+  event: EventName,
+  isRepeat: boolean,
+  hasDetail: boolean,
+): "warning" | "info" | "debug" {
+  if (isNote(event)) return "warning";
+  return !isRepeat || hasDetail ? "info" : "debug";
+}

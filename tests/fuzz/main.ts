@@ -86,7 +86,7 @@ async function fuzz(
 ): Promise<void> {
   const start = performance.now();
   const end = start + 1000 * seconds;
-  let told = start;
+  let reportedAt = start;
   const broken = new Set<Failure>();
   const total = () => fuzzers.reduce((sum, { inputs }) => sum + inputs, 0);
   let isStopped = false;
@@ -110,11 +110,11 @@ async function fuzz(
         );
       }
     }
-    if (performance.now() - told < REPORT_INTERVAL) continue;
-    told = performance.now();
+    if (performance.now() - reportedAt < REPORT_INTERVAL) continue;
+    reportedAt = performance.now();
     console.log(
       `${total()} inputs in ${
-        Math.round((told - start) / 1000)
+        Math.round((reportedAt - start) / 1000)
       } s, ${broken.size} invariants broken`,
     );
   }

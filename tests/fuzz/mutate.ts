@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 
 const INTERESTING = [0, 1, 2, 4, 8, 16, 32, 64, 127, 128, 254, 255];
 
-/** `input` with the octets from `start` to `end` replaced. */
+/** `input` with the bytes from `start` to `end` replaced. */
 export function spliced(
   input: Uint8Array,
   start: number,
@@ -38,10 +38,10 @@ export function changed(
     case 0: // a bit
       if (at < result.length) result[at]! ^= 1 << random.below(8);
       return result;
-    case 1: // an octet
+    case 1: // a byte
       if (at < result.length) result[at] = random.next();
       return result;
-    case 2: // an octet at a bound
+    case 2: // a byte at a bound
       if (at < result.length) result[at] = random.pick(INTERESTING);
       return result;
     case 3: // a number a little off
@@ -71,12 +71,12 @@ export function changed(
   }
 }
 
-/** Octets of text. */
+/** Bytes of text. */
 export function octetsOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Text of octets; what is no UTF-8 becomes replacement characters. */
+/** Text of bytes; what is no UTF-8 becomes replacement characters. */
 export function textOf(input: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(input);
 }
@@ -86,7 +86,7 @@ const MAX_ATTEMPTS = 4000;
 
 /**
  * The shortest and simplest input found that `isLike` the given one: pieces are
- * left out, large ones first, then octets become zero.
+ * left out, large ones first, then bytes become zero.
  */
 export async function minimised(
   input: Uint8Array,

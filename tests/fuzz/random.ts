@@ -47,7 +47,7 @@ export class Random {
     return list[this.below(list.length)]!;
   }
 
-  /** So many random octets. */
+  /** So many random bytes. */
   octets(length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     for (let index = 0; index < length; index++) bytes[index] = this.next();

@@ -34,7 +34,7 @@ export class Violation extends Error {
 }
 
 /**
- * A part of the program that takes octets. Every input is octets, even where
+ * A part of the program that takes bytes. Every input is bytes, even where
  * they stand for a text or a sequence of steps, so that one engine changes,
  * keeps and shortens all of them.
  */
@@ -42,7 +42,7 @@ export interface Target {
   readonly name: string;
   /** How many of its inputs are run for each one of the slowest target. */
   readonly weight: number;
-  /** Longest input, in octets. */
+  /** Longest input, in bytes. */
   readonly maxLength: number;
   readonly invariants: readonly Invariant[];
   /** Inputs that the corpus begins with, besides its file. */

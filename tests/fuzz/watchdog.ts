@@ -2,7 +2,7 @@
 
 import { watchdogProgram } from "./watchdog_program.ts";
 
-/** Octets of an input that are told. */
+/** Bytes of an input that are reported. */
 const MAX_TOLD = 65_536;
 
 /** Numbers before the input: a count, the lengths of name and input. */

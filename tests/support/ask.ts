@@ -2,7 +2,7 @@
  * A program that sends datagrams and shows what comes back. Runs inside a
  * namespace.
  *
- * Usage: `ask.ts FROM FROM_PORT TO TO_PORT HEX` writes the answer's octets in
+ * Usage: `ask.ts FROM FROM_PORT TO TO_PORT HEX` writes the answer's bytes in
  * hexadecimal, or `nothing` after a second. `FROM_PORT` is also where the answer
  * is waited for; `WAIT_PORT` behind it waits at another one.
  *

@@ -3,11 +3,11 @@
  * namespace.
  *
  * Usage: `connections.ts ADDRESS PORT COUNT KIND [PATH]`. `KIND` says what the
- * connections do: `idle`: nothing; `sending`: a request for `PATH`, an octet of
- * it each second; `reading`: ask for `PATH` and read an octet of it each second;
+ * connections do: `idle`: nothing; `sending`: a request for `PATH`, a byte of
+ * it each second; `reading`: ask for `PATH` and read a byte of it each second;
  * `pipelining`: ask for `PATH` as often as the server takes it and read nothing.
  * `streams`: ask for `PATH` as often as HTTP/2 lets a connection ask at once, and
- * take no octet of any answer. One that is closed is not opened again. It says `held` when it has tried all, and ends at
+ * take no byte of any answer. One that is closed is not opened again. It says `held` when it has tried all, and ends at
  * SIGTERM with a line of JSON: how many were open to the end.
  *
  * @module

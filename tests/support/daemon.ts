@@ -1,8 +1,8 @@
-/** The daemon, as a program in a lab. */
+/** The daemon as a program in a lab. */
 
 import { eventually, type Host, type Program } from "./lab.ts";
 
-/** How it is started here; tools/run.ts says. */
+/** The command that starts it, as tools/run.ts has set it. */
 export function daemonCommand(): string[] {
   const given = Deno.env.get("DAEMON_COMMAND");
   if (given === undefined) {
@@ -11,7 +11,7 @@ export function daemonCommand(): string[] {
   return JSON.parse(given);
 }
 
-/** One line of its log. */
+/** A line of its log. */
 export interface LogLine {
   readonly level: string;
   readonly event: string;
@@ -59,8 +59,8 @@ export class RunningDaemon {
 }
 
 /**
- * Starts a daemon, and does not wait for it. It logs every packet unless the
- * arguments name another level.
+ * Starts a daemon without waiting until it serves. It logs every packet unless
+ * the arguments set another level.
  */
 export async function launchDaemon(
   host: Host,
@@ -72,7 +72,7 @@ export async function launchDaemon(
 /** As many descriptors as the units set: some tests open 1,000 connections. */
 const DEFAULTS = ["--log-format=json", "--max-open-files=16384"];
 
-/** Starts a daemon by a command of the test's own, and does not wait for it. */
+/** Starts a daemon by another command, without waiting until it serves. */
 export async function launchAs(
   command: readonly string[],
   host: Host,

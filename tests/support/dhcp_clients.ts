@@ -1,24 +1,22 @@
 /**
- * Real DHCPv6 clients, each set up to ask for one address on one interface and
- * to leave the machine alone.
+ * Real DHCPv6 clients, each configured to request one address on one interface
+ * and to change nothing else on the machine.
  *
  * @module
  */
 
 import type { Host, Program } from "./lab.ts";
 
-/** A program that can get an address. */
+/** A DHCPv6 client program. */
 export interface DhcpClient {
   readonly name: string;
   /** Whether its DUID holds a MAC. */
   readonly duidHasMac: boolean;
-  /**
-   * Starts it. What it remembers is in `memory`, a directory of its own.
-   */
+  /** Starts it, with its lease files in the directory `memory`. */
   start(host: Host, interfaceName: string, memory: string): Promise<Program>;
 }
 
-/** Adds and removes addresses as dhclient and udhcpc6 tell. */
+/** Hook script of dhclient and udhcpc6 that adds and removes addresses. */
 const SCRIPT = `#!/bin/sh
 new="\${new_ip6_address:-\${ipv6%%/*}}"
 old="\${old_ip6_address}"
@@ -31,7 +29,7 @@ esac
 exit 0
 `;
 
-/** Where that script is. */
+/** The path of that script. */
 async function script(host: Host): Promise<string> {
   return await host.lab.file("set-address", SCRIPT, 0o755);
 }
@@ -78,7 +76,7 @@ export const dhcpcd: DhcpClient = {
   },
 };
 
-/** Without systemd around it: its files are read once, and no bus answers. */
+/** Without systemd: its files are read once, and there is no bus. */
 export const networkd: DhcpClient = {
   name: "systemd-networkd",
   duidHasMac: false,

@@ -1,13 +1,13 @@
-/** What the suites of real clients expect. */
+/** Expectations of the suites with real clients. */
 
 import { addressOf, formatIpv6, parseIpv6 } from "../../lib/net/ipv6.ts";
 import { parseMac } from "../../lib/net/mac.ts";
 import { eventually, type Host } from "./lab.ts";
 
-/** The base address of the link that most suites have. */
+/** The base address of most suites. */
 export const BASE = "2001:db8:1:2::";
 
-/** What a link with this base address gives to an interface. */
+/** The address that an interface gets from this base address. */
 export async function derived(
   host: Host,
   interfaceName: string,

@@ -1,11 +1,11 @@
 /**
  * A client of HTTP that does what UEFI HTTP boot does, for a network that
  * fails: HEAD, then GET on the same connection, which is cut after so many
- * octets; called again with the tag, it asks for the rest. Runs inside a
+ * bytes; called again with the tag, it asks for the rest. Runs inside a
  * namespace.
  *
  * Usage: `firmware.ts ADDRESS PORT PATH FILE CUT` begins a download into FILE
- * and cuts it behind CUT octets; `firmware.ts ADDRESS PORT PATH FILE SIZE ETAG`
+ * and cuts it behind CUT bytes; `firmware.ts ADDRESS PORT PATH FILE SIZE ETAG`
  * goes on behind what FILE has, up to SIZE. It writes a line of JSON for each answer.
  *
  * @module
@@ -65,7 +65,7 @@ class Connection {
     return answer;
   }
 
-  /** At most so many octets; `undefined` at the end. */
+  /** At most so many bytes; `undefined` at the end. */
   async take(most: number): Promise<Uint8Array | undefined> {
     if (this.#rest.length === 0) {
       const buffer = new Uint8Array(65536);

@@ -6,27 +6,28 @@
  * @module
  */
 
-/** What a finished command said. */
+/** The outcome of a command that has ended. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Seconds that a command gets unless something else is said. */
-const PATIENCE = 30;
+/** Seconds after which a command is stopped, unless a caller says otherwise. */
+const COMMAND_TIMEOUT = 30;
 
 let labs = 0;
 
-/** Waits so many milliseconds. */
+/** Waits for a time. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /**
- * Asks until the answer is something, and returns that.
+ * Polls until `ask` returns something other than `undefined` and `false`, and
+ * returns that.
  *
- * @throws {Error} if it never is, after `seconds`.
+ * @throws {Error} if it has not after `seconds`.
  */
 export async function eventually<T>(
   what: string,
@@ -46,7 +47,7 @@ export async function eventually<T>(
 
 /** A program that runs in the lab. */
 export class Program {
-  /** All that it wrote so far, to stdout and stderr. */
+  /** Its output so far, stdout and stderr together. */
   output = "";
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
@@ -68,8 +69,11 @@ export class Program {
     );
   }
 
-  /** Waits until it has written something that matches. */
-  async says(pattern: RegExp, seconds = PATIENCE): Promise<RegExpExecArray> {
+  /** Waits until its output matches. */
+  async says(
+    pattern: RegExp,
+    seconds = COMMAND_TIMEOUT,
+  ): Promise<RegExpExecArray> {
     try {
       return await eventually(
         String(pattern),
@@ -91,11 +95,11 @@ export class Program {
   }
 
   /** Waits for its end; its exit code. */
-  async ended(seconds = PATIENCE): Promise<number> {
+  async ended(seconds = COMMAND_TIMEOUT): Promise<number> {
     const timer = setTimeout(() => this.kill("SIGKILL"), 1000 * seconds);
     const { code } = await this.#child.status;
     clearTimeout(timer);
-    // Its children may go on, and hold its output open.
+    // Its children may still run and hold its output open.
     let limit: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
       this.#read,
@@ -105,7 +109,7 @@ export class Program {
     return code;
   }
 
-  /** Ends it, with force if need be; its exit code. */
+  /** Stops it with SIGTERM, after `seconds` with SIGKILL; its exit code. */
   async stop(seconds = 5): Promise<number> {
     this.kill();
     return await this.ended(seconds);
@@ -115,7 +119,7 @@ export class Program {
 /** Runs a command outside of any namespace. */
 export async function command(
   args: readonly string[],
-  { mayFail = false, seconds = PATIENCE } = {},
+  { mayFail = false, seconds = COMMAND_TIMEOUT } = {},
 ): Promise<Result> {
   const output = await new Deno.Command(args[0]!, {
     args: args.slice(1),
@@ -220,7 +224,7 @@ export class Host {
 
 /** Hosts, links and programs of one test. */
 export class Lab implements AsyncDisposable {
-  /** What runs in it, or did. */
+  /** Programs that run in it or have ended. */
   readonly programs: Program[] = [];
   /** A directory for its files. */
   readonly directory: string;
@@ -232,7 +236,7 @@ export class Lab implements AsyncDisposable {
     this.directory = Deno.makeTempDirSync({ prefix: "dhcpv6macd-lab-" });
   }
 
-  /** Adds a host that knows nobody. */
+  /** Adds a host without any link. */
   async host(name: string): Promise<Host> {
     const host = new Host(this, `${this.#id}${name}`);
     await command(["ip", "netns", "add", host.namespace]);
@@ -241,7 +245,7 @@ export class Lab implements AsyncDisposable {
     return host;
   }
 
-  /** Joins two hosts by a cable. */
+  /** Connects two hosts with a veth pair. */
   async cable(
     a: Host,
     aLink: string,
@@ -308,7 +312,7 @@ export class Lab implements AsyncDisposable {
     return new Capture(path, program);
   }
 
-  /** Has every DHCPv6 answer that leaves a host read by tshark in the end. */
+  /** Records each DHCPv6 reply of a host; tshark checks them at the end. */
   async watchAnswers(host: Host): Promise<void> {
     if (this.#watched.has(host)) return;
     this.#watched.set(
@@ -317,7 +321,7 @@ export class Lab implements AsyncDisposable {
     );
   }
 
-  /** Ends everything; fails if tshark finds something wrong with an answer. */
+  /** Stops and deletes all; fails if tshark finds an error in a reply. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       for (const capture of this.#watched.values()) {
@@ -349,7 +353,7 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-/** Packets that are being recorded. */
+/** A packet capture that runs. */
 export class Capture {
   constructor(readonly path: string, readonly program: Program) {}
 
@@ -369,10 +373,10 @@ export class Capture {
   }
 }
 
-/** tshark's severities: warnings and what is above. */
+/** tshark's severity of warnings; errors are above it. */
 const EXPERT_WARNING = 0x600000;
 
-/** The answers of a server in which tshark finds something wrong. */
+/** Replies of a server in which tshark finds an error or a warning. */
 export async function wrongAnswers(capture: Capture): Promise<string[][]> {
   const answers = await capture.read(
     "dhcpv6.msgtype in {2, 7, 13}",
@@ -388,8 +392,8 @@ export async function wrongAnswers(capture: Capture): Promise<string[][]> {
 }
 
 /**
- * What a suite lacks on this machine: root and programs. A suite that lacks
- * something does not run, and this says so loudly.
+ * What a suite needs and this machine does not have: root and programs. Prints
+ * that the suite does not run, if it does not.
  */
 export function missing(suite: string, ...programs: string[]): string[] {
   const lacks = programs.filter((program) => {

@@ -1,5 +1,5 @@
 /**
- * A program that sends octets to an HTTP server and shows what comes back.
+ * A program that sends bytes to an HTTP server and shows what comes back.
  *
  * Usage: `raw_http.ts ADDRESS PORT FILE SECONDS`: sends what is in `FILE` and
  * writes what comes until the server closes, or for so many seconds.

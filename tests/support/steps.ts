@@ -1,4 +1,4 @@
-/** What every step of a test needs before it, and leaves behind. */
+/** Hooks that run before and after each step of a test. */
 export interface StepHooks {
   readonly before?: () => void | Promise<void>;
   readonly after?: () => void | Promise<void>;

@@ -117,13 +117,13 @@ const RATE_P99 = atFixedRate("p99", [
   { against: "Kea", value: 1 },
 ]);
 
-/** How a group is measured. */
-export interface Manner {
+/** How often and how long a group is measured. */
+export interface MeasureOptions {
   /** Times that everything is measured. */
   readonly runs: number;
   /** Seconds of one measurement. */
   readonly seconds: number;
-  /** Whether only what tests need is measured. */
+  /** Whether to measure only what the tests compare. */
   readonly isShort: boolean;
 }
 
@@ -208,7 +208,7 @@ async function measureRate(
 export async function measureDhcpv6(
   testbed: Testbed,
   results: Results,
-  { runs, seconds, isShort }: Manner,
+  { runs, seconds, isShort }: MeasureOptions,
 ): Promise<void> {
   const servers = present([
     DAEMON,
@@ -257,7 +257,7 @@ const GROWTH: Quantity = {
 export async function measureMemory(
   testbed: Testbed,
   results: Results,
-  { isShort }: Manner,
+  { isShort }: MeasureOptions,
 ): Promise<void> {
   for (const server of present([DAEMON, DENO_ECHO, ...DHCPV6_PEERS])) {
     const program = await startDhcpv6(testbed, server);
@@ -302,7 +302,7 @@ const START: Quantity = {
 export async function measureStart(
   testbed: Testbed,
   results: Results,
-  { runs }: Manner,
+  { runs }: MeasureOptions,
 ): Promise<void> {
   const servers = present([DAEMON, ...DHCPV6_PEERS]);
   for (let run = 0; run < runs; run++) {

@@ -5,9 +5,9 @@
  */
 
 import {
-  type Manner,
   measureDhcpv6,
   measureMemory,
+  type MeasureOptions,
   measureStart,
 } from "./dhcpv6.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
@@ -15,11 +15,11 @@ import type { Testbed } from "./testbed.ts";
 import type { Results } from "./results.ts";
 import { measureTftp } from "./tftp.ts";
 
-/** Measures a group at a place. */
+/** Measures a group on a testbed. */
 export type Measure = (
   testbed: Testbed,
   results: Results,
-  manner: Manner,
+  measureOptions: MeasureOptions,
 ) => Promise<void>;
 
 /** By their names, in the order in which they are measured. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Manner, startDhcpv6 } from "./dhcpv6.ts";
+import { type MeasureOptions, startDhcpv6 } from "./dhcpv6.ts";
 import {
   LINK_LOCAL_CLIENT,
   MAC,
@@ -76,7 +76,7 @@ async function listens(testbed: Testbed): Promise<void> {
 export async function measureHttp(
   testbed: Testbed,
   results: Results,
-  { runs, seconds }: Manner,
+  { runs, seconds }: MeasureOptions,
 ): Promise<void> {
   await provide(testbed, HTTP_FILE, HTTP_SIZE);
   const servers = present([DAEMON, DENO_HTTP, ...HTTP_PEERS]);
@@ -130,7 +130,7 @@ function unanswered({ lost, sent }: Report): number {
 export async function measureDownloads(
   testbed: Testbed,
   results: Results,
-  { runs, seconds }: Manner,
+  { runs, seconds }: MeasureOptions,
 ): Promise<void> {
   await provide(testbed, HTTP_FILE, HTTP_SIZE);
   for (let run = 0; run < runs; run++) {
@@ -182,7 +182,7 @@ const EVENTS_DHCPV6 = events("DHCPv6 meanwhile: p99", "ms", "less", 5);
 export async function measureEvents(
   testbed: Testbed,
   results: Results,
-  { runs, seconds }: Manner,
+  { runs, seconds }: MeasureOptions,
 ): Promise<void> {
   for (let run = 0; run < runs; run++) {
     const program = await startDhcpv6(testbed, DAEMON);

@@ -20,7 +20,7 @@ export interface Server {
 
 const ROOT = `${import.meta.dirname}/../..`;
 
-/** The directory in which a place's files are served. */
+/** The directory of the testbed whose files are served. */
 export const FILES = "files";
 
 /** The path of the file that TFTP clients fetch, below that directory. */
@@ -29,7 +29,7 @@ export const TFTP_PATH = "02:00:5e:00:53:01/ipxe-x86-64.efi";
 /** The path of the file that HTTP clients fetch. */
 export const HTTP_FILE = "02:00:5e:00:53:01/disk.img";
 
-/** Octets of those files: of an iPXE, about, and of a system's image. */
+/** Bytes of those files: about those of an iPXE, and of a system's image. */
 export const TFTP_SIZE = 1024 * 1024;
 export const HTTP_SIZE = 500 * 1000 * 1000;
 

@@ -64,7 +64,7 @@ export class Testbed implements AsyncDisposable {
     }
   }
 
-  /** A file of the place. */
+  /** The path of a file of the testbed. */
   path(name: string): string {
     return `${this.lab.directory}/${name}`;
   }

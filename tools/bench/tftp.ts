@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Manner } from "./dhcpv6.ts";
+import type { MeasureOptions } from "./dhcpv6.ts";
 import { CLIENTS, SERVER, type Testbed } from "./testbed.ts";
 import {
   BEST,
@@ -121,7 +121,7 @@ async function milliseconds(
 export async function measureTftp(
   testbed: Testbed,
   results: Results,
-  { runs, isShort }: Manner,
+  { runs, isShort }: MeasureOptions,
 ): Promise<void> {
   await provide(testbed, TFTP_PATH, TFTP_SIZE);
   const fetched = isShort ? FETCHED.slice(0, SHORT_FETCHED) : FETCHED;

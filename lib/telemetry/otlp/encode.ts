@@ -5,9 +5,10 @@
  * @module
  */
 
+import { severityOf } from "../../machines/boot_stages.ts";
 import type { MachineEvent } from "../../machines/event_history.ts";
 import type { Timestamp } from "../../machines/event_clock.ts";
-import { levelOf, transferText } from "../../daemon/machine_log.ts";
+import { formatFileTransfer } from "../../../assets/shared/format.js";
 import type { Metric, Sample } from "../metrics.ts";
 import { formatMac } from "../../net/mac.ts";
 import { VERSION } from "../version.ts";
@@ -144,11 +145,11 @@ export function logRecord(
   return {
     timeUnixNano: time,
     observedTimeUnixNano: time,
-    ...SEVERITIES[levelOf(event, repeat, detail)],
+    ...SEVERITIES[severityOf(event, repeat, detail !== null)],
     eventName: event,
     body: {
       stringValue: `${who}: ${event}` +
-        (detail === null ? "" : ` ${transferText(detail)}`),
+        (detail === null ? "" : ` ${formatFileTransfer(detail)}`),
     },
     attributes: attributesOf({
       // For collectors older than the field eventName.

@@ -5,7 +5,7 @@
  * what the runtime alone can do.
  */
 import { assertEquals } from "@std/assert";
-import type { Manner } from "../../../tools/bench/dhcpv6.ts";
+import type { MeasureOptions } from "../../../tools/bench/dhcpv6.ts";
 import { GROUPS } from "../../../tools/bench/groups.ts";
 import { Testbed } from "../../../tools/bench/testbed.ts";
 import {
@@ -25,7 +25,7 @@ const SLACK = 2;
 /** What a neighbour on the machine disturbs once, it does not disturb always. */
 const ATTEMPTS = 5;
 
-const MANNER: Manner = { runs: 2, seconds: 1, isShort: true };
+const MEASURE_OPTIONS: MeasureOptions = { runs: 2, seconds: 1, isShort: true };
 
 const NAME = "tests of speed";
 const lacks = [
@@ -78,7 +78,7 @@ Deno.test({
           for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
             const results = new Results();
             try {
-              await measure(testbed, results, MANNER);
+              await measure(testbed, results, MEASURE_OPTIONS);
             } finally {
               await testbed.clear();
             }

@@ -76,10 +76,10 @@ Deno.test("base runtime", async (t) => {
     "aarch64-apple-darwin": "cffaedfe0c000001000000000200000011000000",
   } as const;
 
-  /** Which of the targets a file with these octets is taken for. */
-  async function takenFor(octets: string): Promise<string[]> {
+  /** The targets that a file with these bytes is accepted for. */
+  async function targetsOf(hex: string): Promise<string[]> {
     const path = await Deno.makeTempFile();
-    await Deno.writeFile(path, Uint8Array.fromHex(octets));
+    await Deno.writeFile(path, Uint8Array.fromHex(hex));
     const targets: string[] = [];
     for (const target of Object.keys(HEADERS) as (keyof typeof HEADERS)[]) {
       await checkBaseRuntime(path, target).then(
@@ -92,14 +92,14 @@ Deno.test("base runtime", async (t) => {
   }
 
   for (const [target, header] of Object.entries(HEADERS)) {
-    await t.step(`for ${target} is for nothing else`, async () => {
-      assertEquals(await takenFor(header), [target]);
+    await t.step(`for ${target} is for no other target`, async () => {
+      assertEquals(await targetsOf(header), [target]);
     });
   }
 
-  for (const octets of ["", "7f45", "23212f62696e2f7368"]) {
-    await t.step(`"${octets}" is for nothing`, async () => {
-      assertEquals(await takenFor(octets), []);
+  for (const hex of ["", "7f45", "23212f62696e2f7368"]) {
+    await t.step(`"${hex}" is for no target`, async () => {
+      assertEquals(await targetsOf(hex), []);
     });
   }
 });
