@@ -1,6 +1,6 @@
 /**
- * The wiring of the daemon: which parts there are, what they know of each
- * other, and in which order they start and stop.
+ * The wiring of the daemon: which services exist, their dependencies, and the
+ * order in which they start and stop.
  *
  * @module
  */
@@ -189,7 +189,8 @@ export class Daemon implements Service {
   /**
    * Starts every service, in order.
    *
-   * @throws {StartError} if a port cannot be bound or the certificate be used.
+   * @throws {StartError} if a port cannot be bound or the certificate cannot be
+   * used.
    */
   async start(): Promise<void> {
     logStart(this.#config, this.#ipxe, this.#log);
@@ -201,13 +202,13 @@ export class Daemon implements Service {
     }
   }
 
-  /** Stops every service; those with work in flight get 5 s to finish it. */
+  /** Stops every service. Work in progress gets 5 s to finish. */
   async stop(): Promise<void> {
     const stopping = this.#services.toReversed().map((service) =>
       service.stop()
     );
     await waitAtMost(STOP_TIMEOUT, Promise.all(stopping));
-    // Last, so that the events of what has just ended are pushed as well.
+    // Last, so that it exports the events recorded while the others stopped.
     await this.#otlp?.stop();
     logTotals(this.#dhcpv6.counters, this.#log);
     await this.#log.flush(LOG_FLUSH_TIMEOUT);

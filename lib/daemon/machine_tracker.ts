@@ -25,7 +25,7 @@ import {
 import { type Mac, NO_MAC } from "../net/mac.ts";
 import {
   NEW_MACHINE_BURST,
-  NEW_MACHINE_BURST_WITHOUT_SOLICIT,
+  NEW_MACHINE_BURST_OTHER,
 } from "../overload/limits.ts";
 import { TokenBucket } from "../overload/token_bucket.ts";
 
@@ -101,7 +101,7 @@ export class MachineTracker {
   readonly #observer: MachineTrackerObserver;
   readonly #buckets = {
     solicit: new TokenBucket(NEW_MACHINE_BURST),
-    other: new TokenBucket(NEW_MACHINE_BURST_WITHOUT_SOLICIT),
+    other: new TokenBucket(NEW_MACHINE_BURST_OTHER),
   };
 
   constructor(

@@ -125,7 +125,7 @@ export class DaemonTftpObserver implements TftpObserver {
     this.#log = log;
   }
 
-  onTftpRefused(hostname: string, error: Error): void {
+  onBindError(hostname: string, error: Error): void {
     const port = this.#port;
     this.#log.error(
       "tftp_refused",

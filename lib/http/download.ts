@@ -7,12 +7,12 @@
 
 import { fileVersion } from "../boot_files/file_version.ts";
 import {
+  MAX_CHUNK_BYTES,
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
-  MAX_FILE_CHUNK,
-  MAX_FILE_CHUNKS,
-  MIN_FILE_CHUNK,
+  MAX_TOTAL_CHUNK_BYTES,
+  MIN_CHUNK_BYTES,
 } from "../overload/limits.ts";
 import type { TransferReport } from "../machines/transfer_progress.ts";
 import { ClientQuota } from "../overload/quota.ts";
@@ -48,8 +48,8 @@ export class Downloads {
 
   /** Bytes that one download reads at once; fewer the more downloads there are. */
   get chunkSize(): number {
-    const share = Math.floor(MAX_FILE_CHUNKS / Math.max(1, this.active));
-    return Math.max(MIN_FILE_CHUNK, Math.min(MAX_FILE_CHUNK, share));
+    const share = Math.floor(MAX_TOTAL_CHUNK_BYTES / Math.max(1, this.active));
+    return Math.max(MIN_CHUNK_BYTES, Math.min(MAX_CHUNK_BYTES, share));
   }
 
   /**

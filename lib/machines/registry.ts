@@ -21,7 +21,7 @@ import { EventClock, type Timestamp } from "./event_clock.ts";
 import { LinkedSlots } from "./linked_slots.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
-/** Stands in the column of notes for "no note in this stage". */
+/** The value of the `note` column when the stage has no note. */
 const NO_NOTE = EVENTS.length;
 
 /** The properties of machines, one slot for each machine. */
@@ -55,7 +55,7 @@ export class Machine {
     return this.#table.columns.mac[this.slot]!;
   }
 
-  /** Where in a DHCPv6 message its MAC was found; `undefined` if in none. */
+  /** Where in a DHCPv6 message its MAC was found; `undefined` if first seen by TFTP or HTTP. */
   get macSource(): string | undefined {
     return this.#table.macSources[this.slot];
   }
@@ -65,7 +65,7 @@ export class Machine {
     return EVENTS[this.#table.columns.stage[this.slot]!] as Stage;
   }
 
-  /** The index of the base address that its own address begins with. */
+  /** The index of its subnet in `ResponderOptions.subnets`. */
   get subnetIndex(): number {
     return this.#table.columns.subnetIndex[this.slot]!;
   }
@@ -77,9 +77,9 @@ export class Machine {
 
 /** The limits of a registry. */
 export interface RegistryOptions {
-  /** The most machines; at least 1. */
+  /** The maximum number of machines; at least 1. */
   readonly machines: number;
-  /** The most events of all machines together; at least 1. */
+  /** The maximum number of events of all machines together; at least 1. */
   readonly events: number;
 }
 

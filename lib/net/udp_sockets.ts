@@ -11,7 +11,7 @@ export interface UdpSocketsOptions {
   readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
   /**
    * An address cannot be bound. Called once for each address, and not during
-   * duplicate address detection, which ends by itself.
+   * duplicate address detection, which takes 1 to 2 s.
    */
   readonly onRefused: (hostname: string, error: Error) => void;
 }

@@ -1,6 +1,6 @@
 /**
- * Every capacity limit of the daemon, with its reason. What exceeds a limit is
- * refused, dropped or evicted, and counted; everything else continues.
+ * The capacity limits that are no options, with their reasons. What exceeds a
+ * limit is refused, dropped or evicted, and counted; everything else continues.
  *
  * @module
  */
@@ -15,8 +15,7 @@
 export const MAX_PENDING_REPLIES = 32;
 
 /**
- * Replies in 250 ms to one address through the socket of the confirmed sources.
- * One boot takes four. An address that does not answer neighbour discovery
+ * Replies in 250 ms to one confirmed source. One boot needs four. An address that does not answer neighbour discovery
  * blocks its replies in the send buffer for 3 s; at this rate they take a third
  * of the buffer.
  */
@@ -25,7 +24,7 @@ export const MAX_REPLIES_PER_CONFIRMED_SOURCE = 8;
 /** Source addresses known to receive replies: one for each machine. */
 export const MAX_CONFIRMED_SOURCES = 65_536;
 
-/** Source addresses that were sent a reply and have not used it yet. */
+/** Source addresses that got a reply and have not sent a Request since. */
 export const MAX_UNCONFIRMED_SOURCES = 4096;
 
 /**
@@ -62,8 +61,8 @@ export const MAX_ROGUE_SERVERS = 16;
 export const MAX_EVENTS_PER_MACHINE = 50;
 
 /**
- * Machines added at once because of a Solicit: a whole lab that is switched on.
- * One datagram with a made-up MAC is enough for another machine. Above this
+ * Token bucket for machines added because of a Solicit: a whole lab that is
+ * switched on. One forged Solicit creates a machine. Above this
  * limit a client is still answered, and becomes a machine with its Request;
  * otherwise one minute of flooding would evict all real machines.
  */
@@ -76,7 +75,7 @@ export const NEW_MACHINES_PER_SECOND = 100;
  * Machines added at once because of any other message: those of a large lab. A
  * Request is as easily made up as a Solicit.
  */
-export const NEW_MACHINE_BURST_WITHOUT_SOLICIT = 12_288;
+export const NEW_MACHINE_BURST_OTHER = 12_288;
 
 /** Characters kept of a string that a client sent with an event. */
 export const MAX_KEPT_CHARACTERS = 128;
@@ -133,23 +132,23 @@ export const MAX_API_RESPONSES_PER_CLIENT = 64;
 
 /**
  * Bytes of the chunks that all downloads together hold. Each download has two
- * more chunks on the way to its socket; what exceeds the processor's caches is
+ * more chunks in the runtime; what exceeds the processor's caches is
  * copied at half the speed.
  */
-export const MAX_FILE_CHUNKS = 8 * 1024 * 1024;
+export const MAX_TOTAL_CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of one chunk while there are few downloads. */
-export const MAX_FILE_CHUNK = 1024 * 1024;
+export const MAX_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Bytes of one chunk while there are very many downloads. With smaller chunks
  * reading takes longer than sending.
  */
-export const MIN_FILE_CHUNK = 32 * 1024;
+export const MIN_CHUNK_BYTES = 32 * 1024;
 
 /**
  * Bytes that all downloads together hand to the runtime before it polls the
- * sockets: 1 ms of work. A DHCPv6 message waits that long.
+ * sockets: 1 ms of work. This is the longest that downloads delay a DHCPv6 message.
  */
 export const MAX_FILE_BYTES_PER_POLL = 2 * 1024 * 1024;
 
@@ -207,7 +206,7 @@ export const MAX_TFTP_TRANSFERS = 256;
 /** TFTP transfers at once to one client; firmware never has two. */
 export const MAX_TFTP_TRANSFERS_PER_CLIENT = 8;
 
-/** Packets to a TFTP client that has acknowledged none: no amplification. */
+/** Packets to a TFTP client before its first ACK: limits amplification. */
 export const MAX_TFTP_UNACKNOWLEDGED = 3;
 
 /**
@@ -223,7 +222,7 @@ export const MAX_TFTP_FILE = 256 * 1024 * 1024;
 
 /**
  * Events in one request to a collector: about half a megabyte of JSON, far
- * below the 20 MiB that collectors accept. Only these events are held twice.
+ * below the 20 MiB that collectors accept. Only these events are copied.
  */
 export const MAX_OTLP_BATCH = 512;
 

@@ -13,7 +13,7 @@ import type { Transfer } from "./transfer.ts";
 
 /** A transfer with its socket. */
 export interface ActiveTransfer {
-  /** The request as it came. */
+  /** The raw request packet. */
   readonly request: Uint8Array;
   readonly transfer: Transfer;
   readonly socket: Deno.DatagramConn;

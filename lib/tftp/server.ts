@@ -72,14 +72,14 @@ export interface TftpServerOptions {
 /** Receives the events of a server. Its methods must not block. */
 export interface TftpObserver {
   /** The socket of this address cannot be bound. */
-  onTftpRefused(hostname: string, error: Error): void;
-  /** A transfer that `client` has acknowledged begins, goes on or ends. */
+  onBindError(hostname: string, error: Error): void;
+  /** A transfer that `client` has acknowledged starts, progresses or ends. */
   onTransfer(mac: Mac, client: string, detail: TransferDetail): void;
 }
 
 /** A read request with a valid path. */
 interface ReadRequest {
-  /** The request as it came. */
+  /** The raw request packet. */
   readonly bytes: Uint8Array;
   readonly request: Request;
   readonly file: RequestedFile;
@@ -157,7 +157,7 @@ export class TftpServer {
     this.#sockets = new UdpSockets({
       port,
       onOpen: (socket, hostname) => void this.#receive(socket, hostname),
-      onRefused: (hostname, error) => observer.onTftpRefused(hostname, error),
+      onRefused: (hostname, error) => observer.onBindError(hostname, error),
     });
   }
 
@@ -410,7 +410,7 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
   }
 }
 
-/** Sends a packet. One that the kernel refuses counts as lost on the way. */
+/** Sends a packet. One that the kernel refuses is treated as packet loss. */
 async function sendBestEffort(
   socket: Deno.DatagramConn,
   packet: Uint8Array,

@@ -1,6 +1,6 @@
 /**
  * The bare loop that the daemon is measured against: on the same kind of socket
- * as its own, every datagram goes back as it came. One buffer, for it waits for
+ * as its own, every datagram is sent back unchanged. One buffer, for it waits for
  * each send.
  *
  * Usage: `echo.ts LINK`

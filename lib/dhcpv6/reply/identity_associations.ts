@@ -37,10 +37,10 @@ function fractionOf(lifetime: number, factor: number): number {
 }
 
 /** Bits for the addresses in an IA: the client's own address, another one. */
-const OWN = 1;
-const OTHER = 2;
+const HAS_OWN = 1;
+const HAS_OTHER = 2;
 
-/** Writes identity associations, and the status that stands in for them. */
+/** Writes identity associations, or status codes instead. */
 export class IdentityAssociationWriter {
   readonly #writer: Writer;
   readonly #preferredLifetime: number;
@@ -55,7 +55,8 @@ export class IdentityAssociationWriter {
     this.#writer = writer;
     this.#preferredLifetime = preferredLifetime;
     this.#validLifetime = validLifetime;
-    // The factors that RFC 8415 §21.4 recommends.
+    // RFC 8415 section 21.4 recommends 0.5 and 0.8. A later T2 gives clients more
+    // time to renew with this server before they ask any other.
     this.#t1 = fractionOf(preferredLifetime, 0.5);
     this.#t2 = fractionOf(preferredLifetime, 0.875);
   }
@@ -82,8 +83,8 @@ export class IdentityAssociationWriter {
           } else if (isFirst) {
             this.#writeAddress(packet, index, subnet, mac, start);
           } else {
-            // A status excludes addresses, those of a Renew as well: the
-            // client keeps them until their lifetimes end.
+            // An IA with a status has no addresses. In a Renew, the client keeps
+            // its old addresses until they expire.
             this.#status(StatusCode.NoAddrsAvail, "one address per client");
             assigned = false;
           }
@@ -120,16 +121,17 @@ export class IdentityAssociationWriter {
    */
   confirm(packet: Packet, subnet: Subnet, mac: Mac): DropReason | undefined {
     const { options } = packet;
-    let owners = 0;
+    let kinds = 0;
     for (let index = 0; index < options.count; index++) {
       const code = options.codes[index];
       if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        owners |= ownersOf(packet, index, subnet, mac);
+        kinds |= addressKindsOf(packet, index, subnet, mac);
       }
     }
-    if (owners === 0) return "confirm_without_address";
-    if (owners === OWN) this.#status(StatusCode.Success, "address confirmed");
-    else this.#status(StatusCode.NotOnLink, "not the address of this client");
+    if (kinds === 0) return "confirm_without_address";
+    if (kinds === HAS_OWN) {
+      this.#status(StatusCode.Success, "address confirmed");
+    } else this.#status(StatusCode.NotOnLink, "not the address of this client");
     return undefined;
   }
 
@@ -148,17 +150,17 @@ export class IdentityAssociationWriter {
         // The daemon delegates no prefix, so no binding exists.
         this.#refuse(packet, index, StatusCode.NoBinding, NO_BINDING);
       } else if (code === OptionCode.IaNa || code === OptionCode.IaTa) {
-        const owners = ownersOf(packet, index, subnet, mac);
-        if ((owners & OTHER) !== 0) {
+        const kinds = addressKindsOf(packet, index, subnet, mac);
+        if ((kinds & HAS_OTHER) !== 0) {
           this.#refuse(packet, index, StatusCode.NoBinding, NO_BINDING);
         }
-        if ((owners & OWN) !== 0) hasOwn = true;
+        if ((kinds & HAS_OWN) !== 0) hasOwn = true;
       }
     }
     return hasOwn;
   }
 
-  /** Begins an IA with the client's IAID; T1 and T2, if it has them, are 0. */
+  /** Begins an IA with the client's IAID, and T1 and T2 of 0 (not in an IA_TA). */
   #beginIa(packet: Packet, index: number, code: number): number {
     const writer = this.#writer;
     const start = writer.begin(code);
@@ -185,6 +187,7 @@ export class IdentityAssociationWriter {
     start: number,
   ): void {
     const writer = this.#writer;
+    // Overwrites the T1 and T2 of 0.
     writer.at = start + 4;
     writer.uint32(this.#t1);
     writer.uint32(this.#t2);
@@ -243,8 +246,8 @@ function areAddressesInSubnet(
   return true;
 }
 
-/** Whose addresses an IA_NA or IA_TA has: `OWN`, `OTHER`, both or 0. */
-function ownersOf(
+/** Whose addresses an IA_NA or IA_TA has: `HAS_OWN`, `HAS_OTHER`, both or 0. */
+function addressKindsOf(
   packet: Packet,
   index: number,
   subnet: Subnet,
@@ -256,10 +259,10 @@ function ownersOf(
     : IA_HEADER;
   const end = options.ends[index]!;
   let at = options.starts[index]! + header;
-  let owners = 0;
+  let kinds = 0;
   while ((at = nextAddress(bytes, at, end)) !== -1) {
-    owners |= isAssignedAddress(bytes, at, subnet, mac) ? OWN : OTHER;
+    kinds |= isAssignedAddress(bytes, at, subnet, mac) ? HAS_OWN : HAS_OTHER;
     at = optionEnd(bytes, at);
   }
-  return owners;
+  return kinds;
 }

@@ -54,7 +54,7 @@ export interface Dhcpv6ServerOptions {
   readonly interfaceName: string;
   /** UDP port: 547, except in tests. */
   readonly port: number;
-  /** The responder's configuration for the interface as it is now. */
+  /** The responder's configuration for the current state of the interface. */
   readonly responderOptionsFor: (iface: NetworkInterface) => ResponderOptions;
   readonly observer: Dhcpv6Observer;
 }
@@ -144,7 +144,7 @@ export class Dhcpv6Server {
   }
 
   /**
-   * Adapts to the interface as it is now; call it every few seconds. An address
+   * Applies changes of the interface; call it every few seconds. An address
    * in duplicate address detection, or a port that another program has bound, may
    * be free at the next call. Reports errors to the observer, throws none.
    *

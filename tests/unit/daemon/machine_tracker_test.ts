@@ -13,7 +13,7 @@ import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { type Mac, NO_MAC } from "../../../lib/net/mac.ts";
 import {
   NEW_MACHINE_BURST,
-  NEW_MACHINE_BURST_WITHOUT_SOLICIT,
+  NEW_MACHINE_BURST_OTHER,
 } from "../../../lib/overload/limits.ts";
 
 const MAC: Mac = 0x5254_0012_3456;
@@ -156,7 +156,7 @@ Deno.test("MachineTracker", async (t) => {
   for (
     const [name, type, burst] of [
       ["Solicits", MessageType.Solicit, NEW_MACHINE_BURST],
-      ["Requests", MessageType.Request, NEW_MACHINE_BURST_WITHOUT_SOLICIT],
+      ["Requests", MessageType.Request, NEW_MACHINE_BURST_OTHER],
     ] as const
   ) {
     await t.step(`remembers at most a burst of new ones by ${name}`, () => {

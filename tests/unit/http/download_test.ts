@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Downloads } from "../../../lib/http/download.ts";
-import { MAX_FILE_CHUNK } from "../../../lib/overload/limits.ts";
+import { MAX_CHUNK_BYTES } from "../../../lib/overload/limits.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import { MAC } from "../../support/http.ts";
 
 /** More than the socket buffers, and no multiple of a chunk. */
-const SIZE = 24 * MAX_FILE_CHUNK + 7;
+const SIZE = 24 * MAX_CHUNK_BYTES + 7;
 
 /** Bytes of which each four are their position. */
 function content(): Uint8Array<ArrayBuffer> {

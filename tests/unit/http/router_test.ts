@@ -12,10 +12,10 @@ import type { Router } from "../../../lib/http/router.ts";
 import { BootFileHandler } from "../../../lib/http/boot_files.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import {
+  MAX_CHUNK_BYTES,
   MAX_DOWNLOADS_PER_CLIENT,
-  MAX_FILE_CHUNK,
-  MAX_FILE_CHUNKS,
-  MIN_FILE_CHUNK,
+  MAX_TOTAL_CHUNK_BYTES,
+  MIN_CHUNK_BYTES,
 } from "../../../lib/overload/limits.ts";
 import {
   PROGRESS_STEP,
@@ -764,20 +764,21 @@ Deno.test("Router", async (t) => {
 
     await step("read smaller chunks the more there are", async () => {
       const { downloads } = bootFiles;
-      assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
+      assertEquals(downloads.chunkSize, MAX_CHUNK_BYTES);
       const bodies: ReadableStream<Uint8Array>[] = [];
       let last = downloads.chunkSize;
       for (let count = 1; count <= 100; count++) {
         bodies.push((await askFor("many.img")).body!);
         assertEquals(downloads.active, count);
         const { chunkSize } = downloads;
-        assert(chunkSize <= last && chunkSize >= MIN_FILE_CHUNK);
+        assert(chunkSize <= last && chunkSize >= MIN_CHUNK_BYTES);
         assert(
-          chunkSize === MIN_FILE_CHUNK || chunkSize * count <= MAX_FILE_CHUNKS,
+          chunkSize === MIN_CHUNK_BYTES ||
+            chunkSize * count <= MAX_TOTAL_CHUNK_BYTES,
         );
         last = chunkSize;
       }
-      assertLess(last, MAX_FILE_CHUNK);
+      assertLess(last, MAX_CHUNK_BYTES);
       const readers = bodies.map((body) => body.getReader());
       const pieces = await Promise.all(readers.map((reader) => reader.read()));
       for (const { value } of pieces) assertEquals(value!.length, last);
@@ -785,7 +786,7 @@ Deno.test("Router", async (t) => {
         assertEquals(downloads.active, 100 - index);
         await reader.cancel();
       }
-      assertEquals(downloads.chunkSize, MAX_FILE_CHUNK);
+      assertEquals(downloads.chunkSize, MAX_CHUNK_BYTES);
     });
 
     await step("each get every byte", async () => {
@@ -836,7 +837,7 @@ Deno.test("Router", async (t) => {
         );
         const reader = body!.getReader();
         const { value } = await reader.read();
-        assertEquals(value!.length, MAX_FILE_CHUNK);
+        assertEquals(value!.length, MAX_CHUNK_BYTES);
         await reader.read();
         assertEquals(value!.length, 0, "its memory is freed");
         await reader.cancel();
@@ -850,7 +851,7 @@ Deno.test("Router", async (t) => {
       const reader = response.body!.getReader();
       await reader.read();
       await nextTick();
-      assertEquals(bootFiles.downloads.sentBytes, MAX_FILE_CHUNK);
+      assertEquals(bootFiles.downloads.sentBytes, MAX_CHUNK_BYTES);
       await reader.cancel();
     });
   });

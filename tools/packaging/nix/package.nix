@@ -1,5 +1,5 @@
 # The daemon as one program, compiled from this tree. Nothing is downloaded, so
-# there is no hash to maintain: lib/std stands in for the packages of jsr.io.
+# there is no hash to maintain: lib/std replaces the packages of jsr.io.
 {
   lib,
   stdenvNoCC,
