@@ -5,7 +5,6 @@
  * @module
  */
 
-import { BootDirectory } from "../boot_files/directory.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { ListedMacs } from "../boot_files/listed_macs.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
@@ -43,9 +42,6 @@ const LOG_FLUSH_TIMEOUT = 500;
 /** Milliseconds for TFTP transfers in progress to finish. */
 const STOP_GRACE = 5000;
 
-/** Milliseconds for everything in progress to finish. */
-const STOP_TIMEOUT = STOP_GRACE + 200;
-
 /** A daemon for one link. */
 export class Daemon implements Service {
   readonly #config: DaemonConfig;
@@ -82,11 +78,9 @@ export class Daemon implements Service {
     const writer = new MachineWriter(registry, responder.subnets);
     const machineLog = new MachineLog(log, names, writer);
     const tracker = new MachineTracker(registry, responder.subnets, machineLog);
+    const shared = { registry, writer, names, scheduler, log };
 
     const ipxe = this.#ipxe = new IpxeFiles(config.ipxe);
-    const bootDirectory = config.netbootDirectory === undefined
-      ? undefined
-      : new BootDirectory(config.netbootDirectory);
     const listedMacs = config.bootPolicy === "listed"
       ? new ListedMacs(config.netbootDirectory!)
       : undefined;
@@ -120,46 +114,33 @@ export class Daemon implements Service {
       metricsOf({
         dhcpv6: dhcpv6.counters,
         isServing: dhcpv6.serving !== undefined,
+        ...shared,
         tftp,
         http,
-        registry,
         tracker,
-        log,
         otlp: this.#otlp,
       });
     const http: HttpStack = new HttpStack({
+      ...shared,
       config,
-      log,
       fdShares,
-      registry,
-      writer,
-      names,
       tracker,
-      scheduler,
-      bootDirectory,
       allows,
       metrics,
       problem: () => dhcpv6.problem,
       otherFds: () => tftp.transfers,
     });
     this.#otlp = config.otlpEndpoint && new OtlpExporter({
+      ...shared,
       endpoint: config.otlpEndpoint,
       run: http.eventStream.run,
       interfaceName,
       baseAddress: responder.subnets[0]!.text,
       events: registry.history,
-      writer,
-      names,
       metrics,
-      scheduler,
-      log,
     });
 
-    const flood = new FloodMonitor({
-      unanswered: () => dhcpv6.counters.dropped.send_blocked,
-      notRemembered: () => tracker.rejected,
-      log,
-    });
+    const flood = new FloodMonitor(log);
     let tftpAddresses: readonly string[] = [];
     const poller = new InterfacePoller({
       interfaceName,
@@ -170,7 +151,8 @@ export class Daemon implements Service {
         tftpAddresses = iface ? tftpAddressesFor(config, iface) : [];
       },
       onPoll: (iface) => {
-        flood.check();
+        const { dropped } = dhcpv6.counters;
+        flood.check(dropped.send_blocked, tracker.rejected);
         void dhcpv6.refresh(iface);
         tftp.bind(tftpAddresses);
       },
@@ -207,7 +189,8 @@ export class Daemon implements Service {
     const stopping = this.#services.toReversed().map((service) =>
       service.stop()
     );
-    await waitAtMost(STOP_TIMEOUT, Promise.all(stopping));
+    // The TFTP server aborts its last transfers when the grace is over.
+    await waitAtMost(STOP_GRACE + 200, Promise.all(stopping));
     // Last, so that it exports the events recorded while the others stopped.
     await this.#otlp?.stop();
     logTotals(this.#dhcpv6.counters, this.#log);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { BootDirectory } from "../boot_files/directory.ts";
+import { BootDirectory } from "../boot_files/directory.ts";
 import { ActiveConnections } from "../http/active_connections.ts";
 import { Api } from "../http/api.ts";
 import { BootFileHandler } from "../http/boot_files.ts";
@@ -44,7 +44,6 @@ export interface HttpStackOptions {
   readonly names: Names;
   readonly tracker: MachineTracker;
   readonly scheduler: CooperativeScheduler;
-  readonly bootDirectory: BootDirectory | undefined;
   readonly allows: (hostname: string) => boolean;
   readonly metrics: () => Iterable<Metric>;
   /** Why clients get no reply now; `undefined` if they do. */
@@ -75,7 +74,9 @@ export class HttpStack {
     const shared = { registry, writer, names, scheduler };
     this.router = new Router({
       bootFiles: new BootFileHandler(
-        options.bootDirectory,
+        config.netbootDirectory === undefined
+          ? undefined
+          : new BootDirectory(config.netbootDirectory),
         (mac, client, detail) =>
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
