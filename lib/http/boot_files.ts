@@ -17,7 +17,7 @@ import {
 import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
 import type { BootDirectory, BootFile } from "../boot_files/directory.ts";
-import { decoded, textResponse } from "./responses.ts";
+import { decoded, headResponse, textResponse } from "./responses.ts";
 
 /** The file whose download is a stage of a boot. */
 const BOOT_FILE = "boot.efi";
@@ -89,7 +89,7 @@ export class BootFileHandler {
     }
     if (request.method === "HEAD") {
       headers.set("content-length", String(file.size));
-      return new Response(null, { headers });
+      return headResponse({ headers });
     }
     const range = evaluateRange(request.headers, file.size, file);
     if (range === "unsatisfiable") {

@@ -18,7 +18,12 @@ import {
 } from "./host_check.ts";
 import type { BootFileHandler } from "./boot_files.ts";
 import type { WebUi } from "./web_ui/responses.ts";
-import { type Target, targetOf, textResponse } from "./responses.ts";
+import {
+  headResponse,
+  type Target,
+  targetOf,
+  textResponse,
+} from "./responses.ts";
 
 /** What a {@linkcode Router} passes requests to, and what it checks. */
 export interface RouterOptions {
@@ -90,7 +95,7 @@ export class Router {
     const response = await this.#get(request.headers, target, context);
     if (request.method === "GET") return response;
     await response.body?.cancel();
-    return new Response(null, response);
+    return headResponse(response);
   }
 
   /** The target of a request, or the response that refuses the request. */
