@@ -509,7 +509,7 @@ Deno.test("faults", async (t) => {
         ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
         ...[...OPTIONS, "--log-format=text"],
       ]);
-      await daemon.says(/serving lan/);
+      await daemon.says(/serving DHCPv6 on lan/);
       const evil = "\x1b[2J\x07\u202e\u2066\u0085<b>\"'&\r\n{\u007f}";
       await visitor.start(labProgram(
         "ask.ts",

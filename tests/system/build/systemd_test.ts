@@ -162,7 +162,7 @@ Deno.test({
       const link = await addLink(router, 1);
       const init = await InitHost.start(router);
       await does(init, INSTALL);
-      await init.says("dhcpv6macd", /serving eth1/);
+      await init.says("dhcpv6macd", /"event":"serving".*"interface":"eth1"/);
       await getsDerived(link);
       await does(init, "systemctl stop dhcpv6macd");
       await init.says("dhcpv6macd", /"event":"stopped"/);
@@ -258,7 +258,7 @@ systemctl restart dhcpv6macd || true`,
       const { stderr } = await init.run(
         `timeout 5 sh -ec '${BY_HAND.trim()}'`,
       );
-      assertMatch(stderr, /serving eth1/);
+      assertMatch(stderr, /"event":"serving".*"interface":"eth1"/);
     });
 
     await t.step(
@@ -298,7 +298,7 @@ sed 's/^#LoadCredential/LoadCredential/' dhcpv6macd.service > /etc/systemd/syste
 systemctl daemon-reload
 systemctl start dhcpv6macd`,
         );
-        await init.says("dhcpv6macd", /serving lan/);
+        await init.says("dhcpv6macd", /"event":"serving".*"interface":"lan"/);
         const status = await init.status("dhcpv6macd");
         for (const set of ["CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
           assertEquals(status(set), "0000000000000400", set);

@@ -98,7 +98,7 @@ Deno.test({
         assertMatch(free.stdout, /^DHCPv6: \[ff02::1:2%lan\]:547$/m);
         assertMatch(
           free.stdout,
-          /^firewall: let UDP port 547, .* TCP port 6315 in on lan$/m,
+          /^firewall: open UDP port 547, .* TCP port 6315 on lan$/m,
         );
         const absent = await runDaemon(
           router,
