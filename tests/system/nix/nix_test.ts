@@ -209,6 +209,7 @@ Deno.test("Nix", { ignore }, async (t) => {
         assertEquals(words(start, "").slice(1), [
           "--base-address=2001:db8:123:4567::",
           "--interface=eth1",
+          "--max-open-files=65536",
         ]);
       },
     });

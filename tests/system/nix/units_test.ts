@@ -42,8 +42,9 @@ const INSTANCE_DIFFERENCES: readonly Difference[] = [
   {
     directive: "Service.ExecStart",
     why: "the name of an instance is its interface",
-    first: "/usr/local/bin/dhcpv6macd $OPTIONS",
-    second: "/usr/local/bin/dhcpv6macd --interface %i $OPTIONS",
+    first: "/usr/local/bin/dhcpv6macd --max-open-files 65536 $OPTIONS",
+    second:
+      "/usr/local/bin/dhcpv6macd --interface %i --max-open-files 65536 $OPTIONS",
   },
 ];
 
@@ -56,7 +57,7 @@ const MODULE_DIFFERENCES: readonly Difference[] = [
   {
     directive: "Service.ExecStart",
     why: "the package is in the store, and the options are in the command",
-    first: "/usr/local/bin/dhcpv6macd $OPTIONS",
+    first: "/usr/local/bin/dhcpv6macd --max-open-files 65536 $OPTIONS",
     second: /^"\/\S+-dhcpv6macd-[^/]+\/bin\/dhcpv6macd" ./,
   },
   {
