@@ -35,6 +35,7 @@ const SLOW_SUITES = [
   "boot",
   "build",
   "clients",
+  "field",
   "nix",
   "page",
 ];
