@@ -18,6 +18,7 @@ import {
   TemplateError,
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
+import { isHostName } from "../http/host_check.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import {
@@ -174,7 +175,7 @@ function allowedPrefix(text: string): Prefix | "any" {
 }
 
 function hostName(text: string): string {
-  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(text)
+  return isHostName(text)
     ? text
     : reject(text, "a host name such as netboot.lab.example, without a port");
 }

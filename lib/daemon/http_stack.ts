@@ -64,6 +64,8 @@ export class HttpStack {
 
   constructor(options: HttpStackOptions) {
     const { config, fdShares, registry, writer, names, scheduler } = options;
+    const { log } = options;
+    const observer = new HttpLog(log);
     const hasCapacity = () => this.fdsInUse < fdShares.responses;
     this.downloads = new Downloads(hasCapacity);
     this.eventStream = new EventStream(registry, writer, scheduler, {
@@ -95,13 +97,13 @@ export class HttpStack {
       allows: options.allows,
       hosts: new HostNames(config.hosts),
       hasCapacity,
+      observer,
     });
 
-    const { log } = options;
     const listener = {
       router: this.router,
       connections: this.connections,
-      observer: new HttpLog(log),
+      observer,
     };
     const http = new HttpServer({ address: config.http, ...listener });
     const https = config.https && new HttpsService({

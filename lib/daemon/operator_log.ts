@@ -11,10 +11,13 @@ import {
   type HttpObserver,
   type ListenAddress,
 } from "../http/listener.ts";
+import type { RouterObserver } from "../http/router.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { formatIpv6, SUBNET_BYTES } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
+import { isMappedIpv4, parseAddress } from "../net/prefix.ts";
 import type { Log } from "../telemetry/log.ts";
 import { VERSION } from "../telemetry/version.ts";
 import type { TftpObserver } from "../tftp/server.ts";
@@ -22,8 +25,11 @@ import type { DaemonConfig } from "./config.ts";
 import { listenError } from "./diagnostics.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
 
-/** Logs what happens to HTTP listeners. */
-export class HttpLog implements HttpObserver {
+/**
+ * Logs what happens to HTTP listeners, and which clients are refused for want of
+ * an option: each once, and no more than the log throttles keys.
+ */
+export class HttpLog implements HttpObserver, RouterObserver {
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -36,6 +42,25 @@ export class HttpLog implements HttpObserver {
     this.#log.error("http_unavailable", `${message}; retrying`, { port });
   }
 
+  onHostRefused(name: string, client: string): void {
+    this.#log.warning(
+      "host_refused",
+      `refused HTTP for the host name ${name}, requested by ${client}: not a name of this daemon; --http-host ${name} adds it`,
+      { host: name, client },
+      { key: name, every: Infinity },
+    );
+  }
+
+  onClientRefused(client: string): void {
+    const prefix = prefixOf(client);
+    this.#log.warning(
+      "client_refused",
+      `refused HTTP to ${client}: client address not allowed; --http-allow ${prefix} allows it`,
+      { client },
+      { key: prefix, every: Infinity },
+    );
+  }
+
   httpRestarted({ port }: ListenAddress): void {
     this.#log.warning(
       "http_restarted",
@@ -43,6 +68,14 @@ export class HttpLog implements HttpObserver {
       { port },
     );
   }
+}
+
+/** The prefix that allows a client: its /64, or its IPv4 address. */
+function prefixOf(client: string): string {
+  const bytes = parseAddress(client);
+  if (bytes === undefined) return client;
+  if (isMappedIpv4(bytes)) return bytes.subarray(12).join(".");
+  return `${formatIpv6(bytes.fill(0, SUBNET_BYTES))}/${8 * SUBNET_BYTES}`;
 }
 
 /** Closes HTTP connections for the guard, and logs that. */

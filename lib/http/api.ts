@@ -31,6 +31,14 @@ export interface ApiOptions {
 
 const MACHINES = "/machines/";
 
+/** The paths of the API, apart from those of single machines. */
+const PATHS = new Set(["/events", "/machines", "/names", "/metrics"]);
+
+/** Whether the API has a path. */
+export function isApiPath(path: string): boolean {
+  return PATHS.has(path) || path.startsWith(MACHINES);
+}
+
 /** Headers of responses that must not be cached. */
 const UNCACHED = {
   "cache-control": "no-store",
@@ -79,9 +87,10 @@ export class Api {
    */
   events(target: Target, headers: Headers, client: string): Response {
     const query = new URLSearchParams(target.query);
-    const macText = query.get("mac");
-    const mac = macText === null ? undefined : parseMac(macText);
-    if (macText !== null && mac === undefined) return badMac("?mac=");
+    // An empty value is a form field that was left empty.
+    const macText = query.get("mac") ?? "";
+    const mac = macText === "" ? undefined : parseMac(macText);
+    if (macText !== "" && mac === undefined) return badMac("?mac=");
     const body = this.#options.eventStream.open({
       client,
       mac,

@@ -1,6 +1,7 @@
 /**
  * Sends machine events to all readers, as server-sent events (HTML Living
- * Standard §9.2): first a snapshot of all machines, then each event.
+ * Standard §9.2): first a snapshot of all machines, with a line for each, then
+ * each event.
  *
  * Events are written once, in batches that all readers share. Each reader gets
  * the next batch when its socket has accepted the one before. No reader has a
@@ -24,7 +25,7 @@ import {
   yieldToEventLoop,
 } from "../overload/scheduler.ts";
 import type { EventHistory } from "../machines/event_history.ts";
-import type { MachineWriter } from "../machines/json.ts";
+import { linesOf, type MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { EventBatches } from "./event_batches.ts";
 import { EventReader, EventReaders } from "./event_reader.ts";
@@ -181,15 +182,21 @@ export class EventStream {
   ): Generator<string> {
     yield `retry: ${RETRY_DELAY}\n\n`;
     if (!withMachines) return;
-    yield `id: ${this.#run}-${position}\ndata: `;
-    if (mac === undefined) yield* this.#writer.machines(position);
-    else {
-      const machine = this.#registry.get(mac);
-      yield JSON.stringify(
-        machine === undefined ? null : this.#writer.machine(machine, position),
-      );
+    yield `id: ${this.#run}-${position}\n`;
+    // A client joins the lines of an event by line feeds, which are white space
+    // in JSON.
+    for (const line of this.#stateLines(mac, position)) {
+      yield `data: ${line}\n`;
     }
-    yield "\n\n";
+    yield "\n";
+  }
+
+  #stateLines(mac: Mac | undefined, position: number): Iterable<string> {
+    if (mac === undefined) return this.#writer.machineLines(position);
+    const machine = this.#registry.get(mac);
+    return machine === undefined
+      ? ["null"]
+      : linesOf(this.#writer.machine(machine, position));
   }
 
   /** Gives a reader the next data, or lets it wait for events. */

@@ -7,6 +7,9 @@
 
 import { parseAddress } from "../net/prefix.ts";
 
+/** Characters of a domain name (RFC 1035 §2.3.4, as text). */
+const MAX_NAME_LENGTH = 254;
+
 /** The protocol of a connection. */
 export type Protocol = "http" | "https";
 
@@ -22,8 +25,9 @@ export class HostNames {
   /** Whether a Host header, or the authority of a target, is one of them. */
   has(authority: string): boolean {
     const host = hostOf(authority);
-    return host !== undefined &&
-      (isLiteral(host) || this.#names.has(normal(host)));
+    return host === undefined
+      ? isBareIpv6(authority)
+      : isLiteral(host) || this.#names.has(normal(host));
   }
 }
 
@@ -61,9 +65,33 @@ function withPort(authority: string, port: string): string {
     : `${text}:${port}`;
 }
 
+/** Whether a text is a host name that `--http-host` takes. */
+export function isHostName(text: string): boolean {
+  return text.length <= MAX_NAME_LENGTH &&
+    /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(text);
+}
+
+/**
+ * The host name in an authority, in lower case; `undefined` if there is none that
+ * `--http-host` takes.
+ */
+export function hostNameOf(authority: string): string | undefined {
+  const name = normal(hostOf(authority) ?? "");
+  return isHostName(name) ? name : undefined;
+}
+
 /** The host of `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`. */
 function hostOf(authority: string): string | undefined {
   return /^(\[[^\]]+\]|[^:[\]]+)(?::[0-9]*)?$/.exec(authority)?.[1];
+}
+
+/**
+ * Whether an authority is an IPv6 address without the brackets of RFC 3986, as
+ * some firmware sends it, with or without a port.
+ */
+function isBareIpv6(authority: string): boolean {
+  return !authority.includes("%") &&
+    (isLiteral(authority) || isLiteral(authority.replace(/:[0-9]*$/, "")));
 }
 
 /** Whether a host is an address; a link-local address may have a zone. */

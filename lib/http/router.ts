@@ -9,8 +9,9 @@ import {
   MAX_API_RESPONSES_PER_CLIENT,
 } from "../overload/limits.ts";
 import { ClientQuota } from "../overload/quota.ts";
-import type { Api } from "./api.ts";
+import { type Api, isApiPath } from "./api.ts";
 import {
+  hostNameOf,
   type HostNames,
   isOneHost,
   isOwnOrigin,
@@ -36,6 +37,18 @@ export interface RouterOptions {
   readonly hosts: HostNames;
   /** Whether there are file descriptors for one more response. */
   readonly hasCapacity?: () => boolean;
+  readonly observer?: RouterObserver;
+}
+
+/** Called about requests that are refused and that an option would let in. */
+export interface RouterObserver {
+  /**
+   * @param name The host name of the request, in lower case, without a port.
+   * @param client The client's address.
+   */
+  onHostRefused(name: string, client: string): void;
+  /** A client whose address is not allowed has asked for the API. */
+  onClientRefused(client: string): void;
 }
 
 /** The connection of a request. */
@@ -100,7 +113,13 @@ export class Router {
 
   /** The target of a request, or the response that refuses the request. */
   #targetOf(request: Request, client: string): Target | Response {
-    if (!this.#options.allows(client)) {
+    const { allows, observer } = this.#options;
+    if (!allows(client)) {
+      // Not for every path: a port scan is no client that lacks an option.
+      const path = targetOf(request.url)?.path;
+      if (path !== undefined && isApiPath(path)) {
+        observer?.onClientRefused(client);
+      }
       return textResponse(
         403,
         "forbidden: client address not allowed, see --http-allow",
@@ -125,11 +144,12 @@ export class Router {
   async #get(
     headers: Headers,
     target: Target,
-    { client, protocol, completed }: RequestContext,
+    context: RequestContext,
   ): Promise<Response> {
+    const { client, completed } = context;
     const { api, page } = this.#options;
     if (target.path === "/healthz") return api.health();
-    const refusal = this.#checkHost(headers, target, protocol);
+    const refusal = this.#checkHost(headers, target, context);
     if (refusal !== undefined) return refusal;
     if (target.path === "/events") return api.events(target, headers, client);
     const unit = this.quota.acquire(client);
@@ -154,11 +174,14 @@ export class Router {
   #checkHost(
     headers: Headers,
     { authority }: Target,
-    protocol: Protocol,
+    { client, protocol }: RequestContext,
   ): Response | undefined {
-    const { hosts } = this.#options;
+    const { hosts, observer } = this.#options;
     const host = headers.get("host") ?? authority;
-    if (!hosts.has(host) || !hosts.has(authority)) {
+    const refused = [host, authority].find((one) => !hosts.has(one));
+    if (refused !== undefined) {
+      const name = hostNameOf(refused);
+      if (name !== undefined) observer?.onHostRefused(name, client);
       return textResponse(
         421,
         "misdirected request: host name not served, see --http-host",

@@ -12,6 +12,7 @@ import type { Machine, MachineRegistry } from "./registry.ts";
 import type { EventName } from "./boot_stages.ts";
 import { formatTimestamp, type Timestamp } from "./event_clock.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
+import { MAX_STATE_LINE_BYTES } from "../overload/limits.ts";
 
 /** An event in JSON. */
 export interface EventJson {
@@ -36,6 +37,8 @@ export interface MachineEventJson {
   readonly ipv6_address: string;
   readonly event: EventJson;
 }
+
+const encoder = new TextEncoder();
 
 /** Writes the machines and events of a registry. */
 export class MachineWriter {
@@ -72,6 +75,28 @@ export class MachineWriter {
     return objectByMac(this.#entries(sequence));
   }
 
+  /**
+   * The same as lines of JSON without their line feeds: one for each machine, more
+   * for one that would exceed {@linkcode MAX_STATE_LINE_BYTES}.
+   */
+  *machineLines(sequence: number): Generator<string> {
+    // The last line so far: whether a comma follows is not known yet.
+    let line = "{";
+    let separator = "";
+    for (const [mac, machine] of this.#entries(sequence)) {
+      if (separator !== "") yield line + separator;
+      const lines = linesOf(machine);
+      if (separator !== "") line = "";
+      line += `"${formatMac(mac)}":${lines[0]}`;
+      for (const next of lines.slice(1)) {
+        yield line;
+        line = next;
+      }
+      separator = ",";
+    }
+    yield `${line}}`;
+  }
+
   /** An event with its machine. */
   event(machineEvent: MachineEvent): MachineEventJson {
     const { mac, subnetIndex, event, timestamp, repeat, detail } = machineEvent;
@@ -87,6 +112,33 @@ export class MachineWriter {
       yield [machine.mac, this.machine(machine, sequence)];
     }
   }
+}
+
+/** A machine as lines of JSON; more than one if it is very long. */
+export function linesOf(machine: MachineJson): string[] {
+  const text = JSON.stringify(machine);
+  if (!isTooLong(text)) return [text];
+  const { Events, ...rest } = machine;
+  const lines: string[] = [];
+  // Ends in `[`: the events and `]}` follow.
+  let line = JSON.stringify({ ...rest, Events: [] }).slice(0, -2);
+  for (const [index, event] of Events.entries()) {
+    const next = JSON.stringify(event) +
+      (index < Events.length - 1 ? "," : "]}");
+    if (isTooLong(line + next)) {
+      lines.push(line);
+      line = "";
+    }
+    line += next;
+  }
+  return [...lines, line];
+}
+
+/** Whether the UTF-8 of a text exceeds the limit of a line. */
+function isTooLong(text: string): boolean {
+  // A UTF-16 code unit takes 3 bytes at most.
+  return 3 * text.length > MAX_STATE_LINE_BYTES &&
+    encoder.encode(text).length > MAX_STATE_LINE_BYTES;
 }
 
 /** A JSON object with one member for each MAC, as pieces of text. */

@@ -33,6 +33,11 @@ export function parseAddress(text: string): Uint8Array | undefined {
     : undefined;
 }
 
+/** Whether an address of 16 bytes stands for an IPv4 address. */
+export function isMappedIpv4(address: Uint8Array): boolean {
+  return isInPrefix(address, MAPPED);
+}
+
 /** Parses `address/length` or a single address; `undefined` if it is neither. */
 export function parsePrefix(text: string): Prefix | undefined {
   const [address, lengthText, ...rest] = text.split("/");
@@ -56,6 +61,8 @@ export function isInPrefix(address: Uint8Array, prefix: Prefix): boolean {
   return rest === 0 ||
     (address[whole]! ^ bytes[whole]!) >> (8 - rest) === 0;
 }
+
+const MAPPED = parsePrefix("0.0.0.0/0")!;
 
 /** Whether an address is in any of the prefixes. */
 export function isInAny(

@@ -103,6 +103,13 @@ export const MAX_IDLE_CONNECTIONS = 512;
  */
 export const MAX_EVENT_READERS = 2048;
 
+/**
+ * Bytes of a line of the event stream's state. Common readers, such as Go's
+ * `bufio.Scanner`, fail at a line of 65,536 bytes; the field's name, the MAC and
+ * punctuation are added to these.
+ */
+export const MAX_STATE_LINE_BYTES = 60_000;
+
 /** Readers of the event stream at once from one address. */
 export const MAX_EVENT_READERS_PER_CLIENT = 1536;
 

@@ -54,8 +54,8 @@ export function parseDaemonUrl(text: string): DaemonUrl {
       }" has a user name or a password, which a daemon does not support: leave it out`,
     );
   }
-  const mac = url.searchParams.get("mac");
-  if (mac !== null && parseMac(mac) === undefined) {
+  const mac = url.searchParams.get("mac") ?? "";
+  if (mac !== "" && parseMac(mac) === undefined) {
     throw new DaemonUrlError(
       `"${
         escapeControls(mac)

@@ -1,7 +1,7 @@
 /** Requests, a daemon's state and files for the HTTP tests. */
 
 import { Api } from "../../lib/http/api.ts";
-import { Router } from "../../lib/http/router.ts";
+import { Router, type RouterObserver } from "../../lib/http/router.ts";
 import { HostNames } from "../../lib/http/host_check.ts";
 import { WebUi } from "../../lib/http/web_ui/responses.ts";
 import { BootFileHandler } from "../../lib/http/boot_files.ts";
@@ -119,6 +119,7 @@ export class Known {
     bootFiles: BootFileHandler = new BootFileHandler(undefined, () => {}),
     allows: (hostname: string) => boolean = () => true,
     hosts: readonly string[] = [],
+    observer?: RouterObserver,
   ): Router {
     return new Router({
       bootFiles,
@@ -134,6 +135,7 @@ export class Known {
       }),
       allows,
       hosts: new HostNames(hosts),
+      observer,
     });
   }
 }

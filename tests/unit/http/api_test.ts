@@ -113,6 +113,11 @@ Deno.test("Api", async (t) => {
           "LocalHost",
           "boot.lab.example",
           "Boot.Lab.Example.:6315",
+          // Some firmware omits the brackets.
+          "2001:db8:1:2::1:6315",
+          "2001:db8:1:2:0:0:0:1:6315",
+          "2001:db8:1:2::1",
+          "2001:db8:1:2::1:16315",
         ]
       ) {
         assertEquals(
@@ -133,6 +138,9 @@ Deno.test("Api", async (t) => {
           "192.0.2.1%evil",
           "[::1%evil]:6315",
           "fe80::1%eth0",
+          "2001:db8::1::6315",
+          "2001:db8:1:2:0:0:0:1:6315:6315",
+          "2001:db8::1:6315.evil.example",
           "",
         ]
       ) {

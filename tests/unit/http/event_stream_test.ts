@@ -1,15 +1,26 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import {
   MAX_EVENT_READERS,
   MAX_EVENT_READERS_PER_CLIENT,
+  MAX_KEPT_CHARACTERS,
+  MAX_STATE_LINE_BYTES,
 } from "../../../lib/overload/limits.ts";
-import type {
-  MachineEventJson,
-  MachineJson,
+import {
+  linesOf,
+  type MachineEventJson,
+  type MachineJson,
 } from "../../../lib/machines/json.ts";
+import { formatMac } from "../../../lib/net/mac.ts";
 import { eventually, pause } from "../../support/lab.ts";
-import { ask, Known, MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
+import {
+  ask,
+  Known,
+  MAC,
+  MAC_TEXT,
+  OTHER_MAC,
+  OTHER_MAC_TEXT,
+} from "../../support/http.ts";
 
 const ADDRESS = "2001:db8:1:2:0:200:5e00:5301";
 
@@ -39,8 +50,11 @@ class EventReader {
 
   /** The blocks so far: their id and their data. */
   get blocks(): { id: string; data: unknown }[] {
-    return [...this.text.matchAll(/^id: (.*)\ndata: (.*)\n\n/gm)].map(
-      ([, id, data]) => ({ id: id!, data: JSON.parse(data!) }),
+    return [...this.text.matchAll(/^id: (.*)\n((?:data: .*\n)+)\n/gm)].map(
+      ([, id, lines]) => ({
+        id: id!,
+        data: JSON.parse(lines!.replace(/^data: /gm, "")),
+      }),
     );
   }
 
@@ -147,6 +161,113 @@ Deno.test("EventStream", async (t) => {
       assertEquals(ids.map(([, number]) => number), ["1", "2", "3", "4"]);
     },
   );
+
+  await step("sends the state as a line for each machine", async () => {
+    const macs = Array.from({ length: 300 }, (_, index) => MAC + index);
+    for (const mac of macs) {
+      const machine = known.registry.add(mac, 0);
+      for (let count = 0; count < 20; count++) {
+        known.registry.reach(machine, "firmware_init");
+        known.registry.reach(machine, "os_init");
+      }
+    }
+    const reader = await read();
+    await reader.has(1);
+    const state = reader.state as Record<string, MachineJson>;
+    assertEquals(Object.keys(state), macs.map(formatMac));
+    const lines = reader.text.split("\n").slice(3, -2);
+    assertEquals(lines.length, macs.length);
+    for (const [index, line] of lines.entries()) {
+      assertMatch(line, RegExp(`^data: {?"${formatMac(macs[index]!)}":{.*}`));
+    }
+    const response = await ask(known.handler(), "/machines");
+    assertEquals(state, await response.json());
+  });
+
+  await step("sends no line that a reader of 64 KiB cannot read", async () => {
+    // A client's strings are cut, but JSON takes up to 6 bytes for a character.
+    const longest = "\x01".repeat(MAX_KEPT_CHARACTERS);
+    const first = await read();
+    await first.has(1);
+    for (const mac of [MAC, OTHER_MAC, OTHER_MAC + 1]) {
+      const machine = known.registry.add(mac, 0);
+      for (let index = 0; index < 60; index++) {
+        known.registry.reach(
+          machine,
+          index % 2 ? "http_fetch_uki" : "serve_ipxe_over_tftp",
+          {
+            protocol: "tftp",
+            file_name: longest,
+            state: "error",
+            sent_bytes: index,
+            total_bytes: 2 ** 40,
+            error: longest,
+          },
+        );
+      }
+    }
+    const all = await read();
+    const one = await read(`?mac=${MAC_TEXT}`);
+    await all.has(1);
+    await one.has(1);
+    await first.has(100);
+    const machines = await (await ask(known.handler(), "/machines")).json();
+    assertLess(65_536, JSON.stringify(machines[MAC_TEXT]).length);
+    assertEquals(all.state, machines);
+    assertEquals(one.state, machines[MAC_TEXT]);
+    for (const { text } of [first, all, one]) {
+      const lengths = text.split("\n").map((line) =>
+        new TextEncoder().encode(line).length
+      );
+      // Go's bufio.Scanner holds 65,536 bytes with the line feed.
+      assertLess(Math.max(...lengths), 65_536);
+    }
+  });
+
+  await step("measures lines in bytes, not in characters", () => {
+    const detail = (character: string) => ({
+      protocol: "http",
+      file_name: character.repeat(MAX_KEPT_CHARACTERS),
+      state: "complete",
+      sent_bytes: 1,
+      total_bytes: 1,
+    } as const);
+    for (const character of ["x", "\x01", "\u00e9", "\u4e2d", "\u{1f600}"]) {
+      for (const count of [0, 1, 50, 200, 400]) {
+        const machine = {
+          Mac: MAC_TEXT,
+          IPv6Address: ADDRESS,
+          Events: Array(count).fill({
+            event: "http_fetch_uki",
+            timestamp: "2025-10-13T20:08:24.394955Z",
+            repeat_event: false,
+            detail: detail(character),
+          }) as MachineJson["Events"],
+        };
+        const lines = linesOf(machine);
+        assertEquals(JSON.parse(lines.join("\n")), machine);
+        const total = new TextEncoder().encode(JSON.stringify(machine)).length;
+        if (total <= MAX_STATE_LINE_BYTES) assertEquals(lines.length, 1);
+        for (const line of lines) {
+          const { length } = new TextEncoder().encode(line);
+          assertLess(length, MAX_STATE_LINE_BYTES + 1);
+        }
+      }
+    }
+  });
+
+  for (const query of ["?mac=", "?mac", "?mac=&resume=1"]) {
+    await step(`sends all machines for ${query}`, async () => {
+      known.registry.add(MAC, 0);
+      known.registry.add(OTHER_MAC, 0);
+      const reader = await read(query);
+      await reader.has(1);
+      assertEquals(Object.keys(reader.state as object), [
+        MAC_TEXT,
+        OTHER_MAC_TEXT,
+      ]);
+    });
+  }
 
   await step("sends an empty object while no machine is known", async () => {
     const reader = await read();

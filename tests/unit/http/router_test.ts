@@ -115,6 +115,46 @@ Deno.test("Router", async (t) => {
     return text;
   }
 
+  await t.step("tells of clients that an option would let in", async () => {
+    const refused: string[] = [];
+    const router = new Known().handler(
+      undefined,
+      (hostname) => hostname === CLIENT,
+      ["boot.lab.example"],
+      {
+        onHostRefused: (name, client) => refused.push(`${name} ${client}`),
+        onClientRefused: (client) => refused.push(client),
+      },
+    );
+    const client = CLIENT;
+    for (
+      const [path, asked, status, expected] of [
+        ["/events", { headers: { host: "Router.Lab:6315" } }, 421, [
+          `router.lab ${client}`,
+        ]],
+        ["/metrics", { headers: { host: "router." } }, 421, [
+          `router ${client}`,
+        ]],
+        ["/", { host: "router:6315" }, 421, [`router ${client}`]],
+        // No option makes a name of these.
+        ["/metrics", { headers: { host: "" } }, 421, []],
+        ["/metrics", { headers: { host: "rou ter" } }, 421, []],
+        ["/metrics", { headers: { host: "a".repeat(300) } }, 421, []],
+        ["/metrics", { headers: { host: "boot.lab.example" } }, 200, []],
+        ["/healthz", { headers: { host: "router" } }, 200, []],
+        ["/metrics", { client: "2001:db8::9" }, 403, ["2001:db8::9"]],
+        ["/machines/x", { client: "192.0.2.9" }, 403, ["192.0.2.9"]],
+        ["/events", { client: "2001:db8::9" }, 403, ["2001:db8::9"]],
+        ["/wp-login.php", { client: "2001:db8::9" }, 403, []],
+      ] as [string, Asked, number, string[]][]
+    ) {
+      refused.length = 0;
+      const response = await ask(router, path, { client, ...asked });
+      await response.body?.cancel();
+      assertEquals([response.status, refused], [status, expected], path);
+    }
+  });
+
   await t.step("a file", async (t) => {
     const step = stepsWith(t, hooks);
     const CONTENT = "0123456789";

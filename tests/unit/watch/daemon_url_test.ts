@@ -37,6 +37,11 @@ Deno.test("URLs of daemons", async (t) => {
         "http://r1:6315/events?mac=02:00:5e:00:53:01",
       ],
       [
+        "r1?mac=",
+        "http://r1:6315/events?mac=&resume=1",
+        "http://r1:6315/events?mac=",
+      ],
+      [
         "2001:db8::1",
         "http://[2001:db8::1]:6315/events?resume=1",
         "http://[2001:db8::1]:6315",
