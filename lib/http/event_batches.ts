@@ -15,28 +15,39 @@ export interface EventBatch {
   readonly bytes: Uint8Array;
 }
 
-/** The last batches, up to {@linkcode MAX_RECENT_EVENT_BYTES} bytes. */
+/** The last batches, up to a number of bytes. */
 export class EventBatches {
+  readonly #maxBytes: number;
   /** Oldest first. */
   readonly #batches: EventBatch[] = [];
   #totalBytes = 0;
+
+  /** @param maxBytes The most bytes; the newest batch is kept in any case. */
+  constructor(maxBytes = MAX_RECENT_EVENT_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** The number of the oldest event; `undefined` if there is none. */
   get first(): number | undefined {
     return this.#batches[0]?.first;
   }
 
-  /** The batch that continues after the event with this number. */
+  /**
+   * The batch that has the event after `position`, which may be in its middle: a
+   * client resumes after any event.
+   */
   after(position: number): EventBatch | undefined {
     let low = 0;
     let high = this.#batches.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#batches[middle]!.first <= position) low = middle + 1;
+      if (this.#batches[middle]!.last <= position) low = middle + 1;
       else high = middle;
     }
     const batch = this.#batches[low];
-    return batch?.first === position + 1 ? batch : undefined;
+    return batch !== undefined && batch.first <= position + 1
+      ? batch
+      : undefined;
   }
 
   /**
@@ -48,7 +59,7 @@ export class EventBatches {
     const count = this.#batches.push(batch);
     this.#totalBytes += batch.bytes.length;
     while (
-      this.#totalBytes > MAX_RECENT_EVENT_BYTES && this.#batches.length > 1
+      this.#totalBytes > this.#maxBytes && this.#batches.length > 1
     ) this.#totalBytes -= this.#batches.shift()!.bytes.length;
     return this.#batches.length < count;
   }

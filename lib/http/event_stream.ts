@@ -84,7 +84,7 @@ export class EventStream {
   readonly #scheduler: CooperativeScheduler;
   readonly #encoder = new TextEncoder();
   readonly #readers = new EventReaders();
-  readonly #batches = new EventBatches();
+  readonly #batches: EventBatches;
   /** The number of the last event in a batch. */
   #position = 0;
   #isSending = false;
@@ -93,6 +93,7 @@ export class EventStream {
   /**
    * @param scheduler Schedules what is written for one reader alone.
    * @param quotaOptions Limits of the number of readers.
+   * @param maxRecentBytes Bytes of recent events that are kept as text.
    */
   constructor(
     registry: MachineRegistry,
@@ -102,7 +103,9 @@ export class EventStream {
       total: MAX_EVENT_READERS,
       perClient: MAX_EVENT_READERS_PER_CLIENT,
     },
+    maxRecentBytes?: number,
   ) {
+    this.#batches = new EventBatches(maxRecentBytes);
     this.quota = new ClientQuota(quotaOptions);
     this.#registry = registry;
     this.#history = registry.history;
@@ -165,10 +168,10 @@ export class EventStream {
 
   /** The number in an event ID, if all events after it are still known. */
   #positionAfter(id: string | undefined): number | undefined {
-    const [run, digits] = id?.split("-") ?? [];
-    if (run !== this.#run || !/^[0-9]{1,15}$/.test(digits ?? "")) {
-      return undefined;
-    }
+    const prefix = `${this.#run}-`;
+    if (!id?.startsWith(prefix)) return undefined;
+    const digits = id.slice(prefix.length);
+    if (!/^[0-9]{1,15}$/.test(digits)) return undefined;
     const position = Number(digits);
     return position >= this.#history.first - 1 && position <= this.#position
       ? position
@@ -209,7 +212,7 @@ export class EventStream {
   /**
    * Gives a reader the next batch, or lets it wait for one.
    *
-   * @returns `false` if the events it needs are in no batch.
+   * @returns `false` if what it needs has to be written for it alone.
    */
   #sendNext(reader: EventReader): boolean {
     if (reader.isClosed) return true;
@@ -223,6 +226,8 @@ export class EventStream {
       if (reader.hasCaughtUp) this.#drop(reader);
       return reader.isClosed;
     }
+    // It resumes in the middle of this batch: the rest is written for it alone.
+    if (batch.first !== reader.position + 1) return false;
     reader.position = batch.last;
     this.delivered += batch.last - batch.first + 1;
     reader.controller!.enqueue(batch.bytes);
@@ -241,7 +246,7 @@ export class EventStream {
     }
   }
 
-  /** A slice of the snapshot, or of the events that are in no batch. */
+  /** A slice of the snapshot, or of the events before the next whole batch. */
   #textFor(reader: EventReader): string {
     if (reader.isClosed) return "";
     if (reader.snapshot !== undefined) {
@@ -253,11 +258,16 @@ export class EventStream {
       this.#drop(reader);
       return "";
     }
-    const firstInBatch = this.#batches.first;
-    const last = reader.mac !== undefined || firstInBatch === undefined
-      ? this.#position
-      : firstInBatch - 1;
-    return this.#eventsFor(reader, last);
+    return this.#eventsFor(reader, this.#lastFor(reader));
+  }
+
+  /** The last event that is written for one reader alone. */
+  #lastFor({ mac, position }: EventReader): number {
+    const { first } = this.#batches;
+    if (mac !== undefined || first === undefined) return this.#position;
+    return position + 1 < first
+      ? first - 1
+      : this.#batches.after(position)!.last;
   }
 
   /** A slice of the events for one reader, up to a number. */
