@@ -18,9 +18,13 @@ const COMMAND_TIMEOUT = 30;
 
 let labs = 0;
 
+// Also while a test fakes the time, waiting for the system takes real time.
+const realSetTimeout = setTimeout;
+const realNow = performance.now.bind(performance);
+
 /** Waits for a time. */
 export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return new Promise((resolve) => realSetTimeout(resolve, milliseconds));
 }
 
 /**
@@ -34,11 +38,11 @@ export async function eventually<T>(
   ask: () => Promise<T | undefined | false> | T | undefined | false,
   seconds = 20,
 ): Promise<T> {
-  const end = performance.now() + 1000 * seconds;
+  const end = realNow() + 1000 * seconds;
   while (true) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end) {
+    if (realNow() > end) {
       throw new Error(`not within ${seconds} s: ${what}`);
     }
     await pause(50);

@@ -214,9 +214,8 @@ Deno.test("EventStream", async (t) => {
       const { id } = first.blocks[0]!;
       for (let count = 0; count < 9; count++) {
         known.registry.reach(machine, "firmware_init");
-        await pause(15);
+        await first.has(2 + count);
       }
-      await first.has(10);
       const other = new Known();
       for (
         const [query, last] of [

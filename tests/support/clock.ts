@@ -1,0 +1,85 @@
+/**
+ * A clock that moves only when a test says so, for code that also talks to real
+ * sockets: how long those take on a busy machine does not matter then.
+ *
+ * @module
+ */
+
+import { FakeTime } from "@std/testing/time";
+import { eventually, pause } from "./lab.ts";
+
+/** Milliseconds of one step of the clock, while others have their turn. */
+const STEP = 100;
+
+/**
+ * Replaces `Date`, the timers and, unlike `FakeTime`, `performance.now`.
+ * `pause` and `eventually` of `lab.ts` go on in real time.
+ */
+export class FakeClock implements Disposable {
+  readonly #time = new FakeTime();
+  /** When each timer is due, in milliseconds of the faked `Date.now()`. */
+  readonly #due = new Map<unknown, number>();
+
+  constructor() {
+    const start = this.#time.now - performance.now();
+    performance.now = () => this.#time.now - start;
+    const { setTimeout, clearTimeout } = globalThis;
+    globalThis.setTimeout =
+      ((run: (...args: unknown[]) => void, delay = 0, ...args: unknown[]) => {
+        const id = setTimeout(() => {
+          this.#due.delete(id);
+          run(...args);
+        }, delay);
+        this.#due.set(id, this.#time.now + delay);
+        return id;
+      }) as typeof setTimeout;
+    globalThis.clearTimeout = ((id) => {
+      this.#due.delete(id);
+      clearTimeout(id);
+    }) as typeof clearTimeout;
+  }
+
+  /** Milliseconds until each pending timeout, in no order. */
+  get pending(): number[] {
+    return [...this.#due.values()].map((due) => due - this.#time.now);
+  }
+
+  /** Moves the clock forward, and runs timers that become due. */
+  async advance(milliseconds: number): Promise<void> {
+    for (let left = milliseconds; left > 0; left -= STEP) {
+      await pause(0);
+      this.#time.tick(Math.min(left, STEP));
+    }
+    await pause(0);
+  }
+
+  /**
+   * Waits until there is one timeout and no other, so that nothing but time is
+   * waited for, and moves the clock to it.
+   *
+   * @returns Milliseconds that this took, by the faked clock.
+   */
+  async advanceToOnly(what: string): Promise<number> {
+    await eventually(`only ${what} is waited for`, () => this.#due.size === 1);
+    const [milliseconds] = this.pending;
+    this.#time.tick(milliseconds!);
+    return milliseconds!;
+  }
+
+  /** Polls like `eventually`; the clock moves on by 10 ms for each poll. */
+  async eventually<T>(
+    what: string,
+    ask: () => Promise<T | undefined | false> | T | undefined | false,
+  ): Promise<T> {
+    return await eventually(what, async () => {
+      const answer = await ask();
+      if (answer === undefined || answer === false) this.#time.tick(10);
+      return answer;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#time.restore();
+    Reflect.deleteProperty(performance, "now");
+  }
+}
