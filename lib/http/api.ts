@@ -33,7 +33,7 @@ const MACHINES = "/machines/";
 
 /** Headers of responses that must not be cached. */
 const UNCACHED = {
-  "cache-control": "no-store",
+  "cache-control": "no-store, no-transform",
   "x-content-type-options": "nosniff",
 };
 

@@ -91,7 +91,10 @@ Deno.test("EventStream", async (t) => {
     });
     assertEquals(response.status, 200);
     assertEquals(response.headers.get("content-type"), "text/event-stream");
-    assertEquals(response.headers.get("cache-control"), "no-store");
+    assertEquals(
+      response.headers.get("cache-control"),
+      "no-store, no-transform",
+    );
     const reader = new EventReader(response);
     readers.push(reader);
     return reader;
