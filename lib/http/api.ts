@@ -41,7 +41,7 @@ export function isApiPath(path: string): boolean {
 
 /** Headers of responses that must not be cached. */
 const UNCACHED = {
-  "cache-control": "no-store",
+  "cache-control": "no-store, no-transform",
   "x-content-type-options": "nosniff",
 };
 

@@ -36,7 +36,7 @@ const HTML_HEADERS = {
   ...HEADERS,
   "content-type": "text/html; charset=utf-8",
   "content-security-policy": CONTENT_SECURITY_POLICY,
-  "cache-control": "no-store",
+  "cache-control": "no-store, no-transform",
 };
 
 /** Responds to requests for the pages and their files. */

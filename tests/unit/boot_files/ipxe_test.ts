@@ -4,10 +4,11 @@ import {
   type IpxeBuild,
 } from "../../../lib/boot_files/ipxe_builds.ts";
 import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
-import { delay } from "../../../lib/overload/timeout.ts";
 import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
+import { FakeClock } from "../../support/clock.ts";
 import { fc } from "../../support/fast_check.ts";
 import { MAC, MAC_TEXT } from "../../support/http.ts";
+import { eventually, pause } from "../../support/lab.ts";
 
 const SECRET = "SECRET, which no client may get";
 
@@ -133,10 +134,11 @@ Deno.test("TFTP path attacks", async (t) => {
       const size = 4 * 1024 * 1024;
       const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
       await Deno.writeFile(path, contents[0]!);
-      const fresh = new IpxeFiles({
-        builds: new Map([["arm64", path]]),
-        script: undefined,
-      });
+      const fresh = () =>
+        new IpxeFiles({
+          builds: new Map([["arm64", path]]),
+          script: undefined,
+        });
       let isOver = false;
       // In place, as who copies a file does: a piece at a time.
       const writing = (async () => {
@@ -149,18 +151,17 @@ Deno.test("TFTP path attacks", async (t) => {
         }
       })();
       const seen = new Set<string>();
-      const look = async () => {
-        const octets = await fresh.read("ipxe-arm64.efi");
+      const look = async (at: number) => {
+        await pause(20 * at);
+        const octets = await fresh().read("ipxe-arm64.efi");
         if (octets === undefined) return;
         assertEquals(octets.length, size);
         seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
       };
-      for (let count = 0; count < 100; count += 10) {
-        await Promise.all(Array.from({ length: 10 }, look));
-      }
+      await Promise.all(Array.from({ length: 20 }, (_, at) => look(at)));
       isOver = true;
       await writing;
-      assertEquals(await fresh.read("ipxe-arm64.efi") === undefined, false);
+      assertEquals(await fresh().read("ipxe-arm64.efi") === undefined, false);
       assertEquals(seen.has("mixed"), false);
     },
   );
@@ -169,19 +170,25 @@ Deno.test("TFTP path attacks", async (t) => {
     "are whole when whoever writes one halts in its middle",
     async () => {
       const path = `${root}/halting.efi`;
-      const fresh = async () =>
-        new TextDecoder().decode(
-          await new IpxeFiles({
-            builds: new Map([["arm64", path]]),
-            script: undefined,
-          }).read("ipxe-arm64.efi"),
-        );
-      await Deno.writeTextFile(path, "first half, ");
-      await delay(50);
-      const text = fresh();
-      await delay(50);
-      await Deno.writeTextFile(path, "second half", { append: true });
-      assertEquals(await text, "first half, second half");
+      using clock = new FakeClock();
+      const append = async (text: string) => {
+        await Deno.writeTextFile(path, text, { append: true });
+        await Deno.utime(path, new Date(), new Date());
+      };
+      await append("first half, ");
+      const content = new IpxeFiles({
+        builds: new Map([["arm64", path]]),
+        script: undefined,
+      }).read("ipxe-arm64.efi");
+      const waits = () => clock.pending.length === 1;
+      await eventually("it waits for the second half", waits);
+      await clock.advance(199);
+      await append("second half");
+      await clock.advance(1);
+      await eventually("it waits for a third", waits);
+      await clock.advance(200);
+      const text = new TextDecoder().decode(await content);
+      assertEquals(text, "first half, second half");
     },
   );
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import {
   type DirectoryReader,
   ListedMacs,
@@ -6,8 +6,8 @@ import {
   readMacDirectories,
 } from "../../../lib/boot_files/listed_macs.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
-import { delay } from "../../../lib/overload/timeout.ts";
-import { eventually } from "../../support/lab.ts";
+import { FakeClock } from "../../support/clock.ts";
+import { eventually, pause } from "../../support/lab.ts";
 import {
   MAC,
   MAC_TEXT,
@@ -41,7 +41,7 @@ class HeldReader implements DirectoryReader {
   /** Ends the oldest call. */
   async end(result: string | Error): Promise<void> {
     this.#waiting.shift()!(result);
-    await delay(0);
+    await pause(0);
   }
 }
 
@@ -150,7 +150,7 @@ Deno.test("listed MACs of a directory", async (t) => {
     list.stop();
     await list.refresh(); // ends a scan in flight
     await Deno.remove(other);
-    await delay(2 * POLL_INTERVAL);
+    await pause(2 * POLL_INTERVAL);
     assertEquals(list.isListed(OTHER_MAC), true);
   });
 
@@ -161,11 +161,14 @@ Deno.test("scans for listed MACs", async (t) => {
   await t.step("that never end are waited for 1 s, and only one", async () => {
     const reader = new HeldReader(listing(MAC));
     const list = new ListedMacs("/netboot", reader);
-    const start = performance.now();
-    await list.start();
-    const waited = performance.now() - start;
-    assert(waited >= 900 && waited < 5000, `${waited} ms`);
-    await delay(1500);
+    using clock = new FakeClock();
+    let isStarted = false;
+    const started = list.start().then(() => isStarted = true);
+    await clock.advance(999);
+    assertEquals(isStarted, false);
+    await clock.advance(1);
+    await started;
+    await clock.advance(1500);
     assertEquals(reader.calls, 1, "scans in flight");
     assertEquals(list.isListed(MAC), false);
     assertMatch(list.problem!, /reading \/netboot has not ended after 2 s/);
@@ -234,7 +237,8 @@ Deno.test("scans for listed MACs", async (t) => {
     await reader.end("1");
     await refreshed;
     reader.listing = listing(OTHER_MAC);
-    await delay(3100);
+    using clock = new FakeClock();
+    await clock.advance(3000);
     const again = list.refresh();
     await reader.end("1");
     await again;

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ActiveConnections } from "../../../lib/http/active_connections.ts";
 import { HttpServer } from "../../../lib/http/listener.ts";
 import { eventually } from "../../support/lab.ts";
@@ -56,6 +56,24 @@ Deno.test("HttpServer", async (t) => {
     assert(await running.isHealthy());
     await running.server.stop();
     assert(!await running.isHealthy());
+  });
+
+  await t.step("does not compress on the way", async () => {
+    await using running = new RunningServer();
+    running.known.registry.add(0x0200_5e00_5301, 0);
+    running.server.start();
+    for (const path of ["/healthz", "/machines", "/metrics", "/plain"]) {
+      const connection = await running.connect();
+      await connection.write(
+        new TextEncoder().encode(
+          `GET ${path} HTTP/1.1\r\nHost: [${HOSTNAME}]\r\n` +
+            "Accept-Encoding: gzip, br\r\nConnection: close\r\n\r\n",
+        ),
+      );
+      const text = await new Response(connection.readable).text();
+      assertMatch(text, /^HTTP\/1\.1 200 /);
+      assert(!/^content-encoding:/mi.test(text), text);
+    }
   });
 
   await t.step("waits for a port in use, and reports that once", async () => {

@@ -1,10 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { DeadlineTimer } from "../../../lib/tftp/deadline_timer.ts";
-import { pause } from "../../support/lab.ts";
-
-/** Milliseconds. Under load, timers are late. */
-const SHORT = 40;
-const LONG = 60_000;
+import { FakeClock } from "../../support/clock.ts";
 
 /** A timer, its deadline, and when it called back. */
 function setUp(fromNow: number) {
@@ -18,45 +14,49 @@ function setUp(fromNow: number) {
 }
 
 Deno.test("DeadlineTimer", async (t) => {
+  using clock = new FakeClock();
+
   await t.step("calls back once when the deadline has passed", async () => {
-    const { calls, state, timer } = setUp(SHORT);
+    const { calls, state, timer } = setUp(50);
     timer.reschedule();
-    await pause(10 * SHORT);
-    assertEquals(calls.length, 1);
-    assert(calls[0]! >= state.deadline);
+    await clock.advance(49);
+    assertEquals(calls, []);
+    await clock.advance(1000);
+    assertEquals(calls, [state.deadline]);
   });
 
   await t.step(
     "does not call back before a deadline that was moved later",
     async () => {
-      const { calls, state, timer } = setUp(SHORT);
+      const { calls, state, timer } = setUp(50);
       timer.reschedule();
-      state.deadline += LONG;
-      await pause(5 * SHORT);
+      state.deadline += 1000;
+      await clock.advance(1049);
       assertEquals(calls, []);
-      timer.stop();
+      await clock.advance(1);
+      assertEquals(calls, [state.deadline]);
     },
   );
 
   await t.step("is rescheduled to an earlier deadline", async () => {
-    const { calls, state, timer } = setUp(LONG);
+    const { calls, state, timer } = setUp(60_000);
     timer.reschedule();
-    state.deadline = performance.now() + SHORT;
+    state.deadline = performance.now() + 50;
     timer.reschedule();
-    await pause(10 * SHORT);
-    assertEquals(calls.length, 1);
+    await clock.advance(50);
+    assertEquals(calls, [state.deadline]);
   });
 
   await t.step(
     "does not call back after stop, until it is rescheduled",
     async () => {
-      const { calls, timer } = setUp(SHORT);
+      const { calls, timer } = setUp(50);
       timer.reschedule();
       timer.stop();
-      await pause(5 * SHORT);
+      await clock.advance(1000);
       assertEquals(calls, []);
       timer.reschedule();
-      await pause(5 * SHORT);
+      await clock.advance(1);
       assertEquals(calls.length, 1);
     },
   );

@@ -300,7 +300,10 @@ Deno.test("answers for the page", async (t) => {
         response.headers.get("content-security-policy"),
         CONTENT_SECURITY_POLICY,
       );
-      assertEquals(response.headers.get("cache-control"), "no-store");
+      assertEquals(
+        response.headers.get("cache-control"),
+        "no-store, no-transform",
+      );
       const html = await response.text();
       assertStringIncludes(html, "<title>Machines on lan</title>");
       assert(html.endsWith("</html>\n"));
