@@ -42,6 +42,7 @@ export const TFTP_REFUSALS = [
   "file_not_found",
   "too_many_transfers",
   "other_transfer",
+  "unknown_transfer_id",
   "unanswered",
 ] as const;
 export type TftpRefusalReason = typeof TFTP_REFUSALS[number];
@@ -54,6 +55,17 @@ const RECEIVE_RETRY_DELAY = 100;
  * or neighbor discovery may take any time.
  */
 const CLEANUP_TIMEOUT = 100;
+
+/**
+ * ERROR packets in a transfer to other ports than the client's: anyone can send
+ * there with a forged source address.
+ */
+const MAX_UNKNOWN_TRANSFER_ERRORS = 3;
+
+const UNKNOWN_TRANSFER = encodeError(
+  ErrorCode.UnknownTransferId,
+  "no transfer with this port",
+);
 
 /** The server's configuration. */
 export interface TftpServerOptions {
@@ -137,6 +149,7 @@ export class TftpServer {
     file_not_found: 0,
     too_many_transfers: 0,
     other_transfer: 0,
+    unknown_transfer_id: 0,
     unanswered: 0,
   };
 
@@ -336,6 +349,7 @@ export class TftpServer {
     const { transfer, socket, client } = active;
     const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
     const report = this.#reportOf(active, file);
+    let errorsLeft = MAX_UNKNOWN_TRANSFER_ERRORS;
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
       reportProgress(transfer, report);
@@ -351,10 +365,14 @@ export class TftpServer {
         if (transfer.isOver) break;
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
-        const { hostname, port } = from as Deno.NetAddr;
-        // RFC 1350 §4: packets of other hosts and ports are discarded.
-        if (hostname === client.hostname && port === client.port) {
+        const sender = from as Deno.NetAddr;
+        if (
+          sender.hostname === client.hostname && sender.port === client.port
+        ) {
           transfer.receive(bytes, performance.now());
+        } else if (this.#refusesSender(bytes, sender) && errorsLeft > 0) {
+          errorsLeft--;
+          void this.#sendError(socket, UNKNOWN_TRANSFER, sender);
         }
         reportProgress(transfer, report);
       }
@@ -363,6 +381,17 @@ export class TftpServer {
     } finally {
       timer.stop();
     }
+  }
+
+  /**
+   * Counts a packet of another host or port, which is discarded.
+   *
+   * @returns Whether its sender gets an ERROR (RFC 1350 §4). There is none in
+   * reply to an ERROR: two servers would answer each other for ever.
+   */
+  #refusesSender(bytes: Uint8Array, { hostname }: Deno.NetAddr): boolean {
+    this.refused.unknown_transfer_id++;
+    return opcodeOf(bytes) !== Opcode.Error && this.#options.allows(hostname);
   }
 
   #reportOf(

@@ -563,7 +563,10 @@ class Scenario implements AsyncDisposable {
     for (let count = 0; count < 6; count++) {
       this.#tftpRequest(ipxe, newClient());
     }
-    const [busyClient] = this.#transfers.at(-1)!;
+    const [busyClient, transfer] = this.#transfers.at(-1)!;
+    for (let count = 0; count < 9; count++) {
+      host.deliver(transfer, acknowledgment(0), newClient());
+    }
     for (let count = 0; count < 7; count++) {
       this.#tftpRequest(arm64, busyClient);
     }

@@ -118,6 +118,48 @@ Deno.test("TftpServer", async (t) => {
     },
   );
 
+  await step(
+    "sends ERROR 5 to other ports than the client's, not often",
+    async () => {
+      await ask(REQUEST);
+      const { port: transfer } = await next();
+      const other = Deno.listenDatagram({
+        transport: "udp",
+        hostname: "::1",
+        port: 0,
+      });
+      const stray = (bytes: Uint8Array) =>
+        other.send(bytes, {
+          transport: "udp",
+          hostname: "::1",
+          port: transfer,
+        });
+      for (let count = 0; count < 3; count++) {
+        await stray(acknowledge(0));
+        const [bytes, from] = await other.receive();
+        assertEquals((from as Deno.NetAddr).port, transfer);
+        assertEquals([opcodeOf(bytes), bytes[3]], [Opcode.Error, 5]);
+      }
+      await stray(Uint8Array.of(0, Opcode.Error, 0, 5, 0));
+      for (let count = 0; count < 9; count++) await stray(acknowledge(0));
+      await eventually(
+        "all are counted",
+        () => server.refused.unknown_transfer_id === 13,
+      );
+      // The transfer goes on, and the port got nothing more.
+      await ask(acknowledge(0), transfer);
+      assertEquals(opcodeOf((await next()).bytes), Opcode.Data);
+      await stray(acknowledge(0));
+      await eventually(
+        "one more is counted",
+        () => server.refused.unknown_transfer_id === 14,
+      );
+      const late = other.receive().then(() => "a packet", () => "none");
+      other.close();
+      assertEquals(await late, "none");
+    },
+  );
+
   await step("answers no client that is not allowed", async () => {
     isAllowed = false;
     for (const bytes of [REQUEST, Uint8Array.of(0, Opcode.WriteRequest)]) {
