@@ -12,6 +12,7 @@ import {
   Lab,
   missing,
   pause,
+  type Program,
 } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
@@ -69,6 +70,23 @@ async function readers(
   ]);
   await reading.says(/reading/, 120);
   return reading;
+}
+
+/** Waits until all readers have the last event, and so many at least. */
+async function allHave(readers: Program, events: number): Promise<void> {
+  try {
+    await eventually("all have all events", async () => {
+      readers.kill("SIGUSR1");
+      await pause(200);
+      const [, least, most] =
+        [...readers.output.matchAll(/^least (\d+) most (\d+)$/gm)].at(-1) ?? [];
+      return least === most && Number(most) >= events;
+    }, 120);
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}: ${events}\n${readers.output.slice(-500)}`,
+    );
+  }
 }
 
 async function metric(host: Host, name: string): Promise<number> {
@@ -189,18 +207,7 @@ Deno.test({
         const answers = JSON.parse(stdout.trim().split("\n").at(-1)!);
         answered += answers.answered;
         p99s.push(answers.p99);
-        await eventually(
-          "all have all events",
-          async () => {
-            all.kill("SIGUSR1");
-            await pause(200);
-            const [, least, most] =
-              [...all.output.matchAll(/^least (\d+) most (\d+)$/gm)].at(-1) ??
-                [];
-            return least === most && Number(most) >= answered + 2 * MACHINES;
-          },
-          60,
-        );
+        await allHave(all, answered + 2 * MACHINES);
       }
       const dropped = () =>
         metric(router, "dhcpv6macd_event_readers_dropped_total");

@@ -24,7 +24,7 @@ const curl = (blksize: number): Fetch => (path, to) => [
   "curl",
   "-sS",
   "--max-time",
-  "200",
+  "400",
   "--tftp-blksize",
   String(blksize),
   "-o",
@@ -120,7 +120,7 @@ Deno.test({
       do {
         result = await client.run(fetch(`${MAC}/${name}`, to), {
           mayFail: true,
-          seconds: 200,
+          seconds: 400,
         });
         // atftp gives up when the network doubles an OACK: people start it again.
       } while (result.stderr.includes("unexpected OACK") && ++tries < 5);

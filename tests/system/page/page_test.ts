@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
  * How many times more frames a page may show that hears no events: some events a
  * frame cost a little, not a part of a second.
  */
-const FRAME_SLACK = 8;
+const FRAME_SLACK = 12;
 
 /** Frames of that page from which it can be told. */
 const MIN_FRAMES = 60;
