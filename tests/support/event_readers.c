@@ -7,9 +7,12 @@
  *
  * Steady readers read on. Resuming ones lose their connection every second and
  * come back with the number of the last event that they had. Stalling ones read
- * the state and nothing more. It says "reading" when all have the state. After
- * SIGTERM, when nothing has come for a second, it writes one line of JSON, and
- * ends.
+ * the state and nothing more. They connect a part at a time: many connections
+ * whose requests a busy server has not read yet look idle to it. It says "reading"
+ * when all have the state. At SIGUSR1 it says "least" and "most" with the number
+ * of the last event of the reader that is furthest behind, and of the one that is
+ * furthest, of those that do not stall. After SIGTERM, when nothing has come for a
+ * second, it writes one line of JSON, and ends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +25,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+/* Readers that wait for their state at once. */
+#define TOGETHER 100
 
 enum kind { STEADY, RESUMING, STALLING };
 
@@ -50,12 +56,16 @@ struct reader {
 
 static long long events, disordered, states, connections, sampled;
 static long long ages[AGES];
+static struct reader *readers;
+static int all, opened;
 static int missing; /* readers that have no state yet */
 static struct sockaddr_in6 server;
 static int queue;
-static volatile sig_atomic_t ending;
+static volatile sig_atomic_t ending, asked;
 
 static void end(int signal) { (void)signal; ending = 1; }
+
+static void ask(int signal) { (void)signal; asked = 1; }
 
 static double now(void) {
   struct timeval time;
@@ -90,6 +100,11 @@ static void begin(struct reader *reader) {
   connections++;
 }
 
+/* Those that are opened and have no state are a part of those without one. */
+static void open_more(void) {
+  while (opened < all && missing - (all - opened) < TOGETHER) begin(&readers[opened++]);
+}
+
 /* Milliseconds since an event's timestamp, of which the time of day counts. */
 static void take_age(const char *line) {
   int hour, minute;
@@ -115,6 +130,7 @@ static void take_state(struct reader *reader) {
     fflush(stdout);
   }
   if (reader->kind == STALLING) epoll_ctl(queue, EPOLL_CTL_DEL, reader->fd, NULL);
+  open_more();
 }
 
 static void take_line(struct reader *reader) {
@@ -176,35 +192,47 @@ static long long age_at(double part) {
   return AGES;
 }
 
+static void find_ends(int stalling, long long *least, long long *most) {
+  *least = 1LL << 62;
+  *most = 0;
+  for (int index = stalling; index < all; index++) {
+    if (readers[index].last < *least) *least = readers[index].last;
+    if (readers[index].last > *most) *most = readers[index].last;
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc != 6) return 2;
   int counts[] = {atoi(argv[3]), atoi(argv[4]), atoi(argv[5])};
-  int all = counts[STEADY] + counts[RESUMING] + counts[STALLING];
-  struct reader *readers = calloc(all, sizeof *readers);
+  long long least, most;
+  all = counts[STEADY] + counts[RESUMING] + counts[STALLING];
+  readers = calloc(all, sizeof *readers);
   server.sin6_family = AF_INET6;
   server.sin6_port = htons(atoi(argv[2]));
   if (!readers || inet_pton(AF_INET6, argv[1], &server.sin6_addr) != 1) return 2;
   signal(SIGTERM, end);
+  signal(SIGUSR1, ask);
   signal(SIGPIPE, SIG_IGN);
   queue = epoll_create1(0);
   missing = all;
   for (int kind = STALLING, index = 0; kind >= STEADY; kind--) {
     for (int count = 0; count < counts[kind]; count++, index++) {
       readers[index].kind = kind;
-      begin(&readers[index]);
     }
   }
+  open_more();
   for (;;) {
     struct epoll_event ready[256];
     int count = epoll_wait(queue, ready, 256, 1000);
     if (count == 0 && ending) break;
     for (int index = 0; index < count; index++) receive(ready[index].data.ptr);
+    if (!asked) continue;
+    asked = 0;
+    find_ends(counts[STALLING], &least, &most);
+    printf("least %lld most %lld\n", least, most);
+    fflush(stdout);
   }
-  long long least = 1LL << 62, most = 0;
-  for (int index = counts[STALLING]; index < all; index++) {
-    if (readers[index].last < least) least = readers[index].last;
-    if (readers[index].last > most) most = readers[index].last;
-  }
+  find_ends(counts[STALLING], &least, &most);
   printf("{\"events\":%lld,\"disordered\":%lld,\"states\":%lld,"
          "\"connections\":%lld,\"least\":%lld,\"most\":%lld,"
          "\"p50\":%lld,\"p99\":%lld}\n",

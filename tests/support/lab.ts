@@ -13,8 +13,22 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** Seconds after which a command is stopped, unless a caller says otherwise. */
-const COMMAND_TIMEOUT = 30;
+/**
+ * Seconds after which a command is stopped, unless a caller says otherwise. Only
+ * what hangs takes so long: a busy machine may take many times what an idle one
+ * does.
+ */
+const COMMAND_TIMEOUT = 60;
+
+/** Seconds that a program gets between SIGTERM and SIGKILL. */
+const STOP_TIMEOUT = 30;
+
+/** The same for programs that are no longer needed. */
+const CLEANUP_TIMEOUT = 5;
+
+/** Milliseconds, and how many of them without output, until output has ended. */
+const OUTPUT_POLL = 100;
+const QUIET_OUTPUT_POLLS = 5;
 
 let labs = 0;
 
@@ -36,7 +50,7 @@ export function pause(milliseconds: number): Promise<void> {
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  seconds = 20,
+  seconds = 30,
 ): Promise<T> {
   const end = realNow() + 1000 * seconds;
   while (true) {
@@ -103,18 +117,31 @@ export class Program {
     const timer = setTimeout(() => this.kill("SIGKILL"), 1000 * seconds);
     const { code } = await this.#child.status;
     clearTimeout(timer);
-    // Its children may still run and hold its output open.
-    let limit: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([
-      this.#read,
-      new Promise((resolve) => limit = setTimeout(resolve, 200)),
-    ]);
-    clearTimeout(limit);
+    await this.#outputEnds();
     return code;
   }
 
+  /**
+   * Waits until all of its output is read. Its children may still run and hold
+   * the output open: then until nothing has come for a while.
+   */
+  async #outputEnds(): Promise<void> {
+    let isRead = false;
+    const read = this.#read.then(() => isRead = true);
+    for (let quiet = 0, length = -1; !isRead && quiet < QUIET_OUTPUT_POLLS;) {
+      quiet = this.output.length === length ? quiet + 1 : 0;
+      length = this.output.length;
+      let limit: ReturnType<typeof setTimeout> | undefined;
+      await Promise.race([
+        read,
+        new Promise((resolve) => limit = setTimeout(resolve, OUTPUT_POLL)),
+      ]);
+      clearTimeout(limit);
+    }
+  }
+
   /** Stops it with SIGTERM, after `seconds` with SIGKILL; its exit code. */
-  async stop(seconds = 5): Promise<number> {
+  async stop(seconds = STOP_TIMEOUT): Promise<number> {
     this.kill();
     return await this.ended(seconds);
   }
@@ -340,31 +367,49 @@ export class Lab implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    for (const program of this.programs.toReversed()) await program.stop();
+    for (const program of this.programs.toReversed()) {
+      await program.stop(CLEANUP_TIMEOUT);
+    }
     for (const host of this.#hosts) {
       const { stdout } = await command(
         ["ip", "netns", "pids", host.namespace],
         { mayFail: true },
       );
       for (const pid of stdout.split("\n").filter((line) => line !== "")) {
-        Deno.kill(Number(pid), "SIGKILL");
+        try {
+          Deno.kill(Number(pid), "SIGKILL");
+        } catch {
+          // It has ended by itself.
+        }
       }
       await command(["ip", "netns", "delete", host.namespace], {
         mayFail: true,
       });
     }
-    await Deno.remove(this.directory, { recursive: true });
+    // A process that was killed may still write its last file.
+    await eventually(
+      `${this.directory} is removed`,
+      () =>
+        Deno.remove(this.directory, { recursive: true })
+          .then(() => true, (error) => error instanceof Deno.errors.NotFound),
+    );
   }
 }
 
 /** A packet capture that runs. */
 export class Capture {
+  #isOver = false;
+
   constructor(readonly path: string, readonly program: Program) {}
 
   /** Ends the recording and reads it with tshark: the fields of each packet. */
   async read(filter: string, ...fields: string[]): Promise<string[][]> {
-    await pause(200);
-    await this.program.stop();
+    if (!this.#isOver) {
+      await pause(200);
+      await this.#takeAll();
+      await this.program.stop();
+      this.#isOver = true;
+    }
     const { stdout } = await command(
       ["tshark", "-n", "-r", this.path, "-Y", filter, "-T", "fields"].concat(
         fields.flatMap((field) => ["-e", field]),
@@ -375,7 +420,31 @@ export class Capture {
       line.split("\t")
     );
   }
+
+  /**
+   * Waits until tcpdump has written all packets that the kernel keeps for it,
+   * which are lost when it ends. SIGUSR1 lets it print both counts.
+   */
+  async #takeAll(): Promise<void> {
+    const end = performance.now() + TAKE_ALL_TIMEOUT;
+    while (performance.now() < end) {
+      const { length } = this.program.output;
+      this.program.kill("SIGUSR1");
+      await pause(100);
+      const counts = TCPDUMP_COUNTS.exec(this.program.output.slice(length));
+      if (counts === null) continue;
+      const [, captured, received, dropped] = counts.map(Number);
+      if (captured! + dropped! >= received!) return;
+    }
+  }
 }
+
+/** What tcpdump prints for SIGUSR1. */
+const TCPDUMP_COUNTS =
+  /(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped by kernel/;
+
+/** Milliseconds that tcpdump gets for the packets that it has not written. */
+const TAKE_ALL_TIMEOUT = 5000;
 
 /** tshark's severity of warnings; errors are above it. */
 const EXPERT_WARNING = 0x600000;

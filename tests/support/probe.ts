@@ -4,8 +4,9 @@
  *
  * Usage: `probe.ts LINK BASE COUNT INTERVAL [MACHINES]` sends `COUNT` Solicits,
  * one every `INTERVAL` milliseconds (0: without a pause), of `MACHINES` machines
- * in turn, or each of another one. It writes a line of JSON for each right
- * answer, and one at the end.
+ * in turn, or each of another one. When it was kept from running, it does not send
+ * what it missed at once: the kernel's queues would lose it. It writes a line of
+ * JSON for each right answer, and one at the end.
  *
  * @module
  */
@@ -26,8 +27,14 @@ import {
   parseIpv6,
 } from "../../lib/net/ipv6.ts";
 
-/** Milliseconds that the last answers get. */
-const LAST_ANSWERS = 2000;
+/** Milliseconds after the last message in which second answers are seen, too. */
+const LAST_ANSWERS = 1000;
+
+/** Milliseconds without an answer after which those that miss are lost. */
+const LOST_AFTER = 5000;
+
+/** Milliseconds of messages that it sends late at most. */
+const MAX_CATCH_UP = 20;
 
 const FIRST_MAC = 0x0200_0000_0000;
 
@@ -64,6 +71,10 @@ function solicit(index: number): Uint8Array {
   });
 }
 
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 function find(message: Message, code: number): Option | undefined {
   return message.options.find((option) => option.code === code);
 }
@@ -85,16 +96,20 @@ function isRight(message: Message): boolean {
 /** When each message was sent, and how long answers took, in milliseconds. */
 const sentAt = new Float64Array(count);
 const waits: number[] = [];
+const seen = new Set<number>();
 let answered = 0;
 let wrong = 0;
+let lastAnswerAt = 0;
+/** The longest time that it was kept from running, in milliseconds. */
+let stalled = 0;
 
 async function listen(): Promise<void> {
-  const seen = new Set<number>();
   for await (const [bytes] of socket) {
     const message = decode(bytes);
     if (typeof message === "string" || !isRight(message)) wrong++;
     else {
       answered++;
+      lastAnswerAt = performance.now();
       const { transactionId } = message as { transactionId: number };
       waits.push(performance.now() - sentAt[transactionId]!);
       seen.add(transactionId);
@@ -111,12 +126,13 @@ async function listen(): Promise<void> {
       wrong,
       p50: at(0.5),
       p99: at(0.99),
+      stalled,
     }),
   );
 }
 
 const listening = listen();
-const started = performance.now();
+let started = performance.now();
 for (let index = 0; index < count; index++) {
   sentAt[index] = performance.now();
   try {
@@ -129,10 +145,14 @@ for (let index = 0; index < count; index++) {
     // The link is away; the next one may go out again.
   }
   const early = started + (index + 1) * interval - performance.now();
-  if (interval > 0 && early > 0) {
-    await new Promise((resolve) => setTimeout(resolve, early));
-  }
+  if (interval > 0 && early > 0) await pause(early);
+  started += Math.max(0, -early - MAX_CATCH_UP);
+  if (interval > 0) stalled = Math.max(stalled, -early);
 }
-await new Promise((resolve) => setTimeout(resolve, LAST_ANSWERS));
+lastAnswerAt = performance.now();
+await pause(LAST_ANSWERS);
+while (seen.size < count && performance.now() < lastAnswerAt + LOST_AFTER) {
+  await pause(50);
+}
 socket.close();
 await listening;

@@ -182,7 +182,7 @@ const EVENTS_DHCPV6 = events("DHCPv6 meanwhile: p99", "ms", "less", 5);
 export async function measureEvents(
   testbed: Testbed,
   results: Results,
-  { runs, seconds }: MeasureOptions,
+  { runs, seconds, isShort }: MeasureOptions,
 ): Promise<void> {
   for (let run = 0; run < runs; run++) {
     const program = await startDhcpv6(testbed, DAEMON);
@@ -199,7 +199,8 @@ export async function measureEvents(
     await readers.says(/reading/);
     const report = await testbed.askFirst("dhcpv6_load", {
       ...machines,
-      rate: EVENTS_A_SECOND,
+      // A busy machine does not carry all: readers that lag would be dropped.
+      rate: isShort ? EVENTS_A_SECOND / 3 : EVENTS_A_SECOND,
       seconds: 2 * seconds,
     });
     await testbed.rest();

@@ -37,11 +37,20 @@ const MIB = 1024 * 1024;
 /** Seconds in which the interface flaps; `FLAPS=60` for the long run. */
 const FLAPS = Number(Deno.env.get("FLAPS") ?? 15);
 
-/** Seconds after a fault in which all is served again. */
-const RECOVERY = 2;
+/**
+ * Seconds after a fault in which all is served again. The daemon takes a second
+ * or two, a busy machine longer; what does not recover by itself never does.
+ */
+const RECOVERY = 30;
+
+/** Milliseconds without a byte after which a transfer stands still. */
+const STANDSTILL = 2000;
 
 /** Octets of a file of which sockets cannot hold the most part. */
 const LONG = 64 * MIB;
+
+/** Octets of a file that takes TFTP some seconds. */
+const IPXE = 24 * MIB;
 
 /** Octets of a memory that a small router can spare. */
 const SMALL_MEMORY = 256 * MIB;
@@ -61,7 +70,7 @@ async function isAnswered(host: Host, seconds = RECOVERY): Promise<void> {
     "probe.ts",
     ...["eth0", BASE, String(1000 * seconds / 20), "20"],
   ));
-  await probe.says(/"time"/, seconds + 3);
+  await probe.says(/"time"/, seconds);
   probe.kill();
   await probe.ended();
 }
@@ -73,14 +82,14 @@ async function isAnsweredAnew(host: Host, number: number): Promise<void> {
     `0003000c${"00".repeat(12)}`;
   const from = `${await host.linkLocal("eth0")}%eth0`;
   const { stdout } = await host.run(
-    labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit),
+    labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit, "20"),
   );
   assertMatch(stdout, /^02/, "an Advertise");
 }
 
 function get(host: Host, url: string, to: string, ...args: string[]): Program {
   return host.start([
-    ...["curl", "-sS", "-g", "--max-time", "40", "-o", to, ...args, url],
+    ...["curl", "-sS", "-g", "--max-time", "200", "-o", to, ...args, url],
   ]);
 }
 
@@ -101,8 +110,19 @@ async function begins(path: string): Promise<void> {
   await eventually(
     "a download has begun",
     async () => (await Deno.stat(path).catch(() => undefined))?.size,
-    5,
   );
+}
+
+/** Begins a download, and keeps it from going on until it gets SIGCONT. */
+async function beginsAndPauses(
+  host: Host,
+  url: string,
+  to: string,
+): Promise<Program> {
+  const download = get(host, url, to, "--limit-rate", "8M");
+  await begins(to);
+  download.kill("SIGSTOP");
+  return download;
 }
 
 /** A host's firewall lets nothing of this kind leave. */
@@ -151,7 +171,6 @@ Deno.test("faults", async (t) => {
       await eventually(
         "load goes on",
         async () => await requestsAnswered(router) > before,
-        5,
       );
       machines.kill();
       assertEquals(await daemon.stop(), 0);
@@ -168,15 +187,22 @@ Deno.test("faults", async (t) => {
       const own = await router.linkLocal("lan");
       const fetches = async () =>
         (await visitor.run([
-          ...["curl", "-sS", "-g", "--max-time", "2", "-o", "/dev/null"],
+          ...["curl", "-sS", "-g", "--max-time", "5", "-o", "/dev/null"],
           `tftp://[${SERVER}]/${MAC}/autoexec.ipxe`,
         ], { mayFail: true })).code === 0;
       for (let round = 0; round < 3; round++) {
         await router.ip(`addr del ${SERVER}/64 dev lan`);
-        await pause(400);
+        await eventually(
+          "the daemon has seen it",
+          async () =>
+            !(await router.run(["ss", "-ulnH"])).stdout.includes(
+              `[${SERVER}]:547`,
+            ),
+          RECOVERY,
+        );
         await isAnswered(visitor);
         await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-        await eventually("TFTP is back", fetches, RECOVERY + 2);
+        await eventually("TFTP is back", fetches, RECOVERY);
         await router.ip(`addr del ${own}/64 dev lan`);
         await isHealthy(router, 503, RECOVERY);
         await router.ip(`addr add ${own}/64 dev lan nodad`);
@@ -213,14 +239,7 @@ Deno.test("faults", async (t) => {
       };
       await mount("a");
       const to = `${lab.directory}/got`;
-      const download = get(
-        visitor,
-        urlOf("boot.efi"),
-        to,
-        "--limit-rate",
-        "8M",
-      );
-      await begins(to);
+      const download = await beginsAndPauses(visitor, urlOf("boot.efi"), to);
       await inside("umount", "-l", directory);
       const none = await visitor.run([
         ...["curl", "-sS", "-g", "-o", "/dev/null", "-w", "%{http_code}"],
@@ -230,7 +249,8 @@ Deno.test("faults", async (t) => {
       await mount("b");
       const anew = `${lab.directory}/anew`;
       assertEquals(await get(visitor, urlOf("boot.efi"), anew).ended(), 0);
-      const code = await download.ended(30);
+      download.kill("SIGCONT");
+      const code = await download.ended(200);
       await assertPure(to, "a".charCodeAt(0), LONG);
       if (code === 0) assertEquals((await Deno.stat(to)).size, LONG);
       await assertPure(anew, "b".charCodeAt(0), LONG);
@@ -271,30 +291,24 @@ Deno.test("faults", async (t) => {
           `--ipxe-x86-64-efi=${iso}`,
         );
         const to = `${lab.directory}/got`;
-        const download = get(
-          visitor,
-          urlOf("boot.efi"),
-          to,
-          "--limit-rate",
-          "8M",
-        );
-        await begins(to);
+        const download = await beginsAndPauses(visitor, urlOf("boot.efi"), to);
         const tftpTo = `${lab.directory}/got-tftp`;
         const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
         await begins(tftpTo);
         await change(`${own}/boot.efi`);
         await writeFilled(iso, 4 * MIB, 2);
-        const code = await download.ended(40);
+        download.kill("SIGCONT");
+        const code = await download.ended(200);
         // One that is no longer in its directory may still be whole.
         assert(code === 18 || what === "swapped" && code === 0, `${code}`);
         await assertPure(to, 1, code === 18 ? LONG - 1 : LONG);
         if (code === 0) assertEquals((await Deno.stat(to)).size, LONG);
-        if (await transfer.ended(40) === 0) {
+        if (await transfer.ended(200) === 0) {
           assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
         }
         await assertPure(tftpTo, 1, 4 * MIB);
         const again = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
-        assertEquals(await again.ended(40), 0, again.output);
+        assertEquals(await again.ended(200), 0, again.output);
         await assertPure(tftpTo, 2, 4 * MIB);
         assertEquals(await health(router), 200);
       },
@@ -318,7 +332,7 @@ Deno.test("faults", async (t) => {
       await probe.ended();
       await router.run(["nft", "delete table inet faults"]);
       await isAnswered(visitor);
-      assertEquals(await health(router), 200);
+      await isHealthy(router);
       assert(
         (await metrics(router)).get(
           'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}',
@@ -335,7 +349,7 @@ Deno.test("faults", async (t) => {
       await using lab = new Lab();
       const { router, visitor } = await plugIn(lab, 0);
       const iso = `${lab.directory}/ipxe.efi`;
-      await writeFilled(iso, LONG, 1);
+      await writeFilled(iso, IPXE, 1);
       const daemon = await startDaemon(
         router,
         ...OPTIONS,
@@ -345,16 +359,19 @@ Deno.test("faults", async (t) => {
       const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, to);
       await begins(to);
       await dropsOutput(router, "udp sport != 547");
-      await pause(500);
-      const { size } = await Deno.stat(to);
-      await pause(RECOVERY * 1000);
-      assertEquals((await Deno.stat(to)).size, size, "it stands still");
-      assertLess(size, LONG);
+      let { size } = await Deno.stat(to);
+      await eventually("it stands still", async () => {
+        await pause(STANDSTILL);
+        const before = size;
+        ({ size } = await Deno.stat(to));
+        return size === before;
+      });
+      assertLess(size, IPXE);
       assertEquals(await health(router), 200);
       await router.run(["nft", "delete table inet faults"]);
-      assertEquals(await transfer.ended(40), 0, transfer.output);
-      assertEquals((await Deno.stat(to)).size, LONG);
-      await assertPure(to, 1, LONG);
+      assertEquals(await transfer.ended(200), 0, transfer.output);
+      assertEquals((await Deno.stat(to)).size, IPXE);
+      await assertPure(to, 1, IPXE);
       assertEquals(daemon.log.filter(({ level }) => level === "error"), []);
     },
   });
@@ -375,7 +392,7 @@ Deno.test("faults", async (t) => {
           ...[SERVER, "547", encodeHex(relayed(solicit, { link: BASE }))],
           ...["100", "1000"],
         ));
-        await spoof.says(/done/, 20);
+        await spoof.says(/done/);
       }
       const failed = 'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}';
       await eventually(
@@ -414,7 +431,7 @@ Deno.test("faults", async (t) => {
       await probe.ended();
       await kernel.stop();
       await isAnswered(visitor);
-      assertEquals(await health(router), 200);
+      await isHealthy(router);
       assertEquals(daemon.count("cannot_send"), 1);
     },
   });
@@ -439,7 +456,7 @@ Deno.test("faults", async (t) => {
       const name = async () =>
         /subject: CN ?= ?(\S+)/.exec(
           (await visitor.run([
-            ...["curl", "-skv", "-g", "--max-time", "1"],
+            ...["curl", "-skv", "-g", "--max-time", "10"],
             `https://[${SERVER}]:8443/healthz`,
           ], { mayFail: true })).stderr,
         )?.[1];
@@ -458,7 +475,7 @@ Deno.test("faults", async (t) => {
       await eventually(
         "the second is used",
         async () => await name() === "second",
-        RECOVERY + 2,
+        RECOVERY,
       );
       assert(daemon.count("certificate_refused") >= 1);
       assertEquals(await health(router), 200);
@@ -477,7 +494,7 @@ Deno.test("faults", async (t) => {
         ...OPTIONS.slice(0, -1),
         ...["--log-level=debug", "--log-format=json"],
       ]);
-      await isHealthy(router, 200, 20);
+      await isHealthy(router);
       const flood = attacker.start(
         labProgram(
           "flood.ts",
@@ -520,20 +537,21 @@ Deno.test("faults", async (t) => {
           mode: "octet",
           options: new Map([["tsize", "0"]]),
         })),
+        "20",
       )).ended();
       // Confirmed by nobody, it is no transfer; one that is confirmed is shown.
       const got = await visitor.run([
-        ...["curl", "-sS", "-g", "--max-time", "10", "-o", "/dev/null"],
+        ...["curl", "-sS", "-g", "--max-time", "50", "-o", "/dev/null"],
         ...["--interface", own],
         `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}`,
       ], { mayFail: true });
       assertEquals(got.code, 0, got.stderr);
-      await daemon.says(/serve_ipxe_over_tftp/, 5);
+      await daemon.says(/serve_ipxe_over_tftp/);
       // deno-lint-ignore no-control-regex
       const acting = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
       const page = async (path: string) =>
         (await visitor.run([
-          ...["curl", "-sS", "-g", "--max-time", "5"],
+          ...["curl", "-sS", "-g", "--max-time", "50"],
           `http://[${SERVER}]:${PORT}${path}`,
         ])).stdout;
       const html = await page("/plain");
@@ -585,7 +603,7 @@ Deno.test("faults", async (t) => {
           "connections.ts",
           ...[SERVER, String(PORT), "128", "reading", `/mac/${MAC}/boot.efi`],
         ));
-        await slow.says(/held/, 60);
+        await slow.says(/held/);
         const steady = [
           `http://[${SERVER}]:${PORT}/machines`,
           `http://[${SERVER}]:${PORT}/metrics`,
@@ -606,10 +624,10 @@ Deno.test("faults", async (t) => {
         );
         const memory = await Deno.makeTempDir({ dir: lab.directory });
         await dhclient.start(visitor, "eth0", memory);
-        await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 40);
+        await getsAddress(visitor, "eth0", await derived(visitor, "eth0"), 120);
         for (const download of downloads) {
           assertEquals(
-            await download.ended(60),
+            await download.ended(200),
             0,
             download.output + await peak(group) + program.output.slice(-2000),
           );
@@ -626,7 +644,7 @@ Deno.test("faults", async (t) => {
           true,
         );
         // Those who read slowly get some seconds.
-        assertEquals(await program.stop(10), 0, "it was never killed");
+        assertEquals(await program.stop(), 0, "it was never killed");
       } finally {
         await Deno.remove(group).catch(() => {});
       }
@@ -654,15 +672,19 @@ Deno.test("faults", async (t) => {
       ]));
       await daemon.logs("serving");
       for (const shift of [1, -1, 0]) {
-        await Deno.writeTextFile(clock, `${shift < 0 ? "" : "+"}${shift}d\n`);
+        // At once: the daemon reads it all the time.
+        await Deno.rename(
+          await lab.file("next", `${shift < 0 ? "" : "+"}${shift}d\n`),
+          clock,
+        );
         await isAnswered(visitor);
         assertEquals(await health(router), 200);
         const jumped = Date.now() + 86_400_000 * shift;
         await isAnsweredAnew(visitor, shift + 2);
         await daemon.logs(
           "init",
-          ({ time }) => Math.abs(Date.parse(String(time)) - jumped) < 60_000,
-          RECOVERY + 3,
+          ({ time }) => Math.abs(Date.parse(String(time)) - jumped) < 600_000,
+          RECOVERY,
         );
       }
       assertEquals(await daemon.stop(), 0);
@@ -700,8 +722,9 @@ Deno.test("faults", async (t) => {
       await begins(to);
       const began = performance.now();
       daemon.program.kill();
-      assertEquals(await daemon.program.ended(15), 0, daemon.program.output);
-      assertLess(performance.now() - began, 8000);
+      assertEquals(await daemon.program.ended(), 0, daemon.program.output);
+      // The download would take a minute.
+      assertLess(performance.now() - began, 20_000);
       assertEquals(daemon.log.at(-1)!.event, "stopped");
       for (const program of programs) program.kill();
     },
@@ -731,9 +754,13 @@ Deno.test("faults", async (t) => {
         await startDaemon(second, "--interface=lan", `--base-address=${base}`);
         const [machine] = testLink.machines;
         const memory = await Deno.makeTempDir({ dir: lab.directory });
+        // A client takes the other's answer if that comes within a second, or
+        // alone. This one reads the client's messages later.
+        daemon.program.kill("SIGSTOP");
         await dhclient.start(machine!, "eth0", memory);
         const address = await derived(machine!, "eth0", base);
         await getsAddress(machine!, "eth0", address);
+        daemon.program.kill("SIGCONT");
         const line = await daemon.logs("other_server");
         assertEquals(line.level, expected);
         assertEquals(line.server_mac, await second.mac("lan"));
@@ -782,7 +809,17 @@ Deno.test("faults", async (t) => {
       await kea.says(/DHCP6_STARTED/);
       const [machine] = testLink.machines;
       const memory = await Deno.makeTempDir({ dir: lab.directory });
+      // As above: Kea has its second.
+      daemon.program.kill("SIGSTOP");
       await dhclient.start(machine!, "eth0", memory);
+      await eventually(
+        "the machine has an address of Kea",
+        async () =>
+          (await machine!.addresses("eth0")).some((address) =>
+            address.startsWith("2001:db8:1:2::1")
+          ),
+      );
+      daemon.program.kill("SIGCONT");
       const line = await daemon.logs(
         "other_server",
         ({ level }) => level === "warning",
@@ -852,7 +889,7 @@ async function certify({ directory }: Lab, name: string): Promise<void> {
 
 /** Fetches again and again until it is stopped, or cannot. */
 function keepFetching(host: Host, url: string): Program {
-  const curl = `curl -sSfgk --max-time 30 -o /dev/null '${url}'`;
+  const curl = `curl -sSfgk --max-time 200 -o /dev/null '${url}'`;
   return host.start(["sh", "-c", `while ${curl}; do :; done; echo failed`]);
 }
 

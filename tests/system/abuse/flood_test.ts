@@ -16,7 +16,8 @@ import { MessageType, OptionCode } from "../../../lib/dhcpv6/wire/constants.ts";
 import { linkLayerDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { encode } from "../../../lib/dhcpv6/wire/packet.ts";
 import {
-  daemonCommand,
+  FAVORED,
+  favoredDaemonCommand,
   launchAs,
   type RunningDaemon,
   startDaemon,
@@ -55,12 +56,23 @@ const MEMORY = 256;
 /** Transmissions of one message that a client may need. */
 const TRANSMISSIONS = 3;
 
-/**
- * Clients that may need more: where the flood, the switch and the clients have
- * no processor of their own, the kernel drops a part of what comes unread, and
- * whom that hits three times is chance.
- */
+/** Clients that may need more, by chance: see {@linkcode unluckyOf}. */
 const UNLUCKY = 2;
+
+/**
+ * How many clients may need more transmissions. Where the flood, the switch and
+ * the clients have no processor of their own, the kernel drops a part of what
+ * comes unread, of each client and of the flood alike: which part, the flood
+ * tells. Whom that hits so often is chance. What is read is answered.
+ */
+function unluckyOf(lostPart: number): number {
+  // One of two kinds of messages, a Solicit or a Request.
+  const chance = 1 - (1 - lostPart ** TRANSMISSIONS) ** 2;
+  return Math.ceil(UNLUCKY + 3 * MACHINES * chance);
+}
+
+/** Seconds that a client may take: it doubles its waits. */
+const PATIENCE = 150;
 
 const OPTIONS = [
   "--interface=lan",
@@ -82,20 +94,24 @@ async function mostTransmissions(capture: Capture): Promise<number> {
   return Math.max(0, ...counts.values());
 }
 
-/** The log says what goes on, and is no longer than a minute of it may be. */
-function assertReadable(daemon: RunningDaemon): void {
+/** The log says what goes on, and is no longer than it may be in this time. */
+function assertReadable(daemon: RunningDaemon, seconds: number): void {
+  // The flood may begin in the midst of a minute.
+  const minutes = Math.floor(seconds / 60) + 2;
   const told = ["flood", "source_too_loud"].map((event) => daemon.count(event));
   assert(told.some((times) => times > 0), "it is told of");
-  assert(told.every((times) => times <= 2), `once a minute: ${told}`);
+  assert(told.every((times) => times <= minutes), `once a minute: ${told}`);
   const lines = Map.groupBy(daemon.log, ({ level }) => level);
-  // The flood may lie in two minutes.
-  assertLess(lines.get("info")!.length, 2 * MAX_LOG_LINES_PER_MINUTE + 10);
+  assertLess(
+    lines.get("info")!.length,
+    minutes * MAX_LOG_LINES_PER_MINUTE + 10,
+  );
   for (
     const [event, { length }] of Map.groupBy(
       lines.get("warning") ?? [],
       ({ event }) => event,
     )
-  ) assertLess(length, 2 * MAX_WARNINGS_PER_MINUTE + 2, event);
+  ) assertLess(length, minutes * (MAX_WARNINGS_PER_MINUTE + 1), event);
 }
 
 Deno.test({
@@ -119,10 +135,8 @@ Deno.test({
             .split(" "),
           LINK_SPEED,
         ]);
-        // In a lab, machines have processors of their own: here, they and what
-        // records their packets must not take the daemon's.
         const daemon = await launchAs(
-          [..."nice -n -20".split(" "), ...daemonCommand()],
+          favoredDaemonCommand(),
           router,
           ...OPTIONS,
           `--boot-address=${SERVER}`,
@@ -140,9 +154,11 @@ Deno.test({
         const source = sources === "own"
           ? await attacker.linkLocal("eth0")
           : sources;
-        const flood = attacker.start(
-          labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
-        );
+        // It has a processor of its own, too: what is left here.
+        const flood = attacker.start([
+          ..."nice -n 19".split(" "),
+          ...labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
+        ]);
         await flood.says(/flooding/);
         let most = 0;
         let isOver = false;
@@ -159,31 +175,41 @@ Deno.test({
           ...machines.map(async (machine, index) => {
             const client = CLIENTS[index % CLIENTS.length]!;
             const memory = await Deno.makeTempDir({ dir: lab.directory });
-            await client.start(machine, "eth0", memory);
+            const program = await client.start(machine, "eth0", memory);
             const address = await derived(machine, "eth0");
-            await getsAddress(machine, "eth0", address, 60);
+            await getsAddress(machine, "eth0", address, PATIENCE).catch(
+              (error) => {
+                throw new Error(`${client.name}: ${program.output}`, {
+                  cause: error,
+                });
+              },
+            );
           }),
         ]);
         flood.kill();
-        assertEquals(await flood.ended(60), 0, flood.output);
+        assertEquals(await flood.ended(PATIENCE), 0, flood.output);
         isOver = true;
         await watching;
         const needed = await Promise.all(captures.map(mostTransmissions));
         const counts = await metrics(router);
+        const read = counts.get(
+          'dhcpv6macd_dhcpv6_received_total{type="solicit"}',
+        )!;
         console.log(
-          `${flood.output.trim()}, read ${
-            counts.get('dhcpv6macd_dhcpv6_received_total{type="solicit"}')
-          }, transmissions ${needed}, ${
+          `${flood.output.trim()}, read ${read}, transmissions ${needed}, ${
             most.toFixed(0)
           } MiB, ${daemon.log.length} log lines`,
         );
-        const { sent } = JSON.parse(flood.output.trim().split("\n").at(-1)!);
+        const { sent, seconds } = JSON.parse(
+          flood.output.trim().split("\n").at(-1)!,
+        );
         assert(sent >= FLOOD, `${sent} sent`);
         const slow = needed.filter((times) => times > TRANSMISSIONS);
-        assert(slow.length <= UNLUCKY, `${needed}`);
+        const unlucky = unluckyOf(Math.max(0, 1 - read / sent));
+        assert(slow.length <= unlucky, `${needed}: more than ${unlucky}`);
         assert(needed.every((times) => times >= 1), `${needed}`);
         assertLess(most, MEMORY, "MiB");
-        assertReadable(daemon);
+        assertReadable(daemon, seconds);
       });
     }
   },
@@ -198,11 +224,18 @@ Deno.test({
       async () => {
         await using lab = new Lab();
         const { router, attacker, visitor } = await plugIn(lab, 0);
-        const daemon = await startDaemon(router, ...OPTIONS);
-        const loud = await attacker.linkLocal("eth0");
-        const flood = attacker.start(
-          labProgram("flood.ts", "eth0", loud, "100000", "30000"),
+        // Both keep up with the rate, whatever else the machine does.
+        const daemon = await launchAs(
+          favoredDaemonCommand(),
+          router,
+          ...OPTIONS,
         );
+        await daemon.logs("serving");
+        const loud = await attacker.linkLocal("eth0");
+        const flood = attacker.start([
+          ...FAVORED,
+          ...labProgram("flood.ts", "eth0", loud, "100000", "30000"),
+        ]);
         await flood.says(/flooding/);
         await pause(1000);
         const refused = async () =>
@@ -225,11 +258,14 @@ Deno.test({
         const from = `${await visitor.linkLocal("eth0")}%eth0`;
         await eventually("the loud one is limited", async () => {
           await visitor.run(
-            labProgram("ask.ts", from, "546", "ff02::1:2%eth0", "547", solicit),
+            labProgram(
+              "ask.ts",
+              ...[from, "546", "ff02::1:2%eth0", "547", solicit, "1"],
+            ),
           );
           return await refused() > 0;
-        });
-        const line = await daemon.logs("source_too_loud", undefined, 5);
+        }, 60);
+        const line = await daemon.logs("source_too_loud");
         assertEquals([line.level, line.source], ["warning", loud]);
         flood.kill();
         await flood.ended();
@@ -292,17 +328,18 @@ Deno.test({
               ...[ask(type), String(count), String(rate)],
             ));
           await spoof(MessageType.Solicit, 1, 1).says(/done/);
-          const flood = spoof(MessageType.Request, 3000, 300);
+          const flood = spoof(MessageType.Request, 1_000_000, 300);
           await pause(1500);
           const probe = visitor.start(
             labProgram("probe.ts", "eth0", BASE, "40", "100"),
           );
-          assertEquals(await probe.ended(20), 0, probe.output);
+          assertEquals(await probe.ended(), 0, probe.output);
           const { answered } = JSON.parse(
             probe.output.trim().split("\n").at(-1)!,
           );
           assertLess(37, answered);
-          await flood.says(/done/);
+          assertEquals(flood.output, "", "it goes on");
+          await flood.stop();
         },
       );
     }
@@ -319,8 +356,8 @@ async function reachable(host: Host): Promise<void> {
     ]
   ) {
     const { code, stderr } = await host.run(
-      ["curl", "-sS", "-g", "--max-time", "30", "-o", "/dev/null", url],
-      { mayFail: true, seconds: 40 },
+      ["curl", "-sS", "-g", "--max-time", "150", "-o", "/dev/null", url],
+      { mayFail: true, seconds: 160 },
     );
     assertEquals(code, 0, `${url}: ${stderr}`);
   }

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { BASE } from "../../support/expect.ts";
-import { RunningDaemon } from "../../support/daemon.ts";
+import {
+  FAVORED,
+  favoredDaemonCommand,
+  RunningDaemon,
+} from "../../support/daemon.ts";
 import {
   eventually,
   Lab,
@@ -38,7 +42,7 @@ Deno.test({
       // raise it to the hard one.
       testLink.router.start([
         ...["prlimit", "--nofile=1024:1024"],
-        ...JSON.parse(Deno.env.get("DAEMON_COMMAND")!),
+        ...favoredDaemonCommand(),
         ...["--interface=lan", `--base-address=${BASE}`],
         ...[`--boot-address=${SERVER}`, "--log-format=json"],
         `--netboot-dir=${lab.directory}/netboot`,
@@ -67,36 +71,42 @@ Deno.test({
     /** DHCPv6 and TFTP go on, all the time. */
     async function othersAnswer(seconds = 1): Promise<void> {
       const messages = 100 * seconds;
-      const probe = testLink.visitor.start(
-        labProgram("probe.ts", "eth0", BASE, String(messages), "10"),
-      );
+      const probe = testLink.visitor.start([
+        ...FAVORED,
+        ...labProgram("probe.ts", "eth0", BASE, String(messages), "10"),
+      ]);
       const end = Date.now() + 1000 * seconds;
       do {
-        const tftp = await fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 3);
+        const tftp = await fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 50);
         assertEquals(tftp.code, 0, tftp.stderr);
       } while (Date.now() < end);
-      assertEquals(await probe.ended(seconds + 20), 0, probe.output);
+      assertEquals(await probe.ended(seconds + 60), 0, probe.output);
       const lines = probe.output.trim().split("\n").map((line) =>
         JSON.parse(line)
       );
-      const { wrong, distinct } = lines.pop();
+      const { wrong, distinct, stalled } = lines.pop();
       assertEquals(wrong, 0);
       assertLess(0.9 * messages, distinct);
       const gaps = lines.slice(1).map(({ time }, index) =>
         time - lines[index].time
       );
-      assertLess(Math.max(...gaps), 1000, "milliseconds without an answer");
+      // While the machine does not run the probe, it may not run the daemon.
+      assertLess(
+        Math.max(...gaps),
+        1000 + 2 * stalled,
+        "milliseconds without an answer",
+      );
     }
 
-    async function httpAnswers(seconds: number): Promise<void> {
+    /** New connections are served, by themselves and while old ones stay. */
+    async function httpAnswers(): Promise<void> {
       await eventually(
         "HTTP answers",
         async () =>
           (await fetches(
             `http://[${SERVER}]:${PORT}/mac/${MAC}/small.txt`,
-            1,
+            5,
           )).status === "200",
-        seconds,
       );
     }
 
@@ -112,16 +122,15 @@ Deno.test({
         ],
       ]);
       const reader = testLink.visitor.start(["curl", "-sSNg", `${url}/events`]);
-      await reader.says(/data: /, 10);
+      await reader.says(/data: /);
       return {
         goOn: async () => {
-          assertEquals(await download.ended(40), 0, download.output);
+          assertEquals(await download.ended(120), 0, download.output);
           assertEquals(download.output.trim(), `200 ${16 * MIB}`);
           const heard = reader.output.length;
           await eventually(
             "the reader hears",
             () => reader.output.length > heard,
-            20,
           );
           reader.kill();
           await reader.ended();
@@ -133,12 +142,12 @@ Deno.test({
       const others = othersAnswer(15);
       const begun = await begin();
       const idle = hold(2000, "idle");
-      await idle.says(/held/, 60);
+      await idle.says(/held/);
       await others;
       await testLink.router.linkLocal("lan");
-      await httpAnswers(3);
+      await httpAnswers();
       await ended(idle);
-      await httpAnswers(2);
+      await httpAnswers();
       await othersAnswer();
       await begun.goOn();
       const told = ["connections_closed", "http_restarted"];
@@ -150,10 +159,10 @@ Deno.test({
       const begun = await begin();
       for (let round = 0; round < 3; round++) {
         const burst = hold(2000, "idle");
-        await burst.says(/held/, 60);
+        await burst.says(/held/);
         burst.kill("SIGKILL");
         await burst.ended();
-        await httpAnswers(2);
+        await httpAnswers();
       }
       await begun.goOn();
     });
@@ -173,7 +182,7 @@ Deno.test({
           "add rule inet refusing in iif lo tcp dport 6315 reject with tcp reset",
         ]);
         await pause(3500);
-        await httpAnswers(1);
+        await httpAnswers();
         await router.run(["nft", "delete table inet refusing"]);
         assertEquals(daemon.count("http_restarted"), before);
       },
@@ -184,28 +193,28 @@ Deno.test({
         hold(200, "sending"),
         hold(100, "reading", `/mac/${MAC}/boot.efi`),
       ];
-      for (const program of slow) await program.says(/held/, 60);
+      for (const program of slow) await program.says(/held/);
       await othersAnswer();
-      await httpAnswers(2);
+      await httpAnswers();
       assertLess(await residentMib(testLink.router), MEMORY);
-      assertEquals(
-        (await metrics(testLink.router)).get("dhcpv6macd_http_downloads"),
-        100,
-      );
+      await downloadsAre(100);
       for (const [index, count] of [200, 100].entries()) {
         const { open } = JSON.parse(
           (await ended(slow[index]!)).split("\n").at(-1)!,
         );
         assertEquals(open, count, "nobody is cut off for being slow");
       }
+      await downloadsAre(0);
+    });
+
+    async function downloadsAre(count: number): Promise<void> {
       await eventually(
-        "nothing is left of them",
+        `there are ${count} downloads`,
         async () =>
           (await metrics(testLink.router)).get("dhcpv6macd_http_downloads") ===
-            0,
-        10,
+            count,
       );
-    });
+    }
 
     async function ended(program: Program): Promise<string> {
       program.kill();
@@ -224,21 +233,20 @@ Deno.test({
           const before = await descriptors();
           const begun = isAlone ? undefined : await begin();
           const deaf = hold(600, "pipelining", "/page/page.css");
-          await deaf.says(/held/, 60);
+          await deaf.says(/held/);
           await othersAnswer(3);
-          await httpAnswers(3);
+          await httpAnswers();
           const idle = hold(600, "idle");
-          await idle.says(/held/, 60);
+          await idle.says(/held/);
           await othersAnswer(3);
-          await httpAnswers(3);
+          await httpAnswers();
           await ended(idle);
           await ended(deaf);
-          await httpAnswers(2);
+          await httpAnswers();
           await begun?.goOn();
           await eventually(
             `nothing is left but ${before} descriptors`,
             async () => await descriptors() <= before + 2,
-            10,
           );
           assertLess(await residentMib(testLink.router), MEMORY);
         },
@@ -256,15 +264,15 @@ Deno.test({
         `${count} connections with ${path} 195 times each, unread`,
         async () => {
           const streams = hold(count, "streams", path);
-          await streams.says(/held/, 60);
+          await streams.says(/held/);
           const idle = hold(600, "idle");
-          await idle.says(/held/, 60);
+          await idle.says(/held/);
           await othersAnswer(3);
-          await httpAnswers(3);
+          await httpAnswers();
           assertLess(await residentMib(testLink.router), MEMORY);
           await ended(idle);
           await ended(streams);
-          await httpAnswers(2);
+          await httpAnswers();
         },
       );
     }
@@ -275,7 +283,7 @@ Deno.test({
         hold(500, "idle"),
         hold(100, "reading", `/mac/${MAC}/boot.efi`),
       ];
-      for (const program of gone) await program.says(/held/, 60);
+      for (const program of gone) await program.says(/held/);
       await attacker.run(["nft", "add table inet gone"]);
       await attacker.run([
         "nft",
@@ -286,20 +294,20 @@ Deno.test({
         await program.ended();
       }
       await othersAnswer();
-      await httpAnswers(2);
+      await httpAnswers();
       // The next ones find room, though nobody ever closes the first.
       const next = testLink.visitor.start([
         ...["prlimit", "--nofile=8192:8192"],
         ...labProgram("connections.ts", SERVER, String(PORT), "500", "idle"),
       ]);
-      await next.says(/held/, 60);
-      await httpAnswers(3);
+      await next.says(/held/);
+      await httpAnswers();
       await ended(next);
       await attacker.run(["nft", "delete table inet gone"]);
     });
 
     /** Sends octets and returns what comes back. */
-    async function raw(text: string, seconds = 5): Promise<string> {
+    async function raw(text: string, seconds = 40): Promise<string> {
       const file = await lab.file(`raw-${next++}`, text);
       const { stdout } = await testLink.visitor.run(
         labProgram("raw_http.ts", SERVER, String(PORT), file, String(seconds)),
@@ -323,7 +331,7 @@ Deno.test({
         );
         assertMatch(answer, /^(HTTP\/1\.1 4\d\d|$)/);
         assertLess(await residentMib(testLink.router), MEMORY);
-        await httpAnswers(2);
+        await httpAnswers();
       });
     }
 
@@ -332,7 +340,7 @@ Deno.test({
         `GET /${"a/".repeat(MIB / 2)} HTTP/1.1\r\nHost: a\r\n\r\n`,
       );
       assertMatch(answer, /^(HTTP\/1\.1 4\d\d|$)/);
-      await httpAnswers(2);
+      await httpAnswers();
     });
 
     await t.step(
@@ -397,7 +405,7 @@ Deno.test({
       await t.step(`${path} with ${headers}: ${status}`, async () => {
         const answer = await fetches(
           `http://[${SERVER}]:${PORT}${path}`,
-          3,
+          30,
           ...headers.flatMap((header) => ["-H", header]),
         );
         assertEquals(answer.status, status, answer.stderr);
@@ -426,14 +434,14 @@ Deno.test({
 
     await t.step("a MAC that was never seen becomes no machine", async () => {
       const unseen = "02:00:5e:00:53:99";
-      await fetches(`http://[${SERVER}]:${PORT}/mac/${unseen}/boot.efi`, 3);
-      await fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, 9);
-      await fetches(`tftp://[${SERVER}]/${unseen}/ipxe.efi`, 9);
+      await fetches(`http://[${SERVER}]:${PORT}/mac/${unseen}/boot.efi`, 30);
+      await fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, 50);
+      await fetches(`tftp://[${SERVER}]/${unseen}/ipxe.efi`, 50);
       await isHealthy(testLink.router);
       for (const mac of [unseen, MAC]) {
         const { status } = await fetches(
           `http://[${SERVER}]:${PORT}/machines/${mac}`,
-          3,
+          30,
         );
         assertEquals(status, "404");
       }

@@ -4,9 +4,23 @@ import { eventually, type Host } from "../../support/lab.ts";
 
 const URL = "http://[::1]:6315";
 
-async function ask(host: Host, path: string, ...args: string[]) {
+/** Seconds for an answer that comes, however busy the machine is. */
+const ANSWER = 20;
+
+/** Seconds for one of several tries: the connection may be one that is lost. */
+const TRY = 5;
+
+async function ask(
+  host: Host,
+  path: string,
+  seconds = ANSWER,
+  ...args: string[]
+) {
   return await host.run(
-    ["curl", "-sS", "-g", "--max-time", "2", ...args, `${URL}${path}`],
+    [
+      ...["curl", "-sS", "-g", "--max-time", String(seconds)],
+      ...[...args, `${URL}${path}`],
+    ],
     { mayFail: true },
   );
 }
@@ -31,11 +45,12 @@ export async function requestsAnswered(host: Host): Promise<number> {
   )!;
 }
 
-/** The status of `/healthz`; 0 if there is no answer within 2 s. */
-export async function health(host: Host): Promise<number> {
+/** The status of `/healthz`; 0 if there is no answer in time. */
+export async function health(host: Host, seconds = ANSWER): Promise<number> {
   const { stdout } = await ask(
     host,
     "/healthz",
+    seconds,
     ...["-o", "/dev/null", "-w", "%{http_code}"],
   );
   return Number(stdout);
@@ -45,11 +60,11 @@ export async function health(host: Host): Promise<number> {
 export async function isHealthy(
   host: Host,
   status = 200,
-  seconds = 10,
+  seconds = 30,
 ): Promise<void> {
   await eventually(
     `/healthz is ${status}`,
-    async () => await health(host) === status,
+    async () => await health(host, TRY) === status,
     seconds,
   );
 }

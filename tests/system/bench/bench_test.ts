@@ -79,11 +79,14 @@ Deno.test({
             const results = new Results();
             try {
               await measure(testbed, results, MEASURE_OPTIONS);
+              failed = failures(results);
+            } catch (error) {
+              // Such as a reader that the machine has kept from reading.
+              failed = [(error as Error).message];
             } finally {
               await testbed.clear();
             }
             console.log(table(results));
-            failed = failures(results);
             if (failed.length === 0) return;
           }
           assertEquals(failed, []);

@@ -5,7 +5,7 @@ import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
 import { compiledIn } from "../../support/ipxe.ts";
-import { missing } from "../../support/lab.ts";
+import { eventually, missing } from "../../support/lab.ts";
 import { Authority, makeKey } from "../../support/certificates.ts";
 import { Machine, missingFirmware } from "./machine.ts";
 import {
@@ -61,8 +61,11 @@ const ignoreTrusting = TRUST === undefined || ignoreScripted;
 /** What the script says before each round but the first. */
 const RETRY = "dhcpv6macd: trying all of them again";
 
-/** Seconds from power-on that a machine gets for all of its boot. */
-const PATIENCE = 180;
+/**
+ * Seconds from power-on that a machine gets for all of its boot. It takes less
+ * than a minute, where nothing else needs the processor that it is emulated on.
+ */
+const PATIENCE = 600;
 
 /** From iPXE's own DHCPv6 on: the file, and the system in it. */
 const LOADS_FILE = ["http_fetch_uki init", "http_fetch_uki complete"];
@@ -109,11 +112,18 @@ function assertStages(
  * Asserts that the event stream told these events of a machine and no others,
  * each in the form that its readers know.
  */
-function assertStream(
+async function assertStream(
   recording: EventRecording,
   { mac }: Machine,
   expected: readonly string[],
-): void {
+): Promise<void> {
+  await eventually(
+    "the stream has told of the system",
+    () =>
+      recording.events(mac).some(({ event }) =>
+        event.event === expected.at(-1)
+      ),
+  );
   const [state] = recording.messages;
   assertEquals(state, {}, "nobody was known at first");
   const events = recording.events(mac);
@@ -280,7 +290,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       await network.serve(mac, uki);
       await network.advertise();
       const daemon = await network.daemon();
-      const recording = network.listen();
+      const recording = await network.listen();
       const machine = await Machine.start(network.router, {
         architecture: "x86-64",
         mac,
@@ -297,7 +307,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       );
       assertEquals(address, derived(mac));
       assertStages(daemon, machine, [...PXE, OS]);
-      assertStream(recording, machine, [
+      await assertStream(recording, machine, [
         "init",
         "point_pxe_to_ipxe_over_tftp",
         "serve_ipxe_over_tftp",
@@ -357,7 +367,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
       await network.advertise();
       const daemon = await network.daemon("--tftp-listen-addr=off");
-      const recording = network.listen();
+      const recording = await network.listen();
       const machine = await Machine.start(network.router, {
         ...settings,
         variables: fresh.variables,
@@ -383,7 +393,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       assertStages(daemon, machine, [...HTTP_BOOT, OS], [
         "unsupported_architecture",
       ]);
-      assertStream(recording, machine, [
+      await assertStream(recording, machine, [
         "init",
         // It asked for PXE first, which is off.
         "firmware_init",

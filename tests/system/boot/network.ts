@@ -123,10 +123,12 @@ export class BootNetwork implements AsyncDisposable {
   }
 
   /** Records the event stream of the daemon, as a script with curl would. */
-  listen(): EventRecording {
-    return new EventRecording(
-      this.router.start(["curl", "-sN", `http://[${ROUTER}]:6315/events`]),
+  async listen(): Promise<EventRecording> {
+    const curl = this.router.start(
+      ["curl", "-sN", `http://[${ROUTER}]:6315/events`],
     );
+    await curl.says(/^data: /m);
+    return new EventRecording(curl);
   }
 
   /** Starts the daemon. */

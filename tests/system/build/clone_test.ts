@@ -24,7 +24,7 @@ const DENO = /npx --yes (deno@[0-9.]+)/.exec(
 )![1]!;
 
 /** Seconds for all downloads: Deno, the base runtime, iPXE. */
-const PATIENCE = 300;
+const PATIENCE = 600;
 
 /** What of the environment says how this machine reaches the network. */
 const NETWORK = /^(PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|.*_proxy)$/i;

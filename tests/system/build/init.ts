@@ -81,6 +81,9 @@ mount --make-rshared /
 export container=lab
 exec /lib/systemd/systemd --system --unit=lab.target --log-target=console`;
 
+/** Seconds in which systemd and services are up, however busy the machine is. */
+const PATIENCE = 60;
+
 /** What is missing for it here; says so loudly. */
 export async function missingForInit(): Promise<string[]> {
   if (Deno.uid() !== 0) return ["root"];
@@ -127,7 +130,7 @@ export class InitHost {
         );
         told = stdout + stderr;
         return stdout === "active\n";
-      });
+      }, PATIENCE);
     } catch (error) {
       throw new Error(
         `${(error as Error).message}\n${told}${program.output}`,
@@ -158,7 +161,7 @@ export class InitHost {
         );
         text = stdout;
         return pattern.test(text);
-      });
+      }, PATIENCE);
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${text}`);
     }

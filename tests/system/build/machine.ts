@@ -76,7 +76,7 @@ async function fetched(client: Host, url: string, to = "-"): Promise<string> {
     "--show-error",
     "--globoff",
     "--max-time",
-    "20",
+    "50",
     "--output",
     to,
     url,

@@ -209,6 +209,7 @@ ${INSTALL}`,
             async () =>
               await property("NRestarts") === `${restarts}` &&
               await property("SubState") === "running",
+            60,
           );
         for (let restarts = 0; restarts < 8; restarts++) {
           await isUpAfter(restarts);
@@ -256,7 +257,11 @@ systemctl restart dhcpv6macd || true`,
       await addLink(router, 1);
       const init = await InitHost.start(router);
       const { stderr } = await init.run(
-        `timeout 5 sh -ec '${BY_HAND.trim()}'`,
+        `timeout 50 sh -ec '${BY_HAND.trim()}' 2> /run/by-hand &
+until grep -q '"event":"serving"' /run/by-hand || ! kill -0 $!; do sleep 0.2; done
+kill $!
+wait $!
+cat /run/by-hand >&2`,
       );
       assertMatch(stderr, /"event":"serving".*"interface":"eth1"/);
     });
@@ -319,7 +324,7 @@ systemctl start dhcpv6macd`,
         await boots(client);
         const { stdout } = await client.run([
           ...["curl", "--fail", "--silent", "--show-error", "--globoff"],
-          ...["--max-time", "20", "--cacert", authority.certFile],
+          ...["--max-time", "50", "--cacert", authority.certFile],
           `https://[${ROUTER}]/mac/${await client.mac("eth0")}/boot.efi`,
         ]);
         assertEquals(stdout, "the system\n");

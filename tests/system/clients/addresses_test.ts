@@ -12,7 +12,7 @@ import {
   relayed,
 } from "../../support/dhcpv6.ts";
 import { startDaemon } from "../../support/daemon.ts";
-import { Lab, missing, pause } from "../../support/lab.ts";
+import { eventually, Lab, missing } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
 const FAR = "2001:db8:7:8::";
@@ -20,8 +20,9 @@ const FARTHER = "2001:db8:7:9::";
 const PEER = "fe80::5054:ff:fe12:3456";
 const UUID = opt(1, "000400112233445566778899aabbccddeeff");
 
-/** Milliseconds in which a change of the list of machines takes effect. */
-const LISTED_REFRESH = 750;
+/** Seconds in which an answer comes, and in which none comes. */
+const ANSWER = 20;
+const NO_ANSWER = 1;
 
 /** The address of the link behind the relay, among the lines of an answer. */
 const FROM_FAR = /^ *5 2001:db8:7:8:0:5254:12:3456 1200 1200$/m;
@@ -65,12 +66,15 @@ Deno.test({
       "--boot-policy=listed",
     );
 
-    /** What comes back to a relay, and from where. */
+    /** What comes back to a relay within some seconds, and from where. */
     async function ask(
       bytes: Uint8Array,
       to: string,
-      { fromPort = 547, waitPort }: { fromPort?: number; waitPort?: number } =
-        {},
+      { fromPort = 547, waitPort, seconds = ANSWER }: {
+        fromPort?: number;
+        waitPort?: number;
+        seconds?: number;
+      } = {},
     ): Promise<{ lines: string[]; from: string }> {
       const { stdout } = await relay.run([
         ...Deno.env.get("TEST_DENO")!.split("\n"),
@@ -80,6 +84,7 @@ Deno.test({
         to,
         "547",
         encodeHex(bytes),
+        String(seconds),
         ...(waitPort === undefined ? [] : [String(waitPort)]),
       ]);
       const [answer, server = ""] = stdout.trim().split(" ");
@@ -114,6 +119,7 @@ Deno.test({
       const none = await ask(
         throughRelay("2001:db8:7:a::5"),
         "2001:db8:1:2::1",
+        { seconds: NO_ANSWER },
       );
       assertEquals(none.lines, ["nothing"]);
       await daemon.logs("packet", (line) => line.drop === "link_unknown");
@@ -133,7 +139,9 @@ Deno.test({
           lines.join("\n"),
           /^ *5 2001:db8:1:2:0:5254:12:3456 1200 1200$/m,
         );
-        const elsewhere = await ask(throughRelay("::"), "2001:db8:1:2::1");
+        const elsewhere = await ask(throughRelay("::"), "2001:db8:1:2::1", {
+          seconds: NO_ANSWER,
+        });
         assertEquals(elsewhere.lines, ["nothing"]);
       },
     );
@@ -186,9 +194,7 @@ Deno.test({
       const { lines } = await ask(
         message(11, UUID, oro(23)),
         "2001:db8:1:2::1",
-        {
-          fromPort: 546,
-        },
+        { fromPort: 546, seconds: NO_ANSWER },
       );
       assertEquals(lines, ["nothing"]);
       await daemon.logs(
@@ -217,14 +223,17 @@ Deno.test({
         };
         assertEquals(await bootUrl(), "  7 ff");
         await Deno.mkdir(listed);
-        await pause(LISTED_REFRESH);
-        assertEquals(
-          await bootUrl(),
-          "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
+        await eventually(
+          "the machine is listed",
+          async () =>
+            await bootUrl() ===
+              "  59 http://[2001:db8:1:2::1]/52:54:00:12:34:56",
         );
         await Deno.remove(listed);
-        await pause(LISTED_REFRESH);
-        assertEquals(await bootUrl(), "  7 ff");
+        await eventually(
+          "the machine is not listed",
+          async () => await bootUrl() === "  7 ff",
+        );
       },
     );
 
@@ -233,7 +242,6 @@ Deno.test({
       async () => {
         await router.ip("addr add 2001:db8:1:2::7/64 dev lan nodad");
         await router.ip("addr add fe80::7/64 dev lan nodad");
-        await pause(1000);
         for (
           const to of [
             "2001:db8:1:2::7",
@@ -242,14 +250,24 @@ Deno.test({
             "2001:db8:1:2::1",
           ]
         ) {
-          const { lines } = await ask(throughRelay("2001:db8:7:8::1"), to);
-          assertMatch(lines[0]!, /^relay 13/, to);
+          await eventually(`an answer from ${to}`, async () => {
+            const { lines } = await ask(throughRelay("2001:db8:7:8::1"), to, {
+              seconds: 2,
+            });
+            return lines[0]!.startsWith("relay 13");
+          });
         }
         assertEquals(daemon.count("waiting"), 0);
         // One that fails duplicate address detection stops nothing.
         await relay.ip("addr add fe80::8/64 dev up0 nodad");
         await router.ip("addr add fe80::8/64 dev lan");
-        await pause(2500);
+        await eventually(
+          "it has failed",
+          async () =>
+            /fe80::8\/.* dadfailed/.test(
+              (await router.ip("-6 -o addr show dev lan")).stdout,
+            ),
+        );
         const { lines } = await ask(
           throughRelay("2001:db8:7:8::1"),
           "2001:db8:1:2::1",

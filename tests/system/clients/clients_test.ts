@@ -2,6 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { BUSYBOX, unpackFromArchive } from "../../../tools/debian.ts";
 import { startDaemon } from "../../support/daemon.ts";
 import {
+  command,
+  eventually,
   type Host,
   Lab,
   missing,
@@ -42,6 +44,15 @@ const lacks = missing(
   "tshark",
 );
 const ignore = lacks.length > 0;
+
+/** Waits until the processes of a client have ended, too. */
+async function nothingRuns({ namespace }: Host): Promise<void> {
+  await eventually(
+    "all of the client has ended",
+    async () =>
+      (await command(["ip", "netns", "pids", namespace])).stdout === "",
+  );
+}
 
 /** A client at work on a host of its own. */
 interface Work {
@@ -126,7 +137,7 @@ Deno.test({
           (line) =>
             line.mac === mac && line.type === "renew" &&
             line.drop === undefined,
-          VALID,
+          2 * VALID,
         );
         assert(await hasAddress(host, "eth0", address));
       });
@@ -138,6 +149,7 @@ Deno.test({
         async () => {
           const { client, host, mac, address, program } = works.get(name)!;
           await program.stop();
+          await nothingRuns(host);
           await host.ip("addr flush dev eth0 scope global");
           const again = await begin(client, host);
           await getsAddress(host, "eth0", address);

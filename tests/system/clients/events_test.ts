@@ -1,11 +1,18 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { startDaemon } from "../../support/daemon.ts";
+import {
+  FAVORED,
+  favoredDaemonCommand,
+  launchAs,
+} from "../../support/daemon.ts";
+import { median } from "../../../tools/bench/results.ts";
 import {
   command,
   eventually,
   type Host,
   Lab,
   missing,
+  pause,
+  type Program,
 } from "../../support/lab.ts";
 import { BASE } from "../../support/expect.ts";
 
@@ -27,13 +34,15 @@ async function place(lab: Lab, ...options: string[]) {
   const { router, client } = await lab.pair();
   await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
   await client.linkLocal("eth0");
-  const daemon = await startDaemon(
+  const daemon = await launchAs(
+    favoredDaemonCommand(),
     router,
     "--interface=lan",
     `--base-address=${BASE}`,
     "--log-level=info",
     ...options,
   );
+  await daemon.logs("serving");
   return { router, client, daemon };
 }
 
@@ -54,12 +63,30 @@ async function readers(
   await command(["gcc", "-O2", "-Wall", "-Werror", "-o", program, source]);
   const { steady, resuming, stalling } = counts;
   const reading = host.start([
+    ...FAVORED,
     program,
     SERVER,
     ...[PORT, steady, resuming, stalling].map(String),
   ]);
-  await reading.says(/reading/, 60);
+  await reading.says(/reading/, 120);
   return reading;
+}
+
+/** Waits until all readers have the last event, and so many at least. */
+async function allHave(readers: Program, events: number): Promise<void> {
+  try {
+    await eventually("all have all events", async () => {
+      readers.kill("SIGUSR1");
+      await pause(200);
+      const [, least, most] =
+        [...readers.output.matchAll(/^least (\d+) most (\d+)$/gm)].at(-1) ?? [];
+      return least === most && Number(most) >= events;
+    }, 120);
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}: ${events}\n${readers.output.slice(-500)}`,
+    );
+  }
 }
 
 async function metric(host: Host, name: string): Promise<number> {
@@ -100,17 +127,32 @@ Deno.test({
     await t.step("promtool finds nothing wrong with the metrics", async () => {
       await using lab = new Lab();
       const { router, client } = await place(lab);
-      await client.run(exchanges(5, 5, 1), { mayFail: true });
+      const asked = await client.run(exchanges(5, 5, 1), { mayFail: true });
+      // It may begin another exchange before it sees that it is done.
+      const [solicits, requests] = [
+        ...asked.stdout.matchAll(/^sent packets: (\d+)/gm),
+      ].map(([, count]) => Number(count));
+      assert(solicits! >= 5 && requests! >= 5, asked.stdout);
+      const count = (name: string) => metric(router, `dhcpv6macd_${name}`);
+      await eventually(
+        "all of it is answered",
+        async () =>
+          await count('dhcpv6_answered_total{type="request"}') === requests,
+      );
       const { code, stdout, stderr } = await router.run([
         "sh",
         "-c",
         `curl -sg ${URL_BASE}/metrics | promtool check metrics`,
       ], { mayFail: true });
       assertEquals([code, stdout, stderr], [0, "", ""]);
-      const count = (name: string) => metric(router, `dhcpv6macd_${name}`);
-      assertEquals(await count('dhcpv6_received_total{type="solicit"}'), 5);
-      assertEquals(await count('dhcpv6_answered_total{type="request"}'), 5);
-      assertEquals(await count("dhcpv6_answer_duration_seconds_count"), 10);
+      assertEquals(
+        await count('dhcpv6_received_total{type="solicit"}'),
+        solicits,
+      );
+      assertEquals(
+        await count("dhcpv6_answer_duration_seconds_count"),
+        solicits! + requests!,
+      );
       assertEquals(await count('machines{stage="os_init"}'), 5);
       assertEquals(await count("serving"), 1);
     });
@@ -127,14 +169,15 @@ Deno.test({
           ])).stdout;
         assertEquals(await health(), "200");
         await router.ip("link set lan down");
-        await eventually("it waits", async () => await health() === "503", 5);
+        await eventually("it waits", async () => await health() === "503");
         await router.ip("link set lan up");
-        await eventually("it serves", async () => await health() === "200", 10);
+        await eventually("it serves", async () => await health() === "200");
       },
     );
 
     await t.step("1,000 readers, some that resume, 50 that stall", async () => {
-      const SECONDS = 30;
+      const PARTS = 10;
+      const SECONDS_OF_PART = 3;
       // With EVENTS_RATE=3000, two cores are just enough for all of it.
       const RATE = Number(Deno.env.get("EVENTS_RATE") ?? 1500);
       const MACHINES = 500;
@@ -146,38 +189,52 @@ Deno.test({
         stalling: 50,
       });
       const before = await metric(router, "process_resident_memory_bytes");
-      // Each message is an event, and the first of a machine two more.
-      const { stdout } = await client.run([
-        ...Deno.env.get("TEST_DENO")!.split("\n"),
-        `${import.meta.dirname}/../../support/probe.ts`,
-        "eth0",
-        BASE,
-        String(RATE * SECONDS),
-        String(1000 / RATE),
-        String(MACHINES),
-      ], { seconds: SECONDS + 20 });
-      const answers = JSON.parse(stdout.trim().split("\n").at(-1)!);
-      const dropped = await metric(
-        router,
-        "dhcpv6macd_event_readers_dropped_total",
+      // Each message is an event, and the first of a machine two more. They come
+      // in parts, so that a busy machine takes longer and no reader lags behind.
+      let answered = 0;
+      const p99s: number[] = [];
+      for (let part = 0; part < PARTS; part++) {
+        const { stdout } = await client.run([
+          ...FAVORED,
+          ...Deno.env.get("TEST_DENO")!.split("\n"),
+          `${import.meta.dirname}/../../support/probe.ts`,
+          "eth0",
+          BASE,
+          String(RATE * SECONDS_OF_PART),
+          String(1000 / RATE),
+          String(MACHINES),
+        ]);
+        const answers = JSON.parse(stdout.trim().split("\n").at(-1)!);
+        answered += answers.answered;
+        p99s.push(answers.p99);
+        await allHave(all, answered + 2 * MACHINES);
+      }
+      const dropped = () =>
+        metric(router, "dhcpv6macd_event_readers_dropped_total");
+      await eventually(
+        "those that stall are dropped",
+        async () => await dropped() === 50,
+        60,
       );
       const after = await metric(router, "process_resident_memory_bytes");
-      await all.stop(30);
+      await all.stop();
       const result = JSON.parse(all.output.trim().split("\n").at(-1)!);
       console.log(
-        JSON.stringify({ ...result, dropped, before, after, answers }),
+        JSON.stringify({ ...result, before, after, answered, p99s }),
       );
       assertEquals([result.disordered, result.states], [0, 0]);
       assertEquals(result.least, result.most, "all had the last event");
       assertEquals(result.events, 1000 * result.most, "all had every event");
-      assert(result.most >= answers.answered + 2 * MACHINES);
-      assert(result.connections > 1050 + 5 * SECONDS, "some have resumed");
-      assertEquals(dropped, 50);
+      assert(result.most >= answered + 2 * MACHINES);
+      assert(
+        result.connections > 1050 + 5 * PARTS * SECONDS_OF_PART,
+        "some have resumed",
+      );
       assertLess(after - before, 300_000_000);
       // Load, daemon and a thousand readers share the machine, whatever it is:
       // how old events are, and how long answers take, is for the benchmark.
       assertLess(result.p99, 5000);
-      assertLess(answers.p99, 500);
+      assertLess(median(p99s), 500);
     });
   },
 });

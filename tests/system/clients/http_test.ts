@@ -6,6 +6,8 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import {
+  favoredDaemonCommand,
+  launchAs,
   runDaemon,
   type RunningDaemon,
   startDaemon,
@@ -56,7 +58,7 @@ async function hasBegun(to: string): Promise<void> {
   await eventually("it has begun", async () => {
     const size = (await Deno.stat(to).catch(() => undefined))?.size ?? 0;
     return size > 0;
-  }, 5);
+  });
 }
 
 Deno.test({
@@ -124,12 +126,12 @@ Deno.test({
       "-sS",
       "--globoff",
       "--max-time",
-      "60",
+      "300",
       ...args,
     ];
 
     const curl = (...args: string[]) =>
-      client.run(curlCommand(...args), { mayFail: true, seconds: 70 });
+      client.run(curlCommand(...args), { mayFail: true, seconds: 320 });
 
     /** Runs tests/support/firmware.ts; what it was answered. */
     async function firmware(
@@ -156,11 +158,12 @@ Deno.test({
     await t.step("plain", async (t) => {
       await using cleanup = new AsyncDisposableStack();
       const daemon = cleanup.adopt(
-        await startDaemon(router, ...options()),
+        await launchAs(favoredDaemonCommand(), router, ...options()),
         async (daemon) => {
           await daemon.stop();
         },
       );
+      await daemon.logs("serving");
       const pid = await processOf();
 
       await t.step(
@@ -186,7 +189,6 @@ Deno.test({
           const failed = await daemon.logs(
             "http_fetch_uki",
             ({ state }) => state === "error",
-            5,
           );
           assertEquals(failed.mac, mac);
           assertEquals(failed.total_bytes, size);
@@ -194,7 +196,6 @@ Deno.test({
           await eventually(
             "the file is closed",
             async () => await openFiles(pid) === 0,
-            5,
           );
 
           const [rest] = await firmware(
@@ -237,7 +238,6 @@ Deno.test({
           await daemon.logs(
             "http_fetch_uki",
             (line) => line.state === "complete" && line.sent_bytes === size,
-            5,
           );
         },
       );
@@ -247,7 +247,7 @@ Deno.test({
         const to = fresh();
         const program = client.start(curlCommand("-o", to, urlOf("big.iso")));
         let isOver = false;
-        const ended = program.ended(60).finally(() => isOver = true);
+        const ended = program.ended(300).finally(() => isOver = true);
         let most = 0;
         while (!isOver) {
           most = Math.max(most, await residentMib(pid));
@@ -318,7 +318,7 @@ Deno.test({
         await t.step(`${what}: ${expected}`, async () => {
           await Deno.writeTextFile(`${own}/small.txt`, "small");
           const { stdout } = await curl(
-            ...["-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5"],
+            ...["-o", "/dev/null", "-w", "%{http_code}", "--max-time", "50"],
             ...args,
             urlOf("small.txt"),
           );
@@ -374,7 +374,7 @@ Deno.test({
           ] as const
         ) {
           const { stdout, stderr } = await curl(
-            ...["--path-as-is", "--max-time", "5", "-w", " %{http_code}"],
+            ...["--path-as-is", "--max-time", "50", "-w", " %{http_code}"],
             `http://[${SERVER}]:${PORT}${path}`,
           );
           assert(!stdout.includes("SECRET"), path);
@@ -395,8 +395,11 @@ Deno.test({
             curlCommand("--limit-rate", "8M", "-o", to, urlOf("written.img")),
           );
           await hasBegun(to);
+          // However long the writing takes.
+          program.kill("SIGSTOP");
           await writeRandom(path, size);
-          assertEquals(await program.ended(20), 18, program.output); // partial file
+          program.kill("SIGCONT");
+          assertEquals(await program.ended(), 18, program.output); // partial file
           const { size: received } = await Deno.stat(to);
           assertLess(received, size);
           await command(["cmp", "-n", String(received), to, copy]);
@@ -416,7 +419,6 @@ Deno.test({
         await eventually(
           "all files are closed",
           async () => await openFiles(pid) === 0,
-          5,
         );
       });
 
@@ -428,14 +430,13 @@ Deno.test({
           'for i in $(seq 100); do "$@" & done; wait',
           "sh",
           ...curlCommand(
-            ...["--max-time", "100", "-o", "/dev/null"],
+            ...["--max-time", "300", "-o", "/dev/null"],
             ...["-w", "%{http_code} %{size_download}\\n", urlOf("load.img")],
           ),
         ]);
         await eventually(
           "they have begun",
           async () => await openFiles(pid) >= 50,
-          10,
         );
         const asked = 2000;
         const probe = client.start([
@@ -448,13 +449,13 @@ Deno.test({
         ]);
         let most = 0;
         let isOver = false;
-        const ended = downloads.ended(110).finally(() => isOver = true);
+        const ended = downloads.ended(320).finally(() => isOver = true);
         while (!isOver) {
           most = Math.max(most, await residentMib(pid));
           await pause(100);
         }
         assertEquals(await ended, 0, downloads.output);
-        assertEquals(await probe.ended(30), 0, probe.output.slice(-1000));
+        assertEquals(await probe.ended(320), 0, probe.output.slice(-1000));
         const last = probe.output.trim().split("\n").at(-1)!;
         const { sent, distinct, wrong } = JSON.parse(last);
         assertEquals(
@@ -467,7 +468,6 @@ Deno.test({
         await eventually(
           "all files are closed",
           async () => await openFiles(pid) === 0,
-          5,
         );
         await Deno.remove(`${own}/load.img`);
       });
@@ -484,12 +484,12 @@ Deno.test({
           const began = performance.now();
           daemon.program.kill();
           assertEquals(
-            await daemon.program.ended(15),
+            await daemon.program.ended(),
             0,
             daemon.program.output,
           );
           const seconds = (performance.now() - began) / 1000;
-          assertLess(seconds, 7);
+          assertLess(seconds, 20, "the download would take a minute");
           assertLess(4.5, seconds, "it had some seconds to end by itself");
           assertEquals(
             daemon.count("stopped"),
@@ -555,7 +555,7 @@ Deno.test({
           ...[
             "-v",
             "--max-time",
-            "1",
+            "5",
             "--cacert",
             authority,
             tlsUrlOf("s.txt"),
@@ -564,6 +564,20 @@ Deno.test({
         if (code !== 0) return undefined;
         assertEquals(stdout, "small");
         return /^\*\s+subject: CN ?= ?(\S+)/m.exec(stderr)?.[1];
+      }
+
+      /** That name, of a connection that was not caught. */
+      const nameSeen = () => eventually("a connection", certificateName);
+
+      /** Puts a pair that is refused, and waits until it is, once. */
+      async function isRefused(put: () => Promise<void>): Promise<void> {
+        const refused = daemon.count("certificate_refused");
+        await put();
+        await eventually(
+          "it is refused",
+          () => daemon.count("certificate_refused") > refused,
+        );
+        assertEquals(daemon.count("certificate_refused"), refused + 1);
       }
 
       await openssl(
@@ -623,7 +637,7 @@ Deno.test({
         async () => {
           await install("first", "first");
           daemon = await startDaemon(router, ...tlsOptions);
-          assertEquals(await certificateName(), "first");
+          assertEquals(await nameSeen(), "first");
           const to = fresh();
           const trusting = await curl(
             ...["--cacert", authority, "-o", to, tlsUrlOf("boot.efi")],
@@ -633,7 +647,6 @@ Deno.test({
           const complete = await daemon.logs(
             "http_fetch_uki",
             ({ state }) => state === "complete",
-            5,
           );
           assertEquals(complete.protocol, "https");
           assertEquals((await curl(tlsUrlOf("s.txt"))).code, 60);
@@ -648,44 +661,45 @@ Deno.test({
             tlsUrlOf("boot.efi"),
           ),
         );
-        let isOver = false;
-        const ended = download.ended(30).finally(() => isOver = true);
         await hasBegun(to);
+        // It goes on when all of this is over, however long that takes.
+        download.kill("SIGSTOP");
 
         await install("second", "second");
         await eventually(
           "new connections see the new one",
           async () => await certificateName() === "second",
-          5,
         );
-        await daemon.logs("certificate_replaced", undefined, 1);
+        await daemon.logs("certificate_replaced");
 
-        await install("second", "first");
-        const refused = await daemon.logs("certificate_refused", undefined, 5);
+        // Between its two files, a pair that is being replaced is refused, too.
+        await isRefused(() => install("second", "first"));
+        const refused = daemon.log.findLast(({ event }) =>
+          event === "certificate_refused"
+        )!;
         assertEquals(refused.level, "error");
         assertMatch(
           refused.message,
           /used\.pem and .*used\.key: .*keeping/,
         );
-        assertEquals(await certificateName(), "second");
-        await Deno.writeTextFile(certFile, "no certificate");
-        await eventually(
-          "it is refused as well",
-          () => daemon.count("certificate_refused") === 2,
-          5,
-        );
-        assertEquals(await certificateName(), "second");
+        assertEquals(await nameSeen(), "second");
+        await isRefused(async () => {
+          await Deno.writeTextFile(`${certFile}.new`, "no certificate");
+          await Deno.rename(`${certFile}.new`, certFile);
+        });
+        const count = daemon.count("certificate_refused");
+        assertEquals(await nameSeen(), "second");
         await pause(1500);
-        assertEquals(daemon.count("certificate_refused"), 2, "each once");
-        assert(!isOver, "the download goes on through all of this");
+        assertEquals(daemon.count("certificate_refused"), count, "each once");
+        assertLess((await Deno.stat(to)).size, 32 * MIB);
 
-        assertEquals(await ended, 0, download.output);
+        download.kill("SIGCONT");
+        assertEquals(await download.ended(), 0, download.output);
         await areSame(to, `${own}/boot.efi`);
         await install("first", "first");
         await eventually(
           "a good pair comes back",
           async () => await certificateName() === "first",
-          5,
         );
       });
 
@@ -707,18 +721,17 @@ Deno.test({
           await eventually(
             "it is replaced",
             () => daemon.count("certificate_replaced") === 3,
-            5,
           );
           assertLess((await Deno.stat(to)).size, 32 * MIB);
           const began = performance.now();
           daemon.program.kill();
           download.kill("SIGCONT");
           const [code, got] = await Promise.all([
-            daemon.program.ended(15),
-            download.ended(15),
+            daemon.program.ended(),
+            download.ended(),
           ]);
           assertEquals(code, 0, daemon.program.output);
-          assertLess(performance.now() - began, 7000);
+          assertLess(performance.now() - began, 20_000);
           assertEquals(got, 0, download.output);
           await areSame(to, `${own}/boot.efi`);
         },

@@ -1,11 +1,20 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import { launchDaemon, runDaemon, startDaemon } from "../../support/daemon.ts";
-import { type Host, Lab, missing, pause } from "../../support/lab.ts";
+import {
+  favoredDaemonCommand,
+  launchAs,
+  runDaemon,
+  startDaemon,
+} from "../../support/daemon.ts";
+import { median } from "../../../tools/bench/results.ts";
+import { eventually, type Host, Lab, missing } from "../../support/lab.ts";
 import { dhclient } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
 
 const lacks = missing("tests of the daemon's life", "dhclient");
 const ignore = lacks.length > 0;
+
+/** Times that an interface becomes usable. */
+const ROUNDS = 3;
 
 const OPTIONS = ["--interface=lan", `--base-address=${BASE}`];
 
@@ -28,22 +37,31 @@ Deno.test({
         await using lab = new Lab();
         const router = await lab.host("router");
         const client = await lab.host("client");
-        const daemon = await launchDaemon(router, ...OPTIONS);
+        const daemon = await launchAs(
+          favoredDaemonCommand(),
+          router,
+          ...OPTIONS,
+        );
         await daemon.logs("waiting");
         await lab.cable(router, "lan", client, "eth0");
-        await router.linkLocal("lan");
-        const usable = performance.now();
-        await daemon.logs("serving");
-        assertLess(performance.now() - usable, 1000);
-        await clientGetsAddress(lab, client);
+        const delays: number[] = [];
+        for (let round = 1; round <= ROUNDS; round++) {
+          await router.linkLocal("lan");
+          const usable = Date.now();
+          await daemon.counts("serving", round);
+          const { time } = daemon.log.findLast(({ event }) =>
+            event === "serving"
+          )!;
+          delays.push(Date.parse(String(time)) - usable);
+          await clientGetsAddress(lab, client);
+          assertEquals(daemon.count("serving"), round);
 
-        await router.ip("link set lan down");
-        await pause(600);
-        assertEquals(daemon.count("waiting"), 2);
-        await router.ip("link set lan up");
-        await router.linkLocal("lan");
-        await clientGetsAddress(lab, client);
-        assertEquals(daemon.count("serving"), 2);
+          await router.ip("link set lan down");
+          await daemon.counts("waiting", round + 1);
+          await router.ip("link set lan up");
+        }
+        // What else the machine does spoils one round, not most of them.
+        assertLess(median(delays), 1000, `${delays}`);
         assertEquals(await daemon.stop(), 0);
       },
     );
@@ -60,11 +78,10 @@ Deno.test({
         };
         assertEquals(await bound(), false);
         await router.ip("addr add 2001:db8:1:2::1/64 dev lan");
-        await router.run(["sleep", "3"]); // duplicate address detection
-        assertEquals(await bound(), true);
+        // After duplicate address detection.
+        await eventually("it is bound", bound);
         await router.ip("addr del 2001:db8:1:2::1/64 dev lan");
-        await pause(600);
-        assertEquals(await bound(), false);
+        await eventually("it is not bound", async () => !await bound());
       },
     );
 

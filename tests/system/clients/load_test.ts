@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { startDaemon } from "../../support/daemon.ts";
-import { eventually, Lab, missing, pause } from "../../support/lab.ts";
+import {
+  FAVORED,
+  favoredDaemonCommand,
+  launchAs,
+  type RunningDaemon,
+} from "../../support/daemon.ts";
+import { eventually, type Host, Lab, missing } from "../../support/lab.ts";
+import { median } from "../../../tools/bench/results.ts";
 import { BASE } from "../../support/expect.ts";
 
 const lacks = missing("tests of load", "perfdhcp", "tc");
@@ -11,6 +17,17 @@ const OPTIONS = [
   `--base-address=${BASE}`,
   "--log-level=info",
 ];
+
+/** Times that the load may be disturbed, and that an interface is made anew. */
+const LOAD_ROUNDS = 6;
+const ROUNDS = 3;
+
+/** Starts a daemon that the processor runs first, and waits until it serves. */
+async function startFavored(router: Host): Promise<RunningDaemon> {
+  const daemon = await launchAs(favoredDaemonCommand(), router, ...OPTIONS);
+  await daemon.logs("serving");
+  return daemon;
+}
 
 /** The arguments of tests/support/probe.ts, as a command. */
 function probe(
@@ -36,20 +53,20 @@ Deno.test({
       await using lab = new Lab();
       const { router, client } = await lab.pair();
       await client.linkLocal("eth0");
-      await startDaemon(router, ...OPTIONS);
-      // What else the machine does may cost a datagram: once of three times there
+      await startFavored(router);
+      // What else the machine does may cost a datagram: once of some times there
       // is none lost, or the daemon loses them.
       let stdout = "";
       const of = (name: string) =>
         [...stdout.matchAll(new RegExp(`^${name}: (\\d+)`, "gm"))].map((
           match,
         ) => Number(match[1]));
-      for (let round = 0; round < 3; round++) {
-        ({ stdout } = await client.run(
-          "perfdhcp -6 -l eth0 -R 10000 -r 2000 -n 10000 -W 1000000 -s 7 ff02::1:2"
+      for (let round = 0; round < LOAD_ROUNDS; round++) {
+        ({ stdout } = await client.run([
+          ...FAVORED,
+          ..."perfdhcp -6 -l eth0 -R 10000 -r 2000 -n 10000 -W 1000000 -s 7 ff02::1:2"
             .split(" "),
-          { mayFail: true, seconds: 60 },
-        ));
+        ], { mayFail: true }));
         if (String(of("drops")) === "0,0") break;
       }
       assertEquals(of("drops"), [0, 0], stdout);
@@ -68,8 +85,9 @@ Deno.test({
           ..."tc qdisc add dev lan root tbf rate 4mbit burst 4kb limit 300kb"
             .split(" "),
         ]);
-        await startDaemon(router, ...OPTIONS);
-        const program = client.start(probe("eth0", 3000, 0));
+        await startFavored(router);
+        // Twice as many as the link takes answers.
+        const program = client.start(probe("eth0", 6000, 0.2));
         await program.ended();
         const summary = JSON.parse(program.output.trim().split("\n").at(-1)!);
         assertEquals(summary.wrong, 0, program.output);
@@ -94,16 +112,19 @@ Deno.test({
         );
         await client.linkLocal("eth0");
         await loader.linkLocal("eth0");
-        const daemon = await startDaemon(router, ...OPTIONS);
+        const daemon = await startFavored(router);
         loader.start([
-          ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 25 ff02::1:2".split(" "),
+          ..."perfdhcp -6 -l eth0 -R 10000 -r 1000 -p 300 ff02::1:2".split(" "),
         ]);
-        const answers = client.start(probe("eth0", 600, 20));
+        const answers = client.start([
+          ...FAVORED,
+          ...probe("eth0", 15_000, 20),
+        ]);
         await answers.says(/"time"/);
-        for (let round = 0; round < 2; round++) {
+        const delays: number[] = [];
+        for (let round = 1; round <= ROUNDS; round++) {
           await router.ip("link delete lan");
-          await daemon.logs("waiting");
-          await pause(300);
+          await daemon.counts("waiting", round);
           await lab.plug(network, 0, router, "lan");
           await router.linkLocal("lan");
           const usable = Date.now();
@@ -111,12 +132,18 @@ Deno.test({
             "an answer after the interface is back",
             () => times(answers.output).find((time) => time >= usable),
           ) - usable;
-          assertLess(delay, 1000);
+          delays.push(delay);
         }
-        assert(daemon.count("serving") >= 3);
+        // What else the machine does spoils one round, not most of them.
+        assertLess(median(delays), 1000, `${delays}`);
+        await daemon.counts("serving", ROUNDS + 1);
         const indexes = daemon.log.filter((line) => line.event === "serving")
           .map((line) => line.index);
-        assertEquals(new Set(indexes).size, 3, "each is another interface");
+        assertEquals(
+          new Set(indexes).size,
+          ROUNDS + 1,
+          "each is another interface",
+        );
       },
     );
   },

@@ -59,7 +59,8 @@ async function addressThroughRelay(
     await Deno.makeTempDir({ dir: lab.directory }),
   );
   const address = await derived(client, "eth0", FAR);
-  await getsAddress(client, "eth0", address);
+  // The relay may not listen yet when the client asks for the first time.
+  await getsAddress(client, "eth0", address, 60);
   const seen = await daemon.logs("init");
   assertEquals(seen.address, address);
   assertEquals(seen.mac_source, macSource);
@@ -166,7 +167,7 @@ Deno.test({
         `--base-address=${FAR}`,
       );
       await networkd.start(client, "eth0", lab.directory);
-      await getsAddress(client, "eth0", await derived(client, "eth0", FAR));
+      await getsAddress(client, "eth0", await derived(client, "eth0", FAR), 60);
       const packet = await daemon.logs(
         "packet",
         (line) => line.type === "solicit",

@@ -5,6 +5,7 @@ import {
   type Host,
   Lab,
   missing,
+  pause,
   type Program,
 } from "../../support/lab.ts";
 import { watchCommand } from "../../support/watch_program.ts";
@@ -39,7 +40,7 @@ function eventsOf(program: Program, address: string): string[] {
 }
 
 function linesOf({ output }: Program): JsonLine[] {
-  return output.split("\n").filter((line) =>
+  return output.split("\n").slice(0, -1).filter((line) =>
     line.startsWith("{") && line.endsWith("}")
   ).map((line) => JSON.parse(line));
 }
@@ -101,9 +102,9 @@ Deno.test({
         }
         // Whether both reports arrive within the hold interval is chance.
         const both = RegExp(`${FIRST},${SECOND} +${mac} .* System is up`);
-        for (let tries = 0; tries < 5 && !both.test(text.output); tries++) {
+        for (let tries = 0; tries < 30 && !both.test(text.output); tries++) {
           await getAddress(lab, client);
-          await new Promise((resolve) => setTimeout(resolve, 1000));
+          await pause(1000);
         }
         assertMatch(text.output, both);
         // The name is only in the first daemon's file.

@@ -12,6 +12,9 @@ const SCREENSHOTS = Deno.env.get("PAGE_SCREENSHOTS");
 const SERVER_IS_AWAY =
   /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
+/** Milliseconds that the browser gets for what a person would wait for. */
+const TIMEOUT = 120_000;
+
 /** The browser's settings for a page. */
 export interface Look {
   readonly width?: number;
@@ -21,6 +24,8 @@ export interface Look {
   readonly hasScripts?: boolean;
   /** Milliseconds by which the browser's clock is wrong. */
   readonly clockError?: number;
+  /** Lets the page hear no more events by {@linkcode Opened.deafen}. */
+  readonly canBeDeafened?: boolean;
   /** The path of a file that cannot be loaded. */
   readonly lost?: string;
 }
@@ -48,6 +53,11 @@ export class Opened implements AsyncDisposable {
   /** Evaluates an expression in the page. */
   async ask<T>(expression: string): Promise<T> {
     return await this.page.evaluate(expression) as T;
+  }
+
+  /** Ends the page's event streams without a word to it. */
+  async deafen(): Promise<void> {
+    await this.ask("sources.forEach((source) => source.close())");
   }
 
   /** Writes a screenshot if PAGE_SCREENSHOTS is set. */
@@ -99,7 +109,9 @@ export class LabBrowser implements AsyncDisposable {
     );
     // Its sandbox does not work for root.
     const args = ["--no-sandbox"];
-    return new LabBrowser(await chromium.launch({ executablePath, args }));
+    return new LabBrowser(
+      await chromium.launch({ executablePath, args, timeout: TIMEOUT }),
+    );
   }
 
   /** Opens a page. */
@@ -112,6 +124,7 @@ export class LabBrowser implements AsyncDisposable {
       isStill = false,
       hasScripts = true,
       clockError = 0,
+      canBeDeafened = false,
       lost,
     }: Look = {},
     hash = "",
@@ -129,6 +142,20 @@ export class LabBrowser implements AsyncDisposable {
           `{ const now = Date.now; Date.now = () => now() + ${clockError}; }`,
       });
     }
+    if (canBeDeafened) {
+      await context.addInitScript({
+        content: `{
+          globalThis.sources = [];
+          globalThis.EventSource = class extends EventSource {
+            constructor(...args) {
+              super(...args);
+              sources.push(this);
+            }
+          };
+        }`,
+      });
+    }
+    context.setDefaultTimeout(TIMEOUT);
     const opened = new Opened(await context.newPage(), origin);
     if (lost !== undefined) {
       opened.mayBeAway = true;

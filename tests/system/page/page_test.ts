@@ -1,15 +1,9 @@
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { stepsWith } from "../../support/steps.ts";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
-import {
-  eventually,
-  Lab,
-  missing,
-  pause,
-  type Program,
-} from "../../support/lab.ts";
+import { eventually, Lab, missing, type Program } from "../../support/lab.ts";
 import type { Locator } from "../../support/playwright.ts";
 import { LabBrowser, type Look, type Opened } from "./browser.ts";
 
@@ -20,6 +14,15 @@ const BENCH = "02:00:5e:00:53:02";
 const UNNAMED = "02:00:5e:00:53:03";
 const PHONE: Look = { width: 360, height: 780 };
 const MIB = 1024 * 1024;
+/**
+ * How many times more frames a page may show that hears no events: some events a
+ * frame cost a little, not a part of a second.
+ */
+const FRAME_SLACK = 12;
+
+/** Frames of that page from which it can be told. */
+const MIN_FRAMES = 60;
+
 const NAMES = `${RACK} rack-1-left
 ${BENCH} the bench by the window, which has a long name of many words
 `;
@@ -102,7 +105,12 @@ Deno.test({
     const curl = (...args: string[]) => ["curl", "-sS", "--globoff", ...args];
 
     const fetchIpxe = (mac: string) =>
-      client.run(curl("-o", "/dev/null", `tftp://[${SERVER}]/${mac}/ipxe.efi`));
+      client.run(
+        curl(
+          ...["--tftp-blksize", "8192", "-o", "/dev/null"],
+          `tftp://[${SERVER}]/${mac}/ipxe.efi`,
+        ),
+      );
 
     /** Begins to load a machine's system, at a `rate` of bytes per second. */
     function loadSystem(mac: string, rate: string): Program {
@@ -132,7 +140,8 @@ Deno.test({
       await ask("pxe", RACK);
       await fetchIpxe(RACK);
       await ask("ipxe", RACK);
-      return loadSystem(RACK, "2M");
+      // For minutes, so that it goes on as long as it is looked at.
+      return loadSystem(RACK, "500K");
     }
 
     /** The text of a machine's row. */
@@ -143,7 +152,7 @@ Deno.test({
     async function says(
       locator: Locator,
       pattern: RegExp,
-      seconds = 10,
+      seconds = 30,
     ): Promise<string> {
       let text = "";
       try {
@@ -163,6 +172,13 @@ Deno.test({
       }
     }
 
+    async function isHidden(locator: Locator): Promise<void> {
+      await eventually(
+        `${locator} is hidden`,
+        async () => !await locator.isVisible(),
+      );
+    }
+
     const macsShown = (opened: Opened) =>
       opened.ask<string[]>(
         "[...document.querySelectorAll('#rows a.name')].map(({hash}) => hash.slice(1))",
@@ -178,7 +194,7 @@ Deno.test({
         await opened.shoot("empty");
         await ask("system", UNNAMED);
         await says(rowOf(opened, UNNAMED), /System is up/);
-        assertEquals(await page.locator("#empty").isVisible(), false);
+        await isHidden(page.locator("#empty"));
       },
     );
 
@@ -211,7 +227,7 @@ Deno.test({
         await ask("system", BENCH);
         await says(rowOf(opened, BENCH), /System is up/);
         await loading.stop();
-        await says(rack, /Loading the system failed\s+Stuck/, 20);
+        await says(rack, /Loading the system failed\s+Stuck/);
         await opened.isAccessible();
       },
     );
@@ -277,7 +293,6 @@ Deno.test({
             async () =>
               JSON.stringify(await macsShown(opened)) ===
                 JSON.stringify(expected),
-            5,
           );
         }
         await says(page.locator("#none"), /“nothing of this kind”/);
@@ -310,30 +325,41 @@ Deno.test({
         assertEquals((await macsShown(opened)).length, 100);
         await opened.isAccessible();
         await opened.shoot("500");
-        const flood = ask("pxe", RACK, 400, 5);
-        const frames = await opened.ask<number>(
-          `new Promise((resolve) => {
-        const end = performance.now() + 2000;
-        let count = 0;
-        const frame = () => {
-          count++;
-          if (performance.now() < end) requestAnimationFrame(frame);
-          else resolve(count);
-        };
-        frame();
-      })`,
+        // The same page without events shows how quick a page can be here now.
+        await using deaf = await browser.open(ORIGIN, { canBeDeafened: true });
+        await says(
+          deaf.page.locator("#filters"),
+          /All 500.*Booting 6.*Up 494/s,
         );
-        await flood;
-        // 60 a second on a machine that has nothing else to do.
-        assertLess(15, frames);
+        await deaf.deafen();
+        for (const { page } of [opened, deaf]) {
+          await page.evaluate(`{
+            globalThis.frames = 0;
+            const frame = () => {
+              frames++;
+              requestAnimationFrame(frame);
+            };
+            frame();
+          }`);
+        }
+        let frames: number[];
+        do {
+          await ask("pxe", RACK, 400, 5);
+          frames = await Promise.all(
+            [opened, deaf].map((one) => one.ask<number>("frames")),
+          );
+        } while (frames[1]! < MIN_FRAMES);
+        console.log(`frames with and without events: ${frames}`);
+        assertLess(frames[1]! / FRAME_SLACK, frames[0]!);
         await says(page.locator("#filters"), /Booting 406/);
+        await says(deaf.page.locator("#filters"), /Booting 6\b/);
         await page.mouse.move(0, 0);
         await page.click("#more");
         await eventually(
           "all are shown",
           async () => (await macsShown(opened)).length === 500,
         );
-        assertEquals(await page.locator("#more").isVisible(), false);
+        await isHidden(page.locator("#more"));
       },
     );
 
@@ -350,7 +376,6 @@ Deno.test({
             await opened.ask<string>(
               "document.activeElement.id || document.activeElement.hash || document.activeElement.tagName",
             ) === what,
-          5,
         );
       await page.keyboard.press("Tab");
       await isFocused("search");
@@ -366,7 +391,11 @@ Deno.test({
       await ask("pxe", macs[2]!);
       await says(rowOf(opened, macs[2]!), /the URL of iPXE/);
       assertEquals(await macsShown(opened), macs);
-      assert(await page.locator("#newer").isVisible());
+      await eventually(
+        "it says that there is more",
+        async () => await page.locator("#newer").isVisible(),
+      );
+      assertEquals(await macsShown(opened), macs);
       await page.keyboard.press("Enter");
       await says(page.locator("#machine"), /System is up/);
       await isFocused("H2");
@@ -374,7 +403,12 @@ Deno.test({
       await page.keyboard.press("Escape");
       await isFocused(`#${macs[1]}`);
       // Whoever comes back finds the newest first.
-      assertEquals(await macsShown(opened), [macs[2], macs[0], macs[1]]);
+      await eventually(
+        "the newest is first",
+        async () =>
+          (await macsShown(opened)).join() ===
+            [macs[2], macs[0], macs[1]].join(),
+      );
       for (let press = 0; press < 3; press++) {
         await page.keyboard.press("ArrowUp");
       }
@@ -421,14 +455,14 @@ Deno.test({
         for (let index = 0; index < 5; index++) {
           await fetchIpxe(formatMac(parseMac(known)! + index));
         }
-        await ask("pxe", RACK);
         await using opened = await browser.open(ORIGIN, {
           clockError: 86_400_000,
         });
+        await ask("pxe", RACK);
         const row = rowOf(opened, RACK);
         const text = await says(row, /for \d+ s, usually \d/);
         assertEquals(/Stuck/.test(text), false, text);
-        await says(row, /Stuck\s+for \d+ s, usually \d/, 40);
+        await says(row, /Stuck\s+for \d+ (s|min), usually \d/, 200);
         await says(opened.page.locator("#filters"), /Stuck 1/);
         await opened.page.click("#filters button[value=stuck]");
         await eventually(
@@ -445,7 +479,7 @@ Deno.test({
       await using opened = await browser.open(ORIGIN);
       const away = opened.page.locator("#away");
       await says(rowOf(opened, UNNAMED), /System is up/);
-      assertEquals(await away.isVisible(), false);
+      await isHidden(away);
       opened.mayBeAway = true;
       await daemon!.stop();
       await says(away, /Not connected, trying again/);
@@ -453,7 +487,7 @@ Deno.test({
       await opened.isAccessible();
       await opened.shoot("away");
       await restart();
-      await eventually("it is connected", async () => !await away.isVisible());
+      await isHidden(away);
       await says(opened.page.locator("#empty"), /No machine/);
       await ask("system", RACK);
       await says(rowOf(opened, RACK), /rack-1-left.*System is up/s);
@@ -471,10 +505,13 @@ Deno.test({
         (route) => route.fulfill({ status: 503 }),
         { times: 2 },
       );
-      await restart();
-      await says(page.locator("#away"), /Not connected/);
-      await says(page.locator("#empty"), /No machine/, 20);
-      assertEquals(await page.locator("#away").isVisible(), false);
+      // However long the daemon takes, it is seen in between.
+      await Promise.all([
+        says(page.locator("#away"), /Not connected/),
+        restart(),
+      ]);
+      await says(page.locator("#empty"), /No machine/, 60);
+      await isHidden(page.locator("#away"));
     });
 
     await step("copies an address", async () => {
@@ -496,7 +533,7 @@ Deno.test({
       const openPlain = async (opened: Opened) => {
         await says(opened.page.locator("noscript"), /needs JavaScript/);
         await opened.page.click("noscript a");
-        assertEquals(opened.page.url(), `${ORIGIN}/plain`);
+        await opened.page.waitForURL(`${ORIGIN}/plain`);
       };
       {
         await using opened = await browser.open(ORIGIN, look);
@@ -506,7 +543,13 @@ Deno.test({
         await opened.shoot("plain-empty");
       }
       const loading = await bootThree();
-      await pause(500);
+      await eventually(
+        "the daemon sends the system",
+        async () =>
+          (await client.run(curl(`${ORIGIN}/plain`))).stdout.includes(
+            "Loading the system",
+          ),
+      );
       for (
         const [name, { ...more }] of [
           ["plain", {}],
