@@ -130,9 +130,9 @@ export class Daemon implements Service {
       problem: () => dhcpv6.problem,
       otherFds: () => tftp.transfers,
     });
-    this.#otlp = config.otlpEndpoint && new OtlpExporter({
+    this.#otlp = config.collector && new OtlpExporter({
       ...shared,
-      endpoint: config.otlpEndpoint,
+      collector: config.collector,
       run: http.eventStream.run,
       interfaceName,
       baseAddress: responder.subnets[0]!.text,

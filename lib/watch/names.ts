@@ -14,10 +14,12 @@ const RESPONSE_TIMEOUT = 2000;
 export async function fetchNames(
   url: URL,
   signal: AbortSignal,
+  client?: Deno.HttpClient,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   try {
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_TIMEOUT)]),
+      client,
     });
     const text = await readBoundedText(response, MAX_NAMES_BYTES);
     return response.ok && text !== undefined ? namesOf(text) : undefined;

@@ -70,6 +70,7 @@ export class Subscription {
   readonly #daemon: DaemonUrl;
   readonly #observer: SubscriptionObserver;
   readonly #timing: SubscriptionTimingOptions;
+  readonly #client: Deno.HttpClient | undefined;
   /** The last event that was handled. */
   #lastEventId = "";
   readonly #backoff: Backoff;
@@ -78,10 +79,12 @@ export class Subscription {
     daemon: DaemonUrl,
     observer: SubscriptionObserver,
     timing = DEFAULT_TIMING,
+    client?: Deno.HttpClient,
   ) {
     this.#daemon = daemon;
     this.#observer = observer;
     this.#timing = timing;
+    this.#client = client;
     const { minBackoff, maxBackoff } = timing;
     this.#backoff = new Backoff(minBackoff, maxBackoff, () => 1);
   }
@@ -146,7 +149,7 @@ export class Subscription {
       this.#timing.responseTimeout,
       "no response",
       connection,
-      fetch(this.#daemon.events, { headers, signal }),
+      fetch(this.#daemon.events, { headers, signal, client: this.#client }),
     );
   }
 

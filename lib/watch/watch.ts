@@ -11,13 +11,19 @@ import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
 import type { Message } from "./message.ts";
 import { fetchNames } from "./names.ts";
 import { Output, OutputError } from "./output.ts";
-import { Subscription, type SubscriptionObserver } from "./subscription.ts";
+import {
+  DEFAULT_TIMING,
+  Subscription,
+  type SubscriptionObserver,
+} from "./subscription.ts";
 import { Timelines } from "./timelines.ts";
 import { JsonView, type Source, TextView, type View } from "./view.ts";
 
 /** Which daemons are watched, and how their events are shown. */
 export interface WatchOptions {
   readonly daemons: readonly DaemonUrl[];
+  /** Certificates in PEM that are trusted besides the usual ones. */
+  readonly caCerts?: readonly string[];
   /** JSON for programs instead of lines for people. */
   readonly json: boolean;
   /** Where the lines go, and whether it is a terminal. */
@@ -44,7 +50,11 @@ export async function watch(
   options: WatchOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { daemons, json, sink, isTerminal, isColored, say } = options;
+  const { daemons, caCerts = [], json, sink, isTerminal, isColored, say } =
+    options;
+  const client = caCerts.length === 0
+    ? undefined
+    : Deno.createHttpClient({ caCerts: [...caCerts] });
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,
@@ -62,6 +72,7 @@ export async function watch(
       view,
       json ? undefined : names,
       say,
+      client,
     )
   );
   try {
@@ -87,6 +98,7 @@ export async function watch(
     throw error;
   } finally {
     ending.abort();
+    client?.close();
     await waitAtMost(FLUSH_TIMEOUT, view.flush().catch(() => {}));
   }
 }
@@ -123,6 +135,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   readonly #view: View;
   readonly #names: NameTable | undefined;
   readonly #say: (sentence: string) => void;
+  readonly #client: Deno.HttpClient | undefined;
   readonly #timelines = new Timelines(MAX_WATCHED_MACHINES);
   readonly #first = Promise.withResolvers<Outcome>();
   #hasState = false;
@@ -136,6 +149,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     view: View,
     names: NameTable | undefined,
     say: (sentence: string) => void,
+    client: Deno.HttpClient | undefined,
   ) {
     this.#daemon = daemon;
     this.label = label;
@@ -143,6 +157,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     this.#view = view;
     this.#names = names;
     this.#say = say;
+    this.#client = client;
   }
 
   nameOf(mac: string): string | undefined {
@@ -155,7 +170,8 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await new Subscription(this.#daemon, this).run(signal);
+    await new Subscription(this.#daemon, this, DEFAULT_TIMING, this.#client)
+      .run(signal);
   }
 
   async connected(clockOffset: number, signal: AbortSignal): Promise<void> {
@@ -209,7 +225,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
 
   async #refreshNames(signal: AbortSignal): Promise<void> {
     const url = this.#daemon.names;
-    const names = url && await fetchNames(url, signal);
+    const names = url && await fetchNames(url, signal, this.#client);
     if (names !== undefined) this.#names?.set(this, names);
   }
 }
