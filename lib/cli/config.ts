@@ -6,6 +6,7 @@
  */
 
 import type { DaemonConfig } from "../daemon/config.ts";
+import { readHeaderFileSync } from "../daemon/collector.ts";
 import type { Option } from "../dhcpv6/wire/packet.ts";
 import {
   dnsServersOption,
@@ -36,6 +37,7 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
+import { fetchTrusting } from "../net/trusting_fetch.ts";
 import { isMappedIpv4, parseAddress, type Prefix } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
@@ -150,6 +152,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
     maxEvents: given["max-events"],
     maxOpenFiles: given["max-open-files"],
     collector: collectorOf(given),
+    caCerts: caCertsOf(given),
     notices,
   };
 }
@@ -253,8 +256,9 @@ function collectorOf(given: GivenOptions): CollectorOptions | undefined {
     );
   }
   for (const header of headers) {
+    if (header.file === undefined) continue;
     try {
-      header.readSync();
+      header.take(readHeaderFileSync(header.file));
     } catch (error) {
       throw new UsageError(
         `--otlp-header ${header.name}: ${
@@ -269,7 +273,6 @@ function collectorOf(given: GivenOptions): CollectorOptions | undefined {
     logsEndpoint,
     headers,
     encoding: given["otlp-encoding"],
-    caCerts: caCertsOf(given),
   };
 }
 
@@ -286,8 +289,7 @@ export function caCertsOf(given: GivenOptions): string[] {
     if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
       throw new Error("no certificate in PEM");
     }
-    // The runtime looks at certificates only when a client is made.
-    Deno.createHttpClient({ caCerts: [pem] }).close();
+    fetchTrusting([pem]);
     return [pem];
   } catch (error) {
     // Only some errors of the runtime end with the path.

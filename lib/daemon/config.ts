@@ -57,6 +57,8 @@ export interface DaemonConfig {
   readonly maxOpenFiles: number;
   /** The OTLP collector; `undefined`: nothing is pushed. */
   readonly collector: CollectorOptions | undefined;
+  /** Certificates in PEM that are trusted besides the usual ones. */
+  readonly caCerts: readonly string[];
   /** Warnings about the configuration, for the log. */
   readonly notices: readonly string[];
 }

@@ -5,6 +5,7 @@
  */
 
 import { readBoundedText } from "../net/bounded_body.ts";
+import type { Fetch } from "../net/trusting_fetch.ts";
 import { MAX_NAMES_BYTES } from "../overload/limits.ts";
 
 /** Milliseconds for the response: events are shown without names after that. */
@@ -14,12 +15,11 @@ const RESPONSE_TIMEOUT = 2000;
 export async function fetchNames(
   url: URL,
   signal: AbortSignal,
-  client?: Deno.HttpClient,
+  fetch: Fetch = globalThis.fetch,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   try {
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_TIMEOUT)]),
-      client,
     });
     const text = await readBoundedText(response, MAX_NAMES_BYTES);
     return response.ok && text !== undefined ? namesOf(text) : undefined;

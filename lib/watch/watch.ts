@@ -5,6 +5,7 @@
  */
 
 import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
+import { type Fetch, fetchTrusting } from "../net/trusting_fetch.ts";
 import type { LogSink } from "../telemetry/log.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
@@ -52,9 +53,7 @@ export async function watch(
 ): Promise<boolean> {
   const { daemons, caCerts = [], json, sink, isTerminal, isColored, say } =
     options;
-  const client = caCerts.length === 0
-    ? undefined
-    : Deno.createHttpClient({ caCerts: [...caCerts] });
+  const fetch = fetchTrusting(caCerts);
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,
@@ -72,7 +71,7 @@ export async function watch(
       view,
       json ? undefined : names,
       say,
-      client,
+      fetch,
     )
   );
   try {
@@ -98,7 +97,6 @@ export async function watch(
     throw error;
   } finally {
     ending.abort();
-    client?.close();
     await waitAtMost(FLUSH_TIMEOUT, view.flush().catch(() => {}));
   }
 }
@@ -135,7 +133,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   readonly #view: View;
   readonly #names: NameTable | undefined;
   readonly #say: (sentence: string) => void;
-  readonly #client: Deno.HttpClient | undefined;
+  readonly #fetch: Fetch;
   readonly #timelines = new Timelines(MAX_WATCHED_MACHINES);
   readonly #first = Promise.withResolvers<Outcome>();
   #hasState = false;
@@ -149,7 +147,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     view: View,
     names: NameTable | undefined,
     say: (sentence: string) => void,
-    client: Deno.HttpClient | undefined,
+    fetch: Fetch,
   ) {
     this.#daemon = daemon;
     this.label = label;
@@ -157,7 +155,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     this.#view = view;
     this.#names = names;
     this.#say = say;
-    this.#client = client;
+    this.#fetch = fetch;
   }
 
   nameOf(mac: string): string | undefined {
@@ -170,7 +168,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await new Subscription(this.#daemon, this, DEFAULT_TIMING, this.#client)
+    await new Subscription(this.#daemon, this, DEFAULT_TIMING, this.#fetch)
       .run(signal);
   }
 
@@ -225,7 +223,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
 
   async #refreshNames(signal: AbortSignal): Promise<void> {
     const url = this.#daemon.names;
-    const names = url && await fetchNames(url, signal, this.#client);
+    const names = url && await fetchNames(url, signal, this.#fetch);
     if (names !== undefined) this.#names?.set(this, names);
   }
 }

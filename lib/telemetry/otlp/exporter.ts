@@ -12,6 +12,7 @@ import type { Log } from "../log.ts";
 import type { EventHistory } from "../../machines/event_history.ts";
 import type { MachineWriter } from "../../machines/json.ts";
 import type { Names } from "../../machines/names_file.ts";
+import type { Fetch } from "../../net/trusting_fetch.ts";
 import type { Metric } from "../metrics.ts";
 import { type CooperativeScheduler, SLICE } from "../../overload/scheduler.ts";
 import { Backoff, Pause } from "../../overload/timeout.ts";
@@ -44,13 +45,14 @@ export interface CollectorOptions {
   readonly logsEndpoint?: URL;
   readonly encoding: OtlpEncoding;
   readonly headers: readonly CollectorHeader[];
-  /** Certificates in PEM that are trusted besides the usual ones. */
-  readonly caCerts: readonly string[];
 }
 
 /** What is pushed, and where. */
 export interface ExporterOptions {
   readonly collector: CollectorOptions;
+  readonly fetch?: Fetch;
+  /** Reads the file of a header. */
+  readonly readFile: (path: string) => Promise<string>;
   /** The prefix of event ids of this run. */
   readonly run: string;
   readonly interfaceName: string;
@@ -125,7 +127,6 @@ export class OtlpExporter {
   readonly #urls: Readonly<Record<Signal, URL | undefined>>;
   /** One and the same if both signals go to one collector. */
   readonly #collectorLogs: Readonly<Record<Signal, CollectorLog>>;
-  readonly #client: Deno.HttpClient | undefined;
   readonly #backoffs: Readonly<Record<Signal, Backoff>>;
   /** Ended by the next event. */
   readonly #idle = new Pause();
@@ -167,9 +168,6 @@ export class OtlpExporter {
     const { collector, log } = options;
     this.#urls = urlsOf(collector);
     this.#collectorLogs = collectorLogsOf(collector, log);
-    this.#client = collector.caCerts.length === 0
-      ? undefined
-      : Deno.createHttpClient({ caCerts: [...collector.caCerts] });
     const { minBackoff, maxBackoff } = timing;
     this.#backoffs = {
       metrics: new Backoff(minBackoff, maxBackoff),
@@ -219,7 +217,6 @@ export class OtlpExporter {
     }, stopTimeout);
     await this.#running;
     clearTimeout(timer);
-    this.#client?.close();
     this.#collectorLogs.logs.ended(this.waitingEvents);
   }
 
@@ -395,10 +392,13 @@ export class OtlpExporter {
 
   /** Reads the files with headers again; whether any value has changed. */
   async #reloadHeaders(signal: Signal): Promise<boolean> {
+    const { collector, readFile } = this.#options;
     let hasChanged = false;
-    for (const header of this.#options.collector.headers) {
+    for (const header of collector.headers) {
+      if (header.file === undefined) continue;
       try {
-        hasChanged = await header.reload() || hasChanged;
+        const content = await readFile(header.file);
+        if (header.take(content)) hasChanged = true;
       } catch (error) {
         this.#collectorLogs[signal].headerUnreadable(
           header.name,
@@ -416,11 +416,12 @@ export class OtlpExporter {
       Math.min(this.#timing.requestTimeout, this.#deadline - performance.now()),
     );
     this.#open.add(controller);
+    const { collector, fetch } = this.#options;
     const outcome = await post(
       this.#urls[signal]!,
       body,
       controller.signal,
-      { headers: this.#options.collector.headers, client: this.#client },
+      { headers: collector.headers, fetch },
     );
     clearTimeout(timer);
     this.#open.delete(controller);

@@ -6,6 +6,7 @@
 
 import { readBoundedBytes } from "../../net/bounded_body.ts";
 import { fetchErrorReason } from "../../net/fetch_error.ts";
+import type { Fetch } from "../../net/trusting_fetch.ts";
 import { MAX_OTLP_REASON, MAX_OTLP_RESPONSE } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
 import { readMessage } from "./protobuf.ts";
@@ -52,8 +53,7 @@ export interface Header {
 /** What a request is sent with. */
 export interface PostOptions {
   readonly headers?: readonly Header[];
-  /** Which certificates are trusted; `undefined`: the runtime's. */
-  readonly client?: Deno.HttpClient;
+  readonly fetch?: Fetch;
 }
 
 /** Sends a request. Never throws. */
@@ -61,7 +61,7 @@ export async function post(
   url: URL,
   { contentType, bytes }: RequestBody,
   signal: AbortSignal,
-  { headers: given = [], client }: PostOptions = {},
+  { headers: given = [], fetch = globalThis.fetch }: PostOptions = {},
 ): Promise<Outcome> {
   try {
     const headers = new Headers({ "user-agent": `dhcpv6macd/${VERSION}` });
@@ -74,7 +74,6 @@ export async function post(
       // What was meant for this collector is for no other.
       redirect: "manual",
       signal,
-      client,
     });
     const answer = await answerOf(response);
     return response.ok ? delivered(answer) : notDelivered(response, answer);

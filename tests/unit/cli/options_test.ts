@@ -161,7 +161,6 @@ const NEEDS: Partial<Record<OptionName, string[]>> = {
   "https-listen-addr": ["--tls-cert-file=c", "--tls-key-file=k"],
   "otlp-header": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
   "otlp-encoding": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
-  "ca-file": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
 };
 
 /** A certificate of an authority whose key nobody has, until 2126. */
@@ -250,7 +249,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
     [["x-scope-orgid", "lab"]],
   ],
   ["otlp-encoding", "json", (s) => s.collector?.encoding, "json"],
-  ["ca-file", CA_FILE, (s) => s.collector?.caCerts.length, 1],
+  ["ca-file", CA_FILE, (s) => s.caCerts.length, 1],
 ];
 
 Deno.test("settings", async (t) => {

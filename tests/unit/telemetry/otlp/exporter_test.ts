@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertLess,
   assertMatch,
+  assertRejects,
   assertThrows,
 } from "@std/assert";
 import { MAX_OTLP_BATCH } from "../../../../lib/overload/limits.ts";
@@ -15,6 +16,10 @@ import {
   type ExporterTimingOptions,
   OtlpExporter,
 } from "../../../../lib/telemetry/otlp/exporter.ts";
+import {
+  readHeaderFile,
+  readHeaderFileSync,
+} from "../../../../lib/daemon/collector.ts";
 import { CollectorHeader } from "../../../../lib/telemetry/otlp/headers.ts";
 import { formatMac } from "../../../../lib/net/mac.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
@@ -85,9 +90,9 @@ class Setup implements AsyncDisposable {
         endpoint,
         encoding: "protobuf",
         headers: [],
-        caCerts: [],
         ...collector?.(this.collector.endpoint),
       },
+      readFile: readHeaderFile,
       run: RUN,
       interfaceName: "lan",
       baseAddress: BASE,
@@ -615,7 +620,9 @@ Deno.test("endpoints of their own", async (t) => {
 Deno.test("headers of the collector", async (t) => {
   const header = (text: string) => {
     const header = CollectorHeader.parse(text)!;
-    header.readSync();
+    if (header.file !== undefined) {
+      header.take(readHeaderFileSync(header.file));
+    }
     return header;
   };
 
@@ -713,16 +720,29 @@ Deno.test("headers of the collector", async (t) => {
   await t.step("come from a file with one line", async () => {
     const file = await Deno.makeTempFile();
     const parsed = CollectorHeader.parse(`a=@${file}`)!;
-    for (const content of ["", "\n", "one\ntwo", "x".repeat(70_000)]) {
-      await Deno.writeTextFile(file, content);
-      const { message } = assertThrows(() => parsed.readSync(), Error);
-      assertMatch(message, RegExp(`^cannot read ${file}: `));
-      assert(!message.includes("two"), message);
+    for (const content of ["", "\n", "one\ntwo"]) {
+      const { message } = assertThrows(() => parsed.take(content), Error);
+      assertEquals(
+        message,
+        `${file} has no value of a header, which is one line`,
+      );
     }
     await Deno.writeTextFile(file, "Bearer x\r\n");
-    parsed.readSync();
+    assertEquals(parsed.take(readHeaderFileSync(file)), true);
     assertEquals(parsed.value, "Bearer x");
+    assertEquals(parsed.take(await readHeaderFile(file)), false);
+    await Deno.writeTextFile(file, "x".repeat(70_000));
+    assertThrows(() => readHeaderFileSync(file), Error, "larger than 65536");
+    await assertRejects(() => readHeaderFile(file), Error, "larger than 65536");
     await Deno.remove(file);
+    assertThrows(() => readHeaderFileSync("/dev/zero"), Error, "regular file");
+    for (const path of [file, "/"]) {
+      assertThrows(
+        () => readHeaderFileSync(path),
+        Error,
+        `cannot read ${path}: `,
+      );
+    }
   });
 });
 
