@@ -382,12 +382,16 @@ export class OtlpExporter {
 
   /** Sends a request, again if a header's file has another value by now. */
   async #post(signal: Signal, body: RequestBody): Promise<Outcome> {
-    const outcome = await this.#postOnce(signal, body);
+    let outcome = await this.#postOnce(signal, body);
     const isUnauthorized = outcome.kind === "refused" &&
       UNAUTHORIZED.has(outcome.status);
-    return isUnauthorized && await this.#reloadHeaders(signal)
-      ? await this.#postOnce(signal, body)
-      : outcome;
+    if (isUnauthorized && await this.#reloadHeaders(signal)) {
+      this.requests[signal].failed++;
+      outcome = await this.#postOnce(signal, body);
+    }
+    this.requests[signal][outcome.kind]++;
+    this.#report(signal, outcome, body);
+    return outcome;
   }
 
   /** Reads the files with headers again; whether any value has changed. */
@@ -425,8 +429,6 @@ export class OtlpExporter {
     );
     clearTimeout(timer);
     this.#open.delete(controller);
-    this.requests[signal][outcome.kind]++;
-    this.#report(signal, outcome, body);
     return outcome;
   }
 

@@ -16,7 +16,7 @@ import {
   METRIC,
   RESOURCE,
 } from "./message_types.ts";
-import { encodeMessage, fieldHeader } from "./protobuf.ts";
+import { fieldHeader, MessageEncoder } from "./protobuf.ts";
 
 /** The encodings, the default first. */
 export const OTLP_ENCODINGS = ["protobuf", "json"] as const;
@@ -85,6 +85,7 @@ class JsonRequest implements RequestWriter {
 }
 
 class ProtobufRequest implements RequestWriter {
+  readonly #encoder = new MessageEncoder();
   readonly #items: Uint8Array[] = [];
   readonly #signal: Signal;
   readonly #resource: Resource;
@@ -98,13 +99,13 @@ class ProtobufRequest implements RequestWriter {
   add(item: LogRecord | OtlpMetric): void {
     this.#count += countOf(item);
     const type = this.#signal === "logs" ? LOG_RECORD : METRIC;
-    this.#items.push(...field(2, [encodeMessage(type, item)]));
+    this.#items.push(...field(2, [this.#encoder.encode(type, item)]));
   }
 
   /** Both requests have the same numbers for the fields around their items. */
   finish(): RequestBody {
-    const scope = encodeMessage(INSTRUMENTATION_SCOPE, SCOPE);
-    const resource = encodeMessage(RESOURCE, this.#resource);
+    const scope = this.#encoder.encode(INSTRUMENTATION_SCOPE, SCOPE);
+    const resource = this.#encoder.encode(RESOURCE, this.#resource);
     const parts = field(1, [
       ...field(1, [resource]),
       ...field(2, [...field(1, [scope]), ...this.#items]),
