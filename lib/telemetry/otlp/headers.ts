@@ -5,9 +5,6 @@
  * @module
  */
 
-/** Bytes of a file with the value of a header. */
-const MAX_HEADER_FILE = 64 * 1024;
-
 /** Names that the request itself sets. */
 const RESERVED = new Set([
   "connection",
@@ -36,7 +33,8 @@ export class CollectorHeader {
   }
 
   /**
-   * Parses `NAME=VALUE` or `NAME=@FILE`; the file is not read yet.
+   * Parses `NAME=VALUE` or `NAME=@FILE`. The content of the file is given to
+   * {@linkcode take} before the header is used.
    *
    * @returns `undefined` if it is neither.
    */
@@ -58,54 +56,22 @@ export class CollectorHeader {
   }
 
   /**
-   * Reads the file, if there is one.
-   *
-   * @throws {Error} with the path and the reason, without the value.
-   */
-  readSync(): void {
-    if (this.file === undefined) return;
-    try {
-      if (Deno.statSync(this.file).size > MAX_HEADER_FILE) throw TOO_LARGE;
-      this.#take(Deno.readTextFileSync(this.file));
-    } catch (error) {
-      throw readError(this.file, error);
-    }
-  }
-
-  /**
-   * Reads the file again, if there is one.
+   * Takes the content of its file as its value.
    *
    * @returns Whether the value has changed.
-   * @throws {Error} as {@linkcode readSync}; the value stays.
+   * @throws {Error} without the content, if that is no value.
    */
-  async reload(): Promise<boolean> {
-    if (this.file === undefined) return false;
-    const before = this.#value;
-    try {
-      const { size } = await Deno.stat(this.file);
-      if (size > MAX_HEADER_FILE) throw TOO_LARGE;
-      this.#take(await Deno.readTextFile(this.file));
-    } catch (error) {
-      throw readError(this.file, error);
-    }
-    return this.#value !== before;
-  }
-
-  #take(text: string): void {
-    const value = text.trim();
+  take(content: string): boolean {
+    const value = content.trim();
     if (value === "" || !isValue(value)) {
-      throw new Error("it has no value of a header, which is one line");
+      throw new Error(
+        `${this.file} has no value of a header, which is one line`,
+      );
     }
+    const hasChanged = value !== this.#value;
     this.#value = value;
+    return hasChanged;
   }
-}
-
-const TOO_LARGE = new Error(`it is larger than ${MAX_HEADER_FILE} bytes`);
-
-function readError(path: string, error: unknown): Error {
-  // Only some errors of the runtime end with the path.
-  const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
-  return new Error(`cannot read ${path}: ${reason}`);
 }
 
 /** Whether a text can be sent as the value of a header (RFC 9110 §5.5). */

@@ -5,27 +5,27 @@
  * @module
  */
 
-import type { MessageType } from "./protobuf.ts";
+import { messageType } from "./protobuf.ts";
 
-const ANY_VALUE: MessageType = {
+const ANY_VALUE = messageType({
   stringValue: [1, "string"],
   boolValue: [2, "bool"],
   intValue: [3, "int64"],
-};
+});
 
-const KEY_VALUE: MessageType = {
+const KEY_VALUE = messageType({
   key: [1, "string"],
   value: [2, ANY_VALUE],
-};
+});
 
-export const RESOURCE: MessageType = { attributes: [1, KEY_VALUE] };
+export const RESOURCE = messageType({ attributes: [1, KEY_VALUE] });
 
-export const INSTRUMENTATION_SCOPE: MessageType = {
+export const INSTRUMENTATION_SCOPE = messageType({
   name: [1, "string"],
   version: [2, "string"],
-};
+});
 
-export const LOG_RECORD: MessageType = {
+export const LOG_RECORD = messageType({
   timeUnixNano: [1, "fixed64"],
   severityNumber: [2, "enum"],
   severityText: [3, "string"],
@@ -33,17 +33,17 @@ export const LOG_RECORD: MessageType = {
   attributes: [6, KEY_VALUE],
   observedTimeUnixNano: [11, "fixed64"],
   eventName: [12, "string"],
-};
+});
 
-const NUMBER_DATA_POINT: MessageType = {
+const NUMBER_DATA_POINT = messageType({
   startTimeUnixNano: [2, "fixed64"],
   timeUnixNano: [3, "fixed64"],
   asDouble: [4, "double"],
   asInt: [6, "sfixed64"],
   attributes: [7, KEY_VALUE],
-};
+});
 
-const HISTOGRAM_DATA_POINT: MessageType = {
+const HISTOGRAM_DATA_POINT = messageType({
   startTimeUnixNano: [2, "fixed64"],
   timeUnixNano: [3, "fixed64"],
   count: [4, "fixed64"],
@@ -51,20 +51,26 @@ const HISTOGRAM_DATA_POINT: MessageType = {
   bucketCounts: [6, "fixed64s"],
   explicitBounds: [7, "doubles"],
   attributes: [9, KEY_VALUE],
-};
+});
 
-export const METRIC: MessageType = {
+export const METRIC = messageType({
   name: [1, "string"],
   description: [2, "string"],
   unit: [3, "string"],
-  gauge: [5, { dataPoints: [1, NUMBER_DATA_POINT] }],
-  sum: [7, {
-    dataPoints: [1, NUMBER_DATA_POINT],
-    aggregationTemporality: [2, "enum"],
-    isMonotonic: [3, "bool"],
-  }],
-  histogram: [9, {
-    dataPoints: [1, HISTOGRAM_DATA_POINT],
-    aggregationTemporality: [2, "enum"],
-  }],
-};
+  gauge: [5, messageType({ dataPoints: [1, NUMBER_DATA_POINT] })],
+  sum: [
+    7,
+    messageType({
+      dataPoints: [1, NUMBER_DATA_POINT],
+      aggregationTemporality: [2, "enum"],
+      isMonotonic: [3, "bool"],
+    }),
+  ],
+  histogram: [
+    9,
+    messageType({
+      dataPoints: [1, HISTOGRAM_DATA_POINT],
+      aggregationTemporality: [2, "enum"],
+    }),
+  ],
+});

@@ -17,12 +17,31 @@ type FieldType =
   | "fixed64s"
   | "doubles";
 
+/** A field of a message. */
+interface Field {
+  readonly name: string;
+  readonly number: number;
+  readonly type: FieldType | MessageType;
+  /** Whether a list is one field, and not a field for each of its values. */
+  readonly isPacked: boolean;
+}
+
+/** The fields of a message, in the order in which they are written. */
+export type MessageType = readonly Field[];
+
 /**
- * The fields of a message: their numbers and types. A list of messages or strings
- * is a repeated field.
+ * Describes a message by the numbers and types of its fields. A list of messages
+ * or strings is a repeated field.
  */
-export interface MessageType {
-  readonly [name: string]: readonly [number, FieldType | MessageType];
+export function messageType(
+  fields: Readonly<Record<string, readonly [number, FieldType | MessageType]>>,
+): MessageType {
+  return Object.entries(fields).map(([name, [number, type]]) => ({
+    name,
+    number,
+    type,
+    isPacked: type === "fixed64s" || type === "doubles",
+  }));
 }
 
 /** Wire types. */
@@ -37,64 +56,61 @@ const MAX_VARINT_BYTES = 10;
 const encoder = new TextEncoder();
 
 /**
- * Writes a message from its end to its beginning: the length of a nested message
- * is known when it has been written.
+ * Writes messages from their end to their beginning: the length of a nested
+ * message is known when it has been written.
  */
-class ReverseWriter {
-  #bytes = new Uint8Array(1024);
+export class MessageEncoder {
+  #bytes = new Uint8Array(4096);
   #view = new DataView(this.#bytes.buffer);
   /** Where what is written begins. */
   #start = this.#bytes.length;
 
-  /** Bytes written. */
-  get length(): number {
-    return this.#bytes.length - this.#start;
-  }
-
-  /** A copy of what is written. */
-  take(): Uint8Array<ArrayBuffer> {
+  /** A message in protobuf. */
+  encode(type: MessageType, value: object): Uint8Array<ArrayBuffer> {
+    this.#start = this.#bytes.length;
+    this.#message(type, value);
     return this.#bytes.slice(this.#start);
   }
 
-  message(type: MessageType, value: object): void {
-    const fields = Object.entries(type);
-    for (let index = fields.length - 1; index >= 0; index--) {
-      const [name, [number, fieldType]] = fields[index]!;
-      const field = (value as Record<string, unknown>)[name];
-      if (field === undefined) continue;
-      if (!Array.isArray(field) || isPacked(fieldType)) {
-        this.#field(number, fieldType, field);
+  get #length(): number {
+    return this.#bytes.length - this.#start;
+  }
+
+  #message(type: MessageType, value: object): void {
+    const values = value as Readonly<Record<string, unknown>>;
+    for (let index = type.length - 1; index >= 0; index--) {
+      const field = type[index]!;
+      const content = values[field.name];
+      if (content === undefined) continue;
+      if (!Array.isArray(content) || field.isPacked) {
+        this.#field(field, content);
         continue;
       }
-      for (let at = field.length - 1; at >= 0; at--) {
-        this.#field(number, fieldType, field[at]);
+      for (let at = content.length - 1; at >= 0; at--) {
+        this.#field(field, content[at]);
       }
     }
   }
 
   /** Values are what protobuf's JSON has: 64-bit integers are strings. */
-  #field(
-    number: number,
-    type: FieldType | MessageType,
-    value: unknown,
-  ): void {
-    const end = this.length;
+  #field({ number, type }: Field, value: unknown): void {
+    const end = this.#length;
     if (typeof type === "object") {
-      this.message(type, value as object);
+      this.#message(type, value as object);
       return this.#delimit(number, end);
     }
     switch (type) {
       case "string":
-        this.#put(encoder.encode(value as string));
+        this.#string(value as string);
         return this.#delimit(number, end);
       case "bool":
-        this.#varint(value === true ? 1n : 0n);
+        this.#varint(value === true ? 1 : 0);
         return this.#tag(number, VARINT);
       case "enum":
-        this.#varint(BigInt(value as number));
+        this.#varint(value as number);
         return this.#tag(number, VARINT);
       case "int64":
-        this.#varint(BigInt.asUintN(64, BigInt(value as string)));
+        this.#int64(value as string);
         return this.#tag(number, VARINT);
       case "fixed64":
       case "sfixed64":
@@ -114,21 +130,33 @@ class ReverseWriter {
 
   /** Begins a field of all bytes since the length was `end`. */
   #delimit(number: number, end: number): void {
-    this.#varint(BigInt(this.length - end));
+    this.#varint(this.#length - end);
     this.#tag(number, LENGTH_DELIMITED);
   }
 
   #tag(number: number, wireType: number): void {
-    this.#varint(BigInt(number << 3 | wireType));
+    this.#varint(number << 3 | wireType);
   }
 
-  #varint(value: bigint): void {
-    const bytes: number[] = [];
+  /** @param value A whole number from 0 to `Number.MAX_SAFE_INTEGER`. */
+  #varint(value: number): void {
+    let count = 1;
+    for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) count++;
+    this.#reserve(count);
     let rest = value;
-    while (rest > 127n) {
-      bytes.push(Number(rest & 127n) | 128);
-      rest >>= 7n;
+    for (let at = this.#start; at < this.#start + count; at++) {
+      this.#bytes[at] = rest > 127 ? rest % 128 | 128 : rest;
+      rest = Math.floor(rest / 128);
     }
+  }
+
+  #int64(text: string): void {
+    const value = Number(text);
+    if (value >= 0 && Number.isSafeInteger(value)) return this.#varint(value);
+    // Negative numbers take all ten bytes.
+    const bytes: number[] = [];
+    let rest = BigInt.asUintN(64, BigInt(text));
+    for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
     bytes.push(Number(rest));
     this.#put(bytes);
   }
@@ -147,6 +175,20 @@ class ReverseWriter {
     this.#view.setFloat64(this.#start, Number(value), true);
   }
 
+  /** Most texts are short and ASCII: these are not encoded apart. */
+  #string(text: string): void {
+    this.#reserve(text.length);
+    const bytes = this.#bytes;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 127) {
+        this.#start += text.length;
+        return this.#put(encoder.encode(text));
+      }
+      bytes[this.#start + index] = code;
+    }
+  }
+
   #put(bytes: ArrayLike<number>): void {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#start);
@@ -163,20 +205,6 @@ class ReverseWriter {
     }
     this.#start -= count;
   }
-}
-
-function isPacked(type: FieldType | MessageType): boolean {
-  return type === "fixed64s" || type === "doubles";
-}
-
-/** A message in protobuf. */
-export function encodeMessage(
-  type: MessageType,
-  value: object,
-): Uint8Array<ArrayBuffer> {
-  const writer = new ReverseWriter();
-  writer.message(type, value);
-  return writer.take();
 }
 
 /** A field with a length, such as a nested message: the bytes before its content. */

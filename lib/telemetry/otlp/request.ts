@@ -4,14 +4,19 @@
  * @module
  */
 
-import { type LogRecord, type OtlpMetric, type Resource, SCOPE } from "./encode.ts";
+import {
+  type LogRecord,
+  type OtlpMetric,
+  type Resource,
+  SCOPE,
+} from "./encode.ts";
 import {
   INSTRUMENTATION_SCOPE,
   LOG_RECORD,
   METRIC,
   RESOURCE,
 } from "./message_types.ts";
-import { encodeMessage, fieldHeader } from "./protobuf.ts";
+import { fieldHeader, MessageEncoder } from "./protobuf.ts";
 
 /** The encodings, the default first. */
 export const OTLP_ENCODINGS = ["protobuf", "json"] as const;
@@ -24,6 +29,8 @@ export type Signal = "metrics" | "logs";
 export interface RequestBody {
   readonly contentType: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Log records, or data points of metrics: what a collector may reject. */
+  readonly count: number;
 }
 
 /** An ExportLogsServiceRequest or ExportMetricsServiceRequest, item by item. */
@@ -48,6 +55,7 @@ class JsonRequest implements RequestWriter {
   readonly #items: string[] = [];
   readonly #signal: Signal;
   readonly #resource: Resource;
+  #count = 0;
 
   constructor(signal: Signal, resource: Resource) {
     this.#signal = signal;
@@ -55,6 +63,7 @@ class JsonRequest implements RequestWriter {
   }
 
   add(item: LogRecord | OtlpMetric): void {
+    this.#count += countOf(item);
     this.#items.push(JSON.stringify(item));
   }
 
@@ -64,20 +73,23 @@ class JsonRequest implements RequestWriter {
       : ["Metrics", "metrics"];
     const text = `{"resource${kind}":[{"resource":${
       JSON.stringify(this.#resource)
-    },"scope${kind}":[{"scope":${
-      JSON.stringify(SCOPE)
-    },"${items}":[${this.#items.join(",")}]}]}]}`;
+    },"scope${kind}":[{"scope":${JSON.stringify(SCOPE)},"${items}":[${
+      this.#items.join(",")
+    }]}]}]}`;
     return {
       contentType: "application/json",
       bytes: new TextEncoder().encode(text),
+      count: this.#count,
     };
   }
 }
 
 class ProtobufRequest implements RequestWriter {
+  readonly #encoder = new MessageEncoder();
   readonly #items: Uint8Array[] = [];
   readonly #signal: Signal;
   readonly #resource: Resource;
+  #count = 0;
 
   constructor(signal: Signal, resource: Resource) {
     this.#signal = signal;
@@ -85,14 +97,15 @@ class ProtobufRequest implements RequestWriter {
   }
 
   add(item: LogRecord | OtlpMetric): void {
+    this.#count += countOf(item);
     const type = this.#signal === "logs" ? LOG_RECORD : METRIC;
-    this.#items.push(...field(2, [encodeMessage(type, item)]));
+    this.#items.push(...field(2, [this.#encoder.encode(type, item)]));
   }
 
   /** Both requests have the same numbers for the fields around their items. */
   finish(): RequestBody {
-    const scope = encodeMessage(INSTRUMENTATION_SCOPE, SCOPE);
-    const resource = encodeMessage(RESOURCE, this.#resource);
+    const scope = this.#encoder.encode(INSTRUMENTATION_SCOPE, SCOPE);
+    const resource = this.#encoder.encode(RESOURCE, this.#resource);
     const parts = field(1, [
       ...field(1, [resource]),
       ...field(2, [...field(1, [scope]), ...this.#items]),
@@ -103,8 +116,19 @@ class ProtobufRequest implements RequestWriter {
       bytes.set(part, at);
       at += part.length;
     }
-    return { contentType: "application/x-protobuf", bytes };
+    return {
+      contentType: "application/x-protobuf",
+      bytes,
+      count: this.#count,
+    };
   }
+}
+
+/** One log record, or the data points of a metric. */
+function countOf(item: LogRecord | OtlpMetric): number {
+  if ("gauge" in item) return item.gauge.dataPoints.length;
+  if ("sum" in item) return item.sum.dataPoints.length;
+  return "histogram" in item ? item.histogram.dataPoints.length : 1;
 }
 
 /** A field with this content, in parts. */
