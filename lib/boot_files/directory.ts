@@ -19,7 +19,8 @@ export interface BootFile {
   readonly version: string;
   /** A strong entity tag (RFC 9110 §8.8.3), in quotes. */
   readonly etag: string;
-  readonly modified: Date;
+  /** When it was last changed; `undefined` if that is not known. */
+  readonly modified: Date | undefined;
   /** Its media type, by the extension in the requested path. */
   readonly type: string;
 }
@@ -67,6 +68,26 @@ export function pathNames(escaped: string): string[] | undefined {
   return names;
 }
 
+/**
+ * Times up to 2 January 1980 stand for no time: stores and reproducible images
+ * set all files to 0, to 1, or to 1980-01-01, the first day of FAT and zip, in
+ * some time zone. Milliseconds since 1970.
+ */
+const LAST_PLACEHOLDER_TIME = Date.UTC(1980, 0, 2);
+
+/**
+ * When a file was last changed, if its modification time says that. A time in
+ * the future does not (RFC 9110 §8.8.2.1).
+ */
+export function lastModified(
+  mtime: Date | null,
+  now: number,
+): Date | undefined {
+  if (mtime === null) return undefined;
+  const time = mtime.getTime();
+  return time > LAST_PLACEHOLDER_TIME && time <= now ? mtime : undefined;
+}
+
 /** Finds the files of machines. The directory may be absent, and may change. */
 export class BootDirectory {
   constructor(readonly directory: string) {}
@@ -102,7 +123,7 @@ export class BootDirectory {
         size: info.size,
         version,
         etag: await eTag(version),
-        modified: info.mtime ?? new Date(0),
+        modified: lastModified(info.mtime, Date.now()),
         type: typeOf(relativePath),
       };
     } catch {

@@ -158,7 +158,7 @@ function headersOf(file: BootFile): Headers {
     "accept-ranges": "bytes",
     "content-type": file.type,
     etag: file.etag,
-    "last-modified": file.modified.toUTCString(),
+    ...file.modified && { "last-modified": file.modified.toUTCString() },
     // A proxy that compresses the body removes Content-Length, which firmware
     // needs, and weakens the ETag, by which firmware resumes a download.
     "cache-control": "no-transform",

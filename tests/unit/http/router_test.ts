@@ -126,7 +126,7 @@ Deno.test("Router", async (t) => {
       await write("empty.efi", "");
       const file = await new BootDirectory(root).find(MAC, "f.efi");
       etag = file!.etag;
-      modified = file!.modified.toUTCString();
+      modified = file!.modified!.toUTCString();
     }
 
     await step("200 with the headers that firmware needs", async () => {
