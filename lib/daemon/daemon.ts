@@ -6,7 +6,7 @@
  */
 
 import { IpxeFiles } from "../boot_files/ipxe.ts";
-import { ListedMacs } from "../boot_files/listed_macs.ts";
+import { directoryReader, ListedMacs } from "../boot_files/listed_macs.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { Names } from "../machines/names_file.ts";
@@ -82,7 +82,10 @@ export class Daemon implements Service {
 
     const ipxe = this.#ipxe = new IpxeFiles(config.ipxe);
     const listedMacs = config.bootPolicy === "listed"
-      ? new ListedMacs(config.netbootDirectory!)
+      ? new ListedMacs(
+        config.netbootDirectory!,
+        directoryReader(config.netbootFollow),
+      )
       : undefined;
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({

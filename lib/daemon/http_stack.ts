@@ -76,7 +76,7 @@ export class HttpStack {
       bootFiles: new BootFileHandler(
         config.netbootDirectory === undefined
           ? undefined
-          : new BootDirectory(config.netbootDirectory),
+          : new BootDirectory(config.netbootDirectory, config.netbootFollow),
         (mac, client, detail) =>
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
