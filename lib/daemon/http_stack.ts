@@ -27,6 +27,7 @@ import type { FdShares } from "../overload/fd_budget.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
+import { bootPathsOf } from "./boot_paths.ts";
 import type { DaemonConfig } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { HttpsService } from "./https_service.ts";
@@ -80,6 +81,9 @@ export class HttpStack {
         (mac, client, detail) =>
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
+        {
+          isBootPath: bootPathsOf(config.template),
+        },
       ),
       api: new Api({
         ...shared,

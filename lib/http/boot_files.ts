@@ -8,7 +8,7 @@ import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
-import { type Mac, parseMac } from "../net/mac.ts";
+import { formatMac, type Mac, parseMac } from "../net/mac.ts";
 import {
   type ByteRange,
   evaluateConditions,
@@ -16,18 +16,32 @@ import {
 } from "./conditional_request.ts";
 import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
-import type { BootDirectory, BootFile } from "../boot_files/directory.ts";
+import {
+  type BootDirectory,
+  type BootFile,
+  pathNames,
+} from "../boot_files/directory.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
 
-/** The file whose download is a stage of a boot. */
-const BOOT_FILE = "boot.efi";
+/** Names of EFI programs and of images that firmware boots. */
+const BOOTABLE = /\.(?:efi|img|iso)$/i;
 
-/** Called with the progress of a download of `boot.efi`. Must not block. */
+/** Called with the progress of a download that boots. Must not block. */
 export type OnBootFile = (
   mac: Mac,
   client: string,
   detail: TransferDetail,
 ) => void;
+
+/** What a {@linkcode BootFileHandler} works with besides the files. */
+export interface BootFileHandlerOptions {
+  /**
+   * Whether boot instructions lead to a path, with percent escapes decoded.
+   *
+   * @param mac The machine's MAC; `undefined`: of any machine.
+   */
+  readonly isBootPath?: (path: string, mac: Mac | undefined) => boolean;
+}
 
 /** Which machine's file is requested, and by which client. */
 interface FileRequest {
@@ -46,16 +60,19 @@ export class BootFileHandler {
 
   readonly #files: BootDirectory | undefined;
   readonly #onBootFile: OnBootFile;
+  readonly #options: BootFileHandlerOptions;
 
   /** @param files `undefined`: every file is not found. */
   constructor(
     files: BootDirectory | undefined,
     onBootFile: OnBootFile,
     downloads: Downloads = new Downloads(),
+    options: BootFileHandlerOptions = {},
   ) {
     this.downloads = downloads;
     this.#files = files;
     this.#onBootFile = onBootFile;
+    this.#options = options;
   }
 
   /**
@@ -105,6 +122,12 @@ export class BootFileHandler {
     });
   }
 
+  /** Whether a machine boots from a path, with percent escapes decoded. */
+  #isBootPath(path: string, mac: Mac | undefined): boolean {
+    return BOOTABLE.test(path) ||
+      (this.#options.isBootPath?.(path, mac) ?? false);
+  }
+
   /** Sends a file, or the range of it. */
   async #send(
     file: BootFile,
@@ -144,10 +167,13 @@ export class BootFileHandler {
     file: BootFile,
     { mac, escapedPath, client, protocol }: FileRequest,
   ): TransferReport | undefined {
-    if (escapedPath !== BOOT_FILE) return undefined;
+    const name = pathNames(escapedPath)!.join("/");
+    if (!this.#isBootPath(`/mac/${formatMac(mac)}/${name}`, mac)) {
+      return undefined;
+    }
     return new TransferReport({
       protocol,
-      file_name: BOOT_FILE,
+      file_name: name,
       total_bytes: file.size,
     }, (detail) => this.#onBootFile(mac, client, detail));
   }
