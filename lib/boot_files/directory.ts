@@ -7,7 +7,9 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion } from "./file_version.ts";
+import { OtherMacNames } from "./mac_names.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
+import { type PathProblem, ServedRoots } from "./served_roots.ts";
 
 /** A file of the netboot directory. */
 export interface BootFile {
@@ -19,7 +21,8 @@ export interface BootFile {
   readonly version: string;
   /** A strong entity tag (RFC 9110 §8.8.3), in quotes. */
   readonly etag: string;
-  readonly modified: Date;
+  /** When it was last changed; `undefined` if that is not known. */
+  readonly modified: Date | undefined;
   /** Its media type, by the extension in the requested path. */
   readonly type: string;
 }
@@ -67,46 +70,78 @@ export function pathNames(escaped: string): string[] | undefined {
   return names;
 }
 
+/**
+ * Times up to 2 January 1980 stand for no time: stores and reproducible images
+ * set all files to 0, to 1, or to 1980-01-01, the first day of FAT and zip, in
+ * some time zone. Milliseconds since 1970.
+ */
+const LAST_PLACEHOLDER_TIME = Date.UTC(1980, 0, 2);
+
+/**
+ * When a file was last changed, if its modification time says that. A time in
+ * the future does not (RFC 9110 §8.8.2.1).
+ */
+export function lastModified(
+  mtime: Date | null,
+  now: number,
+): Date | undefined {
+  if (mtime === null) return undefined;
+  const time = mtime.getTime();
+  return time > LAST_PLACEHOLDER_TIME && time <= now ? mtime : undefined;
+}
+
 /** Finds the files of machines. The directory may be absent, and may change. */
 export class BootDirectory {
-  constructor(readonly directory: string) {}
+  readonly #roots: ServedRoots;
+  readonly #otherNames: OtherMacNames;
+
+  /** @param follow Directories that links in `directory` may lead to. */
+  constructor(readonly directory: string, follow: readonly string[] = []) {
+    this.#roots = new ServedRoots(directory, follow);
+    this.#otherNames = new OtherMacNames(directory);
+  }
 
   /**
    * The file of a machine, else the one for all machines; `undefined` if there
-   * is neither, or if it is outside of the directory.
+   * is neither, or if it is not served.
    *
    * @param escaped The path of a URL behind the MAC, as it was requested.
+   * @param problems Gets why each path that was tried is not served.
    */
-  async find(mac: Mac, escaped: string): Promise<BootFile | undefined> {
+  async find(
+    mac: Mac,
+    escaped: string,
+    problems: PathProblem[] = [],
+  ): Promise<BootFile | undefined> {
     const names = pathNames(escaped);
     if (names === undefined) return undefined;
-    for (const folder of [formatMac(mac), "default"]) {
+    const own = await this.#fileAt([formatMac(mac), ...names].join("/"));
+    if ("etag" in own) return own;
+    problems.push(own);
+    const otherName = await this.#otherNames.of(mac);
+    for (const folder of [otherName, "default"]) {
+      if (folder === undefined) continue;
       const file = await this.#fileAt([folder, ...names].join("/"));
-      if (file !== undefined) return file;
+      if ("etag" in file) return file;
+      problems.push(file);
     }
     return undefined;
   }
 
-  async #fileAt(relativePath: string): Promise<BootFile | undefined> {
-    try {
-      const root = await Deno.realPath(this.directory);
-      const path = await Deno.realPath(`${root}/${relativePath}`);
-      // Symbolic links must not lead out of the directory.
-      if (!path.startsWith(`${root}/`)) return undefined;
-      const info = await Deno.stat(path);
-      // Opening a FIFO would block until another process opens it.
-      if (!info.isFile) return undefined;
-      const version = fileVersion(info);
-      return {
-        path,
-        size: info.size,
-        version,
-        etag: await eTag(version),
-        modified: info.mtime ?? new Date(0),
-        type: typeOf(relativePath),
-      };
-    } catch {
-      return undefined;
-    }
+  async #fileAt(relativePath: string): Promise<BootFile | PathProblem> {
+    const found = await this.#roots.resolve(relativePath);
+    if ("kind" in found) return found;
+    const { path, info } = found;
+    // Opening a FIFO would block until another process opens it.
+    if (!info.isFile) return { kind: "no_file", path };
+    const version = fileVersion(info);
+    return {
+      path,
+      size: info.size,
+      version,
+      etag: await eTag(version),
+      modified: lastModified(info.mtime, Date.now()),
+      type: typeOf(relativePath),
+    };
   }
 }

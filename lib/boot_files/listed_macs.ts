@@ -1,13 +1,14 @@
 /**
  * The machines that `--boot-policy listed` lets boot from the network: those
- * with a directory `<netboot-dir>/<mac>`.
+ * with a directory `<netboot-dir>/<mac>` whose files are served.
  *
  * @module
  */
 
-import { type Mac, parseMac } from "../net/mac.ts";
+import { type PathProblem, ServedRoots } from "./served_roots.ts";
+import { directoryVersion, macEntries } from "./mac_names.ts";
+import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
-import { SLICE, yieldToEventLoop } from "../overload/scheduler.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 
 /** Milliseconds between two checks whether the directory has changed. */
@@ -28,17 +29,13 @@ const FIRST_SCAN_TIMEOUT = 1000;
 /** Milliseconds after which an unfinished scan is reported as a problem. */
 const STALLED_SCAN_TIME = 2000;
 
-/**
- * Milliseconds in which two changes may get the same modification time: the
- * kernel's clock for files advances in steps of up to 10 ms.
- */
-const TIMESTAMP_STEP = 20;
-
 /** What a directory holds. */
 export interface MacListing {
   readonly macs: ReadonlySet<Mac>;
   /** Directories of further MACs, above the limit. */
   readonly omitted: number;
+  /** Why the directories of other MACs are not served; at most the limit. */
+  readonly unserved?: ReadonlyMap<Mac, PathProblem>;
 }
 
 /** Reads a directory. Both calls may take any time. */
@@ -52,55 +49,77 @@ export interface DirectoryReader {
   macs(directory: string): Promise<MacListing>;
 }
 
-/** The modification and change time of a directory, with its identity. */
-async function directoryVersion(
-  directory: string,
-): Promise<string | undefined> {
-  const { dev, ino, mtime, ctime } = await Deno.stat(directory);
-  const changed = Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
-  return Math.abs(Date.now() - changed) < TIMESTAMP_STEP
-    ? undefined
-    : `${dev} ${ino} ${mtime?.getTime()} ${ctime?.getTime()}`;
-}
-
 /**
  * The MACs, in any notation of {@linkcode parseMac}, that name a directory or a
- * symbolic link to one in `directory`; at most `limit` of them.
+ * symbolic link to one in `directory`, whose files are served; at most `limit`
+ * of them.
  *
+ * @param roots The rule of what is served.
  * @throws {Deno.errors.NotFound} and other errors of the file system.
  */
 export async function readMacDirectories(
   directory: string,
   limit: number = MAX_LISTED_MACS,
+  roots: ServedRoots = new ServedRoots(directory),
 ): Promise<MacListing> {
   const macs = new Set<Mac>();
+  const unserved = new Map<Mac, PathProblem>();
   let omitted = 0;
-  let sliceEnd = performance.now() + SLICE;
-  for await (const entry of Deno.readDir(directory)) {
-    // The runtime hands over all names at once: without a pause, a large
-    // directory would delay DHCPv6 replies.
-    if (performance.now() >= sliceEnd) {
-      await yieldToEventLoop();
-      sliceEnd = performance.now() + SLICE;
-    }
-    const mac = parseMac(entry.name);
-    if (mac === undefined || macs.has(mac)) continue;
-    const isDirectory = entry.isSymlink
-      ? await leadsToDirectory(`${directory}/${entry.name}`)
-      : entry.isDirectory;
-    if (!isDirectory) continue;
-    if (macs.size < limit) macs.add(mac);
+  for await (const { mac, entry } of macEntries(directory)) {
+    if (macs.has(mac)) continue;
+    if (!entry.isDirectory && !entry.isSymlink) continue;
+    const problem = await directoryProblem(entry, directory, roots);
+    if (problem !== undefined) {
+      if (unserved.size < limit) unserved.set(mac, problem);
+    } else if (macs.size < limit) macs.add(mac);
     else omitted++;
   }
-  return { macs, omitted };
+  return { macs, omitted, unserved };
 }
 
-async function leadsToDirectory(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
+/** A name that no file in a directory has: whether it may be looked up counts. */
+const ABSENT = ".dhcpv6macd-absent";
+
+/** Why no file in a directory, or link to one, is served. */
+async function directoryProblem(
+  { name, isSymlink }: Deno.DirEntry,
+  directory: string,
+  roots: ServedRoots,
+): Promise<PathProblem | undefined> {
+  let path = `${directory}/${name}`;
+  if (isSymlink) {
+    const found = await roots.resolve(name);
+    if ("kind" in found) return found;
+    if (!found.info.isDirectory) return { kind: "no_file", path: found.path };
+    path = found.path;
   }
+  try {
+    await Deno.lstat(`${path}/${ABSENT}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      return { kind: "permission_denied", path };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Reads a directory of this host.
+ *
+ * @param follow Directories that links in it may lead to.
+ */
+export function directoryReader(
+  follow: readonly string[] = [],
+): DirectoryReader {
+  return {
+    version: directoryVersion,
+    macs: (directory) =>
+      readMacDirectories(
+        directory,
+        MAX_LISTED_MACS,
+        new ServedRoots(directory, follow),
+      ),
+  };
 }
 
 function isAbsent(error: unknown): boolean {
@@ -116,31 +135,46 @@ export class ListedMacs {
   readonly #directory: string;
   readonly #reader: DirectoryReader;
   #macs: ReadonlySet<Mac> = new Set();
+  #unserved: ReadonlyMap<Mac, PathProblem> = new Map();
   /** The version of the directory that `#macs` was read from. */
   #version: string | undefined;
   /** When an unchanged directory is read again, by `performance.now()`. */
   #rescanTime = 0;
   #problem: string | undefined;
+  /** The problem that was last reported. */
+  #reported: string | undefined;
+  readonly #onProblem: (problem: string | undefined) => void;
   /** The only scan in flight, and when it began. */
   #scan: Promise<void> | undefined;
   #scanStart = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /** @param onProblem Called when {@linkcode problem} has changed. */
   constructor(
     directory: string,
-    reader: DirectoryReader = {
-      version: directoryVersion,
-      macs: readMacDirectories,
-    },
+    reader: DirectoryReader = directoryReader(),
+    onProblem: (problem: string | undefined) => void = () => {},
   ) {
     this.#directory = directory;
     this.#reader = reader;
+    this.#onProblem = onProblem;
   }
 
   /** Begins to poll. Waits for the first scan, but at most 1 s. */
   async start(): Promise<void> {
-    this.#timer = setInterval(() => void this.refresh(), POLL_INTERVAL);
+    this.#timer = setInterval(() => {
+      this.#reportProblem();
+      void this.refresh();
+    }, POLL_INTERVAL);
     await waitAtMost(FIRST_SCAN_TIMEOUT, this.refresh());
+    this.#reportProblem();
+  }
+
+  #reportProblem(): void {
+    const { problem } = this;
+    if (problem === this.#reported) return;
+    this.#reported = problem;
+    this.#onProblem(problem);
   }
 
   /** Ends polling. Does not wait for a scan in flight. */
@@ -151,6 +185,13 @@ export class ListedMacs {
   /** Whether the last scan found a directory of this MAC. */
   isListed(mac: Mac): boolean {
     return this.#macs.has(mac);
+  }
+
+  /** Why a MAC is not listed; `undefined` if it is. */
+  whyUnlisted(mac: Mac): PathProblem | undefined {
+    if (this.#macs.has(mac)) return undefined;
+    const path = `${this.#directory}/${formatMac(mac)}`;
+    return this.#unserved.get(mac) ?? { kind: "not_found", path };
   }
 
   /** Why the list may be out of date or incomplete; `undefined` if it is not. */
@@ -190,12 +231,13 @@ export class ListedMacs {
     }
   }
 
-  #use({ macs, omitted }: MacListing): void {
+  #use({ macs, omitted, unserved = new Map() }: MacListing): void {
     const now = performance.now();
     const duration = now - this.#scanStart;
     this.#rescanTime = now +
       Math.max(RESCAN_INTERVAL, RESCAN_DUTY_FACTOR * duration);
     this.#macs = macs;
+    this.#unserved = unserved;
     this.#problem = omitted === 0
       ? undefined
       : `${this.#directory} has ${omitted} directories of machines more than the ${macs.size} that are read: the others get no boot instructions`;
@@ -205,6 +247,7 @@ export class ListedMacs {
   #onError(error: Error): void {
     if (isAbsent(error)) {
       this.#macs = new Set();
+      this.#unserved = new Map();
       this.#problem =
         `${this.#directory} is not a directory: no machine gets boot instructions until it is`;
       return;

@@ -123,6 +123,14 @@ export function configOf(given: GivenOptions): DaemonConfig {
       } does not exist yet; its files are served once it does`,
     );
   }
+  for (const directory of given["netboot-follow"]) {
+    if (isDirectory(directory)) continue;
+    notices.push(
+      `--netboot-follow ${
+        escapeControls(directory)
+      } does not exist yet; links may lead there once it does`,
+    );
+  }
   if (given.names !== undefined && fileSize(given.names) === undefined) {
     notices.push(
       `--names ${
@@ -141,6 +149,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
     bootAddress: given["boot-address"],
     bootPolicy: given["boot-policy"],
     netbootDirectory,
+    netbootFollow: given["netboot-follow"],
     tftp: tftp === "off" ? undefined : tftp ?? "boot address",
     http,
     https,

@@ -333,6 +333,15 @@ export const OPTIONS = {
       "boot files: /mac/MAC/FILE is MAC/FILE in this directory, else default/FILE",
     parse: path,
   }),
+  "netboot-follow": option({
+    group: "Booting",
+    placeholder: "DIRECTORY",
+    repeatable: true,
+    fallback: "none",
+    help:
+      "directory that links in --netboot-dir may lead to, such as /nix/store or /boot",
+    parse: path,
+  }),
   "tftp-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS|off",

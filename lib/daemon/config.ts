@@ -33,6 +33,8 @@ export interface DaemonConfig {
   /** `listed`: only machines with a directory get boot instructions. */
   readonly bootPolicy: "always" | "listed";
   readonly netbootDirectory: string | undefined;
+  /** Directories that links in the netboot directory may lead to. */
+  readonly netbootFollow: readonly string[];
   /** No host name: every address of the interface. `undefined`: no TFTP. */
   readonly tftp:
     | { readonly hostname: string | undefined; readonly port: number }

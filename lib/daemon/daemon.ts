@@ -6,7 +6,6 @@
  */
 
 import { IpxeFiles } from "../boot_files/ipxe.ts";
-import { ListedMacs } from "../boot_files/listed_macs.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { Names } from "../machines/names_file.ts";
@@ -28,6 +27,7 @@ import {
 } from "./config.ts";
 import { DaemonDhcpv6Observer, logTotals } from "./dhcpv6_observer.ts";
 import { warnIfUnreachable, withListenErrors } from "./diagnostics.ts";
+import { bootListOf } from "./boot_list.ts";
 import { FloodMonitor } from "./flood_monitor.ts";
 import { HttpStack } from "./http_stack.ts";
 import { InterfacePoller } from "./interface_poller.ts";
@@ -56,7 +56,7 @@ export class Daemon implements Service {
   constructor(config: DaemonConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const { interfaceName, responder } = config;
+    const { interfaceName, responder: { subnets } } = config;
     const fdShares = fdSharesOf(config.maxOpenFiles);
     const scheduler = new CooperativeScheduler();
     const access = new AccessList(config.allowed);
@@ -76,15 +76,13 @@ export class Daemon implements Service {
         },
       },
     );
-    const writer = new MachineWriter(registry, responder.subnets);
+    const writer = new MachineWriter(registry, subnets);
     const machineLog = new MachineLog(log, names, writer);
-    const tracker = new MachineTracker(registry, responder.subnets, machineLog);
+    const bootList = bootListOf(config, log);
+    const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
     const shared = { registry, writer, names, scheduler, log };
 
     const ipxe = this.#ipxe = new IpxeFiles(config.ipxe);
-    const listedMacs = config.bootPolicy === "listed"
-      ? new ListedMacs(config.netbootDirectory!)
-      : undefined;
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({
       config,
@@ -98,7 +96,7 @@ export class Daemon implements Service {
       responderOptionsFor: (iface) =>
         responderOptionsFor(config, iface, {
           builds: ipxe.builds,
-          isListed: (mac) => listedMacs!.isListed(mac),
+          isListed: (mac) => bootList!.isListed(mac),
         }),
       observer: dhcpv6Observer,
     });
@@ -108,7 +106,7 @@ export class Daemon implements Service {
       maxTransfers: fdShares.tftpTransfers,
       open: ({ name }) => ipxe.read(name),
       allows,
-      observer: new DaemonTftpObserver(tftpPortOf(config), tracker, log),
+      observer: new DaemonTftpObserver(tftpPortOf(config), tracker, ipxe, log),
     });
 
     const metrics = (): Metric[] =>
@@ -136,7 +134,7 @@ export class Daemon implements Service {
       ...collectorAccess(config.collector, config.caCerts),
       run: http.eventStream.run,
       interfaceName,
-      baseAddress: responder.subnets[0]!.text,
+      baseAddress: subnets[0]!.text,
       events: registry.history,
       metrics,
     });
@@ -160,7 +158,7 @@ export class Daemon implements Service {
     });
     this.#services = [
       names,
-      ...listedMacs === undefined ? [] : [listedMacs],
+      ...bootList === undefined ? [] : [bootList],
       dhcpv6Observer,
       { stop: () => dhcpv6.stop() },
       { start: () => tftp.start(), stop: () => tftp.stop(STOP_GRACE) },

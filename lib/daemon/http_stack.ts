@@ -27,6 +27,7 @@ import type { FdShares } from "../overload/fd_budget.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
+import { bootPathsOf } from "./boot_paths.ts";
 import type { DaemonConfig } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { HttpsService } from "./https_service.ts";
@@ -78,10 +79,15 @@ export class HttpStack {
       bootFiles: new BootFileHandler(
         config.netbootDirectory === undefined
           ? undefined
-          : new BootDirectory(config.netbootDirectory),
+          : new BootDirectory(config.netbootDirectory, config.netbootFollow),
         (mac, client, detail) =>
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
+        {
+          isBootPath: bootPathsOf(config.template),
+          onRefused: (refusal) =>
+            options.tracker.onRefused(refusal, performance.now()),
+        },
       ),
       api: new Api({
         ...shared,

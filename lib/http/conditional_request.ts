@@ -16,8 +16,12 @@ const MAX_CONDITION = 1024;
 export interface Validators {
   /** A strong entity tag, in quotes. */
   readonly etag: string;
-  /** The time of the last change. HTTP dates have whole seconds only. */
-  readonly modified: Date;
+  /**
+   * The time of the last change; `undefined` if it is not known: dates are
+   * ignored then (RFC 9110 §13.1.3 and §13.1.4). HTTP dates have whole seconds
+   * only.
+   */
+  readonly modified: Date | undefined;
 }
 
 /** The result of the preconditions of a request. */
@@ -44,6 +48,10 @@ function secondsOf(value: string | null): number | undefined {
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 
+function secondsAt(time: Date | undefined): number | undefined {
+  return time && Math.floor(time.getTime() / 1000);
+}
+
 /**
  * Whether an If-None-Match header contains a tag. A header of more than 1,024
  * characters is ignored.
@@ -57,21 +65,21 @@ export function evaluateConditions(
   headers: Headers,
   { etag, modified }: Validators,
 ): Verdict {
-  const changed = Math.floor(modified.getTime() / 1000);
+  const changed = secondsAt(modified);
   const match = headers.get("if-match");
   const unmodifiedSince = secondsOf(headers.get("if-unmodified-since"));
   if (match !== null) {
     if (match.length > MAX_CONDITION || !ifMatch(match, etag)) {
       return "precondition_failed";
     }
-  } else if (unmodifiedSince !== undefined && changed > unmodifiedSince) {
+  } else if (changed !== undefined && changed > (unmodifiedSince ?? Infinity)) {
     return "precondition_failed";
   }
   const noneMatch = headers.get("if-none-match");
   const modifiedSince = secondsOf(headers.get("if-modified-since"));
   if (noneMatch !== null) {
     if (hasAlready(noneMatch, etag)) return "not_modified";
-  } else if (modifiedSince !== undefined && changed <= modifiedSince) {
+  } else if (changed !== undefined && changed <= (modifiedSince ?? -Infinity)) {
     return "not_modified";
   }
   return "proceed";
@@ -122,5 +130,5 @@ function ifRangeHolds(
   const value = headers.get("if-range");
   if (value === null) return true;
   if (value.startsWith('"')) return value === etag;
-  return secondsOf(value) === Math.floor(modified.getTime() / 1000);
+  return modified !== undefined && secondsOf(value) === secondsAt(modified);
 }

@@ -195,6 +195,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
   ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
   ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
+  ["netboot-follow", "/boot", (s) => s.netbootFollow, ["/boot"]],
   ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
   ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, [{
     hostname: "2001:db8::1",

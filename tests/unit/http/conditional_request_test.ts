@@ -41,6 +41,39 @@ Deno.test("a condition header of more than 1,024 characters", async (t) => {
   }
 });
 
+Deno.test("dates of a file without a modification time", async (t) => {
+  const file: Validators = { etag: TAG, modified: undefined };
+  const cases: [Sent, Verdict][] = [
+    [{ "if-modified-since": AFTER }, "proceed"],
+    [{ "if-modified-since": "Thu, 01 Jan 1970 00:00:01 GMT" }, "proceed"],
+    [{ "if-unmodified-since": BEFORE }, "proceed"],
+    [{ "if-unmodified-since": "Thu, 01 Jan 1970 00:00:00 GMT" }, "proceed"],
+    [{ "if-none-match": TAG, "if-modified-since": BEFORE }, "not_modified"],
+    [
+      { "if-match": OTHER, "if-unmodified-since": AFTER },
+      "precondition_failed",
+    ],
+  ];
+  for (const [sent, verdict] of cases) {
+    await t.step(`${JSON.stringify(sent)}: ${verdict}`, () => {
+      assertEquals(evaluateConditions(new Headers(sent), file), verdict);
+    });
+  }
+
+  await t.step("no If-Range holds, but that of the tag", () => {
+    const range = (value: string) =>
+      evaluateRange(
+        new Headers({ range: "bytes=2-", "if-range": value }),
+        10,
+        file,
+      );
+    for (const date of [BEFORE, SAME, "Thu, 01 Jan 1970 00:00:01 GMT", "x"]) {
+      assertEquals(range(date), undefined, date);
+    }
+    assertEquals(range(TAG), { start: 2, end: 10 });
+  });
+});
+
 Deno.test("preconditions", async (t) => {
   const cases: [Sent, Verdict][] = [
     [{}, "proceed"],

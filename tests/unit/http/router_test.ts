@@ -166,7 +166,7 @@ Deno.test("Router", async (t) => {
       await write("empty.efi", "");
       const file = await new BootDirectory(root).find(MAC, "f.efi");
       etag = file!.etag;
-      modified = file!.modified.toUTCString();
+      modified = file!.modified!.toUTCString();
     }
 
     await step("200 with the headers that firmware needs", async () => {
@@ -499,7 +499,9 @@ Deno.test("Router", async (t) => {
     const SIZE = 12 * MIB + 7;
 
     await write("boot.efi", octets(SIZE));
-    await write("small.efi", "x");
+    for (const name of ["small.efi", "small.cfg", "initrd"]) {
+      await write(name, "x");
+    }
 
     await step(
       "at the start, every 5 MiB and at the end",
@@ -639,7 +641,9 @@ Deno.test("Router", async (t) => {
             ["boot.efi", "GET", { "if-none-match": etag }],
             ["boot.efi", "GET", { "if-match": '"x"' }],
             ["boot.efi", "POST", {}],
-            ["small.efi", "GET", {}],
+            ["small.efi", "HEAD", {}],
+            ["small.cfg", "GET", {}],
+            ["initrd", "GET", {}],
             ["nothing/boot.efi", "GET", {}],
           ] as [string, string, Record<string, string>][]
         ) {
@@ -649,6 +653,40 @@ Deno.test("Router", async (t) => {
         }
       },
     );
+
+    await step("of programs, images and what the template names", async () => {
+      const router = new Known().handler(
+        new BootFileHandler(
+          new BootDirectory(root),
+          (mac, client, detail) => reports.push({ mac, client, detail }),
+          undefined,
+          {
+            isBootPath: (path, mac) => mac === MAC && path.endsWith("/ker nel"),
+          },
+        ),
+      );
+      await Deno.mkdir(`${own}/EFI`);
+      for (
+        const [name, escaped = name] of [
+          ["EFI/BOOTX64.EFI"],
+          ["disk.img"],
+          ["small.iso"],
+          ["ker nel", "ker%20nel"],
+        ] as [string, string?][]
+      ) {
+        await write(name, "12");
+        const response = await ask(
+          router,
+          `/mac/${MAC_TEXT.toUpperCase()}/${escaped}`,
+        );
+        assertEquals(await response.text(), "12");
+        const [begin, end] = reports.splice(0);
+        assertEquals(
+          [begin!.detail.file_name, begin!.detail.state, end!.detail.state],
+          [name, "init", "complete"],
+        );
+      }
+    });
 
     await step("none for clients not allowed", async () => {
       const response = await askFor("boot.efi", { client: "2001:db8:9::1" });

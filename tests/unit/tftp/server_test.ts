@@ -48,7 +48,7 @@ Deno.test("TftpServer", async (t) => {
         interfaceName: "lo",
         open: () => Promise.resolve(FILE),
         allows: () => isAllowed,
-        observer: { onBindError() {}, onTransfer() {} },
+        observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
       });
       server.start(["::1"]);
       client = Deno.listenDatagram({
@@ -262,7 +262,7 @@ Deno.test("TftpServer", async (t) => {
       interfaceName: "lo",
       open: () => reading,
       allows: () => true,
-      observer: { onBindError() {}, onTransfer() {} },
+      observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
     });
     slow.start(["::1"]);
     await ask(REQUEST, port + 16);

@@ -30,6 +30,7 @@ let
     bootAddress = "boot-address";
     bootPolicy = "boot-policy";
     netbootDirectory = "netboot-dir";
+    netbootFollow = "netboot-follow";
     tftpListenAddress = "tftp-listen-addr";
     httpListenAddress = "http-listen-addr";
     httpsListenAddress = "https-listen-addr";
@@ -58,9 +59,11 @@ let
   };
 
   # What is given otherwise than as it was set: the list of sources is one
-  # value, and the key pair is where systemd has put it.
+  # value, links matter in a netboot directory only, and the key pair is where
+  # systemd has put it.
   given = cfg // {
     macSources = if cfg.macSources == null then null else lib.concatStringsSep "," cfg.macSources;
+    netbootFollow = lib.optionals (cfg.netbootDirectory != null) cfg.netbootFollow;
     tlsCertFile = null;
     tlsKeyFile = null;
   };
@@ -129,7 +132,8 @@ let
     ++ lib.remove null [
       cfg.netbootDirectory
       cfg.names
-    ];
+    ]
+    ++ cfg.netbootFollow;
 
   # The daemon exits with 2 when it rejects the command line, and also when no
   # interface has its address yet or an iPXE file is absent. These two may pass.
@@ -290,6 +294,17 @@ in
     netbootDirectory =
       optional types.path "Without it, none are."
         "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's dynamic user must be able to read them.";
+
+    netbootFollow = mkOption {
+      type = types.listOf types.str;
+      default = [ builtins.storeDir ];
+      defaultText = lib.literalExpression "[ builtins.storeDir ]";
+      example = [
+        "/nix/store"
+        "/boot"
+      ];
+      description = "Directories that links in {option}`netbootDirectory` may lead to: with the store among them, what `linkFarm` and tmpfiles rules put there is served.";
+    };
 
     tftpListenAddress =
       optional (types.either (types.enum [ "off" ]) listenAddress) "Without it, the boot address, port 69."

@@ -1,0 +1,48 @@
+/**
+ * Which paths machines boot from, by the template of boot URLs.
+ *
+ * @module
+ */
+
+import {
+  renderTemplate,
+  type UrlTemplate,
+} from "../dhcpv6/reply/url_template.ts";
+import { formatMac, type Mac } from "../net/mac.ts";
+
+/** Stands for any value: a private-use character, which no value contains. */
+const ANY = "\uE000";
+
+/**
+ * A function that tells whether the template's URL for a machine has a path, with
+ * percent escapes decoded. Only the MAC decides, as other values differ from
+ * message to message. Without a MAC, the URL of any machine may have it.
+ */
+export function bootPathsOf(
+  template: UrlTemplate | undefined,
+): (path: string, mac: Mac | undefined) => boolean {
+  if (template === undefined) return () => false;
+  return (path, mac) => {
+    const url = renderTemplate(template, {
+      MAC: mac === undefined ? ANY : formatMac(mac),
+      BaseAddress: ANY,
+      BootAddress: ANY,
+      Payload: ANY,
+    });
+    const escaped = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
+    return escaped !== undefined && patternOf(escaped).test(path);
+  };
+}
+
+function patternOf(escaped: string): RegExp {
+  let path = escaped;
+  try {
+    path = decodeURIComponent(escaped);
+  } catch {
+    // The operator's template has a lone percent sign: firmware sends it so.
+  }
+  const literals = path.split(ANY).map((literal) =>
+    literal.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&")
+  );
+  return new RegExp(`^${literals.join(".+")}$`, "s");
+}
