@@ -7,6 +7,7 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion } from "./file_version.ts";
+import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 
 /** A file of the netboot directory. */
@@ -69,7 +70,11 @@ export function pathNames(escaped: string): string[] | undefined {
 
 /** Finds the files of machines. The directory may be absent, and may change. */
 export class BootDirectory {
-  constructor(readonly directory: string) {}
+  readonly #macDirectories: MacDirectories;
+
+  constructor(readonly directory: string) {
+    this.#macDirectories = new MacDirectories(directory);
+  }
 
   /**
    * The file of a machine, else the one for all machines; `undefined` if there
@@ -80,11 +85,22 @@ export class BootDirectory {
   async find(mac: Mac, escaped: string): Promise<BootFile | undefined> {
     const names = pathNames(escaped);
     if (names === undefined) return undefined;
-    for (const folder of [formatMac(mac), "default"]) {
+    for await (const folder of this.#foldersOf(mac)) {
       const file = await this.#fileAt([folder, ...names].join("/"));
       if (file !== undefined) return file;
     }
     return undefined;
+  }
+
+  /** The folders in which a machine's files are looked for, in this order. */
+  async *#foldersOf(mac: Mac): AsyncGenerator<string> {
+    yield formatMac(mac);
+    try {
+      yield* await this.#macDirectories.of(mac);
+    } catch {
+      // The directory is absent or must not be listed; its files may be read.
+    }
+    yield "default";
   }
 
   async #fileAt(relativePath: string): Promise<BootFile | undefined> {

@@ -9,6 +9,7 @@ import { type Mac, parseMac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
 import { SLICE, yieldToEventLoop } from "../overload/scheduler.ts";
 import { waitAtMost } from "../overload/timeout.ts";
+import { directoryVersion } from "./mac_directories.ts";
 
 /** Milliseconds between two checks whether the directory has changed. */
 const POLL_INTERVAL = 250;
@@ -28,12 +29,6 @@ const FIRST_SCAN_TIMEOUT = 1000;
 /** Milliseconds after which an unfinished scan is reported as a problem. */
 const STALLED_SCAN_TIME = 2000;
 
-/**
- * Milliseconds in which two changes may get the same modification time: the
- * kernel's clock for files advances in steps of up to 10 ms.
- */
-const TIMESTAMP_STEP = 20;
-
 /** What a directory holds. */
 export interface MacListing {
   readonly macs: ReadonlySet<Mac>;
@@ -50,17 +45,6 @@ export interface DirectoryReader {
   version(directory: string): Promise<string | undefined>;
   /** The MACs that have a directory in it. */
   macs(directory: string): Promise<MacListing>;
-}
-
-/** The modification and change time of a directory, with its identity. */
-async function directoryVersion(
-  directory: string,
-): Promise<string | undefined> {
-  const { dev, ino, mtime, ctime } = await Deno.stat(directory);
-  const changed = Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
-  return Math.abs(Date.now() - changed) < TIMESTAMP_STEP
-    ? undefined
-    : `${dev} ${ino} ${mtime?.getTime()} ${ctime?.getTime()}`;
 }
 
 /**
