@@ -114,6 +114,7 @@ export class Daemon implements Service {
       metricsOf({
         dhcpv6: dhcpv6.counters,
         isServing: dhcpv6.serving !== undefined,
+        hasBasePrefix: dhcpv6Observer.hasBasePrefix,
         ...shared,
         tftp,
         http,
@@ -127,6 +128,7 @@ export class Daemon implements Service {
       tracker,
       allows,
       metrics,
+      unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
       otherFds: () => tftp.transfers,
     });
@@ -148,6 +150,7 @@ export class Daemon implements Service {
       onStart: (iface) => dhcpv6.start(iface),
       onChange: (iface) => {
         access.update(iface);
+        dhcpv6Observer.onInterface(iface);
         tftpAddresses = iface ? tftpAddressesFor(config, iface) : [];
       },
       onPoll: (iface) => {
