@@ -4,10 +4,14 @@
  * @module
  */
 
+/** @import { UnservedJson } from "../../lib/machines/json.ts" */
 /** @import { MachineEventJson, MachineJson } from "./machines.js" */
 
 /** Milliseconds between two requests for names, which also set the clock. */
 const NAMES_INTERVAL = 60_000;
+
+/** Milliseconds between two requests for the clients that are not served. */
+const UNSERVED_INTERVAL = 10_000;
 
 /** Milliseconds before the page reopens a stream that the browser gave up. */
 const RETRY_DELAY = 3000;
@@ -69,6 +73,7 @@ class Clock {
  *   state(state: State): void,
  *   event(event: MachineEventJson): void,
  *   names(names: Record<string, string>): void,
+ *   unserved(causes: readonly UnservedJson[]): void,
  *   connection(isConnected: boolean): void,
  * }} Listener
  */
@@ -100,6 +105,7 @@ export class Connection {
   start() {
     this.#open();
     setInterval(() => this.#fetchNames(), NAMES_INTERVAL);
+    setInterval(() => this.#fetchUnserved(), UNSERVED_INTERVAL);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.#hiddenSince = performance.now();
       else if (performance.now() - this.#hiddenSince > HIDDEN_LIMIT) {
@@ -116,6 +122,7 @@ export class Connection {
     source.onopen = () => {
       this.#listener.connection(true);
       void this.#fetchNames();
+      void this.#fetchUnserved();
     };
     source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
@@ -135,17 +142,34 @@ export class Connection {
   }
 
   async #fetchNames() {
-    if (document.hidden || this.#source?.readyState !== EventSource.OPEN) {
-      return;
-    }
     const sentAt = performance.now();
+    const response = await this.#fetch("/names");
+    if (response === undefined) return;
+    this.clock.set(response.headers.get("date"), sentAt);
+    this.#listener.names(response.json);
+  }
+
+  async #fetchUnserved() {
+    const response = await this.#fetch("/unserved");
+    if (response !== undefined) this.#listener.unserved(response.json);
+  }
+
+  /**
+   * Headers and JSON of a path; `undefined` while the page is hidden or the
+   * daemon cannot be reached, which the event stream reports.
+   *
+   * @param {string} path
+   */
+  async #fetch(path) {
+    if (document.hidden || this.#source?.readyState !== EventSource.OPEN) {
+      return undefined;
+    }
     try {
-      const response = await fetch("/names");
-      if (!response.ok) return;
-      this.clock.set(response.headers.get("date"), sentAt);
-      this.#listener.names(await response.json());
+      const response = await fetch(path);
+      if (!response.ok) return undefined;
+      return { headers: response.headers, json: await response.json() };
     } catch {
-      // The event stream reports whether the daemon can be reached.
+      return undefined;
     }
   }
 }

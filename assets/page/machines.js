@@ -299,7 +299,9 @@ export function matcher(query) {
   const stripped = text.replace(/[:.-]/g, "");
   const digits = /^[0-9a-f]{2,12}$/.test(stripped) ? stripped : undefined;
   const address = canonicalAddress(text);
+  const mac = canonicalMac(text);
   return (machine) =>
+    (mac !== undefined && machine.mac === mac) ||
     (digits !== undefined && machine.digits.includes(digits)) ||
     machine.address.includes(text) ||
     (address !== undefined && machine.address.includes(address)) ||
@@ -312,7 +314,10 @@ export function matcher(query) {
  * @param {string} text
  */
 export function canonicalMac(text) {
-  const digits = text.toLowerCase().replace(/[:.-]/g, "");
+  const digits = text.toLowerCase().split(/[:-]/).map((group) =>
+    // macOS omits leading zeros.
+    group.padStart(2, "0")
+  ).join("").replaceAll(".", "");
   return /^[0-9a-f]{12}$/.test(digits)
     ? digits.match(/../g)?.join(":")
     : undefined;

@@ -7,7 +7,7 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion } from "./file_version.ts";
-import { OtherMacNames } from "./mac_names.ts";
+import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
 
@@ -93,12 +93,12 @@ export function lastModified(
 /** Finds the files of machines. The directory may be absent, and may change. */
 export class BootDirectory {
   readonly #roots: ServedRoots;
-  readonly #otherNames: OtherMacNames;
+  readonly #macDirectories: MacDirectories;
 
   /** @param follow Directories that links in `directory` may lead to. */
   constructor(readonly directory: string, follow: readonly string[] = []) {
     this.#roots = new ServedRoots(directory, follow);
-    this.#otherNames = new OtherMacNames(directory);
+    this.#macDirectories = new MacDirectories(directory);
   }
 
   /**
@@ -115,17 +115,23 @@ export class BootDirectory {
   ): Promise<BootFile | undefined> {
     const names = pathNames(escaped);
     if (names === undefined) return undefined;
-    const own = await this.#fileAt([formatMac(mac), ...names].join("/"));
-    if ("etag" in own) return own;
-    problems.push(own);
-    const otherName = await this.#otherNames.of(mac);
-    for (const folder of [otherName, "default"]) {
-      if (folder === undefined) continue;
+    for await (const folder of this.#foldersOf(mac)) {
       const file = await this.#fileAt([folder, ...names].join("/"));
       if ("etag" in file) return file;
       problems.push(file);
     }
     return undefined;
+  }
+
+  /** The folders in which a machine's files are looked for, in this order. */
+  async *#foldersOf(mac: Mac): AsyncGenerator<string> {
+    yield formatMac(mac);
+    try {
+      yield* await this.#macDirectories.of(mac);
+    } catch {
+      // The directory is absent or must not be listed; its files may be read.
+    }
+    yield "default";
   }
 
   async #fileAt(relativePath: string): Promise<BootFile | PathProblem> {

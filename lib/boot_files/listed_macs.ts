@@ -6,7 +6,7 @@
  */
 
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
-import { directoryVersion, macEntries } from "./mac_names.ts";
+import { directoryVersion, macEntries } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";

@@ -5,6 +5,7 @@
  */
 
 import {
+  basePrefixProblem,
   bootAddressNotice,
   ownAddressProblem,
   portInUseText,
@@ -22,7 +23,12 @@ import { authorityOf } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
-import { addressOf, formatIpv6 } from "../net/ipv6.ts";
+import {
+  addressOf,
+  formatIpv6,
+  isUnspecified,
+  parseIpv6,
+} from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -61,6 +67,13 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       }`,
       `server DUID: ${encodeHex(linkLayerDuid(iface.mac))}`,
     );
+    const prefixProblem = basePrefixProblem(config, iface);
+    if (prefixProblem !== undefined) {
+      // An interface without any global address may get one later.
+      const isForeign = iface.addresses.length > 0;
+      if (isForeign) problems++;
+      lines.push(`${isForeign ? "problem" : "warning"}: ${prefixProblem}`);
+    }
     const ports = describePorts(iface, port);
     lines.push(...ports.lines);
     problems += ports.problems;
@@ -114,6 +127,12 @@ function describeBoot(
   if (notice !== undefined) lines.push(`warning: ${notice}`);
   const builds = [...new IpxeFiles(ipxe).builds];
   for (const hostname of tftpAddressesFor(config, iface)) {
+    if (!hasAddress(iface, hostname)) {
+      lines.push(
+        `warning: TFTP cannot be served at ${hostname}: ${iface.name} does not have this address, or it is not usable`,
+      );
+      continue;
+    }
     lines.push(
       `TFTP: [${hostname}]:${tftpPortOf(config)}, iPXE for ${
         builds.join(", ") ||
@@ -122,6 +141,17 @@ function describeBoot(
     );
   }
   return lines;
+}
+
+/** Whether a socket can be bound to an address of the interface. */
+function hasAddress(iface: NetworkInterface, hostname: string): boolean {
+  const literal = parseIpv6(hostname.split("%", 1)[0]!);
+  // A host name, an IPv4 address, or a wildcard.
+  if (literal === undefined || isUnspecified(literal)) return true;
+  const isIt = (text: string) =>
+    formatIpv6(parseIpv6(text)!) === formatIpv6(literal);
+  return [...iface.linkLocals, ...iface.addresses].some(isIt) &&
+    iface.unusable?.some(isIt) !== true;
 }
 
 /** Where HTTP and HTTPS would be served, or why they cannot be. */

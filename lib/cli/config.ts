@@ -15,6 +15,11 @@ import {
 } from "../dhcpv6/wire/server_options.ts";
 import { replySizeProblem } from "../dhcpv6/reply/reply_size.ts";
 import {
+  isInSubnet,
+  type LinkPrefix,
+  type Subnet,
+} from "../dhcpv6/reply/subnet.ts";
+import {
   isBootUrl,
   renderTemplate,
   SAMPLE_VALUES,
@@ -32,13 +37,19 @@ import { listInterfaces } from "../net/interface.ts";
 import {
   BASE_BYTES,
   equalBytes,
+  formatIpv6,
   IPV6_LENGTH,
   isUnspecified,
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
 import { fetchTrusting } from "../net/trusting_fetch.ts";
-import { isMappedIpv4, parseAddress, type Prefix } from "../net/prefix.ts";
+import {
+  isInPrefix,
+  isMappedIpv4,
+  parseAddress,
+  type Prefix,
+} from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -83,6 +94,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
   }
   const answers = {
     subnets: bases,
+    linkPrefixes: linkPrefixes(given),
     preferredLifetime,
     validLifetime,
     preference: given.preference,
@@ -164,6 +176,42 @@ export function configOf(given: GivenOptions): DaemonConfig {
     caCerts: caCertsOf(given),
     notices,
   };
+}
+
+/**
+ * The prefixes of `--link-prefix` with their subnets, the longest first.
+ *
+ * @throws {UsageError} if one is of no base address, or of two.
+ */
+function linkPrefixes(given: GivenOptions): LinkPrefix[] {
+  const bases = given["base-address"];
+  const found: LinkPrefix[] = [];
+  for (const { text, prefix, base } of given["link-prefix"]) {
+    const subnet = bases.find(({ bytes }) =>
+      equalBytes(bytes, 0, base, 0, SUBNET_BYTES)
+    );
+    if (subnet === undefined) {
+      throw new UsageError(
+        `--link-prefix ${escapeControls(text)}: ${
+          formatIpv6(base)
+        } is in the /64 of no --base-address`,
+      );
+    }
+    const isContained = (other: Subnet) =>
+      prefix.length >= 8 * SUBNET_BYTES && isInSubnet(prefix.bytes, 0, other);
+    const isSame = ({ prefix: { bytes, length } }: LinkPrefix) =>
+      length === prefix.length && isInPrefix(bytes, prefix);
+    const other = bases.find(isContained) ?? found.find(isSame)?.subnet;
+    if (other !== undefined && other !== subnet) {
+      throw new UsageError(
+        `--link-prefix ${
+          escapeControls(text)
+        }: this prefix is on the link of base address ${other.text} already`,
+      );
+    }
+    found.push({ prefix, subnet });
+  }
+  return found.toSorted((a, b) => b.prefix.length - a.prefix.length);
 }
 
 /** Refuses a template that makes no URL for one of the base addresses. */

@@ -24,6 +24,7 @@ import { CollectorHeader } from "../telemetry/otlp/headers.ts";
 import { OTLP_ENCODINGS } from "../telemetry/otlp/request.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import {
+  BASE_BYTES,
   isLinkLocal,
   isMulticast,
   isUnspecified,
@@ -104,6 +105,26 @@ function globalAddress(text: string): ParsedAddress {
     );
   }
   return { text, bytes };
+}
+
+/** Bits of an address before the client's MAC. */
+const BASE_BITS = 8 * BASE_BYTES;
+
+/** An address, of which the length of its prefix may be given as well. */
+function baseAddress(text: string): ParsedAddress {
+  const [address, length] = text.split("/", 2) as [string, string?];
+  const isPrefix = length !== undefined;
+  if (isPrefix && !/^\/[0-9]{1,3}$/.test(text.slice(address.length))) {
+    reject(text, "an IPv6 address such as 2001:db8:123:4567::/64");
+  }
+  const parsed = globalAddress(address);
+  if (isPrefix && Number(length) > BASE_BITS) {
+    reject(
+      text,
+      `a prefix of at most /${BASE_BITS}: the client's MAC takes the last 48 bits`,
+    );
+  }
+  return parsed;
 }
 
 function macSources(text: string): MacSource[] {
@@ -203,11 +224,46 @@ function path(text: string): string {
   return text;
 }
 
+/** A subnet's base address, and a prefix of the link-addresses of its relays. */
+export interface GivenLinkPrefix {
+  readonly text: string;
+  readonly prefix: Prefix;
+  readonly base: Uint8Array;
+}
+
+function linkPrefix(text: string): GivenLinkPrefix {
+  const [prefixText, baseText, ...rest] = text.split("=") as [string, string?];
+  const prefix = /:.*\/[0-9]/.test(prefixText)
+    ? parsePrefix(prefixText)
+    : undefined;
+  if (prefix === undefined || baseText === undefined || rest.length > 0) {
+    reject(
+      text,
+      "PREFIX=BASE such as fd00:1::/64=2001:db8:123:4568::, where BASE is a --base-address",
+    );
+  }
+  // The responder passes over such link-addresses (RFC 8415 section 13.1).
+  const { bytes, length } = prefix;
+  if (
+    (length >= 10 && isLinkLocal(bytes)) || (length >= 8 && isMulticast(bytes))
+  ) {
+    reject(text, "a prefix of unicast addresses beyond one link");
+  }
+  return { text, prefix, base: baseAddress(baseText).bytes };
+}
+
+/** Characters of an interface's name: IFNAMSIZ is 16 with the zero byte. */
+const MAX_INTERFACE_NAME = 15;
+
 function interfaceName(text: string): string {
-  // IFNAMSIZ is 16 with the zero byte; the kernel rejects these characters.
-  return /^[^\s/%]{1,15}$/.test(text)
-    ? text
-    : reject(text, "the name of an interface such as eth1");
+  // The kernel rejects these characters.
+  if (!/^[^\s/%]+$/.test(text)) {
+    reject(text, "the name of an interface such as eth1");
+  }
+  return text.length <= MAX_INTERFACE_NAME ? text : reject(
+    text,
+    `a name of at most ${MAX_INTERFACE_NAME} characters: name the interface itself, or a shorter altname (ip link shows them)`,
+  );
 }
 
 const lifetime = wholeNumber(1, 0xffff_ffff);
@@ -218,7 +274,7 @@ export const OPTIONS = {
     group: "Addresses",
     placeholder: "NAME",
     fallback: "the one interface with an address in the base prefix",
-    help: "network interface to serve",
+    help: "network interface to serve, or an altname of it",
     parse: interfaceName,
   }),
   "base-address": option({
@@ -228,7 +284,16 @@ export const OPTIONS = {
     fallback: "required",
     help:
       "IPv6 address whose first 80 bits are the prefix of all clients; further ones are for links behind relays",
-    parse: globalAddress,
+    parse: baseAddress,
+  }),
+  "link-prefix": option({
+    group: "Addresses",
+    placeholder: "PREFIX=BASE",
+    repeatable: true,
+    fallback: "none",
+    help:
+      "a relay's link-address in PREFIX is on the link of base address BASE",
+    parse: linkPrefix,
   }),
   "mac-sources": option({
     group: "Addresses",

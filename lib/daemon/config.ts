@@ -73,9 +73,11 @@ export function bootAddressesFor(
   { responder, bootAddress }: DaemonConfig,
   iface: NetworkInterface,
 ): BootAddresses {
-  return bootAddress === undefined
-    ? bootAddressesOf(responder.subnets[0]!, iface.addresses)
-    : { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
+  if (bootAddress !== undefined) {
+    return { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
+  }
+  const { addresses, unusable = [] } = iface;
+  return bootAddressesOf(responder.subnets[0]!, addresses, unusable);
 }
 
 /** The addresses at which TFTP is served while the interface is as it is. */

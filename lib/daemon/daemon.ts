@@ -113,6 +113,7 @@ export class Daemon implements Service {
       metricsOf({
         dhcpv6: dhcpv6.counters,
         isServing: dhcpv6.serving !== undefined,
+        hasBasePrefix: dhcpv6Observer.hasBasePrefix,
         ...shared,
         tftp,
         http,
@@ -126,6 +127,7 @@ export class Daemon implements Service {
       tracker,
       allows,
       metrics,
+      unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
       otherFds: () => tftp.transfers,
     });
@@ -147,6 +149,7 @@ export class Daemon implements Service {
       onStart: (iface) => dhcpv6.start(iface),
       onChange: (iface) => {
         access.update(iface);
+        dhcpv6Observer.onInterface(iface);
         tftpAddresses = iface ? tftpAddressesFor(config, iface) : [];
       },
       onPoll: (iface) => {

@@ -13,13 +13,22 @@ import { messageName } from "../dhcpv6/wire/constants.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
-import { formatMac, NO_MAC } from "../net/mac.ts";
+import { formatMac, matchesMac, NO_MAC } from "../net/mac.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { DaemonConfig } from "./config.ts";
-import { bootAddressNotice, listenError } from "./diagnostics.ts";
+import {
+  basePrefixProblem,
+  bootAddressNotice,
+  listenError,
+} from "./diagnostics.ts";
 import type { MachineLog } from "./machine_log.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
 import type { Service } from "./service.ts";
+import {
+  describeUnserved,
+  type Unserved,
+  UnservedClients,
+} from "./unserved.ts";
 
 const MINUTE = 60_000;
 
@@ -36,10 +45,15 @@ export interface DaemonDhcpv6ObserverOptions {
 
 /** Observes the DHCPv6 server of a daemon. */
 export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
+  /** The clients that are not served. */
+  readonly unserved: UnservedClients = new UnservedClients();
+
   readonly #options: DaemonDhcpv6ObserverOptions;
   readonly #rogueServers: RogueServerDetector;
   #noMessageTimer: ReturnType<typeof setTimeout> | undefined;
   #hasMessages = false;
+  /** Why addresses of the base prefix are of no use; `undefined` if they are. */
+  #prefixProblem: string | undefined;
 
   constructor(options: DaemonDhcpv6ObserverOptions) {
     this.#options = options;
@@ -50,6 +64,41 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
   /** Cancels the warning that {@linkcode onServing} has scheduled. */
   stop(): void {
     clearTimeout(this.#noMessageTimer);
+  }
+
+  /** Whether the interface has an address in the base prefix. */
+  get hasBasePrefix(): boolean {
+    return this.#prefixProblem === undefined;
+  }
+
+  /**
+   * Logs it when the interface loses its address in the base prefix, such as
+   * after the provider has assigned another, and when it has one again.
+   */
+  onInterface(iface: NetworkInterface | undefined): void {
+    if (iface === undefined) return;
+    const { config, log } = this.#options;
+    const problem = basePrefixProblem(config, iface);
+    this.#prefixProblem = problem;
+    const state = problem === undefined ? undefined : "absent";
+    const hasChanged = log.hasChanged("base_prefix", state);
+    if (problem !== undefined) {
+      this.#warnUnserved(this.#prefixEntry(problem));
+    } else if (hasChanged) {
+      this.unserved.clear("prefix_absent");
+      log.info(
+        "prefix_present",
+        `${iface.name} has an address in the base prefix again`,
+        { interface: iface.name },
+      );
+    }
+  }
+
+  #prefixEntry(problem: string): Unserved {
+    const { bytes } = this.#options.config.responder.subnets[0]!;
+    const entry = this.unserved.entry("prefix_absent", bytes);
+    entry.problem = problem;
+    return entry;
   }
 
   onServing(iface: NetworkInterface): void {
@@ -132,7 +181,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     if (log.isEnabled("debug")) this.#logPacket(packet, outcome, sender);
     if (outcome.drop === "server_id_foreign") {
       this.#detectRogueServer(packet, sender);
-    } else if (outcome.drop === "no_mac") this.#warnNoMac(sender.hostname);
+    } else this.#recordUnserved(packet, outcome, sender);
     tracker.onMessage(packet.type, outcome, performance.now());
   }
 
@@ -147,12 +196,54 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     }
   }
 
-  #warnNoMac(source: string): void {
+  /** Records a client that is not served, or is served in vain. */
+  #recordUnserved(
+    { bytes }: Packet,
+    { drop, subnet, clientMac: { mac }, linkAddressAt }: Outcome,
+    { hostname }: Deno.NetAddr,
+  ): void {
+    const { unserved } = this;
+    const { responder } = this.#options.config;
+    let entry: Unserved;
+    if (drop === "link_unknown") {
+      entry = linkAddressAt === -1
+        ? unserved.entry(drop)
+        : unserved.entry(drop, bytes, linkAddressAt);
+    } else if (drop === "no_mac") {
+      entry = unserved.entry(drop, subnet!.bytes);
+    } else if (drop === "mac_not_allowed") {
+      entry = unserved.entry(drop, subnet!.bytes);
+      entry.isDenied = matchesMac(responder.deny, mac);
+    } else if (
+      drop === undefined && this.#prefixProblem !== undefined &&
+      subnet === responder.subnets[0]
+    ) {
+      entry = this.#prefixEntry(this.#prefixProblem);
+    } else return;
+    entry.count++;
+    entry.mac = mac;
+    entry.source = hostname;
+    entry.seenAt = Date.now();
+    this.#warnUnserved(entry);
+  }
+
+  /** Logs an entry once a minute. */
+  #warnUnserved(entry: Unserved): void {
+    const now = Date.now();
+    if (now - entry.loggedAt < MINUTE) return;
+    entry.loggedAt = now;
+    const { cause, link, count, mac, source } = entry;
     this.#options.log.warning(
-      "no_mac",
-      `no MAC in a message from ${source}: its DUID has none and its link-local address is not EUI-64`,
-      { source },
-      { key: source, every: MINUTE },
+      cause,
+      describeUnserved(entry),
+      {
+        link,
+        source,
+        mac: mac === NO_MAC ? undefined : formatMac(mac),
+        messages: count,
+      },
+      // An entry of a forged link-address may be evicted and made again.
+      { key: link ?? "", every: MINUTE },
     );
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isInSubnet } from "../dhcpv6/reply/subnet.ts";
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
 import {
   bootAddressesFor,
@@ -12,7 +13,12 @@ import {
   tcpAddressesOf,
 } from "./config.ts";
 import type { NetworkInterface } from "../net/interface.ts";
-import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
+import {
+  formatIpv6,
+  IPV6_LENGTH,
+  parseIpv6,
+  SUBNET_BYTES,
+} from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Service } from "./service.ts";
 
@@ -47,6 +53,12 @@ export function listenError(
       `cannot bind ${protocol} port ${port}: permission denied (run as root or with the capability CAP_NET_BIND_SERVICE)`,
     );
   }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return new StartError(
+      `cannot bind ${protocol} port ${port} on ${where}: this host does not have the address, duplicate address detection failed, ` +
+        "or the interface is in a VRF (then run the daemon with ip vrf exec)",
+    );
+  }
   return new StartError(
     `cannot serve ${where}: ${(error as Error).message}`,
   );
@@ -71,6 +83,35 @@ export function bootAddressNotice(
     : `${iface.name} does not have the base address ${
       responder.subnets[0]!.text
     }; boot URLs use ${tftp} instead`;
+}
+
+/** Whether the interface has an address in the /64 of the base address. */
+export function hasBasePrefix(
+  { responder }: Pick<DaemonConfig, "responder">,
+  { addresses }: NetworkInterface,
+): boolean {
+  const base = responder.subnets[0]!;
+  return addresses.some((text) => isInSubnet(parseIpv6(text)!, 0, base));
+}
+
+/**
+ * What an interface without an address in the base prefix means;
+ * `undefined` if it has one.
+ */
+export function basePrefixProblem(
+  config: Pick<DaemonConfig, "responder">,
+  iface: NetworkInterface,
+): string | undefined {
+  if (hasBasePrefix(config, iface)) return undefined;
+  const { name, addresses } = iface;
+  const prefix = new Uint8Array(IPV6_LENGTH);
+  prefix.set(config.responder.subnets[0]!.bytes.subarray(0, SUBNET_BYTES));
+  return `${name} has no address in ${formatIpv6(prefix)}/64 (${
+    addresses.length === 0
+      ? "it has link-local ones only"
+      : `it has ${addresses.join(", ")}`
+  }): clients get addresses of a prefix that is not on this link; ` +
+    `correct --base-address, or give ${name} an address in it`;
 }
 
 /** Milliseconds after which a connection to this host counts as dropped. */

@@ -20,7 +20,7 @@ import {
 } from "../http/listener.ts";
 import { Router } from "../http/router.ts";
 import { WebUi } from "../http/web_ui/responses.ts";
-import type { MachineWriter } from "../machines/json.ts";
+import type { MachineWriter, UnservedJson } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import type { FdShares } from "../overload/fd_budget.ts";
@@ -47,6 +47,7 @@ export interface HttpStackOptions {
   readonly scheduler: CooperativeScheduler;
   readonly allows: (hostname: string) => boolean;
   readonly metrics: () => Iterable<Metric>;
+  readonly unserved: () => readonly UnservedJson[];
   /** Why clients get no reply now; `undefined` if they do. */
   readonly problem: () => string | undefined;
   /** File descriptors that parts other than HTTP and DHCPv6 have open. */
@@ -93,6 +94,7 @@ export class HttpStack {
         ...shared,
         eventStream: this.eventStream,
         metrics: options.metrics,
+        unserved: options.unserved,
         problem: options.problem,
       }),
       page: new WebUi({

@@ -22,6 +22,8 @@ export interface MetricSources {
   readonly dhcpv6: Dhcpv6Counters;
   /** Whether DHCPv6 is served now. */
   readonly isServing: boolean;
+  /** Whether the interface has an address in the base prefix. */
+  readonly hasBasePrefix: boolean;
   readonly tftp: TftpServer;
   readonly http: HttpStack;
   readonly registry: MachineRegistry;
@@ -46,7 +48,9 @@ export function metricsOf(sources: MetricSources): Metric[] {
   ];
 }
 
-function processMetrics({ isServing, log }: MetricSources): Metric[] {
+function processMetrics(
+  { isServing, hasBasePrefix, log }: MetricSources,
+): Metric[] {
   return [
     labelled(
       "gauge",
@@ -60,6 +64,12 @@ function processMetrics({ isServing, log }: MetricSources): Metric[] {
       "dhcpv6macd_serving",
       "1 while DHCPv6 is served on the interface, else 0.",
       isServing ? 1 : 0,
+    ),
+    single(
+      "gauge",
+      "dhcpv6macd_base_prefix_present",
+      "1 while the interface has an address in the base prefix, else 0.",
+      hasBasePrefix ? 1 : 0,
     ),
     single(
       "gauge",

@@ -186,7 +186,9 @@ export class DaemonTftpObserver implements TftpObserver {
       "tftp_refused",
       error instanceof Deno.errors.AddrInUse
         ? `cannot serve TFTP: UDP port ${port} on ${hostname} is in use, usually by tftpd-hpa, atftpd or dnsmasq; retrying`
-        : listenError(error, port, "UDP", hostname).message,
+        : `cannot serve TFTP: ${
+          listenError(error, port, "UDP", hostname).message
+        }; retrying`,
       { address: hostname, port },
     );
   }

@@ -6,7 +6,11 @@
  */
 
 import type { EventStream } from "./event_stream.ts";
-import { type MachineWriter, objectByMac } from "../machines/json.ts";
+import {
+  type MachineWriter,
+  objectByMac,
+  type UnservedJson,
+} from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../telemetry/metrics.ts";
@@ -25,6 +29,8 @@ export interface ApiOptions {
   /** Schedules the writing of responses. */
   readonly scheduler: CooperativeScheduler;
   readonly metrics: () => Iterable<Metric>;
+  /** The clients that are not served, by cause and link. */
+  readonly unserved: () => readonly UnservedJson[];
   /** Why DHCPv6 is not served now; `undefined` if it is. */
   readonly problem: () => string | undefined;
 }
@@ -61,6 +67,10 @@ export class Api {
         return this.#text(writer.machines(registry.history.next - 1));
       case "/names":
         return this.#text(objectByMac(names.entries()));
+      case "/unserved":
+        return this.#text(
+          [JSON.stringify(this.#options.unserved())].values(),
+        );
       case "/metrics":
         return this.#text(
           [prometheusText(metrics())].values(),

@@ -38,6 +38,30 @@ export interface MachineEventJson {
   readonly event: EventJson;
 }
 
+/** Why clients are not served: a drop reason, or a prefix of another link. */
+export type UnservedCause =
+  | "link_unknown"
+  | "mac_not_allowed"
+  | "no_mac"
+  | "prefix_absent";
+
+/** Clients that are not served for one cause on one link. */
+export interface UnservedJson {
+  readonly cause: UnservedCause;
+  /** The link's /64; `null` if a relay has named none. */
+  readonly link: string | null;
+  /** Messages since the daemon has started. */
+  readonly count: number;
+  /** The client of the latest message. */
+  readonly mac: string | null;
+  /** The source address of the latest message: the client, or its relay. */
+  readonly source: string | null;
+  /** When the latest message arrived: RFC 3339, UTC. */
+  readonly timestamp: string | null;
+  /** What is wrong, and the remedy. */
+  readonly message: string;
+}
+
 const encoder = new TextEncoder();
 
 /** Writes the machines and events of a registry. */

@@ -17,6 +17,8 @@ export interface NetworkInterface {
   readonly linkLocals: readonly string[];
   /** Its other IPv6 addresses. */
   readonly addresses: readonly string[];
+  /** Those of `addresses` that no socket can be bound to now. */
+  readonly unusable?: readonly string[];
   /** The prefixes of all its addresses, IPv6 and IPv4, as `address/length`. */
   readonly prefixes: readonly string[];
 }

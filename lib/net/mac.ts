@@ -52,20 +52,31 @@ export function formatMac(mac: Mac): string {
   return text;
 }
 
-const NOTATIONS = [
-  /^[0-9a-f]{12}$/i,
-  /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i,
-  /^[0-9a-f]{2}(-[0-9a-f]{2}){5}$/i,
-  /^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i,
+/** The notations, each with its separator; a group may lack leading zeros. */
+const NOTATIONS: readonly (readonly [RegExp, string])[] = [
+  [/^[0-9a-f]{12}$/i, ""],
+  [/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i, ":"],
+  [/^[0-9a-f]{1,2}(-[0-9a-f]{1,2}){5}$/i, "-"],
+  [/^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i, "."],
 ];
 
 /**
- * Parses a MAC in a usual notation: 6 bytes with colons or dashes, 3 groups with
- * dots, or 12 digits; upper or lower case. `undefined` for any other text.
+ * Parses a MAC in a usual notation: 6 bytes with colons or dashes, each with 1
+ * or 2 digits (macOS omits leading zeros), 3 groups of 4 digits with dots, or 12
+ * digits; upper or lower case. `undefined` for any other text.
  */
 export function parseMac(text: string): Mac | undefined {
-  if (!NOTATIONS.some((notation) => notation.test(text))) return undefined;
-  return parseInt(text.replace(/[:.-]/g, ""), 16);
+  for (const [notation, separator] of NOTATIONS) {
+    if (notation.test(text)) return parseInt(digitsOf(text, separator), 16);
+  }
+  return undefined;
+}
+
+/** The digits of groups, of which those of bytes are completed to 2 digits. */
+function digitsOf(text: string, separator: string): string {
+  return separator === ""
+    ? text
+    : text.split(separator).map((group) => group.padStart(2, "0")).join("");
 }
 
 /** A range of MACs with the same leading bytes. */
@@ -76,20 +87,31 @@ export interface MacPattern {
   readonly divisor: number;
 }
 
+/** Leading bytes of a MAC with a `*`, each notation with its separator. */
+const PATTERNS: readonly (readonly [RegExp, string])[] = [
+  [/^((?:[0-9a-f]{1,2}:){1,5})\*$/i, ":"],
+  [/^((?:[0-9a-f]{1,2}-){1,5})\*$/i, "-"],
+  [/^((?:[0-9a-f]{4}\.){1,2})\*$/i, "."],
+];
+
 /**
- * Parses a MAC, or 1 to 5 leading bytes followed by `*` (`02:de:ad:*`).
- * `undefined` for any other text.
+ * Parses a MAC, or its leading bytes, a separator and `*` (`02:de:ad:*`), in any
+ * notation of {@linkcode parseMac} that has a separator. `undefined` for any
+ * other text.
  */
 export function parseMacPattern(text: string): MacPattern | undefined {
   const mac = parseMac(text);
   if (mac !== undefined) return { prefix: mac, divisor: 1 };
-  const match = /^((?:[0-9a-f]{2}[:-]){1,5})\*$/i.exec(text);
-  if (match === null) return undefined;
-  const digits = match[1]!.replace(/[:-]/g, "");
-  return {
-    prefix: parseInt(digits, 16),
-    divisor: 2 ** (48 - 4 * digits.length),
-  };
+  for (const [notation, separator] of PATTERNS) {
+    const match = notation.exec(text);
+    if (match === null) continue;
+    const digits = digitsOf(match[1]!.slice(0, -1), separator);
+    return {
+      prefix: parseInt(digits, 16),
+      divisor: 2 ** (48 - 4 * digits.length),
+    };
+  }
+  return undefined;
 }
 
 /** Whether `mac` matches any of the patterns. */

@@ -50,16 +50,20 @@ export function parsePrefix(text: string): Prefix | undefined {
   return length <= 8 * IPV6_LENGTH ? { bytes, length } : undefined;
 }
 
-/** Whether an address of 16 bytes is in a prefix. */
-export function isInPrefix(address: Uint8Array, prefix: Prefix): boolean {
+/** Whether the address in the 16 bytes from `at` is in a prefix. */
+export function isInPrefix(
+  address: Uint8Array,
+  prefix: Prefix,
+  at = 0,
+): boolean {
   const { bytes, length } = prefix;
   const whole = length >> 3;
   for (let index = 0; index < whole; index++) {
-    if (address[index] !== bytes[index]) return false;
+    if (address[at + index] !== bytes[index]) return false;
   }
   const rest = length & 7;
   return rest === 0 ||
-    (address[whole]! ^ bytes[whole]!) >> (8 - rest) === 0;
+    (address[at + whole]! ^ bytes[whole]!) >> (8 - rest) === 0;
 }
 
 const MAPPED = parsePrefix("0.0.0.0/0")!;

@@ -10,17 +10,25 @@ export interface UdpSocketsOptions {
   /** A socket was bound. It is closed when its address is removed. */
   readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
   /**
-   * An address cannot be bound. Called once for each address, and not during
-   * duplicate address detection, which takes 1 to 2 s.
+   * An address cannot be bound. Called once for each address until it could be,
+   * and not during duplicate address detection, which takes 1 to 2 s.
    */
   readonly onRefused: (hostname: string, error: Error) => void;
 }
+
+/**
+ * Milliseconds after which an address that is not available is reported: after
+ * duplicate address detection, also of a bridge that learns its ports first.
+ */
+const UNAVAILABLE_REPORT_DELAY = 5000;
 
 /** Sockets bound to a list of addresses. */
 export class UdpSockets {
   readonly #options: UdpSocketsOptions;
   readonly #sockets = new Map<string, Deno.DatagramConn>();
   readonly #refused = new Set<string>();
+  /** Since when addresses are not available, by `performance.now()`. */
+  readonly #unavailableSince = new Map<string, number>();
 
   constructor(options: UdpSocketsOptions) {
     this.#options = options;
@@ -52,6 +60,11 @@ export class UdpSockets {
     for (const hostname of this.#refused) {
       if (!hostnames.includes(hostname)) this.#refused.delete(hostname);
     }
+    for (const hostname of this.#unavailableSince.keys()) {
+      if (!hostnames.includes(hostname)) {
+        this.#unavailableSince.delete(hostname);
+      }
+    }
     for (const hostname of hostnames) {
       if (!this.#sockets.has(hostname)) this.#open(hostname);
     }
@@ -68,13 +81,17 @@ export class UdpSockets {
       const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
       this.#sockets.set(hostname, socket);
       this.#refused.delete(hostname);
+      this.#unavailableSince.delete(hostname);
       onOpen(socket, hostname);
     } catch (error) {
-      if (
-        // Duplicate address detection (RFC 4862 §5.4) is not over.
-        error instanceof Deno.errors.AddrNotAvailable ||
-        this.#refused.has(hostname)
-      ) return;
+      if (this.#refused.has(hostname)) return;
+      if (error instanceof Deno.errors.AddrNotAvailable) {
+        // Duplicate address detection (RFC 4862 §5.4) may not be over.
+        const now = performance.now();
+        const since = this.#unavailableSince.get(hostname) ?? now;
+        this.#unavailableSince.set(hostname, since);
+        if (now - since < UNAVAILABLE_REPORT_DELAY) return;
+      }
       this.#refused.add(hostname);
       onRefused(hostname, error as Error);
     }

@@ -55,6 +55,12 @@ export const MAX_MESSAGES_PER_RELAY = 5000;
 /** Other DHCPv6 servers reported. An interface has one or two. */
 export const MAX_ROGUE_SERVERS = 16;
 
+/**
+ * Causes, by link, for which clients are not served, that are remembered: some
+ * 300 bytes each. A forged link-address makes one.
+ */
+export const MAX_UNSERVED = 64;
+
 // Machines
 
 /** Events kept for one machine: several boots of the longest kind. */

@@ -6,7 +6,7 @@ import { HostNames } from "../../lib/http/host_check.ts";
 import { WebUi } from "../../lib/http/web_ui/responses.ts";
 import { BootFileHandler } from "../../lib/http/boot_files.ts";
 import { EventStream } from "../../lib/http/event_stream.ts";
-import { MachineWriter } from "../../lib/machines/json.ts";
+import { MachineWriter, type UnservedJson } from "../../lib/machines/json.ts";
 import { Names } from "../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import type { Metric } from "../../lib/telemetry/metrics.ts";
@@ -99,6 +99,7 @@ export class Known {
   readonly scheduler = new CooperativeScheduler();
   /** The problem that `/healthz` reports. */
   problem: string | undefined;
+  unserved: UnservedJson[] = [];
   metrics: Metric[] = [];
 
   constructor(limits = { machines: 65_536, events: 200_000 }) {
@@ -125,6 +126,7 @@ export class Known {
       bootFiles,
       api: new Api({
         ...this,
+        unserved: () => this.unserved,
         problem: () => this.problem,
         metrics: () => this.metrics,
       }),

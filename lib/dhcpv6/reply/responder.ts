@@ -40,7 +40,7 @@ import {
   type Lifetimes,
 } from "./identity_associations.ts";
 import { relayReplyPort, RelayReplyWriter } from "./relay_reply.ts";
-import { isInSubnet, type Subnet } from "./subnet.ts";
+import { type LinkPrefix, type Subnet, subnetOfLinkAddress } from "./subnet.ts";
 import {
   bootPayload,
   renderTemplate,
@@ -64,6 +64,8 @@ export interface BootOptions {
 export interface ResponderOptions extends Lifetimes {
   /** The subnet of the interface, then those behind relays; at least 1. */
   readonly subnets: readonly Subnet[];
+  /** Further link-addresses of relays on these subnets, the longest first. */
+  readonly linkPrefixes?: readonly LinkPrefix[];
   /** 0 to 255 (RFC 8415 §21.8); 0 omits the option. */
   readonly preference: number;
   /** Sources of the client's MAC, most trusted first. */
@@ -87,6 +89,11 @@ export interface Outcome {
   replyPort: number;
   /** The client's subnet, if the message was valid so far. */
   subnet: Subnet | undefined;
+  /**
+   * Where the relay's link-address that decides about the subnet is in the
+   * message; -1 if there is none.
+   */
+  linkAddressAt: number;
   readonly clientMac: ClientMac;
   /** The boot stage that the message shows. */
   event: BootEvent | undefined;
@@ -108,6 +115,7 @@ export class Responder {
     length: 0,
     replyPort: 0,
     subnet: undefined,
+    linkAddressAt: -1,
     clientMac: noClientMac(),
     event: undefined,
     note: undefined,
@@ -157,6 +165,7 @@ export class Responder {
     const { outcome, packet } = this;
     outcome.length = 0;
     outcome.subnet = undefined;
+    outcome.linkAddressAt = -1;
     outcome.clientMac.mac = NO_MAC;
     outcome.clientMac.otherMac = NO_MAC;
     outcome.event = undefined;
@@ -183,11 +192,11 @@ export class Responder {
     }
     const invalid = this.#validate(packet);
     if (invalid !== undefined) return invalid;
+    const { macSources, allow, deny } = this.#options;
+    findClientMac(packet, sender, macSources, outcome.clientMac);
     const subnet = this.#subnetOf(packet, isLinkScoped);
     if (subnet === undefined) return "link_unknown";
     outcome.subnet = subnet;
-    const { macSources, allow, deny } = this.#options;
-    findClientMac(packet, sender, macSources, outcome.clientMac);
     const { mac } = outcome.clientMac;
     if (mac === NO_MAC) {
       if (packet.type !== MessageType.InformationRequest) return "no_mac";
@@ -247,16 +256,14 @@ export class Responder {
    * has one (RFC 8415 §13.1), or that of the interface.
    */
   #subnetOf(packet: Packet, isLinkScoped: boolean): Subnet | undefined {
-    const { subnets } = this.#options;
+    const { subnets, linkPrefixes = [] } = this.#options;
     for (let level = packet.depth - 1; level >= 0; level--) {
       const at = packet.relays[level]!.linkAddressAt;
       if (isUnspecified(packet.bytes, at) || isLinkLocal(packet.bytes, at)) {
         continue;
       }
-      for (const subnet of subnets) {
-        if (isInSubnet(packet.bytes, at, subnet)) return subnet;
-      }
-      return undefined;
+      this.outcome.linkAddressAt = at;
+      return subnetOfLinkAddress(packet.bytes, at, subnets, linkPrefixes);
     }
     return isLinkScoped ? subnets[0] : undefined;
   }

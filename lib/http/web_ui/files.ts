@@ -20,6 +20,7 @@ const SCRIPTS: readonly string[] = [
   "page/now_view.js",
   "page/page.js",
   "page/progress.js",
+  "page/unserved.js",
   "shared/boot_stages.js",
   "shared/boots.js",
   "shared/escape_controls.js",

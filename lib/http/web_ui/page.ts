@@ -38,6 +38,7 @@ ${filter("booting", "Booting")}
 ${filter("up", "Up")}
 </div>
 </div>
+<section id="unserved" class="unserved" aria-label="Clients not served" hidden></section>
 <div id="empty" hidden>${noMachinesText(options.interfaceName)}</div>
 <p id="none" hidden></p>
 ${

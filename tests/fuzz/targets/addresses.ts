@@ -126,7 +126,8 @@ function checkMac(text: string): string {
   if (mac !== undefined) {
     isMac.holds(
       formatMac(mac).replaceAll(":", "") ===
-        text.toLowerCase().replace(/[^0-9a-f]/g, ""),
+        text.toLowerCase().split(/[:-]/).map((group) => group.padStart(2, "0"))
+          .join("").replaceAll(".", ""),
       () => mac,
     );
   }

@@ -72,6 +72,17 @@ Deno.test("command line", async (t) => {
     assertEquals(options.preference, 255);
   });
 
+  await t.step("takes a base address with the length of its prefix", () => {
+    for (const length of ["", "/0", "/48", "/64", "/80"]) {
+      const { options } = parseCommandLine([
+        `--base-address=2001:db8::${length}`,
+      ]);
+      assertEquals(options["base-address"].map(({ text }) => text), [
+        "2001:db8::",
+      ]);
+    }
+  });
+
   await t.step("knows switches", () => {
     assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
     assertEquals(parseCommandLine(["--check=false"]).options.check, undefined);
@@ -88,9 +99,14 @@ Deno.test("command line", async (t) => {
       [["--interface", "--preference=1"], "--interface requires a value"],
       [["--interface=a", "-interface=b"], "--interface may be given once"],
       [["--interface=eth 1"], "--interface", '"eth 1"', "such as eth1"],
-      [["--interface=averylongnameindeed"], "--interface"],
+      [["--interface=averylongnameindeed"], "--interface", "shorter altname"],
       [["--help=7"], "--help takes no value"],
-      [["--base-address=2001:db8::/64"], "--base-address", "such as"],
+      [["--base-address=2001:db8::/81"], "--base-address", "at most /80"],
+      [["--base-address=2001:db8::/128"], "--base-address", "at most /80"],
+      [["--base-address=2001:db8::/"], "--base-address", "such as"],
+      [["--base-address=2001:db8::/64/64"], "--base-address", "such as"],
+      [["--base-address=2001:db8::/x"], "--base-address", "such as"],
+      [["--base-address=fe80::/64"], "--base-address", "such as"],
       [["--base-address=fe80::"], "--base-address"],
       [["--base-address=ff02::"], "--base-address"],
       [["--base-address=::"], "--base-address"],
@@ -321,6 +337,7 @@ Deno.test("settings", async (t) => {
         // tested below, or where they are read
         "interface",
         "base-address",
+        "link-prefix",
         "log-format",
         "log-level",
         "json",
@@ -595,6 +612,59 @@ Deno.test("settings", async (t) => {
       await Deno.remove(file);
     }
   });
+
+  await t.step("find the base address of a link prefix", () => {
+    const { responder } = settings(
+      "--base-address=2001:db8:7:8::/64",
+      "--link-prefix=fd00::/8=2001:db8:1:2::",
+      "--link-prefix=fd00:7::1/64=2001:db8:7:8::5",
+      "--link-prefix=2001:db8:7::/48=2001:db8:7:8::/64",
+    );
+    assertEquals(
+      responder.linkPrefixes?.map(({ prefix, subnet }) => [
+        prefix.length,
+        subnet.text,
+      ]),
+      [[64, "2001:db8:7:8::"], [48, "2001:db8:7:8::"], [8, "2001:db8:1:2::"]],
+    );
+  });
+
+  for (
+    const [reason, ...prefixes] of [
+      ["in the /64 of no --base-address", "fd00::/64=2001:db8:9:9::"],
+      [
+        "of base address 2001:db8:1:2:: already",
+        "2001:db8:1:2:3::/80=2001:db8:7:8::",
+      ],
+      [
+        "of base address 2001:db8:1:2:: already",
+        "fd00::/64=2001:db8:1:2::",
+        "fd00::1/64=2001:db8:7:8::",
+      ],
+      ["PREFIX=BASE such as", "fd00::/64"],
+      ["PREFIX=BASE such as", "fd00::1=2001:db8:1:2::"],
+      ["PREFIX=BASE such as", "fd00::/129=2001:db8:1:2::"],
+      ["PREFIX=BASE such as", "192.0.2.0/24=2001:db8:1:2::"],
+      ["PREFIX=BASE such as", "fd00::/64=2001:db8:1:2::=x"],
+      ["beyond one link", "fe80::/10=2001:db8:1:2::"],
+      ["beyond one link", "ff00::/8=2001:db8:1:2::"],
+      ["a global or unique local IPv6 address", "fd00::/64=lan"],
+    ]
+  ) {
+    await t.step(`refuse a link prefix: ${reason}`, () => {
+      const error = assertThrows(
+        () =>
+          settings(
+            "--base-address=2001:db8:7:8::",
+            ...prefixes.map((prefix) => `--link-prefix=${prefix}`),
+          ),
+        UsageError,
+        reason,
+      );
+      assert(error.message.startsWith("--link-prefix"), error.message);
+      assert(!error.message.includes("\n"));
+    });
+  }
 
   await t.step("need a base address", () => {
     assertThrows(

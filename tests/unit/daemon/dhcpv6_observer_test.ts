@@ -7,7 +7,10 @@ import { MachineTracker } from "../../../lib/daemon/machine_tracker.ts";
 import { NamesLog } from "../../../lib/daemon/operator_log.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
-import { MAX_ROGUE_SERVERS } from "../../../lib/overload/limits.ts";
+import {
+  MAX_ROGUE_SERVERS,
+  MAX_UNSERVED,
+} from "../../../lib/overload/limits.ts";
 import { MachineWriter } from "../../../lib/machines/json.ts";
 import { Names } from "../../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
@@ -172,16 +175,114 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     );
   });
 
-  await t.step("has no MAC once for each address within a minute", async () => {
+  await t.step("has no MAC once for each link within a minute", async () => {
     const fixture = new Fixture();
     const packet = message(1, UUID, iaNa(1));
     for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
       fixture.packet(packet, from);
+      fixture.packet(relayed(packet, { link: "2001:db8:7:8::1" }), from);
     }
-    assertEquals(await fixture.log("source"), [
-      "no_mac fe80::1",
-      "no_mac fe80::2",
+    assertEquals(await fixture.log("link"), [
+      "no_mac 2001:db8:1:2::/64",
+      "no_mac 2001:db8:7:8::/64",
     ]);
+    assertEquals(
+      fixture.observer.unserved.json().map(({ link, count, source }) => [
+        link,
+        count,
+        source,
+      ]),
+      [
+        ["2001:db8:1:2::/64", 3, "fe80::2"],
+        ["2001:db8:7:8::/64", 3, "fe80::2"],
+      ],
+    );
+  });
+
+  await t.step(
+    "has each unknown link once a minute, with the cure",
+    async () => {
+      const fixture = new Fixture();
+      const packet = message(1, opt(1, DUID), iaNa(1));
+      for (const link of ["2001:db8:9:9::1", "2001:db8:9:9::2", "fd00::1"]) {
+        fixture.packet(relayed(packet, { link }), "fe80::5");
+      }
+      assertEquals(await fixture.log("link"), [
+        "link_unknown 2001:db8:9:9::/64",
+        "link_unknown fd00::/64",
+      ]);
+      const entry = fixture.observer.unserved.json().find(({ count }) =>
+        count === 2
+      )!;
+      assertEquals(
+        [entry.cause, entry.link, entry.mac, entry.source],
+        [
+          "link_unknown",
+          "2001:db8:9:9::/64",
+          "02:00:00:00:00:aa",
+          "fe80::5",
+        ],
+      );
+      assertEquals(
+        entry.message,
+        "relay fe80::5 is on link 2001:db8:9:9::/64, which no base address covers: add a --base-address in it, or --link-prefix 2001:db8:9:9::/64=BASE",
+      );
+    },
+  );
+
+  await t.step("forgets the least seen of too many links", () => {
+    const fixture = new Fixture();
+    const packet = message(1, opt(1, DUID), iaNa(1));
+    fixture.packet(relayed(packet, { link: "fd00::1" }));
+    fixture.packet(relayed(packet, { link: "fd00::1" }));
+    for (let link = 1; link < 3 * MAX_UNSERVED; link++) {
+      fixture.packet(
+        relayed(packet, { link: `fd00:0:0:${link.toString(16)}::` }),
+      );
+    }
+    const kept = fixture.observer.unserved.json();
+    assertEquals(kept.length, MAX_UNSERVED);
+    assertEquals(
+      kept.filter(({ count }) => count === 2).map(({ link }) => link),
+      ["fd00::/64"],
+    );
+  });
+
+  await t.step("has the base prefix when it goes and comes", async () => {
+    const fixture = new Fixture();
+    const packet = message(1, opt(1, DUID), iaNa(1));
+    const iface = (...addresses: string[]) => ({
+      name: "x",
+      index: 2,
+      mac: 1,
+      linkLocals: ["fe80::1"],
+      addresses,
+      prefixes: [],
+    });
+    fixture.observer.onInterface(iface("2001:db8:1:2::7"));
+    fixture.observer.onInterface(undefined);
+    fixture.packet(packet);
+    assertEquals(fixture.observer.unserved.json(), []);
+    fixture.observer.onInterface(iface("2001:db8:1:3::7", "fd00::1"));
+    assertEquals(fixture.observer.hasBasePrefix, false);
+    fixture.packet(packet);
+    fixture.packet(relayed(packet, { link: "2001:db8:7:8::1" }));
+    const [entry] = fixture.observer.unserved.json();
+    assertEquals(
+      [entry?.cause, entry?.link, entry?.count, entry?.mac],
+      ["prefix_absent", "2001:db8:1:2::/64", 1, "02:00:00:00:00:aa"],
+    );
+    assertEquals(
+      entry?.message,
+      "x has no address in 2001:db8:1:2::/64 (it has 2001:db8:1:3::7, fd00::1): clients get addresses of a prefix that is not on this link; correct --base-address, or give x an address in it",
+    );
+    fixture.observer.onInterface(iface("2001:db8:1:2::7"));
+    assertEquals(fixture.observer.hasBasePrefix, true);
+    assertEquals(fixture.observer.unserved.json(), []);
+    assertEquals(
+      (await fixture.log()).filter((line) => line.startsWith("prefix")),
+      ["prefix_absent", "prefix_present"],
+    );
   });
 
   await t.step(

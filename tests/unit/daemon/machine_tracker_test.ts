@@ -62,6 +62,7 @@ class Fixture {
       length: 1,
       replyPort: 546,
       subnet: SUBNETS[0],
+      linkAddressAt: -1,
       clientMac: { ...noClientMac(), mac: MAC },
       event: undefined,
       note: undefined,

@@ -45,6 +45,26 @@ Deno.test("Api", async (t) => {
     assertEquals(await (await askFor("/machines")).json(), {});
   });
 
+  await step("serves the clients that are not served", async () => {
+    const empty = await askFor("/unserved");
+    assertEquals(empty.headers.get("content-type"), "application/json");
+    assertEquals(await empty.json(), []);
+    known.unserved.push({
+      cause: "no_mac",
+      link: "2001:db8:1:2::/64",
+      count: 3,
+      mac: null,
+      source: "fe80::1",
+      timestamp: "2025-10-13T20:08:24.394Z",
+      message: "no MAC",
+    });
+    assertEquals(await (await askFor("/unserved")).json(), known.unserved);
+    assertEquals(
+      await status("/unserved", { host: "evil.example" }),
+      421,
+    );
+  });
+
   await step("answers health checks", async () => {
     const well = await askFor("/healthz");
     assertEquals([well.status, await well.text()], [200, "ok\n"]);

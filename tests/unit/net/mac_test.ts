@@ -20,6 +20,8 @@ Deno.test("MAC", async (t) => {
         "02-00-5E-ab-53-01",
         "0200.5eab.5301",
         "02005eAB5301",
+        "2:0:5e:ab:53:1",
+        "2-0-5E-AB-53-1",
       ]
     ) assertEquals(parseMac(text), 0x0200_5eab_5301, text);
   });
@@ -31,7 +33,11 @@ Deno.test("MAC", async (t) => {
         "02:00:5e:ab:53",
         "02:00:5e:ab:53:01:02",
         "02:00:5e:ab-53-01",
-        "2:0:5e:ab:53:1",
+        "2:0:5e:ab:53",
+        "2:0:5e:ab:53:",
+        "2:0:5e:ab:53:001",
+        "200.5eab.5301",
+        "2005eab5301",
         "02:00:5e:ab:53:0g",
         " 02:00:5e:ab:53:01",
         "0200:5eab:5301",
@@ -67,7 +73,21 @@ Deno.test("MAC", async (t) => {
     assertEquals(matchesMac(patterns, 0x0a12_3456_789a), true);
     assertEquals(matchesMac(patterns, 0x0200_5e00_5301), true);
     assertEquals(matchesMac(patterns, 0x0200_5e00_5302), false);
-    for (const text of ["*", "02:de:ad*", "02:d*", "02:*:ad", ""]) {
+    for (
+      const [text, prefix, bits] of [
+        ["2:de:d:*", 0x02de0d, 24],
+        ["02-DE-AD-*", 0x02dead, 24],
+        ["02de.*", 0x02de, 32],
+        ["02de.ad00.*", 0x02de_ad00, 16],
+        ["02DEAD000001", 0x02de_ad00_0001, 0],
+      ] as const
+    ) assertEquals(parseMacPattern(text), { prefix, divisor: 2 ** bits }, text);
+    for (
+      const text of [
+        ...["*", "02:de:ad*", "02:d*", "02:*:ad", ""],
+        ...["02:de-ad:*", "02dead*", "2de.*", "02de.ad00.0000.*"],
+      ]
+    ) {
       assertEquals(parseMacPattern(text), undefined, text);
     }
   });

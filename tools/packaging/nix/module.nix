@@ -17,6 +17,7 @@ let
   argumentNames = {
     interface = "interface";
     baseAddress = "base-address";
+    linkPrefix = "link-prefix";
     macSources = "mac-sources";
     allowMac = "allow-mac";
     denyMac = "deny-mac";
@@ -238,6 +239,8 @@ in
         the interface's own link, the others are links behind relays.
       '';
     };
+
+    linkPrefix = list "fd00:1::/64=2001:db8:123:4568::" "`PREFIX=BASE`: a relay's link-address in PREFIX is on the link of the base address BASE.";
 
     macSources =
       optional

@@ -247,6 +247,24 @@ Deno.test("boot address", async (t) => {
         "2001:db8:1:2::5",
         false,
       ],
+      [
+        "one that looks temporary, and one that a person wrote",
+        ["2001:db8:1:2:a1b2:c3d4:e5f6:789a", "2001:db8:1:2::5"],
+        "2001:db8:1:2::5",
+        "2001:db8:1:2::5",
+        false,
+      ],
+      [
+        "one that looks temporary, EUI-64 and another one",
+        [
+          "2001:db8:1:2:a1b2:c3d4:e5f6:789a",
+          "2001:db8:1:2:0:ff:fe00:1",
+          "2001:db8:1:2:0:ff:fe00:2",
+        ],
+        "2001:db8:1:2:0:ff:fe00:1",
+        "2001:db8:1:2:0:ff:fe00:1",
+        false,
+      ],
       ["none yet", [], "2001:db8:1:2::", "2001:db8:1:2::", false],
     ] as [string, string[], string, string, boolean][]
   ) {
@@ -254,4 +272,17 @@ Deno.test("boot address", async (t) => {
       assertEquals(bootAddressesOf(subnet, addresses), { tftp, http, isBase });
     });
   }
+
+  await t.step("is one that can be bound, if there is any", () => {
+    const addresses = ["2001:db8:1:2::", "2001:db8:1:2::5", "2001:db8:1:2::6"];
+    const chosen = (...unusable: string[]) =>
+      bootAddressesOf(subnet, addresses, unusable).tftp;
+    assertEquals(chosen("2001:db8:1:2::5"), "2001:db8:1:2::");
+    assertEquals(chosen("2001:db8:1:2::"), "2001:db8:1:2::5");
+    assertEquals(
+      chosen("2001:db8:1:2::", "2001:db8:1:2::5"),
+      "2001:db8:1:2::6",
+    );
+    assertEquals(chosen(...addresses), "2001:db8:1:2::");
+  });
 });

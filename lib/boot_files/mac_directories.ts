@@ -1,5 +1,6 @@
 /**
- * The names of machines' directories: a MAC may be written in any notation.
+ * The directories of machines in the netboot directory: their names are MACs in
+ * any notation, such as `02-00-5E-00-53-15`.
  *
  * @module
  */
@@ -14,9 +15,12 @@ import { SLICE, yieldToEventLoop } from "../overload/scheduler.ts";
  */
 const TIMESTAMP_STEP = 20;
 
+/** Reading takes at most 1/20 of the time while the directory changes. */
+const READ_DUTY_FACTOR = 20;
+
 /**
- * Identifies the state of a directory: its identity, modification and change
- * time. `undefined` while a further change might not be visible in it.
+ * Identifies the state of a directory: its modification and change time, with
+ * its identity. `undefined` while a further change might not be visible in it.
  */
 export async function directoryVersion(
   directory: string,
@@ -51,42 +55,52 @@ export async function* macEntries(
   }
 }
 
-/** The names of machines that are not in the usual notation. */
-export class OtherMacNames {
+/** The names by MAC, read again when the directory has changed. */
+export class MacDirectories {
   readonly #directory: string;
-  #names: ReadonlyMap<Mac, string> = new Map();
+  #names: ReadonlyMap<Mac, readonly string[]> = new Map();
+  /** The version of the directory that `#names` was read from. */
   #version: string | undefined;
-  /** The only scan in flight. */
-  #scan: Promise<void> | undefined;
+  /** When it may be read again, by `performance.now()`. */
+  #nextRead = 0;
+  /** The only read in flight. */
+  #reading: Promise<void> | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
   /**
-   * A machine's name in another notation than that of {@linkcode formatMac}.
-   * Reads the directory only if it has changed.
+   * The names of the machine's directories, besides that in the daemon's own
+   * notation; sorted, for the same answer at any time.
+   *
+   * @throws the errors of the file system.
    */
-  async of(mac: Mac): Promise<string | undefined> {
-    this.#scan ??= this.#refresh().catch(() => {}).finally(() =>
-      this.#scan = undefined
-    );
-    await this.#scan;
-    return this.#names.get(mac);
+  async of(mac: Mac): Promise<readonly string[]> {
+    const version = await directoryVersion(this.#directory);
+    if (version === undefined || version !== this.#version) {
+      await (this.#reading ??= this.#read(version).finally(() =>
+        this.#reading = undefined
+      ));
+    }
+    return this.#names.get(mac) ?? [];
   }
 
-  async #refresh(): Promise<void> {
-    const version = await directoryVersion(this.#directory);
-    if (version !== undefined && version === this.#version) return;
-    const names = new Map<Mac, string>();
+  async #read(version: string | undefined): Promise<void> {
+    const start = performance.now();
+    if (start < this.#nextRead) return;
+    const names = new Map<Mac, string[]>();
+    let kept = 0;
     for await (const { mac, entry: { name } } of macEntries(this.#directory)) {
       if (name === formatMac(mac)) continue;
-      const known = names.get(mac);
-      // Of two notations always the same one, in whatever order they are read.
-      if (known !== undefined ? name < known : names.size < MAX_LISTED_MACS) {
-        names.set(mac, name);
-      }
+      if (++kept > MAX_LISTED_MACS) break;
+      const ofMac = names.get(mac);
+      if (ofMac === undefined) names.set(mac, [name]);
+      else ofMac.push(name);
     }
+    for (const ofMac of names.values()) ofMac.sort();
+    const end = performance.now();
+    this.#nextRead = end + READ_DUTY_FACTOR * (end - start);
     this.#names = names;
     this.#version = version;
   }

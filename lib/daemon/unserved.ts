@@ -1,0 +1,141 @@
+/**
+ * Which clients the daemon does not serve, or serves in vain: by cause and link,
+ * for the log, the API and the page.
+ *
+ * @module
+ */
+
+import type { UnservedCause, UnservedJson } from "../machines/json.ts";
+import {
+  equalBytes,
+  formatIpv6,
+  IPV6_LENGTH,
+  SUBNET_BYTES,
+} from "../net/ipv6.ts";
+import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
+import { MAX_UNSERVED } from "../overload/limits.ts";
+
+/** A cause on one link. */
+export interface Unserved {
+  readonly cause: UnservedCause;
+  /** The link's prefix of {@linkcode SUBNET_BYTES} bytes. */
+  readonly prefix: Uint8Array;
+  /** The prefix as text; `undefined` if the message names no link. */
+  readonly link: string | undefined;
+  /** Messages so far. */
+  count: number;
+  /** The MAC of the latest message, or {@linkcode NO_MAC}. */
+  mac: Mac;
+  /** The source address of the latest message; `undefined` if there is none. */
+  source: string | undefined;
+  /** When the latest message arrived, in milliseconds since 1970. */
+  seenAt: number;
+  /** Whether --deny-mac matches the MAC: of `mac_not_allowed`. */
+  isDenied: boolean;
+  /** What the interface lacks: of `prefix_absent`. */
+  problem: string;
+  /** When it was logged last, in milliseconds since 1970. */
+  loggedAt: number;
+}
+
+/** Stands for the link of a message that names none. */
+const NO_LINK: Uint8Array = new Uint8Array(IPV6_LENGTH);
+
+/** Remembers at most {@linkcode MAX_UNSERVED} causes and links. */
+export class UnservedClients {
+  readonly #entries: Unserved[] = [];
+
+  /**
+   * The entry of a cause on the link that the address at `at` is on. Allocates
+   * only for a new one: an attacker can send such messages at any rate.
+   *
+   * @param bytes `undefined` if the message names no link.
+   */
+  entry(cause: UnservedCause, bytes = NO_LINK, at = 0): Unserved {
+    for (const entry of this.#entries) {
+      if (
+        entry.cause === cause &&
+        equalBytes(entry.prefix, 0, bytes, at, SUBNET_BYTES)
+      ) return entry;
+    }
+    const prefix = new Uint8Array(IPV6_LENGTH);
+    prefix.set(bytes.subarray(at, at + SUBNET_BYTES));
+    const entry: Unserved = {
+      cause,
+      prefix,
+      link: bytes === NO_LINK
+        ? undefined
+        : `${formatIpv6(prefix)}/${8 * SUBNET_BYTES}`,
+      count: 0,
+      mac: NO_MAC,
+      source: undefined,
+      seenAt: 0,
+      isDenied: false,
+      problem: "",
+      loggedAt: -Infinity,
+    };
+    if (this.#entries.length >= MAX_UNSERVED) this.#evict();
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  /** Forgets a cause that is over. */
+  clear(cause: UnservedCause): void {
+    for (let index = this.#entries.length - 1; index >= 0; index--) {
+      if (this.#entries[index]!.cause === cause) this.#entries.splice(index, 1);
+    }
+  }
+
+  /** All entries, the latest first. */
+  json(): UnservedJson[] {
+    return this.#entries.toSorted((a, b) => b.seenAt - a.seenAt).map((
+      entry,
+    ) => ({
+      cause: entry.cause,
+      link: entry.link ?? null,
+      count: entry.count,
+      mac: entry.mac === NO_MAC ? null : formatMac(entry.mac),
+      source: entry.source ?? null,
+      timestamp: entry.seenAt === 0
+        ? null
+        : new Date(entry.seenAt).toISOString(),
+      message: describeUnserved(entry),
+    }));
+  }
+
+  /**
+   * Removes the entry with the fewest messages, of several the oldest: forged
+   * link-addresses displace each other and not what goes on.
+   */
+  #evict(): void {
+    let victim = 0;
+    this.#entries.forEach(({ count }, index) => {
+      if (count < this.#entries[victim]!.count) victim = index;
+    });
+    this.#entries.splice(victim, 1);
+  }
+}
+
+/** What is wrong, and the remedy. */
+export function describeUnserved(
+  { cause, link, mac, source, isDenied, problem }: Unserved,
+): string {
+  switch (cause) {
+    case "link_unknown":
+      return link === undefined
+        ? `relay ${source} is not on this link and sends no link-address: ` +
+          "configure one on the relay, or let it send to ff02::1:2"
+        : `relay ${source} is on link ${link}, which no base address covers: ` +
+          `add a --base-address in it, or --link-prefix ${link}=BASE`;
+    case "no_mac":
+      return `no MAC in a message from ${source}: its DUID has none and its link-local address is not EUI-64; ` +
+        "set its DUID to link-layer (DUID-LL), or let a relay add option 79";
+    case "mac_not_allowed":
+      return `client ${formatMac(mac)} is refused: it matches ` +
+        (isDenied
+          ? "--deny-mac; remove that to serve it"
+          : `no --allow-mac; add --allow-mac ${formatMac(mac)} to serve it`);
+    case "prefix_absent":
+      return problem;
+  }
+}
