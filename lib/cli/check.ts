@@ -83,11 +83,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
   const tcp = [config.http, https].filter((address) => address !== undefined);
   lines.push(
     `firewall: open UDP port ${port}${
-      config.tftp === undefined
-        ? ""
-        : `, UDP port ${
-          tftpPortOf(config)
-        } and the UDP ports above 1023 of its transfers`
+      config.tftp === undefined ? "" : `, UDP port ${tftpPortOf(config)}`
     } and TCP port ${
       tcp.map((address) => address.port).join(" and ")
     } on ${interfaceName}`,
