@@ -18,9 +18,11 @@
         default = dhcpv6macd;
         dhcpv6macd = pkgs.callPackage ./tools/packaging/nix/package.nix { inherit ipxe revision; };
         ipxe = pkgs.callPackage ./tools/packaging/nix/ipxe.nix { };
+        iPXE = ipxe;
       });
 
-      # iPXE that trusts the certificates of a file in PEM, and no others.
+      # iPXE that trusts the certificates of a file in PEM, and no others: ipxe.efi
+      # for the architecture of `system`, ipxe-x86-64.efi and ipxe-arm64.efi.
       lib.mkiPXE =
         {
           system,
@@ -45,6 +47,7 @@
             lib.mkDefault
               self.packages.${pkgs.stdenv.hostPlatform.system}.dhcpv6macd;
         };
+      nixosModules.dhcpv6macd = self.nixosModules.default;
 
       devShells = forAllSystems (pkgs: {
         default = pkgs.mkShellNoCC {

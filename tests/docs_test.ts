@@ -22,7 +22,14 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
 }
 
 Deno.test("docs", async (t) => {
-  for (const page of ["docs/architecture.md", "docs/deno-workarounds.md"]) {
+  for (
+    const page of [
+      "docs/architecture.md",
+      "docs/deno-workarounds.md",
+      "docs/firewall.md",
+      "docs/from-the-original.md",
+    ]
+  ) {
     await t.step(`${page} names files and folders that exist`, async () => {
       const text = await read(page);
       const paths = text.matchAll(

@@ -97,11 +97,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
   const tcp = new Set(tcpAddressesOf(config).map((address) => address.port));
   lines.push(
     `firewall: open UDP port ${port}${
-      config.tftp === undefined
-        ? ""
-        : `, UDP port ${
-          tftpPortOf(config)
-        } and the UDP ports above 1023 of its transfers`
+      config.tftp === undefined ? "" : `, UDP port ${tftpPortOf(config)}`
     }${
       tcp.size === 0 ? "" : ` and TCP port ${[...tcp].join(" and ")}`
     } on ${interfaceName}`,

@@ -50,7 +50,9 @@ function fail(error: Error, code: number): number {
   return code;
 }
 
-async function runCommand({ options, words }: CommandLine): Promise<number> {
+async function runCommand(
+  { options, words, notices }: CommandLine,
+): Promise<number> {
   if (options.help) {
     console.log(helpText());
     return EXIT_OK;
@@ -60,6 +62,10 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
     return EXIT_OK;
   }
   const [word, ...rest] = words;
+  // The daemon logs the notices, and check prints them.
+  if (word === "watch" || word === "address") {
+    for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
+  }
   if (word === "watch") return await watchDaemons(options, rest);
   if (options.json) {
     throw new UsageError("--json requires watch: watch --json URL...");
@@ -86,7 +92,7 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
       }": check takes options only`,
     );
   }
-  const config = configOf(options);
+  const config = configOf(options, notices);
   if (word === "check" || options.check) {
     const { lines, problems } = await check(config);
     for (const line of lines) console.log(line);

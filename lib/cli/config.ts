@@ -59,16 +59,21 @@ const DEFAULT_VALID_LIFETIME = 1200;
 /**
  * The configuration that options describe.
  *
+ * @param given The options.
+ * @param noticed What the operator should know about them already.
  * @throws {UsageError} if an option is missing or two contradict.
  */
-export function configOf(given: GivenOptions): DaemonConfig {
+export function configOf(
+  given: GivenOptions,
+  noticed: readonly string[] = [],
+): DaemonConfig {
   const bases = given["base-address"];
   if (bases.length === 0) {
     throw new UsageError(
       "--base-address is required: an IPv6 address whose first 80 bits are the prefix of all clients, such as 2001:db8:123:4567::",
     );
   }
-  const notices: string[] = [];
+  const notices = [...noticed];
   for (const [index, { text, bytes }] of bases.entries()) {
     const twin = bases.slice(0, index).find((other) =>
       equalBytes(other.bytes, 0, bytes, 0, SUBNET_BYTES)
@@ -151,6 +156,14 @@ export function configOf(given: GivenOptions): DaemonConfig {
     );
   }
   const tls = keyPairFiles(given);
+  if (
+    tls === undefined &&
+    given["https-listen-addr"].some((value) => value !== "off")
+  ) {
+    notices.push(
+      "--https-listen-addr: HTTPS is not served without --tls-cert-file and --tls-key-file",
+    );
+  }
   const { http, https } = listenAddresses(given, tls);
   const tftp = given["tftp-listen-addr"];
   return {
@@ -368,15 +381,7 @@ function isDirectory(path: string): boolean {
 function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
   const certFile = given["tls-cert-file"];
   const keyFile = given["tls-key-file"];
-  if (certFile === undefined && keyFile === undefined) {
-    // `off`, or none.
-    if (given["https-listen-addr"].every((value) => value === "off")) {
-      return undefined;
-    }
-    throw new UsageError(
-      "--https-listen-addr requires --tls-cert-file and --tls-key-file",
-    );
-  }
+  if (certFile === undefined && keyFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined) {
     throw new UsageError(
       "--tls-cert-file and --tls-key-file require each other",

@@ -640,6 +640,8 @@ export interface CommandLine {
   readonly options: GivenOptions;
   /** Arguments that are not options. */
   readonly words: readonly string[];
+  /** What the operator should know about the options. */
+  readonly notices: readonly string[];
 }
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
@@ -654,10 +656,11 @@ function isSwitch(name: OptionName): boolean {
 
 /**
  * Parses a command line. An option has one or two dashes, its value follows a
- * space or an equals sign; an empty value means that it is not given.
+ * space or an equals sign; an empty value means that it is not given. Of an option
+ * that is not repeatable the last value counts.
  *
- * @throws {UsageError} for an unknown option, and for a value that is missing,
- * malformed or given twice.
+ * @throws {UsageError} for an unknown option, and for a value that is missing or
+ * malformed.
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const parsed = parseArgs(withTwoDashes(args), {
@@ -669,14 +672,16 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     unknown: () => true,
   }) as Record<string, unknown>;
   const options: Record<string, unknown> = {};
+  const notices: string[] = [];
   for (const name of NAMES) {
     options[name] = isSwitch(name)
       ? parsed[name] === true || undefined
-      : valuesOf(name, (parsed[name] ?? []) as string[]);
+      : valuesOf(name, (parsed[name] ?? []) as string[], notices);
   }
   return {
     options: options as GivenOptions,
     words: (parsed._ as (string | number)[]).map(String),
+    notices,
   };
 }
 
@@ -726,9 +731,14 @@ function withTwoDashes(args: readonly string[]): string[] {
   return normal;
 }
 
-function valuesOf(name: OptionName, texts: readonly string[]): unknown {
+function valuesOf(
+  name: OptionName,
+  texts: readonly string[],
+  notices: string[],
+): unknown {
   const spec = specOf(name);
-  const values = texts.filter((text) => text !== "").map((text) => {
+  const given = texts.filter((text) => text !== "");
+  const values = given.map((text) => {
     try {
       return spec.parse(text);
     } catch (error) {
@@ -740,11 +750,13 @@ function valuesOf(name: OptionName, texts: readonly string[]): unknown {
   });
   if (spec.repeatable) return values;
   if (values.length > 1) {
-    throw new UsageError(
-      `--${name} may be given once only, got it ${values.length} times`,
+    notices.push(
+      `--${name} is given ${values.length} times, the last one counts: ${
+        escapeControls(given.at(-1)!)
+      }`,
     );
   }
-  return values[0] ??
+  return values.at(-1) ??
     (spec.initial === undefined ? undefined : spec.parse(spec.initial));
 }
 

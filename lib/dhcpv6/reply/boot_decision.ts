@@ -15,7 +15,7 @@ import { type Packet, readUint16 } from "../wire/packet.ts";
 export interface BootFacts {
   /** The beginning of its vendor class (option 16). */
   readonly vendor: "PXEClient" | "HTTPClient" | undefined;
-  /** Whether its user class (option 15) is `iPXE`. */
+  /** Whether a user class (option 15) begins with `iPXE`. */
   readonly ipxe: boolean;
   /** Architectures (option 61), most preferred first; empty without the option. */
   readonly architectures: readonly number[];
@@ -177,17 +177,18 @@ function vendorOf(packet: Packet): BootFacts["vendor"] {
   return undefined;
 }
 
+/** iPXE's user class may have a suffix: a script can set it. */
 function isFromIpxe(packet: Packet): boolean {
   const { bytes, options } = packet;
-  const index = options.find(OptionCode.UserClass);
-  if (index === -1) return false;
-  let at = options.starts[index]!;
-  while (at < options.ends[index]!) {
-    const end = at + 2 + readUint16(bytes, at);
-    if (end - at === 2 + 4 && startsWithText(bytes, at + 2, end, "iPXE")) {
-      return true;
+  let index = options.find(OptionCode.UserClass);
+  for (; index !== -1; index = options.find(OptionCode.UserClass, index + 1)) {
+    let at = options.starts[index]!;
+    while (options.ends[index]! - at >= 2) {
+      const end = at + 2 + readUint16(bytes, at);
+      if (end > options.ends[index]!) break;
+      if (startsWithText(bytes, at + 2, end, "iPXE")) return true;
+      at = end;
     }
-    at = end;
   }
   return false;
 }

@@ -47,10 +47,11 @@ export class TemplateError extends Error {
   }
 }
 
-const ACTION = /^\s*\.([A-Za-z]+)\s*(?:\|\s*([A-Za-z]+)\s*)?$/;
-
 /**
- * Parses a template: text that contains `{{.Field}}` or `{{.Field | urlquery}}`.
+ * Parses a template: text with fields as Go's text/template writes them:
+ * `{{.Field}}`, `{{$.Field}}` or `{{index . "Field"}}`, in parentheses or not, with
+ * `urlquery` before it or after a `|`. Trim markers (`{{-` and `-}}`) remove the
+ * white space beside them, and comments everything.
  *
  * @throws {TemplateError} if braces do not match or contain anything else, or if
  * the result is not an absolute http, https or tftp URL.
@@ -60,7 +61,9 @@ export function parseTemplate(text: string): UrlTemplate {
   let at = 0;
   while (at < text.length) {
     const open = text.indexOf("{{", at);
-    const literal = text.slice(at, open === -1 ? undefined : open);
+    const trimsBefore = open !== -1 && /^-\s/.test(text.slice(open + 2));
+    let literal = text.slice(at, open === -1 ? undefined : open);
+    if (trimsBefore) literal = literal.trimEnd();
     const stray = literal.indexOf("}}");
     if (stray !== -1) {
       throw new TemplateError(at + stray + 1, "}} without {{ before it");
@@ -78,32 +81,61 @@ export function parseTemplate(text: string): UrlTemplate {
     if (close === -1) {
       throw new TemplateError(open + 1, "{{ without }} after it");
     }
-    parts.push(parseAction(text.slice(open + 2, close), open + 3));
+    const trimsAfter = /\s-$/.test(text.slice(open + 2, close));
+    const action = text.slice(
+      open + (trimsBefore ? 3 : 2),
+      close - (trimsAfter ? 1 : 0),
+    );
+    if (!/^\s*\/\*.*\*\/\s*$/s.test(action)) {
+      parts.push(parseAction(action, open + 3));
+    }
     at = close + 2;
+    if (trimsAfter) at = text.length - text.slice(at).trimStart().length;
   }
   const template = { text, parts };
   checkUrl(template);
   return template;
 }
 
+const FIELD = /^(?:\$?\.([A-Za-z]+)|index\s+(?:\.|\$)\s+"([A-Za-z]+)")$/;
+const PARENTHESES = /^\((.*)\)$/s;
+const FUNCTION = /^urlquery(?=[\s(])(.*)$|^(.*)\|\s*([A-Za-z]+)$/s;
+
+/** Parses what is between `{{` and `}}`, from the outside to the field. */
 function parseAction(action: string, column: number): Substitution {
-  const match = ACTION.exec(action);
-  const field = TEMPLATE_FIELDS.find((field) => field === match?.[1]);
-  if (field === undefined) {
-    throw new TemplateError(
-      column,
-      `{{${escapeControls(action)}}} is none of ${
-        TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
-      }`,
-    );
+  let rest = action.trim();
+  let urlQuery = false;
+  while (true) {
+    const [, plain, indexed] = FIELD.exec(rest) ?? [];
+    const field = TEMPLATE_FIELDS.find((field) => field === (plain ?? indexed));
+    if (field !== undefined) return { field, urlQuery };
+    const [, inner] = PARENTHESES.exec(rest) ?? [];
+    if (inner !== undefined) {
+      rest = inner.trim();
+      continue;
+    }
+    const [, prefixed, piped, name = "urlquery"] = FUNCTION.exec(rest) ?? [];
+    const argument = prefixed ?? piped;
+    if (argument === undefined) {
+      throw new TemplateError(
+        column,
+        `{{${escapeControls(action)}}} is none of ${
+          TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
+        }`,
+      );
+    }
+    if (name !== "urlquery") {
+      throw new TemplateError(
+        column,
+        `unknown function ${name}; the only one is urlquery`,
+      );
+    }
+    if (urlQuery) {
+      throw new TemplateError(column, "urlquery may be used once for a field");
+    }
+    urlQuery = true;
+    rest = argument.trim();
   }
-  if (match![2] !== undefined && match![2] !== "urlquery") {
-    throw new TemplateError(
-      column,
-      `unknown function ${match![2]}; the only one is urlquery`,
-    );
-  }
-  return { field, urlQuery: match![2] !== undefined };
 }
 
 /** Typical values, to check a template with. */

@@ -27,6 +27,16 @@ const WORDS = texts(
   "{{.BaseAddress|urlquery}}",
   "{{.BootAddress|urlquery}}",
   "{{.Payload | urlquery }}",
+  "{{urlquery .MAC}}",
+  "{{urlquery (.Payload)}}",
+  '{{index . "MAC"}}',
+  "{{$.BaseAddress}}",
+  "{{- ",
+  " -}}",
+  "/*",
+  "*/",
+  "(",
+  ")",
   "{{",
   "}}",
   "http://",
@@ -67,6 +77,8 @@ const SEEDS = texts(
   "ftp://a/",
   "http://a/{{.Mac}}",
   "http://a/{{.MAC|html}}",
+  "http://a/?m= {{- urlquery .MAC -}} &{{/* x */}}",
+  'http://a/{{(index $ "MAC") | urlquery}}',
   "http://a/}}",
 );
 
@@ -148,11 +160,16 @@ const BESIDE_ADDRESS = /\/\[(?!\{\{[^}]*\}\}\])[^\]]*\{\{/;
 /** Fills in by search and replace. */
 function filled(text: string, values: TemplateValues): string {
   return text.replace(
-    /\{\{\s*\.(MAC|BaseAddress|BootAddress|Payload)\s*(\|\s*urlquery\s*)?\}\}/g,
-    (_, field: keyof TemplateValues, escapes: string | undefined) =>
-      escapes === undefined
-        ? values[field]
-        : new URLSearchParams({ "": values[field] }).toString().slice(1)
-          .replaceAll("*", "%2A"),
+    /(?:\s*\{\{-(?=\s)|\{\{)(.*?)(?:(?<=\s)-\}\}\s*|\}\})/gs,
+    (_, action: string) => {
+      if (/^\s*\/\*.*\*\/\s*$/s.test(action)) return "";
+      const field = /MAC|BaseAddress|BootAddress|Payload/.exec(
+        action,
+      )![0] as keyof TemplateValues;
+      return action.includes("urlquery")
+        ? new URLSearchParams({ "": values[field] }).toString().slice(1)
+          .replaceAll("*", "%2A")
+        : values[field];
+    },
   );
 }

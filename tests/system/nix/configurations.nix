@@ -14,6 +14,7 @@ let
     tlsKeyFile = "${directory}/cert.key";
   };
   ofDaemon = services: { services.dhcpv6macd = services; };
+  ofPredecessor = services: { services.detsys.dhcpv6macd = services; };
 in
 {
   # Each has an ExecStart that the daemon accepts.
@@ -38,6 +39,13 @@ in
         "2001:db8:1:2::"
         "2001:db8:1:3::"
       ];
+    };
+    # its own rules let machines in
+    ownFirewall = link // {
+      openFirewall = false;
+    };
+    unencrypted = link // {
+      httpsListenAddress = ":443";
     };
     closed = link // {
       tftpListenAddress = "off";
@@ -124,13 +132,52 @@ in
       logLevel = "debug";
       openFirewall = true;
     };
-    detsys = { };
   }
-  // {
-    detsys.services.detsys.dhcpv6macd = tls // {
+  // builtins.mapAttrs (_: ofPredecessor) {
+    detsys = tls // {
       httpBootUrlTemplate = "http://[{{.BaseAddress}}]/{{.MAC}}";
       httpBootRootCertificate = ./configurations.nix;
       netbootDirectory = directory;
+    };
+    # The defaults of the predecessor.
+    original = link;
+    # Every option that it has.
+    originalEverything = tls // {
+      tftpListenAddress = "[2001:db8:1:2::1]:6969";
+      httpListenAddress = ":8080";
+      httpsListenAddress = ":8443";
+      dhcpv6ListenPort = 1547;
+      httpBootUrlTemplate = "https://netboot.target/?mac={{urlquery .MAC}}&payload={{ .Payload }}";
+      httpBootRootCertificate = ./configurations.nix;
+      netbootDirectory = "/netboot/mac";
+      ipxeX8664Efi = builtins.toFile "ipxe.efi" "its-ipxe\n";
+    };
+    # What its users write who set the defaults again.
+    originalDefaults = link // {
+      tftpListenAddress = ":69";
+      httpListenAddress = ":80";
+      httpsListenAddress = ":443";
+      dhcpv6ListenPort = 547;
+      httpBootUrlTemplate = "";
+      httpBootRootCertificate = null;
+      netbootDirectory = null;
+      tlsCertFile = null;
+      tlsKeyFile = null;
+      ipxeX8664Efi = null;
+    };
+    originalOwnFirewall = link // {
+      openFirewall = false;
+    };
+  }
+  // {
+    # On the way: one option has its new name, and others have only that.
+    both = {
+      services.detsys.dhcpv6macd = builtins.removeAttrs link [ "interface" ];
+      services.dhcpv6macd = {
+        interface = "lan";
+        httpListenAddress = ":6315";
+        preference = 10;
+      };
     };
   };
 
@@ -166,9 +213,6 @@ in
     };
     noCert = link // {
       tlsKeyFile = "/key";
-    };
-    noTls = link // {
-      httpsListenAddress = ":443";
     };
     nowhere = link // {
       interface = null;

@@ -76,6 +76,11 @@ in
     }).options.services.dhcpv6macd
   );
 
+  # What a configuration reads that was written for the predecessor.
+  original = builtins.removeAttrs (configOf configurations.sound.original).services.detsys.dhcpv6macd [
+    "package"
+  ];
+
   package = phases (pkgs.callPackage ../../../tools/packaging/nix/package.nix { inherit ipxe; });
   ipxe = {
     plain = ipxe.links;

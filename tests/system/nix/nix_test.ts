@@ -122,12 +122,15 @@ Deno.test("Nix", { ignore }, async (t) => {
           Object.fromEntries(SYSTEMS.map((system) => [system, names]));
         assertEquals(
           names("packages"),
-          each("default", "dhcpv6macd", "ipxe"),
+          each("default", "dhcpv6macd", "iPXE", "ipxe"),
         );
         assertEquals(names("checks"), each("package", "vm"));
         assertEquals(names("devShells"), each("default"));
         assertEquals(Object.keys(outputs.formatter).toSorted(), SYSTEMS);
-        assertEquals(Object.keys(outputs.nixosModules), ["default"]);
+        assertEquals(Object.keys(outputs.nixosModules).toSorted(), [
+          "default",
+          "dhcpv6macd",
+        ]);
         assertEquals(Object.keys(outputs.overlays), ["default"]);
       },
     });
@@ -215,6 +218,104 @@ Deno.test("Nix", { ignore }, async (t) => {
     });
 
     await t.step({
+      name: "is used as its predecessor was",
+      ignore,
+      fn: async () => {
+        const directory = `${lab.directory}/predecessor`;
+        await Deno.mkdir(directory);
+        await Deno.writeTextFile(
+          `${directory}/flake.nix`,
+          `{
+  inputs.dhcpv6macd.url = "github:nobody/nothing";
+  outputs = { self, nixpkgs, dhcpv6macd }: {
+    packages.x86_64-linux = {
+      router = dhcpv6macd.packages.x86_64-linux.default;
+      ipxe = dhcpv6macd.packages.x86_64-linux.iPXE;
+    };
+    files = builtins.concatMap (system: (dhcpv6macd.lib.mkiPXE {
+      inherit system;
+      certBundle = "/ca.pem";
+    }).links) [ "x86_64-linux" "aarch64-linux" ];
+    nixosConfigurations.router = nixpkgs.lib.nixosSystem {
+      system = "aarch64-linux";
+      modules = [
+        dhcpv6macd.nixosModules.dhcpv6macd
+        ({ config, ... }: {
+          services.detsys.dhcpv6macd = {
+            enable = true;
+            interface = "eth1";
+            baseAddress = "fd19:287e:c5a0:4931::";
+            netbootDirectory = "/netboot/mac";
+            httpBootRootCertificate = null;
+            ipxeX8664Efi = (dhcpv6macd.lib.mkiPXE { system = "x86_64-linux"; }) + "/ipxe.efi";
+          };
+          networking.firewall.interfaces.\${config.services.detsys.dhcpv6macd.interface}.allowedTCPPorts = [ 22 ];
+          systemd.network.networks.lan.address = [
+            "\${config.services.detsys.dhcpv6macd.baseAddress}1/64"
+          ];
+        })
+      ];
+    };
+  };
+}
+`,
+        );
+        const read = async (attribute: string): Promise<unknown> =>
+          JSON.parse(
+            await flake(
+              "eval",
+              "--json",
+              ...["--override-input", "dhcpv6macd", ROOT],
+              ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
+              `path:${directory}#${attribute}`,
+            ),
+          );
+        const config = "nixosConfigurations.router.config";
+        const start = await read(
+          `${config}.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
+        ) as string;
+        const [program, ...args] = words(start, "");
+        assertMatch(program!, /-dhcpv6macd-[^/]+\/bin\/dhcpv6macd$/);
+        assertEquals(
+          args.map((arg) => arg.replace(/=\/\S*-dhcpv6macd-ipxe\//, "=/IPXE/")),
+          [
+            "--base-address=fd19:287e:c5a0:4931::",
+            "--http-listen-addr=:80",
+            "--interface=eth1",
+            "--ipxe-x86-64-efi=/IPXE/ipxe.efi",
+            "--max-open-files=65536",
+            "--netboot-dir=/netboot/mac",
+            "--tftp-listen-addr=:69",
+          ],
+        );
+        assertEquals(await read(`${config}.networking.firewall.interfaces`), {
+          eth1: { allowedTCPPorts: [80, 22], allowedUDPPorts: [547, 69] },
+        });
+        assertEquals(
+          await read(`${config}.systemd.network.networks.lan.address`),
+          ["fd19:287e:c5a0:4931::1/64"],
+        );
+        assertEquals(
+          await read(`${config}.assertions`).then((found) =>
+            (found as { assertion: boolean }[]).filter((one) => !one.assertion)
+          ),
+          [],
+        );
+        const files = (await read("files") as string[]).map((link) =>
+          link.replace(/=.*-dhcpv6macd-ipxe-(\w+)/, "=$1")
+        );
+        assertEquals(files, [
+          "ipxe-arm64.efi=arm64-1.21.1/ipxe.efi",
+          "ipxe-x86-64.efi=x86_64-1.21.1/ipxe.efi",
+          "ipxe.efi=x86_64-1.21.1/ipxe.efi",
+          "ipxe-arm64.efi=arm64-1.21.1/ipxe.efi",
+          "ipxe-x86-64.efi=x86_64-1.21.1/ipxe.efi",
+          "ipxe.efi=arm64-1.21.1/ipxe.efi",
+        ]);
+      },
+    });
+
+    await t.step({
       name: "has a test of machines whose script is Python",
       ignore,
       fn: async () => {
@@ -284,10 +385,11 @@ Deno.test("Nix", { ignore }, async (t) => {
           const ports = stdout.split("\n").find((line) =>
             line.startsWith("firewall:")
           )!;
-          if ("lan" in firewall) {
+          const opened = firewall["lan"];
+          if (opened !== undefined && opened.allowedTCPPorts.length > 0) {
             const portsOf = (pattern: RegExp) =>
               [...ports.matchAll(pattern)].map((match) => Number(match[1]));
-            const { allowedUDPPorts, allowedTCPPorts } = firewall["lan"];
+            const { allowedUDPPorts, allowedTCPPorts } = opened;
             assertEquals(allowedUDPPorts, portsOf(/UDP port ([0-9]+)/g), ports);
             assertEquals(
               allowedTCPPorts,
@@ -351,14 +453,43 @@ Deno.test("Nix", { ignore }, async (t) => {
     });
 
     await t.step({
-      name: "opens no port that nobody asked for",
+      name: "opens the port of DHCPv6, and others when told to",
       ignore,
       fn: async () => {
         const sound = await evaluate<Record<string, Made>>("sound");
-        for (const name of ["minimal", "tls", "relayed"]) {
-          assertEquals(sound[name]!.firewall, {}, name);
+        for (const name of ["minimal", "tls", "relayed", "unencrypted"]) {
+          assertEquals(
+            sound[name]!.firewall,
+            { lan: { allowedTCPPorts: [], allowedUDPPorts: [547] } },
+            name,
+          );
         }
+        for (
+          const name of [
+            "unnamed",
+            "ownFirewall",
+            "originalOwnFirewall",
+            "disabled",
+          ]
+        ) assertEquals(sound[name]!.firewall, {}, name);
+        for (const name of ["original", "originalDefaults"]) {
+          assertEquals(
+            sound[name]!.firewall,
+            { lan: { allowedTCPPorts: [80], allowedUDPPorts: [547, 69] } },
+            name,
+          );
+        }
+        assertEquals(
+          sound["both"]!.firewall,
+          { lan: { allowedTCPPorts: [6315], allowedUDPPorts: [547, 69] } },
+        );
         assertEquals(Object.keys(sound["everything"]!.firewall), ["lan"]);
+        const warnings = (name: string) => sound[name]!.warnings.join("\n");
+        assertMatch(warnings("unnamed"), /opens no port .* without interface/);
+        assertMatch(warnings("unencrypted"), /HTTPS is not served without/);
+        for (const name of ["minimal", "ownFirewall", "closed"]) {
+          assertEquals(warnings(name), "", name);
+        }
       },
     });
 
@@ -403,6 +534,81 @@ Deno.test("Nix", { ignore }, async (t) => {
         const args = words(unit!.serviceConfig.ExecStart, "/credentials");
         assert(args.includes("--interface=lan"), args.join(" "));
         assert(args.includes("--tls-key-file=/credentials/tls-key"));
+      },
+    });
+
+    await t.step({
+      name: "has the options of its predecessor, with their defaults",
+      ignore,
+      fn: async () => {
+        assertEquals(await evaluate("original"), {
+          enable: true,
+          interface: "lan",
+          baseAddress: "2001:db8:1:2::",
+          tftpListenAddress: ":69",
+          httpListenAddress: ":80",
+          httpsListenAddress: ":443",
+          dhcpv6ListenPort: 547,
+          httpBootUrlTemplate: "",
+          httpBootRootCertificate: null,
+          netbootDirectory: null,
+          tlsCertFile: null,
+          tlsKeyFile: null,
+          ipxeX8664Efi: null,
+          openFirewall: true,
+        });
+        const sound = await evaluate<Record<string, Made>>("sound");
+        const given = (name: string) => {
+          const [program, ...args] = words(
+            sound[name]!.unit!.serviceConfig.ExecStart,
+            "/credentials",
+          );
+          return { program, args: args.toSorted() };
+        };
+        assertEquals(given("original").args, [
+          "--base-address=2001:db8:1:2::",
+          "--http-listen-addr=:80",
+          "--interface=lan",
+          "--max-open-files=65536",
+          "--tftp-listen-addr=:69",
+        ]);
+        const { program, args } = given("originalEverything");
+        assertEquals(
+          args.map((arg) =>
+            arg.replace(/=\/.*\/STORE\/[a-z0-9]+-/, "=/STORE/")
+          ),
+          [
+            "--base-address=2001:db8:1:2::",
+            "--dhcpv6-listen-port=1547",
+            "--http-boot-url-template=https://netboot.target/?mac={{urlquery .MAC}}&payload={{ .Payload }}",
+            "--http-listen-addr=:8080",
+            "--https-listen-addr=:8443",
+            "--interface=lan",
+            "--ipxe-x86-64-efi=/STORE/ipxe.efi",
+            "--max-open-files=65536",
+            "--netboot-dir=/netboot/mac",
+            "--tftp-listen-addr=[2001:db8:1:2::1]:6969",
+            "--tls-cert-file=/credentials/tls-cert",
+            "--tls-key-file=/credentials/tls-key",
+          ],
+        );
+        assertNotEquals(program, given("original").program);
+        assertEquals(given("both").args, [
+          "--base-address=2001:db8:1:2::",
+          "--http-listen-addr=:6315",
+          "--interface=lan",
+          "--max-open-files=65536",
+          "--preference=10",
+          "--tftp-listen-addr=:69",
+        ]);
+        // Only what is set is told of.
+        assertEquals(
+          sound["original"]!.warnings.map((warning) =>
+            /^The option `services\.detsys\.dhcpv6macd\.(\w+)'/.exec(warning)
+              ?.[1]
+          ).toSorted(),
+          ["baseAddress", "enable", "interface"],
+        );
       },
     });
 
@@ -557,6 +763,7 @@ ${phases.installCheckPhase}
           [
             "ipxe-arm64.efi",
             "ipxe-x86-64.efi",
+            "ipxe.efi",
           ],
         );
         for (const [index, interfaceName] of plain!.entries()) {

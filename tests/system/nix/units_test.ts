@@ -70,7 +70,13 @@ const MODULE_DIFFERENCES: readonly Difference[] = [
     directive: "Service.LoadCredential",
     why: "the key's path is an option of the module, and a comment in the unit",
     second: /^tls-cert:\/\S+ tls-key:\/\S+$/,
-    configurations: ["detsys", "everything", "tls", "tlsElsewhere"],
+    configurations: [
+      "detsys",
+      "everything",
+      "originalEverything",
+      "tls",
+      "tlsElsewhere",
+    ],
   },
   {
     directive: "Service.ProtectHome",

@@ -46,6 +46,21 @@ Deno.test("commands", async (t) => {
     );
   });
 
+  await t.step("address with an option that is given twice", async () => {
+    const bases = ["--log-level=info", "-log-level=debug"];
+    const { code, stdout, stderr } = await run(
+      "address",
+      "--base-address=2001:db8::",
+      ...bases,
+      "02005e005301",
+    );
+    assertEquals([code, stdout], [0, "2001:db8::200:5e00:5301\n"]);
+    assertEquals(
+      stderr,
+      "dhcpv6macd: --log-level is given 2 times, the last one counts: debug\n",
+    );
+  });
+
   for (
     const [args, sentence] of [
       [["--nonsense"], "unknown option --nonsense (--help lists the options)"],

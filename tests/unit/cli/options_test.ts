@@ -82,6 +82,36 @@ Deno.test("command line", async (t) => {
       ]);
     }
   });
+  for (
+    const [args, name, value, ...notices] of [
+      [
+        ["-interface=a", "--interface", "b", "-interface=c"],
+        "interface",
+        "c",
+        "--interface is given 3 times, the last one counts: c",
+      ],
+      [
+        ["--preference=7", "-preference", "9"],
+        "preference",
+        9,
+        "--preference is given 2 times, the last one counts: 9",
+      ],
+      [
+        ["--netboot-dir=/a", "--netboot-dir=/b\n"],
+        "netboot-dir",
+        "/b\n",
+        "--netboot-dir is given 2 times, the last one counts: /b\\u{a}",
+      ],
+      [["--interface=a", "--interface="], "interface", "a"],
+      [["--check", "-check"], "check", true],
+    ] as [string[], OptionName, unknown, ...string[]][]
+  ) {
+    await t.step(`takes the last value of ${args.join(" ")}`, () => {
+      const given = parseCommandLine(args);
+      assertEquals<unknown>(given.options[name], value);
+      assertEquals(given.notices, notices);
+    });
+  }
 
   await t.step("knows switches", () => {
     assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
@@ -97,7 +127,7 @@ Deno.test("command line", async (t) => {
       [["--" + "no-check"], "unknown option --no-check"],
       [["--interface"], "--interface requires a value", "NAME"],
       [["--interface", "--preference=1"], "--interface requires a value"],
-      [["--interface=a", "-interface=b"], "--interface may be given once"],
+      [["--preference=x", "-preference=7"], "--preference", '"x"'],
       [["--interface=eth 1"], "--interface", '"eth 1"', "such as eth1"],
       [["--interface=averylongnameindeed"], "--interface", "shorter altname"],
       [["--help=7"], "--help takes no value"],
@@ -425,11 +455,6 @@ Deno.test("settings", async (t) => {
       );
       assert(message.includes(problem), message);
     }
-    assertThrows(
-      () => settings("--https-listen-addr=:443"),
-      UsageError,
-      "requires --tls-cert-file",
-    );
   });
 
   await t.step("have certificates that can be used", async () => {
@@ -535,6 +560,25 @@ Deno.test("settings", async (t) => {
     assert(notices[0]!.includes("bits are ignored"));
   });
 
+  await t.step("hand on what the command line noticed", () => {
+    const { options, notices } = parseCommandLine([
+      "--interface=a",
+      ...NEEDED,
+    ]);
+    assertEquals(configOf(options, notices).notices, notices);
+    assertEquals(notices.length, 1);
+  });
+
+  await t.step("notice an address of HTTPS without a certificate", () => {
+    const { notices, https } = settings("-https-listen-addr=:443");
+    assertEquals(https, undefined);
+    assertEquals(notices.length, 1);
+    assert(
+      notices[0]!.includes("not served without --tls-cert-file"),
+      notices[0],
+    );
+  });
+
   await t.step("notice a file of names that is not there", () => {
     const { notices } = settings("--names=/none");
     assertEquals(notices.length, 1);
@@ -585,7 +629,6 @@ Deno.test("settings", async (t) => {
         ["--tls-key-file=c"],
         "--tls-cert-file and --tls-key-file require each other",
       ],
-      [["--https-listen-addr=:443"], "--https-listen-addr requires"],
       [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: no such file: /none"],
       [["--ipxe-script=/"], "--ipxe-script: no such file: /"],
       [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],

@@ -4,6 +4,7 @@
   lib,
   linkFarm,
   pkgsCross,
+  stdenv,
   # PEM: these certificates are trusted as roots, and no others. Without it,
   # iPXE's own root is.
   certBundle ? null,
@@ -98,6 +99,13 @@ linkFarm "dhcpv6macd-ipxe" (
     name = "ipxe-${name}.efi";
     path = "${ipxe}/ipxe.efi";
   }) builds
+  # The name that nixpkgs' iPXE has for the machine's own architecture.
+  ++ [
+    {
+      name = "ipxe.efi";
+      path = "${if stdenv.hostPlatform.isAarch64 then builds.arm64 else builds.x86-64}/ipxe.efi";
+    }
+  ]
 )
 // {
   inherit builds;

@@ -163,36 +163,7 @@ let
   listenAddress = types.strMatching "(\\[[0-9a-fA-F:.]+]|[^] :[]+)?:[0-9]{1,5}";
 in
 {
-  imports =
-    # What the module of the same name in the detsys flake called them.
-    map
-      (
-        name:
-        lib.mkRenamedOptionModule
-          [
-            "services"
-            "detsys"
-            "dhcpv6macd"
-            name
-          ]
-          [
-            "services"
-            "dhcpv6macd"
-            name
-          ]
-      )
-      [
-        "enable"
-        "package"
-        "interface"
-        "baseAddress"
-        "httpBootUrlTemplate"
-        "httpBootRootCertificate"
-        "netbootDirectory"
-        "tlsCertFile"
-        "tlsKeyFile"
-        "openFirewall"
-      ];
+  imports = [ ./original.nix ];
 
   options.services.dhcpv6macd = {
     enable = lib.mkEnableOption "dhcpv6macd, which gives every machine on a link the IPv6 address that its MAC says";
@@ -205,12 +176,14 @@ in
     };
 
     openFirewall = mkOption {
-      type = types.bool;
-      default = false;
+      type = types.nullOr types.bool;
+      default = null;
       description = ''
-        Whether to let in what machines send, on {option}`interface` and no
-        other: the ports of DHCPv6, TFTP, HTTP and HTTPS, as far as they are in
-        use. TFTP transfers need no more, for the daemon sends first.
+        Which ports to open for machines, on {option}`interface` and no other.
+        `null`: the UDP port of DHCPv6. `true`: those of TFTP, HTTP and HTTPS as
+        well, as far as they are in use. `false`: none. TFTP transfers need no
+        more: the daemon sends their first packet, so that NixOS' firewall knows
+        the connection.
       '';
     };
 
@@ -437,11 +410,7 @@ in
         message = "services.dhcpv6macd.tlsCertFile and tlsKeyFile need each other: one alone makes no HTTPS";
       }
       {
-        assertion = portsOf cfg.httpsListenAddress 443 == [ ] || cfg.httpsListenAddress == null || hasTls;
-        message = "services.dhcpv6macd.httpsListenAddress needs tlsCertFile and tlsKeyFile";
-      }
-      {
-        assertion = cfg.openFirewall -> cfg.interface != null;
+        assertion = cfg.openFirewall == true -> cfg.interface != null;
         message = "services.dhcpv6macd.openFirewall needs interface: the ports are opened there, and nowhere else";
       }
     ];
@@ -454,19 +423,26 @@ in
         "services.dhcpv6macd.ipxeX86_64Efi and ipxeArm64Efi are served as they are: httpBootRootCertificate does not count in them"
       ++ lib.optional (
         cfg.tlsKeyFile != null && lib.hasPrefix builtins.storeDir (toString cfg.tlsKeyFile)
-      ) "services.dhcpv6macd.tlsKeyFile is in the Nix store, which everybody can read: keep the key elsewhere";
+      ) "services.dhcpv6macd.tlsKeyFile is in the Nix store, which everybody can read: keep the key elsewhere"
+      ++ lib.optional (
+        cfg.httpsListenAddress != null && portsOf cfg.httpsListenAddress 443 != [ ] && !hasTls
+      ) "services.dhcpv6macd.httpsListenAddress: HTTPS is not served without tlsCertFile and tlsKeyFile"
+      ++ lib.optional (
+        cfg.openFirewall == null && cfg.interface == null
+      ) "services.dhcpv6macd opens no port for DHCPv6 without interface: set it, or set openFirewall = false and let UDP port 547 in yourself";
 
-    networking.firewall.interfaces = lib.mkIf (cfg.openFirewall && cfg.interface != null) {
+    networking.firewall.interfaces = lib.mkIf (cfg.openFirewall != false && cfg.interface != null) {
       ${cfg.interface} = {
         allowedUDPPorts = [
           (if cfg.dhcpv6ListenPort == null then 547 else cfg.dhcpv6ListenPort)
         ]
-        ++ lib.optional (cfg.tftpListenAddress != "off") (
+        ++ lib.optional (cfg.openFirewall == true && cfg.tftpListenAddress != "off") (
           if cfg.tftpListenAddress == null then 69 else portOf cfg.tftpListenAddress
         );
-        allowedTCPPorts =
+        allowedTCPPorts = lib.optionals (cfg.openFirewall == true) (
           portsOf cfg.httpListenAddress 6315
-          ++ lib.optionals hasTls (portsOf cfg.httpsListenAddress 443);
+          ++ lib.optionals hasTls (portsOf cfg.httpsListenAddress 443)
+        );
       };
     };
 

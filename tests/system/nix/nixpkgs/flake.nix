@@ -9,11 +9,14 @@
     {
       lib = lib // {
         nixosSystem =
-          { modules }:
+          {
+            modules,
+            system ? "x86_64-linux",
+          }:
           {
             config = import ./nixos.nix {
               inherit lib modules;
-              pkgs = self.legacyPackages.x86_64-linux;
+              pkgs = self.legacyPackages.${system};
             };
           };
       };

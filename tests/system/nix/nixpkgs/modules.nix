@@ -17,7 +17,6 @@ let
     length
     map
     mapAttrs
-    tail
     ;
 
   defaultPriority = 100;
@@ -51,12 +50,15 @@ let
     else
       [ { inherit priority value; } ];
 
+  # The lowest number, as mkOverride counts; without a definition, 9999.
+  highestPriority = foldl' (
+    least: definition: if definition.priority < least then definition.priority else least
+  ) 9999;
+
   strongest =
     definitions:
     let
-      best = foldl' (
-        least: definition: if definition.priority < least then definition.priority else least
-      ) 9999 definitions;
+      best = highestPriority definitions;
     in
     map (definition: definition.value) (filter (definition: definition.priority == best) definitions);
 
@@ -73,7 +75,8 @@ let
     in
     {
       _type = "evaluated";
-      isDefined = given != [ ];
+      isDefined = all != [ ];
+      highestPrio = highestPriority all;
       value =
         if all == [ ] then
           throw "The option `${self.showOption loc}' is used but not defined."
@@ -162,9 +165,6 @@ let
     else
       throw "A module has the unsupported attribute `${head strange}': move it below `config'.";
 
-  setAt = path: value: if path == [ ] then value else { ${head path} = setAt (tail path) value; };
-  getAt = path: set: if path == [ ] then set else getAt (tail path) set.${head path};
-
   self = rec {
     showOption = builtins.concatStringsSep ".";
     mkOption = attributes: attributes // { _type = "option"; };
@@ -187,29 +187,12 @@ let
       _type = "override";
       inherit priority content;
     };
+    mkOptionDefault = mkOverride optionDefaultPriority;
     mkDefault = mkOverride 1000;
     mkForce = mkOverride 50;
 
     # What counts of some definitions of one value.
     discharge = definitions: strongest (concatMap (prioritized defaultPriority) definitions);
-
-    mkRenamedOptionModule =
-      from: to:
-      { options, ... }:
-      let
-        old = getAt from options;
-      in
-      {
-        options = setAt from (mkOption { visible = false; });
-        config = mkMerge [
-          {
-            warnings = mkIf old.isDefined [
-              "The option `${showOption from}' has been renamed to `${showOption to}'."
-            ];
-          }
-          (setAt to (mkIf old.isDefined old.value))
-        ];
-      };
 
     evalModules =
       {

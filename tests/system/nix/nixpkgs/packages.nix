@@ -38,6 +38,7 @@ let
   platform = {
     inherit system;
     canExecute = other: other.system == system;
+    isAarch64 = system == "aarch64-linux";
   };
 
   setFor =

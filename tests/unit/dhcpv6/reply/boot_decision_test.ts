@@ -59,9 +59,20 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
     [vendor("PXEClient"), user("lab", "iPXE")],
     "URL, point_ipxe_to_http_boot",
   ],
-  ["a user class that only begins with iPXE", [
+  ["a user class that begins with iPXE", [
     vendor("PXEClient"),
     user("iPXE2"),
+    arch(7),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["such a user class in another option and place", [
+    vendor("PXEClient"),
+    user("lab"),
+    user("", "iPXE/1.21.1+ (g83449)"),
+    arch(11),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["a user class that only contains iPXE", [
+    vendor("PXEClient"),
+    user("my iPXE", "ipxe", "iPX", "E"),
     arch(7),
   ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
   ["the user class iPXE alone", [user("iPXE")], "none, os_init"],

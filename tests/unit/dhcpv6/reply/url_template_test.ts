@@ -34,6 +34,36 @@ Deno.test("URL template", async (t) => {
         "http://h/?p=a%2B%2F%3D&m=02%3A00%3A5e%3A00%3A53%3A01",
       ],
       ["http://h/{x}", "http://h/{x}"],
+      // What else Go's text/template reads as a field.
+      ...[
+        "{{urlquery .MAC}}",
+        "{{ urlquery  .MAC }}",
+        "{{urlquery(.MAC)}}",
+        "{{urlquery (.MAC)}}",
+        "{{(.MAC) | urlquery}}",
+        "{{(.MAC | urlquery)}}",
+        "{{(urlquery .MAC)}}",
+        "{{$.MAC | urlquery}}",
+        "{{.MAC\n|\turlquery}}",
+        '{{index . "MAC" | urlquery}}',
+        '{{urlquery (index $ "MAC")}}',
+        "{{- .MAC | urlquery -}}",
+        " {{- urlquery .MAC}}",
+        "{{urlquery .MAC -}} \n",
+        "{{/* the client }*/}}{{urlquery .MAC}}",
+        " {{- /* the client */ -}} {{urlquery .MAC}}",
+      ].map((field) =>
+        [
+          `http://h/?m=${field}&x`,
+          "http://h/?m=02%3A00%3A5e%3A00%3A53%3A01&x",
+        ] as const
+      ),
+      ["http://h/{{$.MAC}}", "http://h/02:00:5e:00:53:01"],
+      ["http://h/{{ (.MAC) }}", "http://h/02:00:5e:00:53:01"],
+      [
+        'http://[{{index . "BootAddress"}}]/{{ .MAC -}}\n',
+        "http://[2001:db8::1]/02:00:5e:00:53:01",
+      ],
     ] as const
   ) {
     await t.step(template, () => {
@@ -47,6 +77,29 @@ Deno.test("URL template", async (t) => {
       ["http://h/{{MAC}}", 12, "is none of"],
       ["http://h/{{}}", 12, "is none of"],
       ["http://h/{{.MAC | html}}", 12, "unknown function html"],
+      ["http://h/{{.MAC | urlquery | html}}", 12, "unknown function html"],
+      [
+        "http://h/{{.MAC | urlquery | urlquery}}",
+        12,
+        "urlquery may be used once",
+      ],
+      [
+        "http://h/{{urlquery .MAC | urlquery}}",
+        12,
+        "urlquery may be used once",
+      ],
+      ["http://h/{{urlquery}}", 12, "is none of"],
+      ["http://h/{{urlquery.MAC}}", 12, "is none of"],
+      ["http://h/{{urlquery .Mac}}", 12, "is none of"],
+      ["http://h/{{(.MAC}}", 12, "is none of"],
+      ["http://h/{{()}}", 12, "is none of"],
+      ['http://h/{{index . "Mac"}}', 12, "is none of"],
+      ["http://h/{{if .MAC}}x{{end}}", 12, "is none of"],
+      ["http://h/{{-.MAC}}", 12, "is none of"],
+      ["http://h/{{.MAC-}}", 12, "is none of"],
+      ["http://h/ {{- .Mac}}", 13, "is none of"],
+      ["http://h/ {{.MAC -}} x", 10, "without spaces"],
+      ["http://h/{{/* .MAC }}", 12, "is none of"],
       ["http://h/{{.MAC", 10, "without }}"],
       ["http://h/.MAC}}", 14, "without {{"],
       ["http://h/{{.MAC}}/{{if}}", 21, "is none of"],
