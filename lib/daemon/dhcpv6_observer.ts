@@ -261,6 +261,9 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     const { clientMac, drop, length } = outcome;
     const message = messageName(packet.type);
     const mac = clientMac.mac === NO_MAC ? undefined : formatMac(clientMac.mac);
+    const ignored = packet.malformed.total === 0
+      ? undefined
+      : packet.malformed.names.join(", ");
     this.#options.log.debug(
       "packet",
       `${message} from ${sender.hostname} port ${sender.port}` +
@@ -268,7 +271,8 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         (mac === undefined ? "" : `, MAC ${mac}`) +
         (drop === undefined
           ? `: replied with ${length} bytes`
-          : `: dropped, ${drop}`),
+          : `: dropped, ${drop}`) +
+        (ignored === undefined ? "" : `; malformed, so ignored: ${ignored}`),
       {
         type: message,
         source: sender.hostname,
@@ -277,6 +281,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         mac,
         drop,
         answer_octets: drop === undefined ? length : undefined,
+        ignored_options: ignored,
       },
     );
   }

@@ -4,7 +4,11 @@
  * @module
  */
 
-import { isMessageType, messageName } from "../dhcpv6/wire/constants.ts";
+import {
+  isMessageType,
+  messageName,
+  OPTION_LABELS,
+} from "../dhcpv6/wire/constants.ts";
 import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
 import { countOpenFds } from "../overload/fd_budget.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -133,6 +137,15 @@ function dhcpv6Metrics(counters: Dhcpv6Counters): Metric[] {
       "DHCPv6 messages dropped, by reason.",
       "reason",
       Object.entries(counters.dropped),
+    ),
+    labelled(
+      "counter",
+      "dhcpv6macd_dhcpv6_options_ignored_total",
+      "Malformed options ignored in DHCPv6 messages, by option.",
+      "option",
+      OPTION_LABELS.map((name, label) =>
+        [name, counters.malformed[label]!] as const
+      ).filter(([, count]) => count > 0),
     ),
     {
       type: "histogram",

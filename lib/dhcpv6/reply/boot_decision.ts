@@ -166,28 +166,66 @@ function vendorOf(packet: Packet): BootFacts["vendor"] {
     index = options.find(OptionCode.VendorClass, index + 1)
   ) {
     // An enterprise number of 4 bytes, then strings with their lengths.
-    const string = options.starts[index]! + 4;
-    if (string === options.ends[index]) continue;
-    const end = string + 2 + readUint16(bytes, string);
-    if (startsWithText(bytes, string + 2, end, "PXEClient")) return "PXEClient";
-    if (startsWithText(bytes, string + 2, end, "HTTPClient")) {
-      return "HTTPClient";
-    }
+    const at = options.starts[index]! + 4;
+    const end = options.ends[index]!;
+    if (matchesString(bytes, at, end, isPxeClient)) return "PXEClient";
+    if (matchesString(bytes, at, end, isHttpClient)) return "HTTPClient";
   }
   return undefined;
 }
 
+/** Says something about the string from `at` to `end`. */
+type StringTest = (bytes: Uint8Array, at: number, end: number) => boolean;
+
+const isPxeClient: StringTest = (bytes, at, end) =>
+  startsWithText(bytes, at, end, "PXEClient");
+
+const isHttpClient: StringTest = (bytes, at, end) =>
+  startsWithText(bytes, at, end, "HTTPClient");
+
 /** iPXE's user class may have a suffix: a script can set it. */
+const isIpxe: StringTest = (bytes, at, end) =>
+  startsWithText(bytes, at, end, "iPXE");
+
+/**
+ * The length of the string whose 16-bit length is at `at`. Some clients write that
+ * in the wrong byte order, or too high: the string ends with the option at the
+ * latest.
+ */
+function stringLength(bytes: Uint8Array, at: number, end: number): number {
+  const room = end - at - 2;
+  const length = readUint16(bytes, at);
+  if (length <= room) return length;
+  const swapped = bytes[at + 1]! << 8 | bytes[at]!;
+  return Math.min(swapped, room);
+}
+
+/**
+ * Tests the string at `at` of a user or vendor class that extends to `end`. If
+ * that is shorter than the string's length says, the client may have written the
+ * string without a length.
+ */
+function matchesString(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  test: StringTest,
+): boolean {
+  if (end - at < 2) return false;
+  const string = at + 2;
+  if (test(bytes, string, string + stringLength(bytes, at, end))) return true;
+  return string + readUint16(bytes, at) > end && test(bytes, at, end);
+}
+
 function isFromIpxe(packet: Packet): boolean {
   const { bytes, options } = packet;
   let index = options.find(OptionCode.UserClass);
   for (; index !== -1; index = options.find(OptionCode.UserClass, index + 1)) {
+    const end = options.ends[index]!;
     let at = options.starts[index]!;
-    while (options.ends[index]! - at >= 2) {
-      const end = at + 2 + readUint16(bytes, at);
-      if (end > options.ends[index]!) break;
-      if (startsWithText(bytes, at + 2, end, "iPXE")) return true;
-      at = end;
+    while (end - at >= 2) {
+      if (matchesString(bytes, at, end, isIpxe)) return true;
+      at += 2 + stringLength(bytes, at, end);
     }
   }
   return false;

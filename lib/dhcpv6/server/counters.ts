@@ -5,7 +5,12 @@
  */
 
 import { Histogram } from "../../telemetry/metrics.ts";
-import { DROP_REASONS, type DropReason } from "../wire/constants.ts";
+import {
+  DROP_REASONS,
+  type DropReason,
+  OPTION_LABELS,
+} from "../wire/constants.ts";
+import type { MalformedOptions } from "../wire/packet.ts";
 
 /** Upper bounds of the buckets of reply times, in seconds. */
 const ANSWER_TIMES = [
@@ -34,8 +39,18 @@ export class Dhcpv6Counters {
   readonly dropped: Record<DropReason, number> = Object.fromEntries(
     DROP_REASONS.map((reason) => [reason, 0]),
   ) as Record<DropReason, number>;
+  /** Malformed options ignored, by the index of their name. */
+  readonly malformed: Float64Array = new Float64Array(OPTION_LABELS.length);
   /** Seconds from the receipt of a message until its reply is sent. */
   readonly answerTime: Histogram = new Histogram(ANSWER_TIMES);
+
+  /** Adds the malformed options of a message. */
+  addMalformed({ counts, total }: MalformedOptions): void {
+    if (total === 0) return;
+    for (let label = 0; label < counts.length; label++) {
+      this.malformed[label]! += counts[label]!;
+    }
+  }
 
   /** All messages received. */
   get totalReceived(): number {

@@ -304,6 +304,7 @@ export class Dhcpv6Server {
       const { drop, length, replyPort } = outcome;
       const { type } = responder.packet;
       counters.received[type]!++;
+      counters.addMalformed(responder.packet.malformed);
       observer.onMessage(responder.packet, outcome, from);
       if (drop !== undefined) {
         counters.dropped[drop]++;

@@ -112,6 +112,35 @@ export const OptionCode = {
   RelaySourcePort: 135,
 } as const;
 
+/**
+ * The label of bytes that form no option: fewer than {@linkcode OPTION_HEADER}
+ * behind the last option, or zero bytes that pad a message (code 0 is reserved).
+ */
+const NO_OPTION_LABEL = 0;
+
+/** The label of every option that {@linkcode OptionCode} does not have. */
+const OTHER_OPTION_LABEL = 1;
+
+/** Names of options in logs and metrics: a fixed number, whatever clients send. */
+export const OPTION_LABELS: readonly string[] = [
+  "trailing_bytes",
+  "other",
+  ...Object.keys(OptionCode).map((name) =>
+    name.replace(/(?<=.)[A-Z]/g, "_$&").toLowerCase()
+  ),
+];
+
+const LABELS = new Uint8Array(256).fill(OTHER_OPTION_LABEL);
+LABELS[0] = NO_OPTION_LABEL;
+for (const [index, code] of Object.values(OptionCode).entries()) {
+  LABELS[code] = OTHER_OPTION_LABEL + 1 + index;
+}
+
+/** The index in {@linkcode OPTION_LABELS} of an option code; 0 is no option. */
+export function optionLabel(code: number): number {
+  return code < LABELS.length ? LABELS[code]! : OTHER_OPTION_LABEL;
+}
+
 /** Status codes (RFC 8415 §21.13). */
 export const StatusCode = {
   Success: 0,

@@ -7,6 +7,12 @@
  * checking them again. {@linkcode Message} is a message as a value, for code
  * outside the packet path.
  *
+ * A malformed option makes a message invalid only if the reply depends on it:
+ * Client ID, Server ID and the IAs of a client (RFC 8415 §16 and §18.3), the
+ * Relay Message, the Interface-ID and the client's link-layer address (RFC 6939)
+ * of a relay. `read` leaves every other malformed option out, or reads as much
+ * of it as can be read, and counts it in {@linkcode Packet.malformed}.
+ *
  * @module
  */
 
@@ -25,7 +31,9 @@ import {
   MessageType,
   MIN_DUID,
   OPTION_HEADER,
+  OPTION_LABELS,
   OptionCode,
+  optionLabel,
   RELAY_HEADER,
 } from "./constants.ts";
 
@@ -67,7 +75,8 @@ lengthOf(OptionCode.ReconfigureAccept, 0, 0);
 lengthOf(OptionCode.IaPd, IA_HEADER);
 lengthOf(OptionCode.IaPrefix, IA_PREFIX_HEADER);
 lengthOf(OptionCode.InformationRefreshTime, 4, 4);
-lengthOf(OptionCode.ClientFqdn, 1);
+// Flags, and a name of at most 255 bytes (RFC 4704 §4).
+lengthOf(OptionCode.ClientFqdn, 1, 256);
 lengthOf(OptionCode.ClientArchitecture, 2);
 lengthOf(OptionCode.NetworkInterfaceId, 3, 3);
 lengthOf(OptionCode.ClientLinkLayerAddress, 2);
@@ -134,13 +143,166 @@ function areStringsValid(bytes: Uint8Array, at: number, end: number): boolean {
   return at === end;
 }
 
-/** The offset of the address in the first IA Address from `at` on; -1 if none. */
+/** The malformed options of a message that do not make it invalid. */
+export class MalformedOptions {
+  /** How many there are, by their {@linkcode optionLabel}. */
+  readonly counts: Uint16Array = new Uint16Array(OPTION_LABELS.length);
+  /** How many there are. */
+  total = 0;
+
+  /** Counts an option; code 0 for bytes that form no option. */
+  add(code: number): void {
+    this.counts[optionLabel(code)]!++;
+    this.total++;
+  }
+
+  /** Forgets them. */
+  clear(): void {
+    if (this.total === 0) return;
+    this.counts.fill(0);
+    this.total = 0;
+  }
+
+  /** The names of the options, each once. */
+  get names(): string[] {
+    return OPTION_LABELS.filter((_, label) => this.counts[label]! > 0);
+  }
+}
+
+/** Bytes before the options inside an option; -1 if it contains no options. */
+function nestedOptionsAt(code: number): number {
+  switch (code) {
+    case OptionCode.IaNa:
+    case OptionCode.IaPd:
+      return IA_HEADER;
+    case OptionCode.IaTa:
+      return IA_TA_HEADER;
+    case OptionCode.IaAddress:
+      return IA_ADDRESS_HEADER;
+    case OptionCode.IaPrefix:
+      return IA_PREFIX_HEADER;
+    default:
+      return -1;
+  }
+}
+
+/** Counts a malformed option, or those inside it if it is one that has some. */
+function countMalformed(
+  bytes: Uint8Array,
+  code: number,
+  start: number,
+  end: number,
+  malformed: MalformedOptions,
+): void {
+  const header = nestedOptionsAt(code);
+  if (header === -1 || end - start < header) return malformed.add(code);
+  let at = start + header;
+  while (at < end) {
+    if (end - at < OPTION_HEADER) return malformed.add(0);
+    const inner = readUint16(bytes, at);
+    const innerStart = at + OPTION_HEADER;
+    at = innerStart + readUint16(bytes, at + 2);
+    if (at > end) return malformed.add(inner);
+    if (
+      nestedOptionsAt(inner) !== -1 ||
+      !isOptionValid(bytes, inner, innerStart, at)
+    ) countMalformed(bytes, inner, innerStart, at, malformed);
+  }
+}
+
+/** Whether each IA Address among the options from `at` to `end` is complete. */
+function areAddressesWhole(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+): boolean {
+  while (end - at >= OPTION_HEADER) {
+    const code = readUint16(bytes, at);
+    const start = at + OPTION_HEADER;
+    at = start + readUint16(bytes, at + 2);
+    if (
+      code === OptionCode.IaAddress &&
+      (at > end || at - start < IA_ADDRESS_HEADER)
+    ) return false;
+  }
+  return true;
+}
+
+/** Who has written the options of one level of a message. */
+type Author = "client" | "relay";
+
+/** Whether a message is invalid if this option reaches beyond its end. */
+function isEssential(author: Author, code: number): boolean {
+  switch (code) {
+    case OptionCode.ClientId:
+    case OptionCode.ServerId:
+    case OptionCode.IaNa:
+    case OptionCode.IaTa:
+    case OptionCode.IaPd:
+      return author === "client";
+    case OptionCode.RelayMessage:
+    // The reply must contain it (RFC 8415 §21.18).
+    case OptionCode.InterfaceId:
+    case OptionCode.ClientLinkLayerAddress:
+      return author === "relay";
+    default:
+      return false;
+  }
+}
+
+const INVALID = -1;
+const LEFT_OUT = -2;
+
+/**
+ * What can be read of a malformed option: its end (exclusive) if that is
+ * something, {@linkcode LEFT_OUT} if not, {@linkcode INVALID} if the message is
+ * invalid without it.
+ */
+function readableEnd(
+  bytes: Uint8Array,
+  author: Author,
+  code: number,
+  start: number,
+  end: number,
+): number {
+  const length = end - start;
+  switch (code) {
+    case OptionCode.IaNa:
+    case OptionCode.IaTa: {
+      if (author === "relay") return LEFT_OUT;
+      const header = nestedOptionsAt(code);
+      return length >= header && areAddressesWhole(bytes, start + header, end)
+        ? end
+        : INVALID;
+    }
+    case OptionCode.IaPd:
+      // No prefix is delegated: the reply depends on nothing inside.
+      if (author === "relay") return LEFT_OUT;
+      return length >= IA_HEADER ? end : INVALID;
+    case OptionCode.OptionRequest:
+    case OptionCode.EchoRequest:
+    case OptionCode.ClientArchitecture:
+      // Whole numbers of 16 bits.
+      return length >= 2 ? end - length % 2 : LEFT_OUT;
+    case OptionCode.UserClass:
+      return end;
+    case OptionCode.VendorClass:
+      return length >= 4 ? end : LEFT_OUT;
+    default:
+      return isEssential(author, code) ? INVALID : LEFT_OUT;
+  }
+}
+
+/**
+ * The offset of the address in the first IA Address from `at` on; -1 if none.
+ * Other options, and bytes behind the last one, may be malformed.
+ */
 export function nextAddress(
   bytes: Uint8Array,
   at: number,
   end: number,
 ): number {
-  while (at < end) {
+  while (end - at >= OPTION_HEADER) {
     const data = at + OPTION_HEADER;
     if (readUint16(bytes, at) === OptionCode.IaAddress) return data;
     at = optionEnd(bytes, data);
@@ -188,21 +350,50 @@ export class OptionTable {
     return -1;
   }
 
-  /** Reads the options from `at` to `end`; returns the reason if they are invalid. */
-  read(bytes: Uint8Array, at: number, end: number): DropReason | undefined {
+  /**
+   * Reads the options from `at` to `end`.
+   *
+   * @param author Who has written them.
+   * @param malformed Counts those that were left out, or read in part.
+   * @returns The reason if the message is invalid.
+   */
+  read(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    author: Author,
+    malformed: MalformedOptions,
+  ): DropReason | undefined {
     let count = 0;
     while (at < end) {
-      if (end - at < OPTION_HEADER) return "option_malformed";
-      if (count === MAX_OPTIONS) return "too_many_options";
+      if (end - at < OPTION_HEADER) {
+        malformed.add(0);
+        break;
+      }
       const code = readUint16(bytes, at);
       const start = at + OPTION_HEADER;
       at = start + readUint16(bytes, at + 2);
-      if (at > end || !isOptionValid(bytes, code, start, at)) {
-        return "option_malformed";
+      let readable = at;
+      if (at > end) {
+        if (isEssential(author, code)) return "option_malformed";
+        malformed.add(code);
+        break;
       }
+      if (code === 0) {
+        // Padding, of any length: it takes no room in the table.
+        malformed.add(0);
+        continue;
+      }
+      if (!isOptionValid(bytes, code, start, at)) {
+        readable = readableEnd(bytes, author, code, start, at);
+        if (readable === INVALID) return "option_malformed";
+        countMalformed(bytes, code, start, at, malformed);
+        if (readable === LEFT_OUT) continue;
+      }
+      if (count === MAX_OPTIONS) return "too_many_options";
       this.codes[count] = code;
       this.starts[count] = start;
-      this.ends[count] = at;
+      this.ends[count] = readable;
       count++;
     }
     this.count = count;
@@ -250,6 +441,8 @@ export class Packet {
   at = 0;
   /** The client's options. */
   readonly options: OptionTable = new OptionTable();
+  /** Malformed options at all levels. */
+  readonly malformed: MalformedOptions = new MalformedOptions();
 
   /** The client's transaction ID, 24 bits. */
   get transactionId(): number {
@@ -276,6 +469,7 @@ export class Packet {
     this.bytes = bytes;
     this.depth = 0;
     this.type = 0;
+    this.malformed.clear();
     if (length > MAX_DHCPV6_PACKET) return "packet_too_long";
     let at = 0;
     let end = length;
@@ -288,7 +482,13 @@ export class Packet {
       const relay = this.relays[this.depth]!;
       this.depth++;
       relay.at = at;
-      const reason = relay.options.read(bytes, at + RELAY_HEADER, end);
+      const reason = relay.options.read(
+        bytes,
+        at + RELAY_HEADER,
+        end,
+        "relay",
+        this.malformed,
+      );
       if (reason !== undefined) return reason;
       const inner = relay.options.find(OptionCode.RelayMessage);
       if (inner === -1) return "relay_message_missing";
@@ -314,7 +514,13 @@ export class Packet {
         return "unknown_message_type";
     }
     this.at = at;
-    return this.options.read(bytes, at + MESSAGE_HEADER, end);
+    return this.options.read(
+      bytes,
+      at + MESSAGE_HEADER,
+      end,
+      "client",
+      this.malformed,
+    );
   }
 }
 
@@ -356,7 +562,7 @@ export function isRelayMessage(message: Message): message is RelayMessage {
 
 /**
  * Reads any DHCPv6 message, of clients, relays and servers, or returns why it is
- * invalid. The data of options is not decoded: pass that of a Relay Message to
+ * invalid. It accepts no malformed option. The data of options is not decoded: pass that of a Relay Message to
  * {@linkcode decode} and that of an IA to {@linkcode decodeOptions}.
  */
 export function decode(bytes: Uint8Array): Message | DropReason {
@@ -383,14 +589,16 @@ export function decode(bytes: Uint8Array): Message | DropReason {
   return { type, transactionId: readUint32(bytes, 0) & 0xff_ffff, options };
 }
 
-/** Reads the options in `bytes` from offset `at` on. */
+/** Reads the options in `bytes` from offset `at` on; all must be well-formed. */
 export function decodeOptions(
   bytes: Uint8Array,
   at: number,
 ): Option[] | DropReason {
   const table = new OptionTable();
-  const reason = table.read(bytes, at, bytes.length);
+  const malformed = new MalformedOptions();
+  const reason = table.read(bytes, at, bytes.length, "client", malformed);
   if (reason !== undefined) return reason;
+  if (malformed.total > 0) return "option_malformed";
   const options: Option[] = [];
   for (let index = 0; index < table.count; index++) {
     options.push({

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { OPTION_HEADER } from "./constants.ts";
 import type { OptionTable } from "./packet.ts";
 
 /**
@@ -61,14 +60,15 @@ export class Writer {
     this.at = at;
   }
 
-  /** Copies the option at `index` of `options` with its header; none at -1. */
+  /** Copies the option at `index` of `options`, with a header; none at -1. */
   copyOption(bytes: Uint8Array, options: OptionTable, index: number): void {
     if (index === -1) return;
-    this.copy(
-      bytes,
-      options.starts[index]! - OPTION_HEADER,
-      options.ends[index],
-    );
+    const start = options.starts[index]!;
+    const end = options.ends[index]!;
+    // Not the header of the packet: the table may end a list before half a code.
+    this.uint16(options.codes[index]!);
+    this.uint16(end - start);
+    this.copy(bytes, start, end);
   }
 
   /** Begins an option of unknown length; returns the argument of {@linkcode end}. */

@@ -154,6 +154,28 @@ const CLIENT_OPTIONS: readonly Option[] = [
   opt(11, "0000000000000000000000"),
   opt(200, "aa"),
   opt(65535, ""),
+  // Malformed.
+  opt(0, "0000"),
+  opt(2, "0003"),
+  opt(3, numbers(4, 11, 0, 0) + "00050018"),
+  opt(3, numbers(4, 11, 0, 0) + "000500"),
+  nest(3, numbers(4, 12, 0, 0), opt(13, "00"), iaAddress(OWN)),
+  nest(4, numbers(4, 13), opt(5, "00"), iaAddress(OWN)),
+  nest(25, numbers(4, 14, 0, 0), opt(26, "00")),
+  opt(6, "001700"),
+  opt(8, "00"),
+  opt(14, "00"),
+  opt(15, ascii("iPXE")),
+  opt(15, "0400" + ascii("iPXE")),
+  opt(15, ascii("linuxboot")),
+  opt(16, "00000157" + ascii("PXEClient:Arch:00007")),
+  opt(16, "000001570a00" + ascii("HTTPClient")),
+  opt(16, "000001570020" + ascii("HTTPClient")),
+  opt(16, "000001"),
+  opt(61, "000700"),
+  opt(61, ""),
+  opt(39, ""),
+  opt(20, "00"),
 ];
 
 /** Options of relays. */
@@ -174,6 +196,12 @@ const RELAY_OPTIONS: readonly Option[] = [
   opt(43, MANY_CODES),
   opt(43),
   opt(200, "bb"),
+  // Malformed.
+  opt(1, "00"),
+  opt(3, "00"),
+  opt(43, "002500"),
+  opt(79, "00"),
+  opt(135, "00"),
 ];
 
 const bytesOf = (option: Option) =>

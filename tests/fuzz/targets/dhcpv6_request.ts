@@ -7,7 +7,11 @@
 import {
   type ClientServerMessage,
   decode,
+  decodeOptions,
+  encode,
+  encodeOptions,
   isRelayMessage,
+  type Message,
   type Option,
   type RelayMessage,
 } from "../../../lib/dhcpv6/wire/packet.ts";
@@ -22,14 +26,119 @@ export interface Request {
 }
 
 const MAX_LEVELS = 9;
+const MAX_OPTIONS = 64;
+
+/** Options without which there is no reply, of a client and of a relay. */
+const ESSENTIAL = { client: [1, 2, 3, 4, 25], relay: [9, 18, 79] };
+
+/** The 16-bit number at an offset. */
+function numberAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 8 | bytes[at + 1]!;
+}
+
+/** Code, data and end of each option in an area; the last may be truncated. */
+function* areas(
+  bytes: Uint8Array,
+): Generator<{ option: Option; isTruncated: boolean }> {
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const end = at + 4 + numberAt(bytes, at + 2);
+    yield {
+      option: { code: numberAt(bytes, at), data: bytes.slice(at + 4, end) },
+      isTruncated: end > bytes.length,
+    };
+    at = end;
+  }
+}
+
+/** The part of a malformed option that counts; `undefined` if none does. */
+function salvaged({ code, data }: Option): Option | undefined {
+  switch (code) {
+    case 6:
+    case 43:
+    case 61:
+      return data.length < 2
+        ? undefined
+        : { code, data: data.slice(0, 2 * (data.length >> 1)) };
+    case 15:
+      return { code, data };
+    case 16:
+      return data.length < 4 ? undefined : { code, data };
+    default:
+      return undefined;
+  }
+}
+
+/** Whether a reply can be made from a malformed IA of a client. */
+function isUsableIa({ code, data }: Option): boolean {
+  const header = code === 4 ? 4 : 12;
+  return data.length >= header &&
+    (code === 25 ||
+      areas(data.subarray(header)).every(({ option, isTruncated }) =>
+        option.code !== 5 || (!isTruncated && option.data.length >= 24)
+      ));
+}
+
+/** The options that count; `undefined` if the message is invalid. */
+function readOptions(
+  bytes: Uint8Array,
+  author: "client" | "relay",
+): Option[] | undefined {
+  const options: Option[] = [];
+  const isEssential = ({ code }: Option) => ESSENTIAL[author].includes(code);
+  for (const { option, isTruncated } of areas(bytes)) {
+    if (isTruncated) {
+      if (isEssential(option)) return undefined;
+      break;
+    }
+    if (option.code === 0) continue;
+    let counts: Option | undefined = option;
+    if (typeof decodeOptions(encodeOptions([option]), 0) === "string") {
+      if (isEssential(option)) {
+        if (option.code <= 2 || option.code === 79 || !isUsableIa(option)) {
+          return undefined;
+        }
+      } else counts = salvaged(option);
+    }
+    if (counts !== undefined) options.push(counts);
+    if (options.length > MAX_OPTIONS) return undefined;
+  }
+  return options;
+}
+
+/** Parses one level of a message. */
+function readLevel(bytes: Uint8Array): Message | undefined {
+  const isRelay = bytes[0] === 12 || bytes[0] === 13;
+  const header = isRelay ? 34 : 4;
+  // The header alone is a message without options.
+  const message = decode(bytes.subarray(0, header));
+  if (typeof message === "string") return undefined;
+  const options = readOptions(
+    bytes.subarray(header),
+    isRelay ? "relay" : "client",
+  );
+  return options && { ...message, options };
+}
+
+/** The packet of a request, without options that do not count. */
+export function wellFormed({ relays, client }: Request): Uint8Array {
+  return relays.reduceRight((inner, relay) => {
+    const nearest = relay.options.find(({ code }) => code === 9);
+    return encode({
+      ...relay,
+      options: relay.options.map((option) =>
+        option === nearest ? { code: 9, data: inner } : option
+      ),
+    });
+  }, encode(client));
+}
 
 /** Parses a packet; `undefined` if it is not a message for a server. */
 export function readRequest(packet: Uint8Array): Request | undefined {
   const relays: RelayMessage[] = [];
   let bytes = packet;
   while (true) {
-    const message = decode(bytes);
-    if (typeof message === "string") return undefined;
+    const message = readLevel(bytes);
+    if (message === undefined) return undefined;
     if (!isRelayMessage(message)) {
       return [1, 3, 4, 5, 6, 8, 9, 11].includes(message.type)
         ? { relays, client: message }
@@ -61,13 +170,26 @@ export function codesIn(data: Uint8Array | undefined): number[] {
   );
 }
 
-/** The strings in a user or vendor class, from `at` on. */
-function stringsIn(data: Uint8Array, at: number): string[] {
-  const strings: string[] = [];
-  while (at < data.length) {
-    const end = at + 2 + (data[at]! << 8 | data[at + 1]!);
-    strings.push(String.fromCharCode(...data.subarray(at + 2, end)));
-    at = end;
+/**
+ * What each string in a user or vendor class may be, from `at` on: one text, or
+ * two if the client wrote no valid length before it.
+ */
+function stringsIn(data: Uint8Array, at: number): string[][] {
+  const text = (from: number, to: number) =>
+    String.fromCharCode(...data.subarray(from, to));
+  const strings: string[][] = [];
+  while (at + 2 <= data.length) {
+    const length = numberAt(data, at);
+    const end = at + 2 + length;
+    if (end <= data.length) {
+      strings.push([text(at + 2, end)]);
+      at = end;
+      continue;
+    }
+    const swapped = (length & 255) * 256 + (length >> 8);
+    const next = Math.min(at + 2 + swapped, data.length);
+    strings.push([text(at + 2, next), text(at, data.length)]);
+    at = next;
   }
   return strings;
 }
@@ -77,16 +199,17 @@ export function vendorOf(
   { options }: ClientServerMessage,
 ): "PXEClient" | "HTTPClient" | undefined {
   for (const { code, data } of options) {
-    const [string] = code === 16 ? stringsIn(data, 4) : [];
-    if (string?.startsWith("PXEClient")) return "PXEClient";
-    if (string?.startsWith("HTTPClient")) return "HTTPClient";
+    const [texts = []] = code === 16 ? stringsIn(data, 4) : [];
+    for (const vendor of ["PXEClient", "HTTPClient"] as const) {
+      if (texts.some((text) => text.startsWith(vendor))) return vendor;
+    }
   }
   return undefined;
 }
 
 export function isIpxe({ options }: ClientServerMessage): boolean {
   const data = first(options, 15);
-  return data !== undefined && stringsIn(data, 0).includes("iPXE");
+  return data !== undefined && stringsIn(data, 0).flat().includes("iPXE");
 }
 
 /** A MAC as 12 digits, if it is a unicast address. */

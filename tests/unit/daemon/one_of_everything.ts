@@ -179,7 +179,7 @@ interface Arrival {
 const DROPPED: Partial<Record<DropReason, Arrival | readonly Arrival[]>> = {
   packet_too_long: { bytes: new Uint8Array(MAX_DHCPV6_PACKET + 1) },
   packet_too_short: { bytes: hex("010000") },
-  option_malformed: { bytes: message(Solicit, opt(8, "00")) },
+  option_malformed: { bytes: message(Solicit, opt(1, "00")) },
   too_many_options: {
     bytes: message(Rebind, ...Array(MAX_OPTIONS + 1).fill(opt(1000))),
   },
@@ -219,6 +219,15 @@ const DROPPED: Partial<Record<DropReason, Arrival | readonly Arrival[]>> = {
   },
 };
 
+/** Malformed options: one of the first kind, two of the second, and so on. */
+const MALFORMED = [
+  opt(14, "00"),
+  opt(15, ascii("linuxboot")),
+  opt(16, "000000ab 0800 4449522d38363700"),
+  opt(61, "000700"),
+  opt(0),
+].flatMap((option, index) => Array<Option>(index + 1).fill(option));
+
 /**
  * Messages that the daemon answers: the first one comes once, the second one
  * twice, and so on.
@@ -231,7 +240,7 @@ const ANSWERED = [
   message(Rebind, TALKER.duid, iaNa(1)),
   message(Release, TALKER.duid, OURS, iaNa(1)),
   message(Decline, TALKER.duid, OURS, iaNa(1)),
-  message(InformationRequest, TALKER.duid, oro(23)),
+  message(InformationRequest, TALKER.duid, oro(23), ...MALFORMED),
 ];
 
 /**

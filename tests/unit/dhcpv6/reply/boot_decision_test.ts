@@ -76,6 +76,48 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
     arch(7),
   ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
   ["the user class iPXE alone", [user("iPXE")], "none, os_init"],
+  ["iPXE that writes its user class without a length", [
+    vendor("PXEClient"),
+    opt(15, ascii("iPXE")),
+    arch(7),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["iPXE that writes the lengths of user classes in little endian", [
+    vendor("PXEClient"),
+    opt(15, "0300" + ascii("lab") + "0400" + ascii("iPXE")),
+    arch(7),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["iPXE with a byte behind its user class", [
+    vendor("PXEClient"),
+    opt(15, "0004" + ascii("iPXE") + "00"),
+    arch(7),
+  ], "URL, point_ipxe_to_http_boot"],
+  ["a user class without a length, of another program", [
+    vendor("PXEClient"),
+    opt(15, ascii("linuxboot")),
+    arch(7),
+  ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
+  ["PXE, vendor class without a length", [
+    opt(16, "00000157" + ascii("PXEClient:Arch:00007")),
+    arch(7),
+  ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
+  ["PXE, vendor class with a length in little endian", [
+    opt(16, "00000157 1400" + ascii("PXEClient:Arch:00007")),
+    arch(7),
+  ], "ipxe.efi, point_pxe_to_ipxe_over_tftp"],
+  ["HTTP boot, vendor class with a length that is too high", [
+    opt(16, "00000157 0020" + ascii("HTTPClient")),
+    arch(16),
+  ], "16 and URL, http_boot"],
+  ["PXE, half an architecture behind the first", [
+    vendor("PXEClient"),
+    opt(61, "000b00"),
+  ], "ipxe-arm64.efi, point_pxe_to_ipxe_over_tftp"],
+  ["a vendor class of a router, length in little endian", [
+    opt(16, "000000ab 0800 4449522d38363700"),
+  ], "none, os_init"],
+  ["a vendor class of 1 byte behind the enterprise number", [
+    opt(16, "00000157 00"),
+  ], "none, os_init"],
   [
     "HTTP boot, x86-64",
     [vendor("HTTPClient:Arch:00016:UNDI:003000"), arch(16)],

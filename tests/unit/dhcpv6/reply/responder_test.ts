@@ -11,6 +11,7 @@ import {
   dnsServersOption,
   ntpServer,
 } from "../../../../lib/dhcpv6/wire/server_options.ts";
+import type { Option } from "../../../../lib/dhcpv6/wire/packet.ts";
 import {
   Responder,
   type ResponderOptions,
@@ -90,8 +91,21 @@ function respond(bytes: Uint8Array, arrival: Arrival = {}) {
     arrival.isLinkScoped ?? true,
     reply,
   );
-  return { outcome, reply: reply.slice(0, outcome.length) };
+  const { packet } = responder;
+  return { outcome, packet, reply: reply.slice(0, outcome.length) };
 }
+
+/** A packet without its last bytes. */
+function truncated(packet: Uint8Array, bytes: number): Uint8Array {
+  return packet.slice(0, packet.length - bytes);
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  return hex(parts.map((part) => encodeHex(part)).join(""));
+}
+
+/** An IAID of 7, and T1 and T2 of 0. */
+const IAID = numbers(4, 7, 0, 0);
 
 /** The lines of the reply after message type, Client ID and Server ID. */
 function lines(bytes: Uint8Array, arrival: Arrival = {}): string[] {
@@ -334,7 +348,7 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     hex("01abcdef 0001 0005 00030001"),
     "option_malformed",
   ],
-  ["half an option header", hex("01abcdef 0001 00"), "option_malformed"],
+  ["half an option header", hex("01abcdef 0001 00"), "client_id_missing"],
   [
     "a DUID of 2 bytes",
     message(SOLICIT, opt(1, "0003")),
@@ -356,33 +370,38 @@ const DROPPED: [string, Uint8Array, DropReason, Arrival?][] = [
     "option_malformed",
   ],
   [
-    "an option request of 3 bytes",
-    message(SOLICIT, UUID, opt(6, "001700")),
+    "an IA Address that reaches beyond its IA_TA",
+    message(CONFIRM, UUID, opt(4, "00000001 0005 0018 20010db8")),
     "option_malformed",
   ],
   [
-    "a Rapid Commit with data",
-    message(SOLICIT, UUID, opt(14, "00")),
+    "a truncated IA_NA",
+    truncated(message(SOLICIT, UUID, iaNa(7)), 1),
     "option_malformed",
   ],
   [
-    "an elapsed time of 1 byte",
-    message(SOLICIT, UUID, opt(8, "00")),
+    "a truncated Server ID",
+    truncated(message(REQUEST, UUID, iaNa(7), OURS), 1),
     "option_malformed",
   ],
   [
-    "a vendor class whose string is longer than it",
-    message(SOLICIT, UUID, opt(16, "00000157 0009 5058")),
+    "a truncated Relay Message",
+    truncated(relayed(message(SOLICIT, UUID, iaNa(7)), {}), 1),
     "option_malformed",
   ],
   [
-    "a user class with trailing data",
-    message(SOLICIT, UUID, opt(15, "0001 61 00")),
+    "a truncated Interface-ID",
+    concat(relayed(message(SOLICIT, UUID), {}), hex("0012 0009 aa")),
     "option_malformed",
   ],
   [
-    "an architecture option of 3 bytes",
-    message(SOLICIT, UUID, opt(61, "000700")),
+    "a truncated Client Link-Layer Address",
+    concat(relayed(message(SOLICIT, UUID), {}), hex("004f 0008 0001 0200")),
+    "option_malformed",
+  ],
+  [
+    "an empty Client Link-Layer Address of a relay",
+    relayed(message(SOLICIT, UUID), {}, opt(79)),
     "option_malformed",
   ],
   [
@@ -608,32 +627,268 @@ Deno.test("responder, direct", async (t) => {
   );
 });
 
-/** Options with data of invalid length. */
-const WRONG_LENGTHS: [string, ReturnType<typeof opt>][] = [
+/** Options with data of invalid length that the reply depends on. */
+const WRONG_LENGTHS: [string, Option][] = [
   ["Server ID of 2 bytes", opt(2, "0003")],
+  ["Server ID of 131 bytes", opt(2, "0002".padEnd(262, "0"))],
   ["IA_TA of 3 bytes", opt(4, "000001")],
   ["IA_PD without T2", opt(25, "00".repeat(11))],
-  [
-    "a truncated IA Prefix",
-    nest(25, "00".repeat(12), opt(26, "00".repeat(24))),
-  ],
-  ["Preference of 2 bytes", opt(7, "0000")],
-  ["Authentication of 10 bytes", opt(11, "00".repeat(10))],
-  ["Server Unicast of 15 bytes", opt(12, "00".repeat(15))],
-  ["Status Code of 1 byte", opt(13, "00")],
-  ["Reconfigure Message of 2 bytes", opt(19, "0505")],
-  ["Reconfigure Accept with data", opt(20, "00")],
-  ["Information Refresh Time of 2 bytes", opt(32, "0000")],
-  ["an empty Client FQDN", opt(39)],
-  ["an Echo Request of 3 bytes", opt(43, "001200")],
-  ["an empty architecture", opt(61)],
-  ["Network Interface ID of 2 bytes", opt(62, "0103")],
-  ["an empty Client Link-Layer Address", opt(79)],
-  ["SOL_MAX_RT of 1 byte", opt(82, "00")],
-  ["INF_MAX_RT of 5 bytes", opt(83, "0000000000")],
-  ["Relay Source Port of 1 byte", opt(135, "00")],
-  ["a vendor class of 3 bytes", opt(16, "000001")],
 ];
+
+/**
+ * Malformed options of clients that the reply does not depend on: name, option,
+ * names of what is ignored.
+ */
+const IGNORED: [string, Option, string[]][] = [
+  ["an option request of 1 byte", opt(6, "17"), ["option_request"]],
+  ["Preference of 2 bytes", opt(7, "0000"), ["preference"]],
+  ["an elapsed time of 1 byte", opt(8, "00"), ["elapsed_time"]],
+  ["Authentication of 10 bytes", opt(11, "00".repeat(10)), ["authentication"]],
+  ["Server Unicast of 15 bytes", opt(12, "00".repeat(15)), ["server_unicast"]],
+  ["Status Code of 1 byte", opt(13, "00"), ["status_code"]],
+  ["a Rapid Commit with data", opt(14, "00"), ["rapid_commit"]],
+  ["a user class without a length", opt(15, ascii("linuxboot")), [
+    "user_class",
+  ]],
+  ["a user class with trailing data", opt(15, "0001 61 00"), ["user_class"]],
+  [
+    "a vendor class whose length is little endian",
+    opt(16, "000000ab 0800 4449522d38363700"),
+    ["vendor_class"],
+  ],
+  [
+    "a vendor class whose string is longer than it",
+    opt(16, "00000157 0009 5058"),
+    ["vendor_class"],
+  ],
+  ["a vendor class of 3 bytes", opt(16, "000001"), ["vendor_class"]],
+  ["Reconfigure Message of 2 bytes", opt(19, "0505"), ["reconfigure_message"]],
+  ["Reconfigure Accept with data", opt(20, "00"), ["reconfigure_accept"]],
+  ["an IA Address outside an IA", opt(5, "00"), ["ia_address"]],
+  ["an IA Prefix outside an IA", opt(26, "00".repeat(24)), ["ia_prefix"]],
+  [
+    "Information Refresh Time of 2 bytes",
+    opt(32, "0000"),
+    ["information_refresh_time"],
+  ],
+  ["an empty Client FQDN", opt(39), ["client_fqdn"]],
+  ["a Client FQDN of 257 bytes", opt(39, "01".repeat(257)), ["client_fqdn"]],
+  ["an Echo Request of 3 bytes", opt(43, "001200"), ["echo_request"]],
+  ["an architecture option of 3 bytes", opt(61, "000700"), [
+    "client_architecture",
+  ]],
+  ["an empty architecture", opt(61), ["client_architecture"]],
+  ["Network Interface ID of 2 bytes", opt(62, "0103"), [
+    "network_interface_id",
+  ]],
+  ["an empty Client Link-Layer Address", opt(79), [
+    "client_link_layer_address",
+  ]],
+  ["SOL_MAX_RT of 1 byte", opt(82, "00"), ["sol_max_rt"]],
+  ["INF_MAX_RT of 5 bytes", opt(83, "0000000000"), ["inf_max_rt"]],
+  ["Relay Source Port of 1 byte", opt(135, "00"), ["relay_source_port"]],
+  ["padding of 4 bytes", opt(0), ["trailing_bytes"]],
+];
+
+/** Bytes behind the last option of a client, and the names of what is ignored. */
+const TRAILING: [string, string, string[]][] = [
+  ["1 zero byte", "00", ["trailing_bytes"]],
+  ["2 zero bytes", "0000", ["trailing_bytes"]],
+  ["3 zero bytes", "000000", ["trailing_bytes"]],
+  ["400 zero bytes", "00".repeat(400), ["trailing_bytes"]],
+  ["a byte of anything", "ff", ["trailing_bytes"]],
+  ["the code of an IA_NA alone", "0003", ["trailing_bytes"]],
+  ["a vendor class whose length is little endian", "0010 0600 00000157 0000", [
+    "vendor_class",
+  ]],
+  ["an option request without its last byte", "0006 0002 00", [
+    "option_request",
+  ]],
+  ["an unassigned option without data", "7777 0001", ["other"]],
+  ["a Relay Message of a client", "0009 0004 01", ["relay_message"]],
+];
+
+/** Malformed options inside an IA that the reply does not depend on. */
+const INSIDE: [string, Option, string[]][] = [
+  ["trailing bytes in IA_NA", opt(3, IAID + "000000"), ["trailing_bytes"]],
+  ["the code of an IA Address alone", opt(3, IAID + "0005"), [
+    "trailing_bytes",
+  ]],
+  ["a status code of 1 byte", nest(3, IAID, opt(13, "00")), ["status_code"]],
+  ["a truncated status code", opt(3, IAID + "000d 0005 0000"), [
+    "status_code",
+  ]],
+  [
+    "a status code of 1 byte in an IA Address",
+    nest(3, IAID, nest(5, "00".repeat(24), opt(13, "00"))),
+    ["status_code"],
+  ],
+  [
+    "trailing bytes in an IA Address, and behind it",
+    opt(3, IAID + "0005 0019" + "00".repeat(25) + "0000"),
+    ["trailing_bytes"],
+  ],
+];
+
+/** Malformed options of a relay that the reply does not depend on. */
+const OF_RELAY: [string, Option, string[]][] = [
+  ["Relay Source Port of 1 byte", opt(135, "00"), ["relay_source_port"]],
+  ["an Echo Request of 1 byte", opt(43, "00"), ["echo_request"]],
+  ["a vendor class of 3 bytes", opt(16, "000001"), ["vendor_class"]],
+  ["a Client ID of 1 byte", opt(1, "00"), ["client_id"]],
+  ["a Server ID of 1 byte", opt(2, "00"), ["server_id"]],
+  ["an IA_NA of 1 byte", opt(3, "00"), ["ia_na"]],
+  ["an IA_PD with a truncated IA Prefix", opt(25, IAID + "001a 0001 00"), [
+    "ia_prefix",
+  ]],
+  ["an option request of 3 bytes", opt(6, "001700"), ["option_request"]],
+];
+
+/** The names of the malformed options in a packet, and the reply to it. */
+function ignoring(bytes: Uint8Array, arrival: Arrival = {}) {
+  const { outcome, reply, packet } = respond(bytes, arrival);
+  return {
+    drop: outcome.drop,
+    reply: encodeHex(reply),
+    names: packet.malformed.names,
+  };
+}
+
+Deno.test("responder, malformed options that a reply does not depend on", async (t) => {
+  const wanted = encodeHex(respond(message(SOLICIT, UUID, iaNa(7))).reply);
+  for (const [name, option, names] of IGNORED) {
+    for (
+      const [where, bytes] of [
+        ["before", message(SOLICIT, option, UUID, iaNa(7))],
+        ["after", message(SOLICIT, UUID, iaNa(7), option)],
+      ] as const
+    ) {
+      await t.step(`${name}, ${where} the others`, () => {
+        assertEquals(ignoring(bytes), {
+          drop: undefined,
+          reply: wanted,
+          names,
+        });
+      });
+    }
+  }
+
+  for (const [name, digits, names] of TRAILING) {
+    await t.step(`behind the last option: ${name}`, () => {
+      const bytes = concat(message(SOLICIT, UUID, iaNa(7)), hex(digits));
+      assertEquals(ignoring(bytes), { drop: undefined, reply: wanted, names });
+      const inner = relayed(bytes, { peer: CLIENT });
+      const outer = relayed(message(SOLICIT, UUID, iaNa(7)), { peer: CLIENT });
+      const reply = encodeHex(respond(outer).reply);
+      assertEquals(ignoring(inner), { drop: undefined, reply, names });
+    });
+  }
+
+  for (const [name, option, names] of INSIDE) {
+    for (const type of [REQUEST, RENEW]) {
+      await t.step(`inside an IA of message ${type}: ${name}`, () => {
+        const bytes = message(type, UUID, OURS, option);
+        const { drop, reply, names: ignored } = ignoring(bytes);
+        assertEquals([drop, ignored], [undefined, names]);
+        assertEquals(pretty(hex(reply)).slice(3, 5), ASSIGNED(7));
+      });
+    }
+  }
+
+  await t.step("a malformed prefix in an IA_PD, which gets none anyway", () => {
+    const bytes = message(
+      SOLICIT,
+      UUID,
+      nest(25, IAID, opt(26, "00".repeat(24))),
+      iaNa(7),
+    );
+    assertEquals(lines(bytes), [ADVERTISE, ...NO_PREFIX(7), ...ASSIGNED(7)]);
+    assertEquals(ignoring(bytes).names, ["ia_prefix"]);
+  });
+
+  for (const [name, option, names] of OF_RELAY) {
+    await t.step(`of a relay: ${name}`, () => {
+      const relay = { peer: CLIENT, link: "2001:db8:7:8::1" };
+      const inner = message(SOLICIT, UUID, iaNa(7));
+      const id = opt(18, "cafe");
+      const reply = encodeHex(respond(relayed(inner, relay, id)).reply);
+      const { outcome } = respond(relayed(inner, relay, option, id));
+      assertEquals(outcome.replyPort, 547);
+      for (
+        const bytes of [
+          relayed(inner, relay, option, id),
+          relayed(inner, relay, id, option),
+        ]
+      ) {
+        assertEquals(ignoring(bytes), { drop: undefined, reply, names });
+      }
+    });
+  }
+
+  await t.step("behind the Relay Message", () => {
+    const relay = relayed(message(SOLICIT, UUID, iaNa(7)), { peer: CLIENT });
+    const reply = encodeHex(respond(relay).reply);
+    for (
+      const [digits, names] of [
+        ["00", ["trailing_bytes"]],
+        ["000000", ["trailing_bytes"]],
+        ["0025 0009 0000", ["other"]],
+      ] as const
+    ) {
+      const bytes = concat(relay, hex(digits));
+      assertEquals(ignoring(bytes), {
+        drop: undefined,
+        reply,
+        names: [...names],
+      });
+    }
+  });
+
+  await t.step("the whole codes of an Echo Request are echoed", () => {
+    const { reply, names } = ignoring(relayed(
+      message(SOLICIT, UUID, iaNa(7)),
+      { peer: CLIENT },
+      opt(43, "0025 002b 00"),
+      opt(37, "00000009aa"),
+    ));
+    assertEquals(pretty(hex(reply)).slice(1, 3), [
+      "43 0025002b",
+      "37 00000009aa",
+    ]);
+    assertEquals(names, ["echo_request"]);
+  });
+
+  await t.step("the whole codes of an option request are sent", () => {
+    const onRequest = [dnsServersOption([parseIpv6("2001:db8::53")!])];
+    assertEquals(
+      lines(message(REQUEST, UUID, OURS, opt(6, "0017 00")), {
+        options: { ...SETTINGS, onRequest },
+      }),
+      [REPLY, "23 20010db8000000000000000000000053"],
+    );
+  });
+
+  await t.step(
+    "several are counted, and forgotten with the next packet",
+    () => {
+      const responder = new Responder(SETTINGS, hex(SERVER_DUID));
+      const { packet } = responder;
+      const read = (...options: Option[]) => {
+        const bytes = message(SOLICIT, UUID, ...options);
+        assertEquals(packet.read(bytes), undefined);
+        return packet.malformed.total;
+      };
+      assertEquals(read(opt(14, "00"), opt(7), opt(7), opt(61, "000700")), 4);
+      assertEquals(packet.malformed.names, [
+        "preference",
+        "rapid_commit",
+        "client_architecture",
+      ]);
+      assertEquals(read(iaNa(7)), 0);
+      assertEquals(packet.malformed.names, []);
+    },
+  );
+});
 
 Deno.test("responder, dropped", async (t) => {
   for (const [name, option] of WRONG_LENGTHS) {
