@@ -28,15 +28,16 @@ export class EventBatches {
 
   /** The batch that continues after the event with this number. */
   after(position: number): EventBatch | undefined {
-    let low = 0;
-    let high = this.#batches.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#batches[middle]!.first <= position) low = middle + 1;
-      else high = middle;
-    }
-    const batch = this.#batches[low];
+    const batch = this.#batches[this.#indexAfter(position)];
     return batch?.first === position + 1 ? batch : undefined;
+  }
+
+  /**
+   * The first event of the next batch that begins after the event with this
+   * number, which may be in the middle of a batch; `undefined` if none does.
+   */
+  nextFirst(position: number): number | undefined {
+    return this.#batches[this.#indexAfter(position)]?.first;
   }
 
   /**
@@ -51,6 +52,18 @@ export class EventBatches {
       this.#totalBytes > MAX_RECENT_EVENT_BYTES && this.#batches.length > 1
     ) this.#totalBytes -= this.#batches.shift()!.bytes.length;
     return this.#batches.length < count;
+  }
+
+  /** The index of the oldest batch that begins after an event. */
+  #indexAfter(position: number): number {
+    let low = 0;
+    let high = this.#batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#batches[middle]!.first <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   clear(): void {

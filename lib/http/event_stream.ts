@@ -246,10 +246,11 @@ export class EventStream {
       this.#drop(reader);
       return "";
     }
-    const firstInBatch = this.#batches.first;
-    const last = reader.mac !== undefined || firstInBatch === undefined
+    // A reader that resumes may have a part of a batch.
+    const nextBatch = this.#batches.nextFirst(reader.position);
+    const last = reader.mac !== undefined || nextBatch === undefined
       ? this.#position
-      : firstInBatch - 1;
+      : nextBatch - 1;
     return this.#eventsFor(reader, last);
   }
 
