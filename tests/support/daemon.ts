@@ -109,6 +109,9 @@ export function favoredDaemonCommand(): string[] {
 /** What stands before the command of a program that is run before others. */
 export const FAVORED: readonly string[] = ["nice", "-n", "-20"];
 
+/** The same for a program that gets what others leave of the processor. */
+export const UNFAVORED: readonly string[] = ["nice", "-n", "19"];
+
 /** Starts a daemon and waits until it serves. */
 export async function startDaemon(
   host: Host,

@@ -21,6 +21,7 @@ import {
   launchAs,
   type RunningDaemon,
   startDaemon,
+  UNFAVORED,
 } from "../../support/daemon.ts";
 import {
   type Capture,
@@ -156,7 +157,7 @@ Deno.test({
           : sources;
         // It has a processor of its own, too: what is left here.
         const flood = attacker.start([
-          ..."nice -n 19".split(" "),
+          ...UNFAVORED,
           ...labProgram("flood.ts", "eth0", source, String(FLOOD), "0"),
         ]);
         await flood.says(/flooding/);

@@ -306,6 +306,26 @@ Deno.test("EventStream", async (t) => {
     });
   }
 
+  await step("resumes in the middle of what was sent at once", async () => {
+    const first = await read();
+    await first.has(1);
+    const machine = known.registry.add(MAC, 0);
+    known.registry.reach(machine, "firmware_init");
+    known.registry.reach(machine, "http_boot");
+    known.registry.reach(machine, "http_boot");
+    await first.has(5);
+    const sent = first.blocks;
+    for (let had = 1; had < sent.length; had++) {
+      const back = await read("?resume=1", sent[had - 1]!.id);
+      await back.has(sent.length - had);
+      assertEquals(back.blocks, sent.slice(had));
+    }
+    known.registry.reach(machine, "http_boot");
+    for (const [index, reader] of readers.entries()) {
+      await reader.has(sent.length + 1 - index);
+    }
+  });
+
   await step("resumes with the missed events only", async () => {
     const machine = known.registry.add(MAC, 0);
     const first = await read();
