@@ -16,7 +16,10 @@ import {
   formatDuration,
   formatFileName,
   formatProtocol,
+  formatRefusal,
   formatTransfer,
+  refusalIn,
+  transferIn,
 } from "../shared/format.js";
 import { bootBar, describeBoot, drawBoot, piecesOf } from "./boot_bar.js";
 import { byId, copyable, element, write } from "./elements.js";
@@ -264,13 +267,18 @@ export class Detail {
         element("span", "muted", "earlier steps not seen"),
       );
     }
-    if (detail !== null) {
+    const transfer = transferIn(detail);
+    if (transfer !== null) {
       cell.append(element(
         "span",
-        detail.state === "error" ? "file failed" : "file",
-        element("bdi", "", formatFileName(detail)),
-        ` over ${formatProtocol(detail)}: ${formatTransfer(detail)}`,
+        transfer.state === "error" ? "file failed" : "file",
+        element("bdi", "", formatFileName(transfer)),
+        ` over ${formatProtocol(transfer)}: ${formatTransfer(transfer)}`,
       ));
+    }
+    const refusal = refusalIn(detail);
+    if (refusal !== null) {
+      cell.append(element("span", "file failed", formatRefusal(refusal)));
     }
     return cell;
   }

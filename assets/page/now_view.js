@@ -5,15 +5,17 @@
  */
 
 import { noteText } from "../shared/boot_stages.js";
+import { notesOf } from "../shared/boots.js";
 import {
   formatDuration,
   formatFileName,
   formatTransfer,
+  transferIn,
 } from "../shared/format.js";
 import { element, write } from "./elements.js";
 
 /** @import { Boot } from "../shared/boots.js" */
-/** @import { TransferDetail } from "../shared/format.js" */
+/** @import { EventDetail } from "../shared/format.js" */
 /** @import { Progress } from "./progress.js" */
 
 /** The elements that show what a machine does now. */
@@ -37,10 +39,11 @@ export class NowView {
 
   /**
    * @param {Progress} progress
-   * @param {TransferDetail | null} detail
+   * @param {EventDetail | null} about
    * @param {string} note
    */
-  show({ words, elapsed, usual, kind }, detail, note) {
+  show({ words, elapsed, usual, kind }, about, note) {
+    const detail = transferIn(about);
     write(this.#words, words);
     write(
       this.#time,
@@ -75,6 +78,6 @@ export class NowView {
  * @param {Boot} boot
  */
 export function noteOf(boot) {
-  const note = boot.steps.findLast(({ isNote }) => isNote);
-  return note === undefined ? "" : noteText(note.event) ?? "";
+  const note = notesOf(boot).at(-1);
+  return note === undefined ? "" : noteText(note.event, note.detail) ?? "";
 }

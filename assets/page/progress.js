@@ -5,6 +5,7 @@
  */
 
 import { LAST_STAGE, stageWords } from "../shared/boot_stages.js";
+import { transferIn } from "../shared/format.js";
 
 /** @import { Step } from "../shared/boots.js" */
 
@@ -90,6 +91,7 @@ export function progressOf(
   lastProgress = at,
 ) {
   const elapsed = Math.max(0, now - at);
+  const transfer = transferIn(detail);
   const words = stageWords(event, detail);
   if (event === LAST_STAGE) {
     return { kind: "up", words, elapsed, usual: undefined };
@@ -97,8 +99,8 @@ export function progressOf(
   const limit = usual === undefined
     ? STUCK_UNKNOWN
     : Math.max(MIN_STUCK, STUCK_FACTOR * usual);
-  const isMoving = detail?.state === "sending" &&
+  const isMoving = transfer?.state === "sending" &&
     now - lastProgress < TRANSFER_TIMEOUT;
-  const isStuck = detail?.state === "error" || (elapsed > limit && !isMoving);
+  const isStuck = transfer?.state === "error" || (elapsed > limit && !isMoving);
   return { kind: isStuck ? "stuck" : "booting", words, elapsed, usual };
 }

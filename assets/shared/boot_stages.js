@@ -5,8 +5,9 @@
  */
 
 import { escapeControls } from "./escape_controls.js";
+import { formatRefusal, refusalIn, transferIn } from "./format.js";
 
-/** @import { TransferDetail } from "./format.js" */
+/** @import { EventDetail } from "./format.js" */
 
 /**
  * A stage's names: `short` for a timeline, `words` for what the machine does in
@@ -49,10 +50,14 @@ export const STAGES = new Map([
   [LAST_STAGE, names("Up", "System is up", "up")],
 ]);
 
+/** The note about a refused request. */
+export const REFUSAL = "boot_refused";
+
 /** Events that change no stage. */
 const NOTES = new Map([
   ["unsupported_architecture", "No iPXE for its architecture"],
   ["address_declined", "Its address is in use by another machine"],
+  [REFUSAL, "Boot refused"],
 ]);
 
 /** Stages in which a boot can begin. */
@@ -111,11 +116,12 @@ export function stageNames(event) {
  * What a machine does in a stage.
  *
  * @param {string} event
- * @param {Pick<TransferDetail, "state"> | null | undefined} transfer The file
- *   that it loads in this stage, if it does.
+ * @param {EventDetail | null | undefined} detail The file that it loads in this
+ *   stage, if it does.
  */
-export function stageWords(event, transfer) {
+export function stageWords(event, detail) {
   const { words } = stageNames(event);
+  const transfer = transferIn(detail);
   if (transfer?.state === "error") return `${words} failed`;
   return event === "http_fetch_uki" && transfer?.state === "complete"
     ? "Starting the system"
@@ -126,9 +132,14 @@ export function stageWords(event, transfer) {
  * What a note says; `undefined` if the event is no note.
  *
  * @param {string} event
+ * @param {EventDetail | null} [detail] What it is about: a refused request.
  */
-export function noteText(event) {
-  return NOTES.get(event);
+export function noteText(event, detail) {
+  const text = NOTES.get(event);
+  const refusal = refusalIn(detail);
+  return text === undefined || refusal === null
+    ? text
+    : `${text}: ${formatRefusal(refusal)}`;
 }
 
 /**

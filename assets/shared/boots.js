@@ -10,23 +10,24 @@ import {
   isNote,
   JUMP,
   LAST_STAGE,
+  REFUSAL,
 } from "./boot_stages.js";
 
 /** @import * as daemon from "../../lib/machines/json.ts" */
-/** @import { TransferDetail } from "./format.js" */
+/** @import { EventDetail } from "./format.js" */
 
 /**
  * An event as the daemon writes it. Its name is any string: a page that stays
  * open, or another version's `watch`, may be older than the daemon.
  *
- * @typedef {Omit<daemon.EventJson, "event" | "detail"> & {event: string, detail: TransferDetail | null}} EventJson
+ * @typedef {Omit<daemon.EventJson, "event" | "detail"> & {event: string, detail: EventDetail | null}} EventJson
  */
 
 /**
  * One entry of a boot. Times are milliseconds of the daemon's clock; `end` is
  * when the next stage began. `skipped`: the daemon did not see the steps before.
  *
- * @typedef {{event: string, at: number, timestamp: string, detail: TransferDetail | null, isNote: boolean, skipped: boolean, end: number | undefined}} Step
+ * @typedef {{event: string, at: number, timestamp: string, detail: EventDetail | null, isNote: boolean, skipped: boolean, end: number | undefined}} Step
  */
 
 /** @typedef {{steps: Step[]}} Boot */
@@ -53,21 +54,24 @@ export class BootTracker {
   since = 0;
   /** The last note in it. @type {string | undefined} */
   note;
+  /** What that note is about. @type {unknown} */
+  noteDetail;
   #jumped = false;
 
   /**
    * Adds the next event.
    *
-   * @param {Pick<EventJson, "event" | "timestamp" | "repeat_event">} event
+   * @param {Pick<EventJson, "event" | "timestamp" | "repeat_event"> & {detail?: unknown}} event
    * @returns {Change}
    */
-  add({ event, timestamp, repeat_event }) {
+  add({ event, timestamp, repeat_event, detail }) {
     if (event === JUMP) {
       this.#jumped = true;
       return without("jump");
     }
     if (isNote(event)) {
       this.note = event;
+      this.noteDetail = detail;
       return without("note");
     }
     if (repeat_event && event === this.stage) return without("repeat");
@@ -132,6 +136,21 @@ export function bootsOf(events) {
  */
 export function stagesOf(boot) {
   return boot.steps.filter(({ isNote }) => !isNote);
+}
+
+/**
+ * The notes of a boot that still matter. Of refused requests that is the latest,
+ * while its stage lasts: boot loaders probe for files that need not exist.
+ *
+ * @param {Boot} boot
+ */
+export function notesOf({ steps }) {
+  const latest = steps.findLast(({ event, isNote }) =>
+    !isNote || event === REFUSAL
+  );
+  return steps.filter((step) =>
+    step.isNote && (step.event !== REFUSAL || step === latest)
+  );
 }
 
 /**

@@ -8,8 +8,11 @@
 import { escapeControls } from "./escape_controls.js";
 
 /** @import * as daemon from "../../lib/machines/transfer_progress.ts" */
+/** @import * as refusal from "../../lib/machines/boot_refusal.ts" */
 
 /** @typedef {daemon.TransferDetail} TransferDetail */
+/** @typedef {refusal.RefusalDetail} RefusalDetail */
+/** @typedef {refusal.EventDetail} EventDetail */
 
 /**
  * Formats a duration in its two largest units, rounded down. A duration that is
@@ -113,12 +116,55 @@ export function formatFileName({ file_name }) {
 }
 
 /**
- * Formats the protocol by which a client loads a file.
+ * Formats the protocol of a transfer or of a refused request.
  *
- * @param {Pick<TransferDetail, "protocol">} transfer
+ * @param {Pick<EventDetail, "protocol">} detail
  */
 export function formatProtocol({ protocol }) {
   return escapeControls(protocol).toUpperCase();
+}
+
+/**
+ * The transfer in the detail of an event.
+ *
+ * @param {EventDetail | null | undefined} detail
+ * @returns {TransferDetail | null}
+ */
+export function transferIn(detail) {
+  return detail && "state" in detail ? detail : null;
+}
+
+/**
+ * The refused request in the detail of an event.
+ *
+ * @param {EventDetail | null | undefined} detail
+ * @returns {RefusalDetail | null}
+ */
+export function refusalIn(detail) {
+  return detail && "reason" in detail ? detail : null;
+}
+
+/**
+ * Formats a refused request on one line.
+ *
+ * @param {RefusalDetail} refusal
+ */
+export function formatRefusal({ protocol, path, reason }) {
+  return `${escapeControls(path) || "a request"} over ${
+    formatProtocol({ protocol })
+  }: ${escapeControls(reason)}`;
+}
+
+/**
+ * Formats the detail of an event on one line.
+ *
+ * @param {EventDetail} detail
+ */
+export function formatDetail(detail) {
+  const refusal = refusalIn(detail);
+  return refusal === null
+    ? formatFileTransfer(/** @type {TransferDetail} */ (detail))
+    : formatRefusal(refusal);
 }
 
 /**

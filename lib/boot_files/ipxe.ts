@@ -6,6 +6,7 @@
  */
 
 import { fileVersion } from "./file_version.ts";
+import { type PathProblem, problemAt } from "./served_roots.ts";
 import { MAX_TFTP_FILE } from "../overload/limits.ts";
 import { delay } from "../overload/timeout.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
@@ -53,6 +54,8 @@ export class IpxeFiles {
 
   readonly #paths = new Map<IpxeBuild | "script", string | URL>();
   readonly #loaded = new Map<IpxeBuild | "script", LoadedFile>();
+  /** Why the last attempt to read a file gave nothing. */
+  readonly #problems = new Map<IpxeBuild | "script", PathProblem>();
 
   constructor({ builds, script }: IpxeFilesOptions) {
     for (const build of IPXE_BUILDS) {
@@ -83,10 +86,16 @@ export class IpxeFiles {
     const key = IpxeFiles.fileFor(name);
     const path = this.#paths.get(key);
     if (path === undefined) return undefined;
+    this.#problems.delete(key);
+    const text = path instanceof URL ? path.pathname : path;
+    const unreadable = (detail: string) => {
+      this.#problems.set(key, { kind: "unreadable", path: text, detail });
+      return undefined;
+    };
     try {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const info = await Deno.stat(path);
-        if (info.size > MAX_TFTP_FILE) return undefined;
+        if (info.size > MAX_TFTP_FILE) return unreadable("it is too large");
         if (isBeingWritten(info)) {
           await delay(SETTLING_TIME);
           continue;
@@ -94,10 +103,20 @@ export class IpxeFiles {
         const content = await this.#load(key, path, fileVersion(info));
         if (content !== undefined) return content;
       }
-    } catch {
+    } catch (error) {
       this.#loaded.delete(key);
+      this.#problems.set(key, await problemAt(text, error as Error));
+      return undefined;
     }
-    return undefined;
+    return unreadable("it changes while it is read");
+  }
+
+  /**
+   * Why {@linkcode read} had nothing for a name; `undefined` if there is no such
+   * file.
+   */
+  problem(name: string): PathProblem | undefined {
+    return this.#problems.get(IpxeFiles.fileFor(name));
   }
 
   /** The content of a version; `undefined` if the file has changed since. */

@@ -6,7 +6,6 @@
  */
 
 import { IpxeFiles } from "../boot_files/ipxe.ts";
-import { directoryReader, ListedMacs } from "../boot_files/listed_macs.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { Names } from "../machines/names_file.ts";
@@ -27,6 +26,7 @@ import {
 } from "./config.ts";
 import { DaemonDhcpv6Observer, logTotals } from "./dhcpv6_observer.ts";
 import { warnIfUnreachable, withListenErrors } from "./diagnostics.ts";
+import { bootListOf } from "./boot_list.ts";
 import { FloodMonitor } from "./flood_monitor.ts";
 import { HttpStack } from "./http_stack.ts";
 import { InterfacePoller } from "./interface_poller.ts";
@@ -55,7 +55,7 @@ export class Daemon implements Service {
   constructor(config: DaemonConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const { interfaceName, responder } = config;
+    const { interfaceName, responder: { subnets } } = config;
     const fdShares = fdSharesOf(config.maxOpenFiles);
     const scheduler = new CooperativeScheduler();
     const access = new AccessList(config.allowed);
@@ -75,18 +75,13 @@ export class Daemon implements Service {
         },
       },
     );
-    const writer = new MachineWriter(registry, responder.subnets);
+    const writer = new MachineWriter(registry, subnets);
     const machineLog = new MachineLog(log, names, writer);
-    const tracker = new MachineTracker(registry, responder.subnets, machineLog);
+    const bootList = bootListOf(config, log);
+    const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
     const shared = { registry, writer, names, scheduler, log };
 
     const ipxe = this.#ipxe = new IpxeFiles(config.ipxe);
-    const listedMacs = config.bootPolicy === "listed"
-      ? new ListedMacs(
-        config.netbootDirectory!,
-        directoryReader(config.netbootFollow),
-      )
-      : undefined;
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({
       config,
@@ -100,7 +95,7 @@ export class Daemon implements Service {
       responderOptionsFor: (iface) =>
         responderOptionsFor(config, iface, {
           builds: ipxe.builds,
-          isListed: (mac) => listedMacs!.isListed(mac),
+          isListed: (mac) => bootList!.isListed(mac),
         }),
       observer: dhcpv6Observer,
     });
@@ -110,7 +105,7 @@ export class Daemon implements Service {
       maxTransfers: fdShares.tftpTransfers,
       open: ({ name }) => ipxe.read(name),
       allows,
-      observer: new DaemonTftpObserver(tftpPortOf(config), tracker, log),
+      observer: new DaemonTftpObserver(tftpPortOf(config), tracker, ipxe, log),
     });
 
     const metrics = (): Metric[] =>
@@ -138,7 +133,7 @@ export class Daemon implements Service {
       endpoint: config.otlpEndpoint,
       run: http.eventStream.run,
       interfaceName,
-      baseAddress: responder.subnets[0]!.text,
+      baseAddress: subnets[0]!.text,
       events: registry.history,
       metrics,
     });
@@ -162,7 +157,7 @@ export class Daemon implements Service {
     });
     this.#services = [
       names,
-      ...listedMacs === undefined ? [] : [listedMacs],
+      ...bootList === undefined ? [] : [bootList],
       dhcpv6Observer,
       { stop: () => dhcpv6.stop() },
       { start: () => tftp.start(), stop: () => tftp.stop(STOP_GRACE) },

@@ -83,6 +83,8 @@ export class HttpStack {
         this.downloads,
         {
           isBootPath: bootPathsOf(config.template),
+          onRefused: (refusal) =>
+            options.tracker.onRefused(refusal, performance.now()),
         },
       ),
       api: new Api({

@@ -5,11 +5,16 @@
  * @module
  */
 
-import { formatFileTransfer } from "../../assets/shared/format.js";
+import { formatDetail, formatProtocol } from "../../assets/shared/format.js";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
 import { type Log, type LogFields } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
+import {
+  type BootRefusal,
+  type EventDetail,
+  REFUSAL_REASONS,
+} from "../machines/boot_refusal.ts";
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";
@@ -19,7 +24,6 @@ import {
   type Note,
   severityOf,
 } from "../machines/boot_stages.ts";
-import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import type { MachineTrackerObserver } from "./machine_tracker.ts";
 
@@ -50,8 +54,10 @@ export class MachineLog implements MachineTrackerObserver {
     machine: Machine,
     event: EventName,
     repeat: boolean,
-    detail: TransferDetail | null,
+    detail: EventDetail | null,
   ): void {
+    // `onRefused` logs it with what the event does not hold.
+    if (event === "boot_refused") return;
     if (isNote(event)) return this.#logNote(machine, event);
     const level = severityOf(event, repeat, detail !== null);
     if (!this.#log.tryTakeLine(level)) return;
@@ -59,9 +65,7 @@ export class MachineLog implements MachineTrackerObserver {
     const address = this.#addressOf(machine);
     const message = event === "init"
       ? `${who}: new machine, address ${address}${sourceText(machine)}`
-      : `${who}: ${event}${
-        detail === null ? "" : ` ${formatFileTransfer(detail)}`
-      }`;
+      : `${who}: ${event}${detail === null ? "" : ` ${formatDetail(detail)}`}`;
     this.#log[level](event, message, {
       ...fields,
       address,
@@ -103,6 +107,43 @@ export class MachineLog implements MachineTrackerObserver {
     );
   }
 
+  /**
+   * Logs a refused request, at most once a minute for each client and cause. A
+   * client that is no known machine has an event name of its own, so that its
+   * lines use up no limit of machines' lines.
+   */
+  onRefused(machine: Machine | undefined, refusal: BootRefusal): void {
+    const { cause, protocol, client, path, file, problem } = refusal;
+    const event = machine === undefined ? "request_refused" : "boot_refused";
+    // A machine that is not listed boots from its disk, as the operator wants.
+    const level = cause === "not_listed" ? "info" : "warning";
+    if (!this.#log.isEnabled(level)) return;
+    const throttle = {
+      key: `${machine?.mac ?? client} ${cause}`,
+      every: MINUTE,
+    };
+    if (!this.#log.isDue(event, throttle)) return;
+    if (level === "info" && !this.#log.tryTakeLine(level)) return;
+    const { who, fields } = machine === undefined
+      ? { who: client, fields: {} }
+      : this.#describe(machine.mac);
+    this.#log[level](
+      event,
+      `${who}: refused ${escapeControls(path) || "a request"} over ${
+        formatProtocol({ protocol })
+      }: ${REFUSAL_REASONS[cause]}${hintOf(refusal)}`,
+      {
+        ...fields,
+        client,
+        protocol,
+        path,
+        reason: REFUSAL_REASONS[cause],
+        file,
+        problem,
+      },
+    );
+  }
+
   /** Logs another DHCPv6 server on the link. */
   onRogueServer(
     { duid, mac, misaddressedClient }: RogueServer,
@@ -127,7 +168,7 @@ export class MachineLog implements MachineTrackerObserver {
     );
   }
 
-  #logNote(machine: Machine, note: Note): void {
+  #logNote(machine: Machine, note: Exclude<Note, "boot_refused">): void {
     const throttle = { key: formatMac(machine.mac), every: MINUTE };
     if (!this.#log.isDue(note, throttle)) return;
     const { who, fields } = this.#describe(machine.mac);
@@ -152,6 +193,30 @@ export class MachineLog implements MachineTrackerObserver {
 
   #addressOf({ mac, subnetIndex }: Machine): string {
     return this.#writer.address(mac, subnetIndex);
+  }
+}
+
+/** Where the cause of a refusal is, and its remedy. */
+function hintOf({ cause, client, file, problem }: BootRefusal): string {
+  const where = escapeControls(file ?? "");
+  const target = escapeControls(problem ?? "");
+  switch (cause) {
+    case "permission_denied":
+      return `, the daemon's user may not read ${where}`;
+    case "link_leads_out":
+      return `, ${where} leads to ${target} (--netboot-follow allows that)`;
+    case "broken_link":
+      return `, ${where} leads to ${target}`;
+    case "no_netboot_dir":
+      return " (set --netboot-dir)";
+    case "not_listed":
+      return ` (--boot-policy listed, ${where})`;
+    case "address_not_allowed":
+      return `: ${client} (--http-allow allows it)`;
+    case "unreadable":
+      return `, ${where}: ${target}`;
+    default:
+      return file === undefined ? "" : ` (${where})`;
   }
 }
 

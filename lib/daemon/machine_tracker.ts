@@ -11,21 +11,28 @@ import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
 import { SCRIPT_NAME } from "../boot_files/ipxe.ts";
+import type { PathProblem } from "../boot_files/served_roots.ts";
+import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
 import type { Machine, MachineRegistry } from "../machines/registry.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import {
   addressOf,
+  BASE_BYTES,
   equalBytes,
+  formatIpv6,
   IPV6_LENGTH,
   isLinkLocal,
+  macOfAddress,
   macOfEui64,
+  macOfInterfaceId,
   parseIpv6,
 } from "../net/ipv6.ts";
-import { type Mac, NO_MAC } from "../net/mac.ts";
+import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import {
   NEW_MACHINE_BURST,
   NEW_MACHINE_BURST_OTHER,
+  REFUSAL_BURST,
 } from "../overload/limits.ts";
 import { TokenBucket } from "../overload/token_bucket.ts";
 
@@ -86,12 +93,40 @@ export function subnetIndexOf(
   );
 }
 
+/**
+ * The MAC of the machine that an address belongs to: by a derived address in any
+ * subnet, or by an EUI-64 interface identifier under any prefix. `NO_MAC` if the
+ * address does not tell.
+ *
+ * @param client An IPv6 address without a zone.
+ */
+export function macOfClient(client: string, subnets: readonly Subnet[]): Mac {
+  const address = parseIpv6(client);
+  if (address === undefined) return NO_MAC;
+  const isDerived = subnets.some(({ bytes }) =>
+    equalBytes(bytes, 0, address, 0, BASE_BYTES)
+  );
+  return isDerived ? macOfAddress(address) : macOfInterfaceId(address);
+}
+
 /** Gets what an operator should know and the registry does not report. */
 export interface MachineTrackerObserver {
   /** A machine has sent a message through another subnet than before. */
   onMoved(machine: Machine): void;
   /** The sources of a message's MAC contradict each other. */
   onTwoMacs(clientMac: ClientMac): void;
+  /**
+   * A request was refused.
+   *
+   * @param machine `undefined` if the client's address is no known machine's.
+   */
+  onRefused(machine: Machine | undefined, refusal: BootRefusal): void;
+}
+
+/** The machines that the boot policy lets boot from the network. */
+export interface BootList {
+  /** Why a machine gets no boot instructions; `undefined` if it gets some. */
+  whyUnlisted(mac: Mac): PathProblem | undefined;
 }
 
 /** Records in the registry what messages and transfers say about machines. */
@@ -99,19 +134,23 @@ export class MachineTracker {
   readonly #registry: MachineRegistry;
   readonly #subnets: readonly Subnet[];
   readonly #observer: MachineTrackerObserver;
+  readonly #bootList: BootList | undefined;
   readonly #buckets = {
     solicit: new TokenBucket(NEW_MACHINE_BURST),
     other: new TokenBucket(NEW_MACHINE_BURST_OTHER),
   };
+  readonly #refusals = new TokenBucket(REFUSAL_BURST);
 
   constructor(
     registry: MachineRegistry,
     subnets: readonly Subnet[],
     observer: MachineTrackerObserver,
+    bootList?: BootList,
   ) {
     this.#registry = registry;
     this.#subnets = subnets;
     this.#observer = observer;
+    this.#bootList = bootList;
   }
 
   /** New machines that were not remembered because of the rate limit. */
@@ -141,6 +180,25 @@ export class MachineTracker {
     if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
     if (event !== undefined) this.#registry.reach(machine, event);
     if (note !== undefined) this.#registry.note(machine, note);
+    if (event === "firmware_init") this.#checkListed(machine, now);
+  }
+
+  /** Records it when the boot policy gives a machine's firmware no URL. */
+  #checkListed(machine: Machine, now: number): void {
+    const { mac, subnetIndex } = machine;
+    const problem = this.#bootList?.whyUnlisted(mac);
+    if (problem === undefined) return;
+    const { kind, path: file, detail } = problem;
+    const { bytes } = this.#subnets[subnetIndex]!;
+    this.#refuse(machine, {
+      cause: kind === "not_found" || kind === "no_file" ? "not_listed" : kind,
+      protocol: "dhcpv6",
+      client: formatIpv6(addressOf(bytes, mac)),
+      path: `${formatMac(mac)}/`,
+      mac,
+      file,
+      problem: detail,
+    }, now);
   }
 
   /**
@@ -176,6 +234,32 @@ export class MachineTracker {
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;
     this.#registry.reach(machine, "http_fetch_uki", detail);
+  }
+
+  /**
+   * Records a request that was refused. Only requests from a machine's own
+   * address are noted on its timeline, whatever MAC their path names.
+   *
+   * @param now Milliseconds of a monotonic clock.
+   */
+  onRefused(refusal: BootRefusal, now: number): void {
+    const mac = macOfClient(refusal.client, this.#subnets);
+    const machine = mac === NO_MAC
+      ? undefined
+      : mac === refusal.mac
+      ? this.#machineOf(mac, refusal.client, now)
+      : this.#registry.see(mac);
+    this.#refuse(machine, refusal, now);
+  }
+
+  #refuse(
+    machine: Machine | undefined,
+    refusal: BootRefusal,
+    now: number,
+  ): void {
+    this.#observer.onRefused(machine, refusal);
+    if (machine === undefined || !this.#refusals.tryTake(now)) return;
+    this.#registry.refuse(machine, refusalDetail(refusal));
   }
 
   /** The machine of a request whose path names a MAC. */

@@ -11,13 +11,15 @@ import {
   type HttpObserver,
   type ListenAddress,
 } from "../http/listener.ts";
+import type { RefusalCause } from "../machines/boot_refusal.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { Mac } from "../net/mac.ts";
 import type { Log } from "../telemetry/log.ts";
 import { VERSION } from "../telemetry/version.ts";
-import type { TftpObserver } from "../tftp/server.ts";
+import { parseRequestPath } from "../tftp/request_path.ts";
+import type { TftpObserver, TftpRefusalReason } from "../tftp/server.ts";
 import type { DaemonConfig } from "./config.ts";
 import { listenError } from "./diagnostics.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
@@ -113,15 +115,34 @@ export class NamesLog implements NamesObserver {
   }
 }
 
+/** The cause of a TFTP refusal; `undefined`: it is not reported. */
+const TFTP_CAUSES: Record<TftpRefusalReason, RefusalCause | undefined> = {
+  no_request: "malformed_request",
+  source_not_allowed: "address_not_allowed",
+  write_request: "wrong_method",
+  no_mac: "no_mac",
+  file_not_found: "not_found",
+  too_many_transfers: "too_many_transfers",
+  other_transfer: undefined,
+  unanswered: undefined,
+};
+
 /** Logs where TFTP cannot be served, and tracks transfers. */
 export class DaemonTftpObserver implements TftpObserver {
   readonly #port: number;
   readonly #tracker: MachineTracker;
+  readonly #ipxe: IpxeFiles;
   readonly #log: Log;
 
-  constructor(port: number, tracker: MachineTracker, log: Log) {
+  constructor(
+    port: number,
+    tracker: MachineTracker,
+    ipxe: IpxeFiles,
+    log: Log,
+  ) {
     this.#port = port;
     this.#tracker = tracker;
+    this.#ipxe = ipxe;
     this.#log = log;
   }
 
@@ -138,6 +159,24 @@ export class DaemonTftpObserver implements TftpObserver {
 
   onTransfer(mac: Mac, client: string, detail: TransferDetail): void {
     this.#tracker.onTftpTransfer(mac, client, detail, performance.now());
+  }
+
+  onRefused(reason: TftpRefusalReason, client: string, path: string): void {
+    const cause = TFTP_CAUSES[reason];
+    if (cause === undefined) return;
+    const { mac, name = "" } = parseRequestPath(path) ?? {};
+    const problem = reason === "file_not_found"
+      ? this.#ipxe.problem(name)
+      : undefined;
+    this.#tracker.onRefused({
+      cause: problem?.kind ?? cause,
+      protocol: "tftp",
+      client,
+      path,
+      mac,
+      file: problem?.path,
+      problem: problem?.detail,
+    }, performance.now());
   }
 }
 

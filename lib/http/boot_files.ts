@@ -21,10 +21,24 @@ import {
   type BootFile,
   pathNames,
 } from "../boot_files/directory.ts";
+import {
+  type PathProblem,
+  type PathProblemKind,
+  problemAt,
+} from "../boot_files/served_roots.ts";
+import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
 
 /** Names of EFI programs and of images that firmware boots. */
 const BOOTABLE = /\.(?:efi|img|iso)$/i;
+
+/** Problems with a machine's own file that an operator does not expect. */
+const SKIPPED: ReadonlySet<PathProblemKind> = new Set([
+  "broken_link",
+  "link_leads_out",
+  "permission_denied",
+  "unreadable",
+]);
 
 /** Called with the progress of a download that boots. Must not block. */
 export type OnBootFile = (
@@ -41,11 +55,15 @@ export interface BootFileHandlerOptions {
    * @param mac The machine's MAC; `undefined`: of any machine.
    */
   readonly isBootPath?: (path: string, mac: Mac | undefined) => boolean;
+  /** Called for each refused request of a boot. Must not block. */
+  readonly onRefused?: (refusal: BootRefusal) => void;
 }
 
 /** Which machine's file is requested, and by which client. */
 interface FileRequest {
   readonly mac: Mac;
+  /** Of the request target. */
+  readonly path: string;
   /** The path below the machine's directory, percent-encoded. */
   readonly escapedPath: string;
   /** The client's address. */
@@ -90,18 +108,25 @@ export class BootFileHandler {
       .exec(path)!;
     const mac = parseMac(decoded(macText!));
     if (mac === undefined) {
+      this.refuse("no_mac", path, client, protocol);
       return textResponse(
         400,
         "bad request: the path is /mac/MAC/FILE, with a MAC such as 02:00:5e:00:53:01",
       );
     }
-    const file = await this.#files?.find(mac, escapedPath);
-    if (file === undefined) return textResponse(404, "not found");
+    const asked = { mac, path, escapedPath, client, protocol };
+    const problems: PathProblem[] = [];
+    const file = await this.#files?.find(mac, escapedPath, problems);
+    if (file === undefined) return this.#notFound(asked, problems);
+    // The file for all machines replaces the machine's own, which is not served.
+    const skipped = problems.find(({ kind }) => SKIPPED.has(kind));
+    if (skipped !== undefined) this.#refuse(skipped.kind, asked, skipped);
     const headers = headersOf(file);
     switch (evaluateConditions(request.headers, file)) {
       case "not_modified":
         return new Response(null, { status: 304, headers });
       case "precondition_failed":
+        this.#refuse("file_changed", asked);
         return textResponse(412, "precondition failed: the file has changed");
     }
     if (request.method === "HEAD") {
@@ -110,16 +135,58 @@ export class BootFileHandler {
     }
     const range = evaluateRange(request.headers, file.size, file);
     if (range === "unsatisfiable") {
+      this.#refuse("range_not_satisfiable", asked);
       return textResponse(416, "range not satisfiable: the file is shorter", {
         "content-range": `bytes */${file.size}`,
       });
     }
-    return await this.#send(file, range, headers, {
-      mac,
-      escapedPath,
-      client,
+    return await this.#send(file, range, headers, asked);
+  }
+
+  /**
+   * Reports a request that is refused before it leads to a file. A path that is
+   * neither below `/mac/` nor one that a machine boots from is none of a boot.
+   *
+   * @param path Of the request target.
+   */
+  refuse(
+    cause: RefusalCause,
+    path: string,
+    client: string,
+    protocol: Protocol,
+  ): void {
+    const macText = /^\/mac\/([^/]*)/.exec(path)?.[1];
+    if (macText === undefined && !this.#isBootPath(decoded(path), undefined)) {
+      return;
+    }
+    const mac = parseMac(decoded(macText ?? ""));
+    this.#options.onRefused?.({ cause, protocol, client, path, mac });
+  }
+
+  #refuse(
+    cause: RefusalCause,
+    { mac, path, client, protocol }: FileRequest,
+    problem?: Pick<PathProblem, "path" | "detail">,
+  ): void {
+    this.#options.onRefused?.({
+      cause,
       protocol,
+      client,
+      path,
+      mac,
+      file: problem?.path,
+      problem: problem?.detail,
     });
+  }
+
+  /** @param problems Of the machine's file and of that for all machines. */
+  #notFound(request: FileRequest, problems: readonly PathProblem[]): Response {
+    const problem = problems.find(({ kind }) => kind !== "not_found") ??
+      problems[0];
+    const cause = problem?.kind ??
+      (this.#files === undefined ? "no_netboot_dir" : "malformed_path");
+    this.#refuse(cause, request, problem);
+    return textResponse(404, "not found");
   }
 
   /** Whether a machine boots from a path, with percent escapes decoded. */
@@ -145,10 +212,11 @@ export class BootFileHandler {
         request.client,
         report,
       );
-    } catch {
-      return textResponse(404, "not found");
+    } catch (error) {
+      return this.#notOpened(file, request, error as Error);
     }
     if (body === undefined) {
+      this.#refuse("too_many_transfers", request);
       return textResponse(
         503,
         "service unavailable: too many downloads in progress",
@@ -160,6 +228,22 @@ export class BootFileHandler {
     if (range === undefined) return new Response(body, { headers });
     headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
     return new Response(body, { status: 206, headers });
+  }
+
+  /** Answers when a file was found and could not be opened. */
+  async #notOpened(
+    { path }: BootFile,
+    request: FileRequest,
+    error: Error,
+  ): Promise<Response> {
+    const problem = await problemAt(path, error);
+    const { kind } = problem;
+    this.#refuse(
+      kind === "not_found" ? "file_changed" : kind,
+      request,
+      problem,
+    );
+    return textResponse(404, "not found");
   }
 
   /** Reports the progress of a download; `undefined` if it is no boot stage. */

@@ -9,6 +9,7 @@ import {
   MAX_API_RESPONSES_PER_CLIENT,
 } from "../overload/limits.ts";
 import { ClientQuota } from "../overload/quota.ts";
+import type { RefusalCause } from "../machines/boot_refusal.ts";
 import type { Api } from "./api.ts";
 import {
   type HostNames,
@@ -47,6 +48,15 @@ export interface RequestContext {
   readonly completed: Promise<void>;
 }
 
+/** Why a request has a status, if it is for a boot file. */
+const CAUSES: Readonly<Record<number, RefusalCause>> = {
+  400: "malformed_request",
+  403: "address_not_allowed",
+  404: "not_found",
+  405: "wrong_method",
+  421: "host_not_served",
+};
+
 /** Answers HTTP requests. */
 export class Router {
   /** Responses so far, by status. */
@@ -81,18 +91,22 @@ export class Router {
     request: Request,
     context: RequestContext,
   ): Promise<Response> {
-    const target = this.#targetOf(request, context.client);
-    if (target instanceof Response) return target;
+    const { bootFiles } = this.#options;
+    const { client, protocol } = context;
+    const target = this.#targetOf(request, client);
+    if (target instanceof Response) {
+      const path = targetOf(request.url)?.path ?? "";
+      bootFiles.refuse(CAUSES[target.status]!, path, client, protocol);
+      return target;
+    }
     if (target.path.startsWith("/mac/")) {
-      const { client, protocol } = context;
-      return await this.#options.bootFiles.handle(
-        request,
-        target.path,
-        client,
-        protocol,
-      );
+      return await bootFiles.handle(request, target.path, client, protocol);
     }
     const response = await this.#get(request.headers, target, context);
+    const cause = CAUSES[response.status];
+    if (cause !== undefined) {
+      bootFiles.refuse(cause, target.path, client, protocol);
+    }
     if (request.method === "GET") return response;
     await response.body?.cancel();
     return headResponse(response);

@@ -9,14 +9,14 @@ import { growColumns, nextCapacity, NONE } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
 import { LinkedSlots } from "./linked_slots.ts";
-import type { TransferDetail } from "./transfer_progress.ts";
+import type { EventDetail } from "./boot_refusal.ts";
 
 /** An event of a machine's history. */
 export interface KeptEvent {
   readonly event: EventName;
   readonly timestamp: Timestamp;
-  /** The latest progress of the transfer that the event is about. */
-  readonly detail: TransferDetail | null;
+  /** The latest progress of its transfer, or the refused request. */
+  readonly detail: EventDetail | null;
   /** Its sequence number among the events of all machines. */
   readonly sequence: number;
 }
@@ -40,7 +40,7 @@ export class BootHistory {
     owner: new Int32Array(0),
     nextOfOwner: new Int32Array(0),
   };
-  readonly #details: (TransferDetail | null)[] = [];
+  readonly #details: (EventDetail | null)[] = [];
   /** The slots of the events of all owners, by age. */
   readonly #slots: LinkedSlots;
 
@@ -60,7 +60,7 @@ export class BootHistory {
     code: number,
     timestamp: Timestamp,
     sequence: number,
-    detail: TransferDetail | null,
+    detail: EventDetail | null,
   ): void {
     if (owner >= this.#owners.count.length) this.#growOwners(owner);
     this.#makeRoom(owner);
@@ -76,7 +76,7 @@ export class BootHistory {
   }
 
   /** Replaces the detail of the owner's newest event with this code, if any. */
-  setDetail(owner: number, code: number, detail: TransferDetail): void {
+  setDetail(owner: number, code: number, detail: EventDetail): void {
     const { code: codes, nextOfOwner } = this.#events;
     let found = NONE;
     for (

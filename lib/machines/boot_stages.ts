@@ -21,11 +21,16 @@ export const EVENTS = [
   "jump_to",
   "unsupported_architecture",
   "address_declined",
+  "boot_refused",
 ] as const;
 export type EventName = typeof EVENTS[number];
 
 /** Events that leave a machine in its stage. */
-export const NOTES = ["unsupported_architecture", "address_declined"] as const;
+export const NOTES = [
+  "unsupported_architecture",
+  "address_declined",
+  "boot_refused",
+] as const;
 export type Note = typeof NOTES[number];
 
 /** Whether an event is a note. */

@@ -9,7 +9,7 @@ import type { Mac } from "../net/mac.ts";
 import { growColumns, nextCapacity } from "./columns.ts";
 import { type EventName, EVENTS } from "./boot_stages.ts";
 import type { Timestamp } from "./event_clock.ts";
-import type { TransferDetail } from "./transfer_progress.ts";
+import type { EventDetail } from "./boot_refusal.ts";
 
 /** An event with its machine. */
 export interface MachineEvent {
@@ -20,7 +20,7 @@ export interface MachineEvent {
   readonly timestamp: Timestamp;
   /** Whether the machine was in this stage already. */
   readonly repeat: boolean;
-  readonly detail: TransferDetail | null;
+  readonly detail: EventDetail | null;
 }
 
 /** Keeps a limited number of events and evicts the oldest. */
@@ -37,7 +37,7 @@ export class EventHistory {
     code: new Uint8Array(0),
     repeat: new Uint8Array(0),
   };
-  readonly #details: (TransferDetail | null)[] = [];
+  readonly #details: (EventDetail | null)[] = [];
   #capacity = 0;
 
   /** @param limit The most events that are kept; at least 1. */
@@ -57,7 +57,7 @@ export class EventHistory {
     code: number,
     timestamp: Timestamp,
     repeat: boolean,
-    detail: TransferDetail | null,
+    detail: EventDetail | null,
   ): void {
     if (this.next > this.#capacity && this.#capacity < this.#limit) {
       this.#grow();

@@ -11,7 +11,7 @@ import type { MachineEvent } from "./event_history.ts";
 import type { Machine, MachineRegistry } from "./registry.ts";
 import type { EventName } from "./boot_stages.ts";
 import { formatTimestamp, type Timestamp } from "./event_clock.ts";
-import type { TransferDetail } from "./transfer_progress.ts";
+import type { EventDetail } from "./boot_refusal.ts";
 
 /** An event in JSON. */
 export interface EventJson {
@@ -20,7 +20,7 @@ export interface EventJson {
   readonly timestamp: string;
   /** Whether the machine was in this stage already. */
   readonly repeat_event: boolean;
-  readonly detail: TransferDetail | null;
+  readonly detail: EventDetail | null;
 }
 
 /** A machine with its history, oldest event first. */
@@ -105,7 +105,7 @@ function eventJson(
   event: EventName,
   timestamp: Timestamp,
   repeat: boolean,
-  detail: TransferDetail | null,
+  detail: EventDetail | null,
 ): EventJson {
   return {
     event,

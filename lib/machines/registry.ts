@@ -6,6 +6,7 @@
  */
 
 import type { Mac } from "../net/mac.ts";
+import { MAX_REFUSALS_PER_STAGE } from "../overload/limits.ts";
 import { growColumns } from "./columns.ts";
 import { EventHistory } from "./event_history.ts";
 import { BootHistory, type KeptEvent } from "./boot_history.ts";
@@ -13,12 +14,18 @@ import {
   codeOf,
   type EventName,
   EVENTS,
+  isNote,
   type Note,
   type Stage,
   transition,
 } from "./boot_stages.ts";
 import { EventClock, type Timestamp } from "./event_clock.ts";
 import { LinkedSlots } from "./linked_slots.ts";
+import {
+  type EventDetail,
+  isRefusal,
+  type RefusalDetail,
+} from "./boot_refusal.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
 /** The value of the `note` column when the stage has no note. */
@@ -90,7 +97,7 @@ export interface RegistryObserver {
     machine: Machine,
     event: EventName,
     repeat: boolean,
-    detail: TransferDetail | null,
+    detail: EventDetail | null,
   ): void;
 }
 
@@ -196,12 +203,39 @@ export class MachineRegistry {
   }
 
   /** Records an event that leaves the machine in its stage. */
-  note(machine: Machine, note: Note): void {
+  note(machine: Machine, note: Exclude<Note, "boot_refused">): void {
     const { columns } = this.#table;
     const code = codeOf(note);
     const repeat = columns.note[machine.slot] === code;
     columns.note[machine.slot] = code;
     this.#record(machine, note, repeat, null);
+  }
+
+  /**
+   * Records that a request of a machine was refused. It repeats the refusal
+   * before it if that is the same, or if the stage has
+   * {@linkcode MAX_REFUSALS_PER_STAGE} of them; the latest one is kept then.
+   */
+  refuse(machine: Machine, detail: RefusalDetail): void {
+    const { slot } = machine;
+    const code = codeOf("boot_refused");
+    let count = 0;
+    let latest: EventDetail | null = null;
+    for (const kept of this.#bootHistory.of(slot)) {
+      if (kept.event === "boot_refused") {
+        count++;
+        latest = kept.detail;
+      } else if (!isNote(kept.event)) {
+        count = 0;
+        latest = null;
+      }
+    }
+    const isSame = isRefusal(latest) && latest.path === detail.path &&
+      latest.reason === detail.reason;
+    const repeat = isSame || count >= MAX_REFUSALS_PER_STAGE;
+    if (repeat) this.#bootHistory.setDetail(slot, code, detail);
+    this.#table.columns.note[slot] = code;
+    this.#record(machine, "boot_refused", repeat, detail);
   }
 
   /** The events of a machine, oldest first, up to a sequence number. */
@@ -232,7 +266,7 @@ export class MachineRegistry {
     machine: Machine,
     event: EventName,
     repeat: boolean,
-    detail: TransferDetail | null,
+    detail: EventDetail | null,
   ): void {
     const { slot, mac, subnetIndex } = machine;
     const code = codeOf(event);

@@ -73,7 +73,7 @@ export class TransferReport {
 }
 
 /** Shortens a client's string to MAX_KEPT_CHARACTERS: many events may keep it. */
-function truncate(text: string): string {
+export function truncate(text: string): string {
   return text.length <= MAX_KEPT_CHARACTERS
     ? text
     : Array.from(text).slice(0, MAX_KEPT_CHARACTERS).join("");

@@ -177,6 +177,15 @@ export function macOfEui64(bytes: Uint8Array, at = 0): Mac {
   for (let index = 2; index < 8; index++) {
     if (bytes[at + index] !== 0) return NO_MAC;
   }
+  return macOfInterfaceId(bytes, at);
+}
+
+/**
+ * The MAC in an EUI-64 interface identifier under any prefix, as stateless
+ * address configuration (RFC 4862) makes it. {@linkcode NO_MAC} if it is of
+ * another kind.
+ */
+export function macOfInterfaceId(bytes: Uint8Array, at = 0): Mac {
   if (bytes[at + 11] !== 0xff || bytes[at + 12] !== 0xfe) return NO_MAC;
   return (((bytes[at + 8]! ^ 2) << 8) | bytes[at + 9]!) * 0x1_0000_0000 +
     ((bytes[at + 10]! << 24 | bytes[at + 13]! << 16 | bytes[at + 14]! << 8 |

@@ -77,6 +77,15 @@ export const NEW_MACHINES_PER_SECOND = 100;
  */
 export const NEW_MACHINE_BURST_OTHER = 12_288;
 
+/**
+ * Refused requests of a machine that are kept in one boot stage; of further ones
+ * the latest is. Boot loaders probe for files that need not exist.
+ */
+export const MAX_REFUSALS_PER_STAGE = 8;
+
+/** Refused requests recorded at once, and 100 more per second. */
+export const REFUSAL_BURST = 1000;
+
 /** Characters kept of a string that a client sent with an event. */
 export const MAX_KEPT_CHARACTERS = 128;
 

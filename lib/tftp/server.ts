@@ -75,6 +75,13 @@ export interface TftpObserver {
   onBindError(hostname: string, error: Error): void;
   /** A transfer that `client` has acknowledged starts, progresses or ends. */
   onTransfer(mac: Mac, client: string, detail: TransferDetail): void;
+  /**
+   * A request was refused. Packets that are no requests, and duplicates during a
+   * transfer, are not reported.
+   *
+   * @param path What was requested; empty if the request is malformed.
+   */
+  onRefused(reason: TftpRefusalReason, client: string, path: string): void;
 }
 
 /** A read request with a valid path. */
@@ -100,16 +107,21 @@ function refusal(
   return { reason, error: encodeError(code, message) };
 }
 
+/** Whether a packet is meant as a request, also if it is malformed. */
+function isRequest(bytes: Uint8Array): boolean {
+  const opcode = opcodeOf(bytes);
+  return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest;
+}
+
 /** Reads a packet that came to the port for requests. */
 function readRequest(bytes: Uint8Array): ReadRequest | Refusal {
   const request = bytes.length > MAX_REQUEST_SIZE
     ? undefined
     : decodeRequest(bytes);
   if (request === undefined) {
-    const opcode = opcodeOf(bytes);
     // Other packets, ERROR above all, get no reply: two servers would answer
     // each other for ever.
-    return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest
+    return isRequest(bytes)
       ? refusal("no_request", ErrorCode.IllegalOperation, "malformed request")
       : { reason: "no_request" };
   }
@@ -235,16 +247,21 @@ export class TftpServer {
     hostname: string,
   ): Uint8Array | undefined {
     if (!this.#options.allows(client.hostname)) {
+      if (isRequest(bytes)) this.#report("source_not_allowed", client, bytes);
       return this.#refuse({ reason: "source_not_allowed" });
     }
     const read = readRequest(bytes);
-    if ("reason" in read) return this.#refuse(read);
+    if ("reason" in read) {
+      if (isRequest(bytes)) this.#report(read.reason, client, bytes);
+      return this.#refuse(read);
+    }
     switch (this.#transfers.admit(client, bytes, performance.now())) {
       case "retransmission":
         return undefined;
       case "other_transfer":
         return this.#refuse({ reason: "other_transfer" });
       case "too_many_transfers":
+        this.#report("too_many_transfers", client, bytes);
         return this.#refuse(refusal(
           "too_many_transfers",
           ErrorCode.NotDefined,
@@ -260,6 +277,17 @@ export class TftpServer {
   #refuse({ reason, error }: Refusal): Uint8Array | undefined {
     this.refused[reason]++;
     return error;
+  }
+
+  #report(
+    reason: TftpRefusalReason,
+    { hostname }: Deno.NetAddr,
+    bytes: Uint8Array,
+  ): void {
+    const path = bytes.length > MAX_REQUEST_SIZE
+      ? undefined
+      : decodeRequest(bytes)?.fileName;
+    this.#options.observer.onRefused(reason, hostname, path ?? "");
   }
 
   /** The address to send to: a link-local one needs its zone. */
@@ -288,6 +316,7 @@ export class TftpServer {
       socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
       if (content === undefined) {
         this.refused.file_not_found++;
+        this.#report("file_not_found", client, read.bytes);
         const error = encodeError(ErrorCode.FileNotFound, "no such file");
         await socket.send(error, this.#destination(client));
         return;

@@ -4,7 +4,10 @@
  * @module
  */
 
-import type { TransferDetail } from "../../assets/shared/format.js";
+import type {
+  RefusalDetail,
+  TransferDetail,
+} from "../../assets/shared/format.js";
 
 /** An event of a machine; a later daemon may add fields. */
 export interface MachineEvent {
@@ -101,5 +104,13 @@ export function transferOf({ detail }: MachineEvent):
       typeof detail.total_bytes === "number" &&
       (detail.error === undefined || typeof detail.error === "string")
     ? detail as unknown as TransferDetail
+    : undefined;
+}
+
+/** The refused request in a note's detail; `undefined` if there is none. */
+export function refusalOf(detail: unknown): RefusalDetail | undefined {
+  return isObject(detail) && typeof detail.protocol === "string" &&
+      typeof detail.path === "string" && typeof detail.reason === "string"
+    ? detail as unknown as RefusalDetail
     : undefined;
 }

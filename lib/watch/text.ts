@@ -17,7 +17,7 @@ import {
   formatDuration,
   formatFileTransfer,
 } from "../../assets/shared/format.js";
-import { type MachineEvent, transferOf } from "./message.ts";
+import { type MachineEvent, refusalOf, transferOf } from "./message.ts";
 import type { Timeline, TimelineEvent } from "./timelines.ts";
 
 /** The kind of a part of a line. */
@@ -142,7 +142,7 @@ export function eventText(
  * @param now Milliseconds since 1970 by the daemon's clock.
  */
 export function timelineText(
-  { stage, since, note }: Timeline,
+  { stage, since, note, noteDetail }: Timeline,
   now: number,
   paint: Paint,
 ): string {
@@ -151,7 +151,7 @@ export function timelineText(
     : `${stageText(stage, 0, paint)}${
       paint("faint", `, for ${formatDuration(now - since)}`)
     }`;
-  const noted = note && noteText(note);
+  const noted = note && noteText(note, refusalOf(noteDetail));
   return noted === undefined ? text : `${text}; ${paint("bad", noted)}`;
 }
 
@@ -162,7 +162,8 @@ function stageText(
   paint: Paint,
 ): string {
   const transfer = transferOf(event);
-  const words = noteText(event.event) ?? stageWords(event.event, transfer);
+  const words = noteText(event.event, refusalOf(event.detail)) ??
+    stageWords(event.event, transfer);
   const style = styleOf(event);
   if (transfer === undefined) return paint(style, words);
   const took = transfer.state === "complete" && elapsed > 0

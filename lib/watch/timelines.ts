@@ -19,6 +19,8 @@ export interface Timeline {
   readonly since: number;
   /** The last note since then. */
   readonly note: string | undefined;
+  /** The detail of that note. */
+  readonly noteDetail: unknown;
 }
 
 /** An event together with what it changes. */
@@ -61,6 +63,10 @@ class Entry implements Timeline {
 
   get note(): string | undefined {
     return this.#tracker.note;
+  }
+
+  get noteDetail(): unknown {
+    return this.#tracker.noteDetail;
   }
 
   add(event: MachineEvent): TimelineEvent {

@@ -6,7 +6,7 @@
 
 import { MAX_STATE_LINES } from "../overload/limits.ts";
 import { Deduplicator } from "./deduplicate.ts";
-import { transferOf } from "./message.ts";
+import { refusalOf, transferOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import {
   colored,
@@ -173,7 +173,12 @@ export class TextView implements View {
     if (!this.#options.isLabeled) return await this.#output.write([text]);
     const { mac, event: { event: name, repeat_event } } = event;
     // Only one daemon sends a file: its progress has no duplicate.
-    const own = transferOf(event.event) === undefined ? "" : source.label;
+    const refusal = refusalOf(event.event.detail);
+    const own = refusal !== undefined
+      ? `${refusal.path} ${refusal.reason}`
+      : transferOf(event.event) === undefined
+      ? ""
+      : source.label;
     await this.#deduplicator.add(
       `${mac} ${name} ${repeat_event} ${own}`,
       source.label,

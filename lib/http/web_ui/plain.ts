@@ -15,12 +15,14 @@ import {
 import {
   bootDuration,
   bootsOf,
+  notesOf,
   stagesOf,
 } from "../../../assets/shared/boots.js";
 import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import {
   formatDuration,
   formatTransfer,
+  transferIn,
 } from "../../../assets/shared/format.js";
 import type { MachineJson } from "../../machines/json.ts";
 import {
@@ -64,12 +66,13 @@ export function machineRow(
   const boot = bootsOf(Events).at(-1) ?? { steps: [] };
   const stages = stagesOf(boot);
   const last = stages.at(-1);
+  const transfer = transferIn(last?.detail);
   const took = bootDuration(boot);
   const now = [
     last === undefined ? "" : stageWords(last.event, last.detail),
-    last?.detail == null ? "" : formatTransfer(last.detail),
+    transfer === null ? "" : formatTransfer(transfer),
     took === undefined ? "" : `booted in ${formatDuration(took)}`,
-    ...boot.steps.map(({ event }) => noteText(event) ?? ""),
+    ...notesOf(boot).map(({ event, detail }) => noteText(event, detail) ?? ""),
   ].filter((text) => text !== "");
   const passed = stages.filter(({ event, end }) =>
     event !== FIRST_STAGE && event !== LAST_STAGE && end !== undefined

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { isRefusal } from "../../machines/boot_refusal.ts";
 import { severityOf } from "../../machines/boot_stages.ts";
 import type { MachineEvent } from "../../machines/event_history.ts";
 import type { Timestamp } from "../../machines/event_clock.ts";
-import { formatFileTransfer } from "../../../assets/shared/format.js";
+import { formatDetail } from "../../../assets/shared/format.js";
 import type { Metric, Sample } from "../metrics.ts";
 import { formatMac } from "../../net/mac.ts";
 import { VERSION } from "../version.ts";
@@ -149,7 +150,7 @@ export function logRecord(
     eventName: event,
     body: {
       stringValue: `${who}: ${event}` +
-        (detail === null ? "" : ` ${formatFileTransfer(detail)}`),
+        (detail === null ? "" : ` ${formatDetail(detail)}`),
     },
     attributes: attributesOf({
       // For collectors older than the field eventName.
@@ -159,14 +160,20 @@ export function logRecord(
       "ipv6_address": address,
       "name": name,
       "repeat_event": repeat,
-      ...detail !== null && {
-        "detail.protocol": detail.protocol,
-        "detail.file_name": detail.file_name,
-        "detail.state": detail.state,
-        "detail.sent_bytes": detail.sent_bytes,
-        "detail.total_bytes": detail.total_bytes,
-        "detail.error": detail.error,
-      },
+      ...isRefusal(detail)
+        ? {
+          "detail.protocol": detail.protocol,
+          "detail.path": detail.path,
+          "detail.reason": detail.reason,
+        }
+        : detail !== null && {
+          "detail.protocol": detail.protocol,
+          "detail.file_name": detail.file_name,
+          "detail.state": detail.state,
+          "detail.sent_bytes": detail.sent_bytes,
+          "detail.total_bytes": detail.total_bytes,
+          "detail.error": detail.error,
+        },
     }),
   };
 }

@@ -4,6 +4,7 @@ import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
 import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
+import { transferIn } from "../../../assets/shared/format.js";
 import { compiledIn } from "../../support/ipxe.ts";
 import { missing } from "../../support/lab.ts";
 import { Authority, makeKey } from "../../support/certificates.ts";
@@ -134,7 +135,7 @@ function assertStream(
         file_name,
         state: "init",
         sent_bytes: 0,
-        total_bytes: detail?.total_bytes,
+        total_bytes: transferIn(detail)?.total_bytes,
       },
     );
   }

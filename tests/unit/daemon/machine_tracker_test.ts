@@ -2,9 +2,11 @@ import { assertEquals } from "@std/assert";
 import {
   admissionOf,
   MachineTracker,
+  macOfClient,
   subnetIndexOf,
   tftpStagesOf,
 } from "../../../lib/daemon/machine_tracker.ts";
+import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
 import { noClientMac } from "../../../lib/dhcpv6/reply/client_mac.ts";
 import type { Outcome } from "../../../lib/dhcpv6/reply/responder.ts";
 import { MessageType } from "../../../lib/dhcpv6/wire/constants.ts";
@@ -14,6 +16,7 @@ import { type Mac, NO_MAC } from "../../../lib/net/mac.ts";
 import {
   NEW_MACHINE_BURST,
   NEW_MACHINE_BURST_OTHER,
+  REFUSAL_BURST,
 } from "../../../lib/overload/limits.ts";
 
 const MAC: Mac = 0x5254_0012_3456;
@@ -43,7 +46,15 @@ class Fixture {
     onMoved: ({ subnetIndex }) => this.reports.push(`moved to ${subnetIndex}`),
     onTwoMacs: ({ otherMac }) =>
       this.reports.push(`other MAC ${otherMac.toString(16)}`),
+    onRefused: (machine, { cause }) =>
+      this.reports.push(
+        `refused ${machine === undefined ? "somebody" : "it"}: ${cause}`,
+      ),
+  }, {
+    whyUnlisted: () => this.unlisted,
   });
+  /** Why no machine is listed. */
+  unlisted: PathProblem | undefined;
 
   message(type: number, outcome: Partial<Outcome>, now = 0): string[] {
     this.tracker.onMessage(type, {
@@ -125,6 +136,27 @@ Deno.test("subnetIndexOf", async (t) => {
   }
 });
 
+Deno.test("macOfClient", async (t) => {
+  for (
+    const [client, expected] of [
+      ["2001:db8:1:2:0:5254:12:3456", MAC],
+      ["2001:db8:7:8:0:5254:12:3456", MAC],
+      ["2001:db8:9:9:0:5254:12:3456", NO_MAC],
+      ["fe80::5054:ff:fe12:3456", MAC],
+      ["2001:db8:1:2:5054:ff:fe12:3456", MAC],
+      ["2001:db8:9:9:5054:ff:fe12:3456", MAC],
+      ["2001:db8:1:2::1", 1],
+      ["2001:db8:9:9::1", NO_MAC],
+      ["::ffff:192.0.2.1", NO_MAC],
+      ["not an address", NO_MAC],
+    ] as const
+  ) {
+    await t.step(`${client}: ${expected}`, () => {
+      assertEquals(macOfClient(client, SUBNETS), expected);
+    });
+  }
+});
+
 Deno.test("MachineTracker", async (t) => {
   await t.step("records what an outcome says", () => {
     const fixture = new Fixture();
@@ -169,6 +201,83 @@ Deno.test("MachineTracker", async (t) => {
       assertEquals(fixture.tracker.rejected, 7);
     });
   }
+
+  await t.step("notes refusals on the timeline of who was refused", () => {
+    const fixture = new Fixture();
+    const refused = (client: string, mac?: Mac) => {
+      fixture.tracker.onRefused({
+        cause: "not_found",
+        protocol: "http",
+        client,
+        path: "/mac/x",
+        mac,
+      }, 0);
+      return fixture.reports.splice(0);
+    };
+    const own = "2001:db8:1:2:0:5254:12:3456";
+    const slaac = "2001:db8:9:9:5054:ff:fe12:3456";
+    const somebody = ["refused somebody: not_found"];
+    assertEquals(refused("2001:db8:1:2::99", MAC), somebody);
+    assertEquals(refused(own), somebody, "no MAC in the path");
+    assertEquals(refused(own, MAC + 1), somebody, "another one's path");
+    assertEquals(refused(slaac, MAC), somebody, "not an address of ours");
+    assertEquals(refused(own, MAC), [
+      "init",
+      "refused it: not_found",
+      "boot_refused",
+    ]);
+    const again = ["refused it: not_found", "boot_refused again"];
+    for (const client of [own, slaac, "fe80::5054:ff:fe12:3456"]) {
+      assertEquals(refused(client), again, client);
+      assertEquals(refused(client, MAC + 1), again, client);
+    }
+    assertEquals(refused("2001:db8:1:2::99", MAC), somebody);
+    assertEquals(fixture.registry.size, 1);
+  });
+
+  await t.step("notes no more refusals than its rate limit", () => {
+    const fixture = new Fixture();
+    for (let count = 0; count < REFUSAL_BURST + 7; count++) {
+      fixture.tracker.onRefused({
+        cause: "not_found",
+        protocol: "http",
+        client: "2001:db8:1:2:0:5254:12:3456",
+        path: `/mac/${count}`,
+        mac: MAC,
+      }, 0);
+    }
+    const notes = fixture.reports.filter((report) =>
+      report.startsWith("boot_refused")
+    );
+    assertEquals(notes.length, REFUSAL_BURST);
+  });
+
+  await t.step("notes it when firmware is not listed, and why", () => {
+    for (
+      const [kind, cause] of [
+        ["not_found", "not_listed"],
+        ["no_file", "not_listed"],
+        ["permission_denied", "permission_denied"],
+        ["link_leads_out", "link_leads_out"],
+        ["broken_link", "broken_link"],
+      ] as const
+    ) {
+      const fixture = new Fixture();
+      const { Solicit } = MessageType;
+      fixture.unlisted = { kind, path: "/netboot/x" };
+      assertEquals(fixture.message(Solicit, { event: "firmware_init" }), [
+        "init",
+        "firmware_init",
+        `refused it: ${cause}`,
+        "boot_refused",
+      ]);
+      assertEquals(
+        fixture.message(Solicit, { event: "os_init" }),
+        ["jump_to", "os_init"],
+        "a system needs no boot instructions",
+      );
+    }
+  });
 
   await t.step("records transfers of machines that are known", () => {
     const fixture = new Fixture();

@@ -506,6 +506,12 @@ class Scenario implements AsyncDisposable {
     for (let count = 0; count < 2; count++) {
       await this.#dhcpv6(solicit(second, ...UNSUPPORTED), second.linkLocal);
     }
+    for (let count = 0; count < 7; count++) {
+      const { status } = await this.#host.ask(`/mac/${second.mac}/absent`, {
+        client: second.address,
+      });
+      assertEquals(status, 404);
+    }
     for (let count = 0; count < 5; count++) {
       await this.#dhcpv6(
         message(Decline, first.duid, OURS, iaNa(1, first.address)),

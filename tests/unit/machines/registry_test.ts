@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { MAX_REFUSALS_PER_STAGE } from "../../../lib/overload/limits.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import { fc } from "../../support/fast_check.ts";
 
@@ -63,6 +64,37 @@ Deno.test("machine registry", async (t) => {
     );
     registry.note(second, "address_declined");
     assertEquals(registry.history.at(registry.history.next - 1).repeat, false);
+  });
+
+  await t.step("keeps refusals, but not so many that others go", () => {
+    const registry = registryOf(1);
+    const machine = registry.add(1, 0);
+    registry.reach(machine, "http_boot");
+    const refuse = (path: string, reason = "not found") => {
+      registry.refuse(machine, { protocol: "http", path, reason });
+      return registry.history.at(registry.history.next - 1).repeat;
+    };
+    const kept = () =>
+      [...registry.eventsOf(machine)].filter(({ event }) =>
+        event === "boot_refused"
+      ).map(({ detail }) => detail && "path" in detail && detail.path);
+    assertEquals(refuse("a"), false);
+    assertEquals(refuse("a"), true, "the same");
+    assertEquals(refuse("a", "permission denied"), false, "another cause");
+    assertEquals(refuse("b"), false, "another path");
+    assertEquals(kept(), ["a", "a", "b"]);
+    const paths = ["a", "a", "b"];
+    for (let index = paths.length; index < 100; index++) {
+      const repeat = refuse(`p${index}`);
+      assertEquals(repeat, index >= MAX_REFUSALS_PER_STAGE);
+      if (!repeat) paths.push(`p${index}`);
+    }
+    paths[MAX_REFUSALS_PER_STAGE - 1] = "p99";
+    assertEquals(kept(), paths, "the latest is kept");
+    registry.reach(machine, "http_fetch_uki");
+    assertEquals(refuse("p99"), false, "another stage");
+    assertEquals(kept(), [...paths, "p99"]);
+    assertEquals(machine.stage, "http_fetch_uki");
   });
 
   await t.step("keeps what it knows when it makes more room", () => {

@@ -43,7 +43,7 @@ Deno.test("TftpServer", async (t) => {
         interfaceName: "lo",
         open: () => Promise.resolve(FILE),
         allows: () => isAllowed,
-        observer: { onBindError() {}, onTransfer() {} },
+        observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
       });
       server.start(["::1"]);
       client = Deno.listenDatagram({
@@ -220,7 +220,7 @@ Deno.test("TftpServer", async (t) => {
       interfaceName: "lo",
       open: () => reading,
       allows: () => true,
-      observer: { onBindError() {}, onTransfer() {} },
+      observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
     });
     slow.start(["::1"]);
     await ask(REQUEST, port + 16);

@@ -1,5 +1,6 @@
 /** Sample events of daemons for the tests of watch. */
 
+import type { RefusalDetail } from "../../../lib/machines/boot_refusal.ts";
 import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
 import type { MachineEvent } from "../../../lib/watch/message.ts";
 
@@ -20,7 +21,7 @@ export function timestamp(seconds: number): string {
 export function event(
   name: string,
   seconds: number,
-  detail: Partial<TransferDetail> | null = null,
+  detail: Partial<TransferDetail> | Partial<RefusalDetail> | null = null,
 ): MachineEvent {
   return {
     event: name,

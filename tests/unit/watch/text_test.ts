@@ -63,6 +63,15 @@ Deno.test("words of events", async (t) => {
         [event("jump_to", 1), event("address_declined", 1)],
         "Its address is in use by another machine",
       ],
+      [
+        [event("boot_refused", 0, {
+          protocol: "http",
+          path: "/mac/x/\x1b.efi",
+          reason: "not found",
+        })],
+        "Boot refused: /mac/x/\\u{1b}.efi over HTTP: not found",
+      ],
+      [[event("boot_refused", 0, { reason: "x" })], "Boot refused"],
       [[event("unsupported_architecture", 0)], "No iPXE for its architecture"],
       [[event("http_fetch_uki", 0)], "Loading the system"],
       [
@@ -125,6 +134,17 @@ Deno.test("words of states", async (t) => {
       [
         [event("os_init", 10), event("address_declined", 20)],
         "System is up, for 1 min; Its address is in use by another machine",
+      ],
+      [
+        [
+          event("http_boot", 10),
+          event("boot_refused", 20, {
+            protocol: "tftp",
+            path: "a.efi",
+            reason: "no MAC in the path",
+          }),
+        ],
+        "Firmware has its boot URL, for 1 min; Boot refused: a.efi over TFTP: no MAC in the path",
       ],
       [[event("jump_to", 1)], "no stage known"],
       [[event("os_init", 99)], "System is up, for 0 ms"],

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { canonicalMac, Machines } from "../../../../assets/page/machines.js";
+import { transferIn } from "../../../../assets/shared/format.js";
 
 const START = Date.parse("2025-10-13T20:08:24Z");
 
@@ -69,7 +70,7 @@ Deno.test("machines of the page", async (t) => {
       machines.add(eventOf(1, "http_fetch_uki", 9, { repeat_event: true }));
       const machine = machines.get(mac(1))!;
       assertEquals(machine.events.length, 2);
-      assertEquals(machine.events[1]!.detail?.sent_bytes, 2);
+      assertEquals(transferIn(machine.events[1]!.detail)?.sent_bytes, 2);
       assertEquals(machine.stage.at, START + 4000);
     },
   );

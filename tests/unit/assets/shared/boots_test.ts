@@ -10,6 +10,7 @@ import {
   bootDuration,
   bootsOf,
   BootTracker,
+  notesOf,
 } from "../../../../assets/shared/boots.js";
 import {
   EVENTS,
@@ -97,6 +98,23 @@ Deno.test("boots of a machine", async (t) => {
     ]);
     assertEquals(boot!.steps.map(({ isNote }) => isNote), [false, true, false]);
     assertEquals(boot!.steps[0]!.end, START + 5000);
+  });
+
+  await t.step("show the latest refusal while its stage lasts", () => {
+    const notes = (...names: string[]) =>
+      notesOf(
+        bootsOf(names.map((name, index) => event(name, index))).at(-1)!,
+      ).map(({ event, at }) => `${event} ${(at - START) / 1000}`);
+    const refused = "boot_refused";
+    assertEquals(notes("http_boot", refused, refused), [`${refused} 2`]);
+    assertEquals(
+      notes("http_boot", refused, "address_declined", "http_fetch_uki"),
+      ["address_declined 2"],
+    );
+    assertEquals(
+      notes("http_boot", refused, "http_fetch_uki", refused, "os_init"),
+      [],
+    );
   });
 
   await t.step("last from the first stage to the last", () => {

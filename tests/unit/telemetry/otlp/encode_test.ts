@@ -274,6 +274,23 @@ Deno.test("OTLP JSON", async (t) => {
     assertEquals(severityOf({ ...quiet, event: "address_declined" }), "WARN");
   });
 
+  await t.step("of a refused request has the path and the reason", () => {
+    const { body, attributes } = logRecord({
+      ...EVENT,
+      event: "boot_refused",
+      detail: { protocol: "tftp", path: "a\nb", reason: "not found" },
+    }, CONTEXT);
+    assertEquals(body, {
+      stringValue:
+        "02:00:5e:00:53:01: boot_refused a\\u{a}b over TFTP: not found",
+    });
+    assertEquals(attributes.slice(-3), [
+      { key: "detail.protocol", value: { stringValue: "tftp" } },
+      { key: "detail.path", value: { stringValue: "a\nb" } },
+      { key: "detail.reason", value: { stringValue: "not found" } },
+    ]);
+  });
+
   await t.step("is what a strict reader takes", () => {
     const events = EVENTS.map((event) => ({ ...EVENT, event }));
     const { items } = readLogs(logsText(...events));
