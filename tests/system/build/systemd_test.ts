@@ -262,6 +262,54 @@ systemctl restart dhcpv6macd || true`,
     });
 
     await t.step(
+      "a netboot directory of mode 0700 leaves a trace, and is served once it is open",
+      async () => {
+        await using lab = new Lab();
+        const { router, client } = await makeLink(lab);
+        const files = await copyFiles(lab);
+        await fillNetboot(`${files}/netboot`);
+        const init = await InitHost.start(router);
+        await does(
+          init,
+          `install dhcpv6macd /usr/local/bin/
+cp -r netboot /srv/
+chmod 700 /srv/netboot
+echo 'OPTIONS="${
+            [...OPTIONS, "--netboot-dir=/srv/netboot"].join(" ")
+          }"' > /etc/dhcpv6macd.conf
+cp dhcpv6macd.service /etc/systemd/system/
+systemctl daemon-reload
+systemctl start dhcpv6macd`,
+        );
+        await init.says("dhcpv6macd", /"event":"serving".*"interface":"lan"/);
+        const address = await derived(client, "eth0");
+        await client.ip(`addr add ${address}/64 dev eth0 nodad`);
+        const mac = await client.mac("eth0");
+        const path = `/mac/${mac}/boot.efi`;
+        const curl = (path: string) =>
+          client.run([
+            ...["curl", "--silent", "--globoff", "--max-time", "20"],
+            `http://[${ROUTER}]:6315${path}`,
+          ]);
+        assertEquals((await curl(path)).stdout, "not found\n");
+        await init.says(
+          "dhcpv6macd",
+          /"event":"boot_refused","message":"[^"]*permission denied, the daemon's user may not read \/srv\/netboot"/,
+        );
+        const { Events } = JSON.parse((await curl(`/machines/${mac}`)).stdout);
+        assertEquals(Events.at(-1).event, "boot_refused");
+        assertEquals(Events.at(-1).detail, {
+          protocol: "http",
+          path,
+          reason: "permission denied",
+        });
+        await does(init, "chmod 755 /srv/netboot");
+        assertEquals((await curl(path)).stdout, "the system\n");
+        await does(init, "systemctl stop dhcpv6macd");
+      },
+    );
+
+    await t.step(
       "a machine boots through all of its confinement, with TLS",
       async () => {
         await using lab = new Lab();
