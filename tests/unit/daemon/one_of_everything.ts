@@ -515,7 +515,7 @@ class Scenario implements AsyncDisposable {
     for (let count = 0; count < 2; count++) {
       await this.#dhcpv6(solicit(second, ...UNSUPPORTED), second.linkLocal);
     }
-    for (let count = 0; count < 6; count++) {
+    for (let count = 0; count < 7; count++) {
       const { status } = await this.#host.ask(`/mac/${second.mac}/absent`, {
         client: second.address,
       });

@@ -160,7 +160,7 @@ Deno.test("the page as the server makes it", async (t) => {
       assertEquals(cells(row), [
         "02:00:5e:00:53:01 2001:db8:1:2:0:200:5e00:5301",
         "HTTP boot 5.0 s, System 12 s",
-        "System is up, booted in 17 s, Its address is in use by another machine, Boot refused: /mac/x/<b> over HTTP: not found",
+        "System is up, booted in 17 s, Its address is in use by another machine, Boot refused: /mac/x/&lt;b&gt; over HTTP: not found",
         "2025-10-13 20:08:37 UTC",
       ]);
     },
