@@ -11,6 +11,7 @@ import {
 } from "../daemon/diagnostics.ts";
 import {
   type DaemonConfig,
+  tcpAddressesOf,
   tftpAddressesFor,
   tftpPortOf,
 } from "../daemon/config.ts";
@@ -80,7 +81,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       );
     }
   }
-  const tcp = [config.http, https].filter((address) => address !== undefined);
+  const tcp = new Set(tcpAddressesOf(config).map((address) => address.port));
   lines.push(
     `firewall: open UDP port ${port}${
       config.tftp === undefined
@@ -88,8 +89,8 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
         : `, UDP port ${
           tftpPortOf(config)
         } and the UDP ports above 1023 of its transfers`
-    } and TCP port ${
-      tcp.map((address) => address.port).join(" and ")
+    }${
+      tcp.size === 0 ? "" : ` and TCP port ${[...tcp].join(" and ")}`
     } on ${interfaceName}`,
   );
   return { lines, problems };
@@ -128,8 +129,12 @@ function describeHttp(
   { http, https, netbootDirectory }: DaemonConfig,
 ): string[] {
   const lines: string[] = [];
-  for (const [name, address] of [["HTTP", http], ["HTTPS", https]] as const) {
-    if (address === undefined) continue;
+  const all = [
+    ...http.map((address) => ["HTTP", address] as const),
+    ...(https?.addresses ?? []).map((address) => ["HTTPS", address] as const),
+  ];
+  if (all.length === 0) lines.push("HTTP: off");
+  for (const [name, address] of all) {
     try {
       Deno.listen({ hostname: address.hostname, port: address.port }).close();
       lines.push(

@@ -19,25 +19,24 @@ import {
   SAMPLE_VALUES,
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
+import { authorityOf, type ListenAddress } from "../http/listener.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
-import { MAX_TFTP_FILE } from "../overload/limits.ts";
+import { MAX_LISTEN_ADDRESSES, MAX_TFTP_FILE } from "../overload/limits.ts";
 import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { listInterfaces } from "../net/interface.ts";
 import {
   BASE_BYTES,
   equalBytes,
+  IPV6_LENGTH,
+  isUnspecified,
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
-import type { Prefix } from "../net/prefix.ts";
-import type {
-  GivenListenAddress,
-  GivenOptions,
-  OptionName,
-} from "./options.ts";
+import { isMappedIpv4, parseAddress, type Prefix } from "../net/prefix.ts";
+import type { GivenOptions, OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The default valid lifetime in seconds, unless the preferred one is longer. */
@@ -129,6 +128,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
     );
   }
   const tls = keyPairFiles(given);
+  const { http, https } = listenAddresses(given, tls);
   const tftp = given["tftp-listen-addr"];
   return {
     interfaceName: given.interface ?? soleInterface(given),
@@ -139,11 +139,8 @@ export function configOf(given: GivenOptions): DaemonConfig {
     bootPolicy: given["boot-policy"],
     netbootDirectory,
     tftp: tftp === "off" ? undefined : tftp ?? "boot address",
-    http: atAnyAddress(given["http-listen-addr"]),
-    https: tls && {
-      ...atAnyAddress(given["https-listen-addr"] ?? DEFAULT_HTTPS),
-      files: tls,
-    },
+    http,
+    https,
     allowed: allowedPrefixes(given),
     ipxe: ipxeFiles(given),
     hosts: hostNames(given),
@@ -171,11 +168,72 @@ function checkUrls(template: UrlTemplate, given: GivenOptions): void {
   }
 }
 
-/** Where HTTPS is served by default, given a certificate. */
-const DEFAULT_HTTPS = { hostname: undefined, port: 443 };
+/** Where HTTP is served by default. */
+const DEFAULT_HTTP = { hostname: "::", port: 6315 };
 
-function atAnyAddress({ hostname = "::", port }: GivenListenAddress) {
-  return { hostname, port };
+/** Where HTTPS is served by default, given a certificate. */
+const DEFAULT_HTTPS = { hostname: "::", port: 443 };
+
+/** Where HTTP and HTTPS are served. */
+function listenAddresses(
+  given: GivenOptions,
+  files: KeyPairFiles | undefined,
+): Pick<DaemonConfig, "http" | "https"> {
+  const http = addressesOf("http-listen-addr", given) ?? [DEFAULT_HTTP];
+  const https = files === undefined
+    ? []
+    : addressesOf("https-listen-addr", given) ?? [DEFAULT_HTTPS];
+  const all = [...http, ...https];
+  for (const [index, address] of all.entries()) {
+    const other = all.slice(0, index).find((other) => overlap(other, address));
+    if (other === undefined) continue;
+    throw new UsageError(
+      `--http-listen-addr and --https-listen-addr: ${authorityOf(other)} and ${
+        authorityOf(address)
+      } overlap; give each port of an address once`,
+    );
+  }
+  return {
+    http,
+    https: files === undefined || https.length === 0
+      ? undefined
+      : { addresses: https, files },
+  };
+}
+
+/** The addresses of an option; `undefined` if it is not given. */
+function addressesOf(
+  name: "http-listen-addr" | "https-listen-addr",
+  given: GivenOptions,
+): ListenAddress[] | undefined {
+  const values = given[name];
+  if (values.length === 0) return undefined;
+  const addresses = values.filter((value) => value !== "off");
+  if (addresses.length > 0 && addresses.length < values.length) {
+    throw new UsageError(`--${name}: give either addresses or off`);
+  }
+  if (addresses.length > MAX_LISTEN_ADDRESSES) {
+    throw new UsageError(
+      `--${name}: at most ${MAX_LISTEN_ADDRESSES} addresses, got ${addresses.length}`,
+    );
+  }
+  return addresses.map(({ hostname = "::", port }) => ({ hostname, port }));
+}
+
+/** Whether the kernel would refuse the second of two listening sockets. */
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.port !== b.port) return false;
+  const [first, second] = [a, b].map(({ hostname }) => parseAddress(hostname));
+  if (first === undefined || second === undefined) {
+    return a.hostname.toLowerCase() === b.hostname.toLowerCase();
+  }
+  // A socket at `::` also gets IPv4, so that it overlaps with every address.
+  if (isUnspecified(first) || isUnspecified(second)) return true;
+  const bothIpv4 = isMappedIpv4(first) && isMappedIpv4(second);
+  const isAny = (address: Uint8Array) =>
+    address.subarray(12).every((byte) => byte === 0);
+  return equalBytes(first, 0, second, 0, IPV6_LENGTH) ||
+    bothIpv4 && (isAny(first) || isAny(second));
 }
 
 function isDirectory(path: string): boolean {
@@ -190,7 +248,10 @@ function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
   const certFile = given["tls-cert-file"];
   const keyFile = given["tls-key-file"];
   if (certFile === undefined && keyFile === undefined) {
-    if (given["https-listen-addr"] === undefined) return undefined;
+    // `off`, or none.
+    if (given["https-listen-addr"].every((value) => value === "off")) {
+      return undefined;
+    }
     throw new UsageError(
       "--https-listen-addr requires --tls-cert-file and --tls-key-file",
     );

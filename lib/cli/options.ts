@@ -161,11 +161,11 @@ function listenAddress(text: string): GivenListenAddress {
   const literal = match?.[1];
   return match === null || port < 1 || port > 65535 ||
       (literal !== undefined && parseIpv6(literal) === undefined)
-    ? reject(text, "HOST:PORT, [IPV6]:PORT or :PORT")
+    ? reject(text, "HOST:PORT, [IPV6]:PORT, :PORT or off")
     : { hostname: literal ?? match[2], port };
 }
 
-function tftpListenAddress(text: string): GivenListenAddress | "off" {
+function listenAddressOrOff(text: string): GivenListenAddress | "off" {
   return text === "off" ? text : listenAddress(text);
 }
 
@@ -327,21 +327,23 @@ export const OPTIONS = {
     placeholder: "ADDRESS|off",
     fallback: "the boot address, port 69",
     help: "TFTP listen address: [IPV6]:PORT, or :PORT for all addresses",
-    parse: tftpListenAddress,
+    parse: listenAddressOrOff,
   }),
   "http-listen-addr": option({
     group: "Booting",
-    placeholder: "ADDRESS",
-    initial: ":6315",
+    placeholder: "ADDRESS|off",
+    repeatable: true,
+    fallback: ":6315",
     help: "HTTP listen address",
-    parse: listenAddress,
+    parse: listenAddressOrOff,
   }),
   "https-listen-addr": option({
     group: "Booting",
-    placeholder: "ADDRESS",
+    placeholder: "ADDRESS|off",
+    repeatable: true,
     fallback: ":443 when there is a certificate",
     help: "HTTPS listen address",
-    parse: listenAddress,
+    parse: listenAddressOrOff,
   }),
   "tls-cert-file": option({
     group: "Booting",

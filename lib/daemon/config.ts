@@ -37,8 +37,12 @@ export interface DaemonConfig {
     | { readonly hostname: string | undefined; readonly port: number }
     | "boot address"
     | undefined;
-  readonly http: ListenAddress;
-  readonly https: ListenAddress & { readonly files: KeyPairFiles } | undefined;
+  /** Where HTTP is served; may be empty. */
+  readonly http: readonly ListenAddress[];
+  readonly https: {
+    readonly addresses: readonly ListenAddress[];
+    readonly files: KeyPairFiles;
+  } | undefined;
   /** Prefixes that HTTP and TFTP serve besides those of the interface. */
   readonly allowed: readonly Prefix[] | "any";
   readonly ipxe: IpxeFilesOptions;
@@ -83,6 +87,13 @@ export function tftpAddressesFor(
 /** The UDP port of TFTP, also if it is not served. */
 export function tftpPortOf({ tftp }: DaemonConfig): number {
   return typeof tftp === "object" ? tftp.port : TFTP_PORT;
+}
+
+/** Where HTTP and HTTPS are served, HTTP first. */
+export function tcpAddressesOf(
+  { http, https }: DaemonConfig,
+): ListenAddress[] {
+  return [...http, ...https?.addresses ?? []];
 }
 
 /** What boot instructions depend on besides the configuration. */

@@ -6,7 +6,11 @@
  */
 
 import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
-import { bootAddressesFor, type DaemonConfig } from "./config.ts";
+import {
+  bootAddressesFor,
+  type DaemonConfig,
+  tcpAddressesOf,
+} from "./config.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -81,7 +85,7 @@ export async function ownAddressProblem(
   config: DaemonConfig,
   iface: NetworkInterface,
 ): Promise<string | undefined> {
-  const { template, responder, http, https } = config;
+  const { template, responder } = config;
   if (template === undefined) return undefined;
   const url = new URL(renderTemplate(template, {
     ...SAMPLE_VALUES,
@@ -91,7 +95,7 @@ export async function ownAddressProblem(
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   const isOwn = iface.addresses.includes(hostname) &&
-    (port === http.port || port === https?.port);
+    tcpAddressesOf(config).some((address) => port === address.port);
   if (!isOwn) return undefined;
   const signal = AbortSignal.timeout(CONNECT_TIMEOUT);
   try {

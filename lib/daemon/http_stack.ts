@@ -105,22 +105,28 @@ export class HttpStack {
       connections: this.connections,
       observer,
     };
-    const http = new HttpServer({ address: config.http, ...listener });
+    const http = config.http.map((address) =>
+      new HttpServer({ address, ...listener })
+    );
     const https = config.https && new HttpsService({
-      listener: { address: config.https, ...listener },
+      listeners: config.https.addresses.map((address) => ({
+        address,
+        ...listener,
+      })),
       files: config.https.files,
       log,
     });
-    const openListeners = () =>
-      [http, https?.server].filter((server) => server !== undefined);
+    const openListeners = () => [...http, ...https?.servers ?? []];
     this.connectionGuard = new ConnectionGuard({
       maxIdle: fdShares.idleConnections,
       accountedFds: () => this.fdsInUse + options.otherFds(),
       observer: new ConnectionGuardLog(log, openListeners),
     });
     this.services = [
-      withTcpErrors(http, config.http),
-      ...https === undefined ? [] : [withTcpErrors(https, config.https!)],
+      ...http.map((server, index) =>
+        withTcpErrors(server, config.http[index]!)
+      ),
+      ...https === undefined ? [] : [https],
       this.eventStream,
       this.connectionGuard,
     ];

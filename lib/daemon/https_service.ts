@@ -4,59 +4,72 @@
  * @module
  */
 
-import { HttpServer, type HttpServerOptions } from "../http/listener.ts";
+import {
+  authorityOf,
+  HttpServer,
+  type HttpServerOptions,
+} from "../http/listener.ts";
 import {
   type KeyPairFiles,
   readKeyPair,
   TlsReload,
 } from "../http/tls_reload.ts";
 import type { Log } from "../telemetry/log.ts";
-import { StartError } from "./diagnostics.ts";
+import { listenError, StartError } from "./diagnostics.ts";
 import type { Service } from "./service.ts";
 
 /** What the service works with. */
 export interface HttpsServiceOptions {
-  readonly listener: Omit<HttpServerOptions, "keyPair">;
+  /** One for each address. */
+  readonly listeners: readonly Omit<HttpServerOptions, "keyPair">[];
   readonly files: KeyPairFiles;
   readonly log: Log;
 }
 
-/** Serves HTTPS on one address. */
+/** Serves HTTPS with one certificate. */
 export class HttpsService implements Service {
   readonly #options: HttpsServiceOptions;
-  #server: HttpServer | undefined;
+  readonly #servers: HttpServer[] = [];
   #reload: TlsReload | undefined;
 
   constructor(options: HttpsServiceOptions) {
     this.#options = options;
   }
 
-  /** The listener, once the service has started. */
-  get server(): HttpServer | undefined {
-    return this.#server;
+  /** The listeners, once the service has started. */
+  get servers(): readonly HttpServer[] {
+    return this.#servers;
   }
 
   /**
    * Reads the certificate and listens.
    *
-   * @throws {StartError} if the certificate or its key cannot be read.
-   * @throws {Error} if they are no pair, or the port cannot be bound.
+   * @throws {StartError} if the certificate or its key cannot be read, if they
+   * are no pair, or if a port cannot be bound.
    */
   async start(): Promise<void> {
-    const { listener, files, log } = this.#options;
+    const { listeners, files, log } = this.#options;
     const keyPair = await readKeyPair(files).catch((error: Error) => {
       throw new StartError(
         `cannot read the TLS certificate or its key: ${error.message}`,
       );
     });
-    const server = new HttpServer({ ...listener, keyPair });
-    server.start();
-    this.#server = server;
+    for (const listener of listeners) {
+      const server = new HttpServer({ ...listener, keyPair });
+      this.#servers.push(server);
+      const { address } = listener;
+      try {
+        server.start();
+      } catch (error) {
+        throw listenError(error, address.port, "TCP", authorityOf(address));
+      }
+    }
     this.#reload = new TlsReload({
       files,
       current: keyPair,
       replace: (changed) => {
-        server.replaceKeyPair(changed);
+        // One that refuses the pair is the first: the others keep theirs as well.
+        for (const server of this.#servers) server.replaceKeyPair(changed);
         log.info(
           "certificate_replaced",
           `reloaded the TLS certificate ${files.certFile}`,
@@ -73,6 +86,6 @@ export class HttpsService implements Service {
 
   async stop(): Promise<void> {
     this.#reload?.stop();
-    await this.#server?.stop();
+    await Promise.all(this.#servers.map((server) => server.stop()));
   }
 }

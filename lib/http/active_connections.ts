@@ -25,14 +25,14 @@ export class ActiveConnections {
   /**
    * Counts the connection of a request until its response has ended.
    *
-   * @param port The server's port; the client may use one port of its own for
-   * both HTTP and HTTPS.
+   * @param server Where it listens; the client may use one port of its own for
+   * several servers.
    */
   track(
-    port: number,
+    server: string,
     { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): void {
-    const key = `${port} ${remoteAddr.port} ${remoteAddr.hostname}`;
+    const key = `${server} ${remoteAddr.port} ${remoteAddr.hostname}`;
     this.#responses.set(key, (this.#responses.get(key) ?? 0) + 1);
     const end = () => {
       const left = this.#responses.get(key)! - 1;

@@ -73,7 +73,8 @@ export class HttpServer {
   }
 
   /**
-   * Listens, now or as soon as no other process uses the port.
+   * Listens, now or as soon as no other process uses the port and an interface
+   * has the address.
    *
    * @throws {Deno.errors.PermissionDenied} if the port may not be bound.
    * @throws {Error} if certificate and key cannot be used.
@@ -82,7 +83,7 @@ export class HttpServer {
     try {
       this.#listen(this.#keyPair);
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      if (!isTemporary(error)) throw error;
       this.#retryAfter(error);
     }
     this.#pollTimer = setInterval(
@@ -112,8 +113,8 @@ export class HttpServer {
     try {
       this.#listen(keyPair);
     } catch (error) {
-      // While the port is in use, the attempts go on with the new pair.
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      // While the address cannot be bound, the attempts go on with the new pair.
+      if (!isTemporary(error)) throw error;
       this.#keyPair = keyPair;
       return;
     }
@@ -152,11 +153,12 @@ export class HttpServer {
   #listen(keyPair: KeyPair | undefined): void {
     const { address, router, connections } = this.#options;
     const protocol = keyPair === undefined ? "http" : "https";
+    const name = authorityOf(address);
     const server = new DenoServer({
       ...address,
       keyPair,
       handler: (request, info) => {
-        connections.track(address.port, info);
+        connections.track(name, info);
         return router.handle(request, {
           client: info.remoteAddr.hostname,
           protocol,
@@ -227,6 +229,15 @@ export class HttpServer {
     this.#stopping.add(end);
     void end.then(() => this.#stopping.delete(end));
   }
+}
+
+/**
+ * Whether an address may be bound later: another process has it, or no interface
+ * has it yet, as before the end of duplicate address detection.
+ */
+function isTemporary(error: unknown): error is Error {
+  return error instanceof Deno.errors.AddrInUse ||
+    error instanceof Deno.errors.AddrNotAvailable;
 }
 
 /** Whether a connection to an address of this host is refused. */

@@ -110,6 +110,9 @@ export const MAX_EVENT_READERS = 2048;
  */
 export const MAX_STATE_LINE_BYTES = 60_000;
 
+/** Addresses of HTTP, and of HTTPS: each takes a file descriptor. */
+export const MAX_LISTEN_ADDRESSES = 16;
+
 /** Readers of the event stream at once from one address. */
 export const MAX_EVENT_READERS_PER_CLIENT = 1536;
 

@@ -199,7 +199,9 @@ function checkBounds(config: DaemonConfig): void {
   inBounds.holds(
     preferredLifetime >= 1 && validLifetime >= preferredLifetime &&
       validLifetime <= 0xffff_ffff && preference >= 0 && preference <= 255 &&
-      port >= 1 && port <= 65535 && http.port >= 1 && http.port <= 65535 &&
+      [port, ...http.map((address) => address.port)].every((port) =>
+        port >= 1 && port <= 65535
+      ) &&
       maxMachines >= 1 && answers.macSources.length >= 1,
     () => config,
   );

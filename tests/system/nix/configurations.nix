@@ -44,6 +44,19 @@ in
       httpListenAddress = "[::1]:8080";
       openFirewall = true;
     };
+    several = tls // {
+      httpListenAddress = [
+        "[::]:6315"
+        "[::]:80"
+      ];
+      httpsListenAddress = "off";
+      openFirewall = true;
+    };
+    unserved = link // {
+      httpListenAddress = "off";
+      httpsListenAddress = "off";
+      openFirewall = true;
+    };
     inherit tls;
     tlsElsewhere = tls // {
       httpsListenAddress = ":8443";
@@ -164,6 +177,7 @@ in
     bootPolicy = { bootPolicy = "never"; };
     logLevel = { logLevel = "trace"; };
     httpListenAddress = { httpListenAddress = "6315"; };
+    httpListenAddresses = { httpListenAddress = [ "off" ]; };
     tftpListenAddress = { tftpListenAddress = "on"; };
     interface = { interface = "eth 1"; };
     netbootDirectory = { netbootDirectory = "netboot"; };

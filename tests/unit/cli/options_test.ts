@@ -187,11 +187,14 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
   ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
   ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
-  ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, {
+  ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, [{
     hostname: "2001:db8::1",
     port: 80,
-  }],
-  ["https-listen-addr", ":8443", (s) => s.https?.port, 8443],
+  }]],
+  ["https-listen-addr", ":8443", (s) => s.https?.addresses, [{
+    hostname: "::",
+    port: 8443,
+  }]],
   ["tls-cert-file", "c", (s) => s.https?.files, {
     certFile: "c",
     keyFile: "k",
@@ -295,6 +298,90 @@ Deno.test("settings", async (t) => {
         "help",
         "version",
       ],
+    );
+  });
+
+  await t.step("have every address of HTTP and HTTPS", () => {
+    const at = (port: number, hostname = "::") => ({ hostname, port });
+    const TLS = ["--tls-cert-file=c", "--tls-key-file=k"];
+    for (
+      const [args, http, https] of [
+        [[], [at(6315)], undefined],
+        [TLS, [at(6315)], [at(443)]],
+        [["--http-listen-addr=[::]:6315", "--http-listen-addr=[::]:80"], [
+          at(6315),
+          at(80),
+        ], undefined],
+        [["--http-listen-addr=off"], [], undefined],
+        [["--http-listen-addr=off", ...TLS], [], [at(443)]],
+        [["--https-listen-addr=off"], [at(6315)], undefined],
+        [["--https-listen-addr=off", ...TLS], [at(6315)], undefined],
+        [["--http-listen-addr=", "--https-listen-addr=", ...TLS], [at(6315)], [
+          at(443),
+        ]],
+        [
+          ["--https-listen-addr=:8443", "--https-listen-addr=[::1]:9443"]
+            .concat(TLS),
+          [at(6315)],
+          [at(8443), at(9443, "::1")],
+        ],
+        [
+          [
+            "--http-listen-addr=[::1]:80",
+            "--http-listen-addr=127.0.0.1:80",
+            "--http-listen-addr=[2001:db8::1]:80",
+            "--http-listen-addr=localhost:80",
+          ],
+          [
+            at(80, "::1"),
+            at(80, "127.0.0.1"),
+            at(80, "2001:db8::1"),
+            at(80, "localhost"),
+          ],
+          undefined,
+        ],
+        [
+          ["--http-listen-addr=0.0.0.0:80", "--http-listen-addr=[::1]:80"],
+          [at(80, "0.0.0.0"), at(80, "::1")],
+          undefined,
+        ],
+      ] as [string[], unknown, unknown][]
+    ) {
+      const config = settings(...args);
+      assertEquals(config.http, http, args.join(" "));
+      assertEquals(config.https?.addresses, https, args.join(" "));
+    }
+    for (
+      const [args, problem] of [
+        [["http=:80", "http=:80"], "[::]:80 and [::]:80 overlap"],
+        [["http=:80", "http=[::1]:80"], "[::]:80 and [::1]:80 overlap"],
+        [["http=127.0.0.1:80", "http=:80"], "overlap"],
+        [["http=127.0.0.1:80", "http=0.0.0.0:80"], "overlap"],
+        [["http=[::1]:80", "http=[0:0::1]:80"], "overlap"],
+        [["http=Lab:80", "http=lab:80"], "overlap"],
+        [["http=:443"], "[::]:443 and [::]:443 overlap"],
+        [["http=off", "http=:80"], "--http-listen-addr: give either"],
+        [["https=:80", "https=off"], "--https-listen-addr: give either"],
+        [
+          Array.from({ length: 17 }, (_, index) => `http=:${1000 + index}`),
+          "--http-listen-addr: at most 16",
+        ],
+      ] as [string[], string][]
+    ) {
+      const { message } = assertThrows(
+        () =>
+          settings(
+            ...TLS,
+            ...args.map((arg) => `--${arg.replace("=", "-listen-addr=")}`),
+          ),
+        UsageError,
+      );
+      assert(message.includes(problem), message);
+    }
+    assertThrows(
+      () => settings("--https-listen-addr=:443"),
+      UsageError,
+      "requires --tls-cert-file",
     );
   });
 

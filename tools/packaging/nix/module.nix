@@ -92,6 +92,14 @@ let
         ipxe = cfg.package.ipxe.override { certBundle = "${cfg.httpBootRootCertificate}"; };
       };
 
+  # One address, several, or "off".
+  listenAddresses = types.either (types.enum [ "off" ]) (
+    types.either listenAddress (types.listOf listenAddress)
+  );
+  portsOf =
+    addresses: default:
+    if addresses == null then [ default ] else map portOf (lib.remove "off" (lib.toList addresses));
+
   # "[2001:db8::1]:80", "host:80" or ":80"
   portOf = address: lib.toInt (lib.last (lib.splitString ":" address));
 
@@ -282,11 +290,11 @@ in
       optional (types.either (types.enum [ "off" ]) listenAddress) "Without it, the boot address, port 69."
         "Where TFTP is served: `[IPV6]:PORT`, `:PORT` for all addresses of the interface, or `off`.";
     httpListenAddress =
-      optional listenAddress "Without it, `:6315`."
-        "Where HTTP is served: `[IPV6]:PORT`, or `:PORT` for all addresses.";
+      optional listenAddresses "Without it, `:6315`."
+        "Where HTTP is served: `[IPV6]:PORT`, `:PORT` for all addresses, a list of these, or `off`.";
     httpsListenAddress =
-      optional listenAddress "Without it, `:443` when there is a certificate."
-        "Where HTTPS is served: `[IPV6]:PORT`, or `:PORT` for all addresses.";
+      optional listenAddresses "Without it, `:443` when there is a certificate."
+        "Where HTTPS is served: `[IPV6]:PORT`, `:PORT` for all addresses, a list of these, or `off`.";
 
     tlsCertFile = optional types.path "Without it, there is no HTTPS." ''
       Certificate chain in PEM. systemd reads it and
@@ -388,7 +396,7 @@ in
         message = "services.dhcpv6macd.tlsCertFile and tlsKeyFile need each other: one alone makes no HTTPS";
       }
       {
-        assertion = cfg.httpsListenAddress == null || hasTls;
+        assertion = portsOf cfg.httpsListenAddress 443 == [ ] || cfg.httpsListenAddress == null || hasTls;
         message = "services.dhcpv6macd.httpsListenAddress needs tlsCertFile and tlsKeyFile";
       }
       {
@@ -415,12 +423,9 @@ in
         ++ lib.optional (cfg.tftpListenAddress != "off") (
           if cfg.tftpListenAddress == null then 69 else portOf cfg.tftpListenAddress
         );
-        allowedTCPPorts = [
-          (if cfg.httpListenAddress == null then 6315 else portOf cfg.httpListenAddress)
-        ]
-        ++ lib.optional hasTls (
-          if cfg.httpsListenAddress == null then 443 else portOf cfg.httpsListenAddress
-        );
+        allowedTCPPorts =
+          portsOf cfg.httpListenAddress 6315
+          ++ lib.optionals hasTls (portsOf cfg.httpsListenAddress 443);
       };
     };
 
