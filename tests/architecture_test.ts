@@ -30,6 +30,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "net",
       "overload",
       "telemetry",
+      "telemetry/otlp",
       "watch",
       "@std/cli",
       "@std/encoding",

@@ -26,7 +26,7 @@ import {
   type GivenOptions,
   parseCommandLine,
 } from "./options.ts";
-import { configOf, logOptionsOf } from "./config.ts";
+import { caCertsOf, configOf, logOptionsOf } from "./config.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Exit codes. */
@@ -65,6 +65,13 @@ async function runCommand({ options, words }: CommandLine): Promise<number> {
     throw new UsageError("--json requires watch: watch --json URL...");
   }
   if (word === "address") return printAddresses(options, rest);
+  const [stray] = word === "check" ? rest : words;
+  if (stray !== undefined && options["otlp-header"].length > 0) {
+    // It may be the second word of a secret.
+    throw new UsageError(
+      "unexpected argument: quote the value of --otlp-header, or give a file (NAME=@FILE)",
+    );
+  }
   if (word !== undefined && word !== "check") {
     throw new UsageError(
       `unknown command "${
@@ -133,12 +140,14 @@ async function watchDaemons(
       throw new UsageError(`watch: duplicate URL ${text}`);
     }
   }
+  const caCerts = caCertsOf(options);
   const ending = new AbortController();
   void terminated().then(() => ending.abort());
   const isTerminal = Deno.stdout.isTerminal();
   try {
     const isUseful = await watch({
       daemons,
+      caCerts,
       json: options.json === true,
       sink: Deno.stdout,
       isTerminal,

@@ -6,6 +6,7 @@
  */
 
 import type { DaemonConfig } from "../daemon/config.ts";
+import { readHeaderFileSync } from "../daemon/collector.ts";
 import type { Option } from "../dhcpv6/wire/packet.ts";
 import {
   dnsServersOption,
@@ -24,6 +25,7 @@ import type { KeyPairFiles } from "../http/tls_reload.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import { MAX_LISTEN_ADDRESSES, MAX_TFTP_FILE } from "../overload/limits.ts";
+import type { CollectorOptions } from "../telemetry/otlp/exporter.ts";
 import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { listInterfaces } from "../net/interface.ts";
@@ -35,6 +37,7 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
+import { fetchTrusting } from "../net/trusting_fetch.ts";
 import { isMappedIpv4, parseAddress, type Prefix } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
@@ -148,7 +151,8 @@ export function configOf(given: GivenOptions): DaemonConfig {
     maxMachines: given["max-machines"],
     maxEvents: given["max-events"],
     maxOpenFiles: given["max-open-files"],
-    otlpEndpoint: given["otlp-endpoint"],
+    collector: collectorOf(given),
+    caCerts: caCertsOf(given),
     notices,
   };
 }
@@ -234,6 +238,66 @@ function overlap(a: ListenAddress, b: ListenAddress): boolean {
     address.subarray(12).every((byte) => byte === 0);
   return equalBytes(first, 0, second, 0, IPV6_LENGTH) ||
     bothIpv4 && (isAny(first) || isAny(second));
+}
+
+/** Where metrics and events are pushed, and how. */
+function collectorOf(given: GivenOptions): CollectorOptions | undefined {
+  const endpoint = given["otlp-endpoint"];
+  const metricsEndpoint = given["otlp-metrics-endpoint"];
+  const logsEndpoint = given["otlp-logs-endpoint"];
+  const headers = given["otlp-header"];
+  if (
+    endpoint === undefined && metricsEndpoint === undefined &&
+    logsEndpoint === undefined
+  ) {
+    if (headers.length === 0) return undefined;
+    throw new UsageError(
+      "--otlp-header requires --otlp-endpoint, --otlp-metrics-endpoint or --otlp-logs-endpoint",
+    );
+  }
+  for (const header of headers) {
+    if (header.file === undefined) continue;
+    try {
+      header.take(readHeaderFileSync(header.file));
+    } catch (error) {
+      throw new UsageError(
+        `--otlp-header ${header.name}: ${
+          escapeControls((error as Error).message)
+        }`,
+      );
+    }
+  }
+  return {
+    endpoint,
+    metricsEndpoint,
+    logsEndpoint,
+    headers,
+    encoding: given["otlp-encoding"],
+  };
+}
+
+/**
+ * The certificates in `--ca-file`.
+ *
+ * @throws {UsageError} if it cannot be read or has none.
+ */
+export function caCertsOf(given: GivenOptions): string[] {
+  const path = given["ca-file"];
+  if (path === undefined) return [];
+  try {
+    const pem = Deno.readTextFileSync(path);
+    if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
+      throw new Error("no certificate in PEM");
+    }
+    fetchTrusting([pem]);
+    return [pem];
+  } catch (error) {
+    // Only some errors of the runtime end with the path.
+    const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
+    throw new UsageError(
+      `--ca-file: cannot use ${escapeControls(path)}: ${reason}`,
+    );
+  }
 }
 
 function isDirectory(path: string): boolean {

@@ -20,6 +20,8 @@ import {
 } from "../dhcpv6/reply/url_template.ts";
 import { isHostName } from "../http/host_check.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { CollectorHeader } from "../telemetry/otlp/headers.ts";
+import { OTLP_ENCODINGS } from "../telemetry/otlp/request.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import {
   isLinkLocal,
@@ -186,6 +188,15 @@ function collector(text: string): URL {
       url.search === "" && url.hash === ""
     ? url
     : reject(text, "a URL such as http://[2001:db8::5]:4318");
+}
+
+/** Its value is in no message. */
+function collectorHeader(text: string): CollectorHeader {
+  const header = CollectorHeader.parse(text);
+  if (header !== undefined) return header;
+  throw new Rejection(
+    "not NAME=VALUE or NAME=@FILE with the name and value of an HTTP header that no request has by itself",
+  );
 }
 
 function path(text: string): string {
@@ -454,6 +465,44 @@ export const OPTIONS = {
     help: "OTLP/HTTP collector for metrics and events",
     parse: collector,
   }),
+  "otlp-metrics-endpoint": option({
+    group: "Operation",
+    placeholder: "URL",
+    fallback: "v1/metrics below --otlp-endpoint",
+    help: "OTLP/HTTP URL for metrics, with its whole path",
+    parse: collector,
+  }),
+  "otlp-logs-endpoint": option({
+    group: "Operation",
+    placeholder: "URL",
+    fallback: "v1/logs below --otlp-endpoint",
+    help: "OTLP/HTTP URL for events, with its whole path",
+    parse: collector,
+  }),
+  "otlp-header": option({
+    group: "Operation",
+    placeholder: "NAME=VALUE|NAME=@FILE",
+    repeatable: true,
+    fallback: "none",
+    help:
+      "HTTP header for the collector; from a file, so that no process list shows it",
+    parse: collectorHeader,
+  }),
+  "otlp-encoding": option({
+    group: "Operation",
+    placeholder: OTLP_ENCODINGS.join("|"),
+    initial: "protobuf",
+    help: "encoding of what is pushed to the collector",
+    parse: oneOf(OTLP_ENCODINGS),
+  }),
+  "ca-file": option({
+    group: "Operation",
+    placeholder: "FILE",
+    fallback: "the usual certificate authorities",
+    help:
+      "certificate authorities in PEM to trust besides, for the collector and watch",
+    parse: path,
+  }),
   "log-format": option({
     group: "Operation",
     placeholder: LOG_FORMATS.join("|"),
@@ -574,7 +623,10 @@ function withTwoDashes(args: readonly string[]): string[] {
     const name = NAMES.find((name) => name === match[1]);
     if (name === undefined) {
       throw new UsageError(
-        `unknown option ${escapeControls(arg)} (--help lists the options)`,
+        // Without the value, which may be a secret.
+        `unknown option ${
+          escapeControls(arg.replace(/=.*$/s, ""))
+        } (--help lists the options)`,
       );
     }
     const value = match[2];

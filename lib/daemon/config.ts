@@ -14,6 +14,7 @@ import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
+import type { CollectorOptions } from "../telemetry/otlp/exporter.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { ParsedAddress } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
@@ -54,8 +55,10 @@ export interface DaemonConfig {
   readonly maxEvents: number;
   /** File descriptors that the daemon may count on. */
   readonly maxOpenFiles: number;
-  /** The OTLP collector. */
-  readonly otlpEndpoint: URL | undefined;
+  /** The OTLP collector; `undefined`: nothing is pushed. */
+  readonly collector: CollectorOptions | undefined;
+  /** Certificates in PEM that are trusted besides the usual ones. */
+  readonly caCerts: readonly string[];
   /** Warnings about the configuration, for the log. */
   readonly notices: readonly string[];
 }

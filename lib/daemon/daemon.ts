@@ -19,6 +19,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { OtlpExporter } from "../telemetry/otlp/exporter.ts";
 import { TftpServer } from "../tftp/server.ts";
+import { collectorAccess } from "./collector.ts";
 import {
   type DaemonConfig,
   responderOptionsFor,
@@ -130,9 +131,9 @@ export class Daemon implements Service {
       problem: () => dhcpv6.problem,
       otherFds: () => tftp.transfers,
     });
-    this.#otlp = config.otlpEndpoint && new OtlpExporter({
+    this.#otlp = config.collector && new OtlpExporter({
       ...shared,
-      endpoint: config.otlpEndpoint,
+      ...collectorAccess(config.collector, config.caCerts),
       run: http.eventStream.run,
       interfaceName,
       baseAddress: responder.subnets[0]!.text,

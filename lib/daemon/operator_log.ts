@@ -26,7 +26,7 @@ import { listenError } from "./diagnostics.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
 
 /**
- * Logs what happens to HTTP listeners, and which clients are refused for want of
+ * Logs what happens to HTTP listeners, and which clients are refused without
  * an option: each once, and no more than the log throttles keys.
  */
 export class HttpLog implements HttpObserver, RouterObserver {

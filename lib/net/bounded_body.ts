@@ -11,17 +11,31 @@
  * @throws what reading the body throws.
  */
 export async function readBoundedText(
-  { body }: Response,
+  response: Response,
   limit: number,
 ): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
+  const bytes = await readBoundedBytes(response, limit);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+/** The same as bytes. */
+export async function readBoundedBytes(
+  { body }: Response,
+  limit: number,
+): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
   let length = 0;
   // Leaving the loop cancels the stream.
   for await (const bytes of body ?? []) {
     length += bytes.length;
     if (length > limit) return undefined;
-    text += decoder.decode(bytes, { stream: true });
+    chunks.push(bytes);
   }
-  return text + decoder.decode();
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
 }

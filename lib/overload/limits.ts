@@ -236,5 +236,8 @@ export const MAX_TFTP_FILE = 256 * 1024 * 1024;
  */
 export const MAX_OTLP_BATCH = 512;
 
+/** Characters of a collector's text that are logged. */
+export const MAX_OTLP_REASON = 256;
+
 /** Bytes read of a collector's response. Meaningful ones are short. */
 export const MAX_OTLP_RESPONSE = 64 * 1024;

@@ -5,6 +5,7 @@
  */
 
 import { readBoundedText } from "../net/bounded_body.ts";
+import type { Fetch } from "../net/trusting_fetch.ts";
 import { MAX_NAMES_BYTES } from "../overload/limits.ts";
 
 /** Milliseconds for the response: events are shown without names after that. */
@@ -14,6 +15,7 @@ const RESPONSE_TIMEOUT = 2000;
 export async function fetchNames(
   url: URL,
   signal: AbortSignal,
+  fetch: Fetch = globalThis.fetch,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   try {
     const response = await fetch(url, {

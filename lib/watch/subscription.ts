@@ -7,6 +7,7 @@
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { fetchErrorReason } from "../net/fetch_error.ts";
+import type { Fetch } from "../net/trusting_fetch.ts";
 import { MAX_EVENT_CHARACTERS } from "../overload/limits.ts";
 import { Backoff, delay } from "../overload/timeout.ts";
 import type { DaemonUrl } from "./daemon_url.ts";
@@ -70,6 +71,7 @@ export class Subscription {
   readonly #daemon: DaemonUrl;
   readonly #observer: SubscriptionObserver;
   readonly #timing: SubscriptionTimingOptions;
+  readonly #fetch: Fetch;
   /** The last event that was handled. */
   #lastEventId = "";
   readonly #backoff: Backoff;
@@ -78,10 +80,12 @@ export class Subscription {
     daemon: DaemonUrl,
     observer: SubscriptionObserver,
     timing = DEFAULT_TIMING,
+    fetch: Fetch = globalThis.fetch,
   ) {
     this.#daemon = daemon;
     this.#observer = observer;
     this.#timing = timing;
+    this.#fetch = fetch;
     const { minBackoff, maxBackoff } = timing;
     this.#backoff = new Backoff(minBackoff, maxBackoff, () => 1);
   }
@@ -146,7 +150,7 @@ export class Subscription {
       this.#timing.responseTimeout,
       "no response",
       connection,
-      fetch(this.#daemon.events, { headers, signal }),
+      this.#fetch(this.#daemon.events, { headers, signal }),
     );
   }
 

@@ -5,19 +5,26 @@
  */
 
 import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
+import { type Fetch, fetchTrusting } from "../net/trusting_fetch.ts";
 import type { LogSink } from "../telemetry/log.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
 import type { Message } from "./message.ts";
 import { fetchNames } from "./names.ts";
 import { Output, OutputError } from "./output.ts";
-import { Subscription, type SubscriptionObserver } from "./subscription.ts";
+import {
+  DEFAULT_TIMING,
+  Subscription,
+  type SubscriptionObserver,
+} from "./subscription.ts";
 import { Timelines } from "./timelines.ts";
 import { JsonView, type Source, TextView, type View } from "./view.ts";
 
 /** Which daemons are watched, and how their events are shown. */
 export interface WatchOptions {
   readonly daemons: readonly DaemonUrl[];
+  /** Certificates in PEM that are trusted besides the usual ones. */
+  readonly caCerts?: readonly string[];
   /** JSON for programs instead of lines for people. */
   readonly json: boolean;
   /** Where the lines go, and whether it is a terminal. */
@@ -44,7 +51,9 @@ export async function watch(
   options: WatchOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { daemons, json, sink, isTerminal, isColored, say } = options;
+  const { daemons, caCerts = [], json, sink, isTerminal, isColored, say } =
+    options;
+  const fetch = fetchTrusting(caCerts);
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,
@@ -62,6 +71,7 @@ export async function watch(
       view,
       json ? undefined : names,
       say,
+      fetch,
     )
   );
   try {
@@ -123,6 +133,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   readonly #view: View;
   readonly #names: NameTable | undefined;
   readonly #say: (sentence: string) => void;
+  readonly #fetch: Fetch;
   readonly #timelines = new Timelines(MAX_WATCHED_MACHINES);
   readonly #first = Promise.withResolvers<Outcome>();
   #hasState = false;
@@ -136,6 +147,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     view: View,
     names: NameTable | undefined,
     say: (sentence: string) => void,
+    fetch: Fetch,
   ) {
     this.#daemon = daemon;
     this.label = label;
@@ -143,6 +155,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
     this.#view = view;
     this.#names = names;
     this.#say = say;
+    this.#fetch = fetch;
   }
 
   nameOf(mac: string): string | undefined {
@@ -155,7 +168,8 @@ class WatchedDaemon implements SubscriptionObserver, Source {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await new Subscription(this.#daemon, this).run(signal);
+    await new Subscription(this.#daemon, this, DEFAULT_TIMING, this.#fetch)
+      .run(signal);
   }
 
   async connected(clockOffset: number, signal: AbortSignal): Promise<void> {
@@ -209,7 +223,7 @@ class WatchedDaemon implements SubscriptionObserver, Source {
 
   async #refreshNames(signal: AbortSignal): Promise<void> {
     const url = this.#daemon.names;
-    const names = url && await fetchNames(url, signal);
+    const names = url && await fetchNames(url, signal, this.#fetch);
     if (names !== undefined) this.#names?.set(this, names);
   }
 }

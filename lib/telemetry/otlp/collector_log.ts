@@ -6,9 +6,7 @@
 
 import { type Log } from "../log.ts";
 import { escapeControls } from "../../../assets/shared/escape_controls.js";
-
-/** The OTLP signals that are exported. */
-export type Signal = "metrics" | "logs";
+import type { Signal } from "./request.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -67,6 +65,31 @@ export class CollectorLog {
       }; dropped`,
       { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
       { key, every: HOUR },
+    );
+  }
+
+  /** The collector has no such signal and is not asked for a while. */
+  unsupported(signal: Signal, reason: string, pause: number): void {
+    const hours = pause / HOUR;
+    this.#log.warning(
+      "collector_lacks_signal",
+      `the collector at ${this.#endpoint} takes no ${WORDS[signal]}: ${
+        escapeControls(reason)
+      }; not pushed, next attempt in ${hours} h (--otlp-${signal}-endpoint sets another)`,
+      { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
+      { key: signal, every: Infinity },
+    );
+  }
+
+  /** A file with a header cannot be read again. */
+  headerUnreadable(name: string, error: Error): void {
+    this.#log.error(
+      "collector_header_unreadable",
+      `--otlp-header ${escapeControls(name)}: ${
+        escapeControls(error.message)
+      }; keeping the value read before`,
+      { header: name },
+      { key: name, every: HOUR },
     );
   }
 

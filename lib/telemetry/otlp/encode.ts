@@ -1,6 +1,6 @@
 /**
- * Metrics and events as OTLP/HTTP carries them: protobuf's JSON, with enums as
- * numbers and 64-bit integers as strings.
+ * Metrics and events as OTLP has them, as objects of protobuf's JSON: enums are
+ * numbers and 64-bit integers are strings.
  *
  * @module
  */
@@ -118,7 +118,8 @@ const SEVERITIES = {
   debug: { severityNumber: 5, severityText: "DEBUG" },
 } as const;
 
-const SCOPE = { name: "dhcpv6macd", version: VERSION };
+/** The instrumentation scope of all metrics and log records. */
+export const SCOPE = { name: "dhcpv6macd", version: VERSION };
 
 /** The resource of one run of a daemon. */
 export function resourceOf(
@@ -227,39 +228,6 @@ export function otlpMetric(
     ...about,
     sum: { dataPoints, aggregationTemporality: CUMULATIVE, isMonotonic: true },
   };
-}
-
-/** An ExportLogsServiceRequest as JSON, in pieces. */
-export function logsRequest(
-  resource: Resource,
-  records: Iterable<LogRecord>,
-): Generator<string> {
-  return request("Logs", "logRecords", resource, records);
-}
-
-/** An ExportMetricsServiceRequest as JSON, in pieces. */
-export function metricsRequest(
-  resource: Resource,
-  metrics: Iterable<OtlpMetric>,
-): Generator<string> {
-  return request("Metrics", "metrics", resource, metrics);
-}
-
-function* request(
-  signal: "Logs" | "Metrics",
-  key: string,
-  resource: Resource,
-  items: Iterable<unknown>,
-): Generator<string> {
-  yield `{"resource${signal}":[{"resource":${
-    JSON.stringify(resource)
-  },"scope${signal}":[{"scope":${JSON.stringify(SCOPE)},"${key}":[`;
-  let separator = "";
-  for (const item of items) {
-    yield separator + JSON.stringify(item);
-    separator = ",";
-  }
-  yield "]}]}]}";
 }
 
 function attributesOf(

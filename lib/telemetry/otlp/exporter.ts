@@ -12,29 +12,47 @@ import type { Log } from "../log.ts";
 import type { EventHistory } from "../../machines/event_history.ts";
 import type { MachineWriter } from "../../machines/json.ts";
 import type { Names } from "../../machines/names_file.ts";
+import type { Fetch } from "../../net/trusting_fetch.ts";
 import type { Metric } from "../metrics.ts";
-import {
-  type CooperativeScheduler,
-  takeSlice,
-} from "../../overload/scheduler.ts";
+import { type CooperativeScheduler, SLICE } from "../../overload/scheduler.ts";
 import { Backoff, Pause } from "../../overload/timeout.ts";
-import { CollectorLog, type Signal } from "./collector_log.ts";
+import { CollectorLog } from "./collector_log.ts";
 import {
   type LogRecord,
   logRecord,
-  logsRequest,
-  metricsRequest,
   type OtlpMetric,
   otlpMetric,
   type Resource,
   resourceOf,
 } from "./encode.ts";
+import type { CollectorHeader } from "./headers.ts";
 import { type Outcome, post } from "./post.ts";
+import {
+  type OtlpEncoding,
+  type RequestBody,
+  type RequestWriter,
+  requestWriter,
+  type Signal,
+} from "./request.ts";
+
+/** Where signals are pushed, and how. */
+export interface CollectorOptions {
+  /** The base URL of both signals; `v1/metrics` and `v1/logs` are appended. */
+  readonly endpoint?: URL;
+  /** The whole URL of metrics, which then do not go to the base URL. */
+  readonly metricsEndpoint?: URL;
+  /** The whole URL of events. */
+  readonly logsEndpoint?: URL;
+  readonly encoding: OtlpEncoding;
+  readonly headers: readonly CollectorHeader[];
+}
 
 /** What is pushed, and where. */
 export interface ExporterOptions {
-  /** The base URL; `v1/metrics` and `v1/logs` are appended. */
-  readonly endpoint: URL;
+  readonly collector: CollectorOptions;
+  readonly fetch?: Fetch;
+  /** Reads the file of a header. */
+  readonly readFile: (path: string) => Promise<string>;
   /** The prefix of event ids of this run. */
   readonly run: string;
   readonly interfaceName: string;
@@ -62,6 +80,8 @@ export interface ExporterTimingOptions {
   readonly maxBackoff: number;
   /** For what is left when the daemon stops. */
   readonly stopTimeout: number;
+  /** Until a signal is tried again that the collector does not have. */
+  readonly unsupportedPause: number;
 }
 
 /** The defaults; tests use shorter ones. */
@@ -72,6 +92,7 @@ export const TIMING: ExporterTimingOptions = {
   minBackoff: 1000,
   maxBackoff: 30_000,
   stopTimeout: 1000,
+  unsupportedPause: 60 * 60_000,
 };
 
 /** How many requests had which outcome. */
@@ -79,9 +100,15 @@ type Requests = Record<Outcome["kind"], number>;
 
 /** Events in one request. */
 interface Batch {
-  readonly body: string;
+  readonly body: RequestBody;
   readonly count: number;
 }
+
+/** Statuses of a server that has nothing at a signal's path. */
+const NOT_THERE = new Set([404, 405, 501]);
+
+/** Statuses of a server that does not accept the headers. */
+const UNAUTHORIZED = new Set([401, 403]);
 
 /** Pushes metrics at an interval and events as they happen. */
 export class OtlpExporter {
@@ -92,13 +119,14 @@ export class OtlpExporter {
   };
   /** Events that the collector has accepted. */
   deliveredEvents = 0;
-  /** Events that the collector has refused for good. */
-  refusedEvents = 0;
 
   readonly #options: ExporterOptions;
   readonly #timing: ExporterTimingOptions;
   readonly #resource: Resource;
-  readonly #collectorLog: CollectorLog;
+  /** Where each signal is pushed; `undefined`: it is not. */
+  readonly #urls: Readonly<Record<Signal, URL | undefined>>;
+  /** One and the same if both signals go to one collector. */
+  readonly #collectorLogs: Readonly<Record<Signal, CollectorLog>>;
   readonly #backoffs: Readonly<Record<Signal, Backoff>>;
   /** Ended by the next event. */
   readonly #idle = new Pause();
@@ -118,6 +146,14 @@ export class OtlpExporter {
   /** Events in the request that has no response yet. */
   #unanswered = 0;
   #lostEvents = 0;
+  #refusedEvents = 0;
+  /** Whether the collector has taken anything of a signal. */
+  readonly #isAccepted: Record<Signal, boolean> = {
+    metrics: false,
+    logs: false,
+  };
+  /** Whether the collector has no logs, so that events are not pushed now. */
+  #areEventsPaused = false;
   /** When `stop` gives up, in milliseconds of the monotonic clock. */
   #deadline = Infinity;
   #running: Promise<unknown> | undefined;
@@ -129,7 +165,9 @@ export class OtlpExporter {
     this.#options = options;
     this.#timing = timing;
     this.#resource = resourceOf(options);
-    this.#collectorLog = new CollectorLog(options.log, options.endpoint);
+    const { collector, log } = options;
+    this.#urls = urlsOf(collector);
+    this.#collectorLogs = collectorLogsOf(collector, log);
     const { minBackoff, maxBackoff } = timing;
     this.#backoffs = {
       metrics: new Backoff(minBackoff, maxBackoff),
@@ -138,14 +176,22 @@ export class OtlpExporter {
     this.#read = options.events.next - 1;
   }
 
+  /** Events that the collector has refused for good. */
+  get refusedEvents(): number {
+    return this.#refusedEvents +
+      (this.#areEventsPaused ? this.#unread - this.#evicted : 0);
+  }
+
   /** Events that the collector has not accepted or refused yet. */
   get waitingEvents(): number {
+    if (this.#urls.logs === undefined || this.#areEventsPaused) return 0;
     const { first, next } = this.#options.events;
     return next - 1 - Math.max(this.#read, first - 1) + this.#unanswered;
   }
 
   /** Events evicted from the history before they were read. */
   get lostEvents(): number {
+    if (this.#urls.logs === undefined) return 0;
     return this.#lostEvents + this.#evicted;
   }
 
@@ -171,7 +217,7 @@ export class OtlpExporter {
     }, stopTimeout);
     await this.#running;
     clearTimeout(timer);
-    this.#collectorLog.ended(this.waitingEvents);
+    this.#collectorLogs.logs.ended(this.waitingEvents);
   }
 
   get #isStopping(): boolean {
@@ -188,14 +234,18 @@ export class OtlpExporter {
   }
 
   async #pushMetrics(): Promise<void> {
+    if (this.#urls.metrics === undefined) return;
     for (let isLast = false; !isLast;) {
       isLast = this.#isStopping;
       const start = performance.now();
-      const body = await this.#write(
-        metricsRequest(this.#resource, this.#metrics()),
-      );
+      const body = await this.#write("metrics", this.#metrics());
       const outcome = await this.#post("metrics", body);
       if (this.#isStopping) continue;
+      if (this.#lackOf("metrics", outcome, body) !== undefined) {
+        await this.#pauses.metrics.wait(this.#timing.unsupportedPause);
+        if (this.#isStopping) return;
+        continue;
+      }
       // A failed request is not repeated: the next one has newer values.
       await this.#pauses.metrics.wait(
         outcome.kind === "failed"
@@ -217,6 +267,7 @@ export class OtlpExporter {
   }
 
   async #pushEvents(): Promise<void> {
+    if (this.#urls.logs === undefined) return;
     while (true) {
       if (this.#unread === 0 && !this.#isStopping) await this.#idle.wait();
       if (this.#unread < MAX_OTLP_BATCH && !this.#isStopping) {
@@ -233,9 +284,7 @@ export class OtlpExporter {
 
   /** Reads the next events and writes their request. */
   async #nextBatch(): Promise<Batch> {
-    const body = await this.#write(
-      logsRequest(this.#resource, this.#records()),
-    );
+    const body = await this.#write("logs", this.#records());
     return { body, count: this.#unanswered };
   }
 
@@ -247,7 +296,7 @@ export class OtlpExporter {
       if (evicted > 0) {
         this.#read += evicted;
         this.#lostEvents += evicted;
-        this.#collectorLog.lost(evicted);
+        this.#collectorLogs.logs.lost(evicted);
       }
       if (this.#unread === 0) return;
       const number = ++this.#read;
@@ -272,9 +321,12 @@ export class OtlpExporter {
         const refused = outcome.kind === "refused"
           ? count
           : Math.min(count, outcome.rejected);
-        this.refusedEvents += refused;
+        this.#refusedEvents += refused;
         this.deliveredEvents += count - refused;
         this.#unanswered -= count;
+        if (this.#lackOf("logs", outcome, body) !== undefined) {
+          await this.#pauseEvents();
+        }
         return true;
       }
       if (this.#isStopping) return false;
@@ -284,52 +336,169 @@ export class OtlpExporter {
     }
   }
 
-  /** The text of a request, written in slices. */
-  async #write(pieces: Iterator<string>): Promise<string> {
-    let body = "";
-    while (true) {
-      const { text, isLast } = await this.#options.scheduler.run(() =>
-        takeSlice(pieces)
-      );
-      body += text;
-      if (isLast) return body;
-    }
+  /**
+   * Pushes no events for a while. Those that happen meanwhile are refused: the
+   * collector has no place for them.
+   */
+  async #pauseEvents(): Promise<void> {
+    this.#areEventsPaused = true;
+    await this.#pauses.logs.wait(this.#timing.unsupportedPause);
+    this.#areEventsPaused = false;
+    const evicted = this.#evicted;
+    this.#lostEvents += evicted;
+    this.#refusedEvents += this.#unread - evicted;
+    this.#read += this.#unread;
   }
 
-  async #post(signal: Signal, body: string): Promise<Outcome> {
+  /**
+   * Why a collector does not have a signal of which it never took anything;
+   * `undefined` if it may have it.
+   */
+  #lackOf(
+    signal: Signal,
+    outcome: Outcome,
+    { count }: RequestBody,
+  ): string | undefined {
+    if (this.#isAccepted[signal]) return undefined;
+    if (outcome.kind === "refused" && NOT_THERE.has(outcome.status)) {
+      return outcome.reason;
+    }
+    return outcome.kind === "delivered" && count > 0 &&
+        outcome.rejected >= count
+      ? `it rejects all of them${outcome.message && `, ${outcome.message}`}`
+      : undefined;
+  }
+
+  /** A request, written in slices. */
+  async #write(
+    signal: Signal,
+    items: Iterator<LogRecord | OtlpMetric>,
+  ): Promise<RequestBody> {
+    const { collector, scheduler } = this.#options;
+    const writer = requestWriter(collector.encoding, signal, this.#resource);
+    while (!await scheduler.run(() => addSlice(writer, items)));
+    return writer.finish();
+  }
+
+  /** Sends a request, again if a header's file has another value by now. */
+  async #post(signal: Signal, body: RequestBody): Promise<Outcome> {
+    let outcome = await this.#postOnce(signal, body);
+    const isUnauthorized = outcome.kind === "refused" &&
+      UNAUTHORIZED.has(outcome.status);
+    if (isUnauthorized && await this.#reloadHeaders(signal)) {
+      this.requests[signal].failed++;
+      outcome = await this.#postOnce(signal, body);
+    }
+    this.requests[signal][outcome.kind]++;
+    this.#report(signal, outcome, body);
+    return outcome;
+  }
+
+  /** Reads the files with headers again; whether any value has changed. */
+  async #reloadHeaders(signal: Signal): Promise<boolean> {
+    const { collector, readFile } = this.#options;
+    let hasChanged = false;
+    for (const header of collector.headers) {
+      if (header.file === undefined) continue;
+      try {
+        const content = await readFile(header.file);
+        if (header.take(content)) hasChanged = true;
+      } catch (error) {
+        this.#collectorLogs[signal].headerUnreadable(
+          header.name,
+          error as Error,
+        );
+      }
+    }
+    return hasChanged;
+  }
+
+  async #postOnce(signal: Signal, body: RequestBody): Promise<Outcome> {
     const controller = new AbortController();
     const timer = setTimeout(
       () => controller.abort(),
       Math.min(this.#timing.requestTimeout, this.#deadline - performance.now()),
     );
     this.#open.add(controller);
+    const { collector, fetch } = this.#options;
     const outcome = await post(
-      urlOf(this.#options.endpoint, signal),
+      this.#urls[signal]!,
       body,
       controller.signal,
+      { headers: collector.headers, fetch },
     );
     clearTimeout(timer);
     this.#open.delete(controller);
-    this.requests[signal][outcome.kind]++;
-    this.#report(signal, outcome);
     return outcome;
   }
 
-  #report(signal: Signal, outcome: Outcome): void {
-    if (outcome.kind === "failed") {
-      return this.#collectorLog.failed(signal, outcome.reason);
-    }
+  #report(signal: Signal, outcome: Outcome, body: RequestBody): void {
+    const log = this.#collectorLogs[signal];
+    if (outcome.kind === "failed") return log.failed(signal, outcome.reason);
     this.#backoffs[signal].reset();
-    this.#collectorLog.answered(signal);
-    if (outcome.kind === "refused") {
-      this.#collectorLog.refused(signal, outcome.reason);
+    log.answered(signal);
+    const lack = this.#lackOf(signal, outcome, body);
+    if (lack !== undefined) {
+      log.unsupported(signal, lack, this.#timing.unsupportedPause);
+    } else if (outcome.kind === "refused") {
+      log.refused(signal, outcome.reason);
     } else if (outcome.rejected > 0 || outcome.message !== "") {
-      this.#collectorLog.warned(signal, outcome.rejected, outcome.message);
+      log.warned(signal, outcome.rejected, outcome.message);
+    }
+    if (outcome.kind === "delivered" && outcome.rejected < body.count) {
+      this.#isAccepted[signal] = true;
     }
   }
 }
 
-/** Where a signal is pushed to. */
+/** Adds items for one slice; whether there are no more. */
+function addSlice(
+  writer: RequestWriter,
+  items: Iterator<LogRecord | OtlpMetric>,
+): boolean {
+  const end = performance.now() + SLICE;
+  do {
+    const { value, done } = items.next();
+    if (done) return true;
+    writer.add(value);
+  } while (performance.now() < end);
+  return false;
+}
+
+/** Where the signals are pushed. */
+function urlsOf(
+  { endpoint, metricsEndpoint, logsEndpoint }: CollectorOptions,
+): Record<Signal, URL | undefined> {
+  return {
+    metrics: metricsEndpoint === undefined
+      ? endpoint && urlOf(endpoint, "metrics")
+      : ofSignal(metricsEndpoint, "metrics"),
+    logs: logsEndpoint === undefined
+      ? endpoint && urlOf(endpoint, "logs")
+      : ofSignal(logsEndpoint, "logs"),
+  };
+}
+
+/** A signal's own endpoint is the whole URL, unless it has no path. */
+function ofSignal(url: URL, signal: Signal): URL {
+  return url.pathname === "/" ? urlOf(url, signal) : url;
+}
+
+function collectorLogsOf(
+  { endpoint, metricsEndpoint, logsEndpoint }: CollectorOptions,
+  log: Log,
+): Record<Signal, CollectorLog> {
+  const shared = endpoint && new CollectorLog(log, endpoint);
+  // The log of a signal that is not pushed is never written to.
+  const any = (endpoint ?? metricsEndpoint ?? logsEndpoint)!;
+  const ofUrl = (url: URL | undefined) =>
+    url === undefined
+      ? shared ?? new CollectorLog(log, any)
+      : new CollectorLog(log, url);
+  return { metrics: ofUrl(metricsEndpoint), logs: ofUrl(logsEndpoint) };
+}
+
+/** Where a signal is pushed to, below a base URL. */
 function urlOf(endpoint: URL, signal: Signal): URL {
   const url = new URL(endpoint);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/${signal}`;

@@ -4,10 +4,13 @@
  * @module
  */
 
-import { readBoundedText } from "../../net/bounded_body.ts";
+import { readBoundedBytes } from "../../net/bounded_body.ts";
 import { fetchErrorReason } from "../../net/fetch_error.ts";
-import { MAX_OTLP_RESPONSE } from "../../overload/limits.ts";
+import type { Fetch } from "../../net/trusting_fetch.ts";
+import { MAX_OTLP_REASON, MAX_OTLP_RESPONSE } from "../../overload/limits.ts";
 import { VERSION } from "../version.ts";
+import { readMessage } from "./protobuf.ts";
+import type { RequestBody } from "./request.ts";
 
 /**
  * Milliseconds of the longest Retry-After obeyed. A collector that asks for a
@@ -27,6 +30,7 @@ export type Outcome =
   | {
     /** It would be refused again. */
     readonly kind: "refused";
+    readonly status: number;
     readonly reason: string;
   }
   | {
@@ -40,25 +44,38 @@ export type Outcome =
 /** The only statuses after which a request may be sent again. */
 const RETRYABLE = new Set([429, 502, 503, 504]);
 
+/** A header of a request. */
+export interface Header {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What a request is sent with. */
+export interface PostOptions {
+  readonly headers?: readonly Header[];
+  readonly fetch?: Fetch;
+}
+
 /** Sends a request. Never throws. */
 export async function post(
   url: URL,
-  body: string,
+  { contentType, bytes }: RequestBody,
   signal: AbortSignal,
+  { headers: given = [], fetch = globalThis.fetch }: PostOptions = {},
 ): Promise<Outcome> {
   try {
+    const headers = new Headers({ "user-agent": `dhcpv6macd/${VERSION}` });
+    for (const { name, value } of given) headers.set(name, value);
+    headers.set("content-type", contentType);
     const response = await fetch(url, {
       method: "POST",
-      body,
-      headers: {
-        "content-type": "application/json",
-        "user-agent": `dhcpv6macd/${VERSION}`,
-      },
+      body: bytes,
+      headers,
       // What was meant for this collector is for no other.
       redirect: "manual",
       signal,
     });
-    const answer = parse(await answerOf(response));
+    const answer = await answerOf(response);
     return response.ok ? delivered(answer) : notDelivered(response, answer);
   } catch (error) {
     return {
@@ -69,23 +86,14 @@ export async function post(
   }
 }
 
-function delivered(answer: Readonly<Record<string, unknown>>): Outcome {
-  const partial = recordOf(answer.partialSuccess);
-  const rejected = Number(
-    partial.rejectedLogRecords ?? partial.rejectedDataPoints ?? 0,
-  );
-  return {
-    kind: "delivered",
-    rejected: Number.isSafeInteger(rejected) ? Math.max(0, rejected) : 0,
-    message: textOf(partial.errorMessage),
-  };
+function delivered({ rejected, message }: Answer): Outcome {
+  return { kind: "delivered", rejected, message };
 }
 
 function notDelivered(
   { status, headers }: Response,
-  answer: Readonly<Record<string, unknown>>,
+  { message }: Answer,
 ): Outcome {
-  const message = textOf(answer.message);
   const reason = `it answers ${status}` +
     (message === "" ? "" : `, ${message}`);
   return RETRYABLE.has(status)
@@ -94,7 +102,7 @@ function notDelivered(
       reason,
       retryAfter: parseRetryAfter(headers.get("retry-after"), Date.now()),
     }
-    : { kind: "refused", reason };
+    : { kind: "refused", status, reason };
 }
 
 /**
@@ -117,24 +125,98 @@ export function parseRetryAfter(
     : Math.min(Math.max(0, milliseconds), MAX_RETRY_AFTER);
 }
 
-/** The answer as text; nothing if it is longer than any that has a meaning. */
-async function answerOf(response: Response): Promise<string> {
+/** What an answer says. */
+interface Answer {
+  /** Items that were not taken. */
+  readonly rejected: number;
+  /** Why, or another text; may be empty. */
+  readonly message: string;
+}
+
+const SILENCE: Answer = { rejected: 0, message: "" };
+
+/** The meaning of an answer; silence if it is longer than any that has one. */
+async function answerOf(response: Response): Promise<Answer> {
+  let bytes: Uint8Array | undefined;
   try {
-    return await readBoundedText(response, MAX_OTLP_RESPONSE) ?? "";
+    bytes = await readBoundedBytes(response, MAX_OTLP_RESPONSE);
   } catch {
     // The status has said what counts: who has taken a request need not get it
     // again because the rest of the answer is missing.
-    return "";
+  }
+  if (bytes === undefined || bytes.length === 0) return SILENCE;
+  const type = response.headers.get("content-type") ?? "";
+  const { rejected, message } = /^application\/(x-)?protobuf\b/i.test(type)
+    ? fromProtobuf(bytes, response.ok)
+    : fromText(new TextDecoder().decode(bytes), type, response.ok);
+  return { rejected, message: shorten(message) };
+}
+
+/** An ExportLogsServiceResponse, one of metrics, or a google.rpc.Status. */
+function fromProtobuf(bytes: Uint8Array, isSuccess: boolean): Answer {
+  const message = readMessage(bytes);
+  if (!isSuccess) return { rejected: 0, message: textOf(message?.get(2)) };
+  const partial = message?.get(1);
+  const fields = partial instanceof Uint8Array
+    ? readMessage(partial)
+    : undefined;
+  const rejected = fields?.get(1);
+  return {
+    rejected: countOf(typeof rejected === "bigint" ? rejected : 0),
+    message: textOf(fields?.get(2)),
+  };
+}
+
+/** The same as JSON, or whatever a server answers that is no collector. */
+function fromText(text: string, type: string, isSuccess: boolean): Answer {
+  const value = parseJson(text);
+  if (isSuccess) {
+    const partial = recordOf(recordOf(value).partialSuccess);
+    return {
+      rejected: countOf(
+        partial.rejectedLogRecords ?? partial.rejectedDataPoints ?? 0,
+      ),
+      message: textOf(partial.errorMessage),
+    };
+  }
+  if (value === undefined) {
+    return { rejected: 0, message: isHtml(type, text) ? titleOf(text) : text };
+  }
+  const { message, error, detail } = recordOf(value);
+  return {
+    rejected: 0,
+    message: textOf(message) || textOf(error) ||
+      textOf(recordOf(error).message) || textOf(detail),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-/** What a collector that keeps to the protocol answers; others say nothing. */
-function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return recordOf(JSON.parse(text));
-  } catch {
-    return {};
-  }
+function isHtml(type: string, text: string): boolean {
+  return /\bhtml\b/i.test(type) || /^\s*</.test(text);
+}
+
+function titleOf(html: string): string {
+  return /<title>([^<]*)/i.exec(html)?.[1] ?? "";
+}
+
+function countOf(value: unknown): number {
+  const count = Number(value);
+  return Number.isSafeInteger(count) ? Math.max(0, count) : 0;
+}
+
+/** White space at the ends, and what exceeds the limit, is left out. */
+function shorten(text: string): string {
+  const trimmed = text.trim();
+  return trimmed.length <= MAX_OTLP_REASON
+    ? trimmed
+    : `${trimmed.slice(0, MAX_OTLP_REASON)}...`;
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {
@@ -143,7 +225,9 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> {
     : {};
 }
 
+/** A text of JSON, or of protobuf. */
 function textOf(value: unknown): string {
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
   return typeof value === "string" ? value : "";
 }
 

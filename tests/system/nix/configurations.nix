@@ -112,6 +112,14 @@ in
       maxMachines = 100;
       maxEvents = 1000;
       otlpEndpoint = "http://[::1]:4318";
+      otlpMetricsEndpoint = "http://[::1]:9090/api/v1/otlp/v1/metrics";
+      otlpLogsEndpoint = "http://[::1]:3100/otlp/v1/logs";
+      otlpHeader = [
+        "x-scope-orgid=lab"
+        "authorization=@${directory}/names"
+      ];
+      otlpEncoding = "json";
+      caFile = "${directory}/cert.pem";
       logFormat = "text";
       logLevel = "debug";
       openFirewall = true;

@@ -132,6 +132,10 @@ Deno.test("command line", async (t) => {
       [["--max-events=0"], "--max-events"],
       [["--max-open-files=23"], "--max-open-files", "from 24 to"],
       [["--otlp-endpoint=[2001:db8::5]:4318"], "--otlp-endpoint", "http://"],
+      [["--otlp-metrics-endpoint=x"], "--otlp-metrics-endpoint", "http://"],
+      [["--otlp-logs-endpoint=ftp://x"], "--otlp-logs-endpoint", "http://"],
+      [["--otlp-header=x"], "--otlp-header", "NAME=VALUE or NAME=@FILE"],
+      [["--otlp-encoding=xml"], "--otlp-encoding", "protobuf, json"],
       [["--boot-policy=never"], "--boot-policy", "always, listed"],
     ] as [string[], ...string[]][]
   ) {
@@ -155,7 +159,12 @@ const NEEDS: Partial<Record<OptionName, string[]>> = {
   "tls-cert-file": ["--tls-key-file=k"],
   "tls-key-file": ["--tls-cert-file=c"],
   "https-listen-addr": ["--tls-cert-file=c", "--tls-key-file=k"],
+  "otlp-header": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
+  "otlp-encoding": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
 };
+
+/** A certificate of an authority whose key nobody has, until 2126. */
+const CA_FILE = new URL("ca.pem", import.meta.url).pathname;
 
 /** An option, a value, where it arrives, and as what. */
 const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
@@ -218,9 +227,29 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   [
     "otlp-endpoint",
     "http://[2001:db8::5]:4318",
-    (s) => s.otlpEndpoint?.href,
+    (s) => s.collector?.endpoint?.href,
     "http://[2001:db8::5]:4318/",
   ],
+  [
+    "otlp-metrics-endpoint",
+    "http://[2001:db8::5]:9090/api/v1/otlp/v1/metrics",
+    (s) => s.collector?.metricsEndpoint?.href,
+    "http://[2001:db8::5]:9090/api/v1/otlp/v1/metrics",
+  ],
+  [
+    "otlp-logs-endpoint",
+    "https://logs.example/otlp/v1/logs",
+    (s) => s.collector?.logsEndpoint?.href,
+    "https://logs.example/otlp/v1/logs",
+  ],
+  [
+    "otlp-header",
+    "x-scope-orgid=lab",
+    (s) => s.collector?.headers.map(({ name, value }) => [name, value]),
+    [["x-scope-orgid", "lab"]],
+  ],
+  ["otlp-encoding", "json", (s) => s.collector?.encoding, "json"],
+  ["ca-file", CA_FILE, (s) => s.caCerts.length, 1],
 ];
 
 Deno.test("settings", async (t) => {
@@ -383,6 +412,69 @@ Deno.test("settings", async (t) => {
       UsageError,
       "requires --tls-cert-file",
     );
+  });
+
+  await t.step("have certificates that can be used", async () => {
+    const endpoint = "--otlp-endpoint=https://[2001:db8::5]:4318";
+    const file = await Deno.makeTempFile();
+    for (
+      const [content, problem] of [
+        ["", "no certificate in PEM"],
+        ["junk", "no certificate in PEM"],
+        [
+          "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+          "invalid",
+        ],
+      ] as const
+    ) {
+      await Deno.writeTextFile(file, content);
+      const { message } = assertThrows(
+        () => settings(endpoint, `--ca-file=${file}`),
+        UsageError,
+      );
+      assert(message.startsWith(`--ca-file: cannot use ${file}: `), message);
+      assert(message.includes(problem), message);
+    }
+    await Deno.remove(file);
+    const { message } = assertThrows(
+      () => settings(endpoint, `--ca-file=${file}`),
+      UsageError,
+    );
+    assert(message.includes("No such file"), message);
+  });
+
+  await t.step("keep the values of headers to themselves", async () => {
+    const endpoint = "--otlp-endpoint=http://[2001:db8::5]:4318";
+    const secret = "s3cr3t";
+    for (
+      const args of [
+        [endpoint, `--otlp-header=${secret}`],
+        [endpoint, `--otlp-header=a b=${secret}`],
+        [endpoint, `--otlp-header=host=${secret}`],
+        [endpoint, `--otlp-header=authorization=${secret}\n`],
+        [endpoint, `--otlp-headers=authorization=${secret}`],
+        [endpoint, `-otlp-headre=authorization=${secret}`],
+        [`--otlp-header=authorization=${secret}`],
+      ]
+    ) {
+      const { message } = assertThrows(() => settings(...args), UsageError);
+      assert(!message.includes(secret), message);
+    }
+    const config = settings(endpoint, `--otlp-header=a=${secret}`);
+    assert(!JSON.stringify(config).includes(secret));
+    assert(!Deno.inspect(config, { depth: 9 }).includes(secret));
+    const absent = await Deno.makeTempDir();
+    const { message } = assertThrows(
+      () => settings(endpoint, `--otlp-header=authorization=@${absent}/no`),
+      UsageError,
+    );
+    assert(
+      message.startsWith(
+        `--otlp-header authorization: cannot read ${absent}/no: No such file`,
+      ),
+      message,
+    );
+    await Deno.remove(absent);
   });
 
   await t.step("of the log", () => {

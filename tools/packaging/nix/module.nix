@@ -48,6 +48,11 @@ let
     maxEvents = "max-events";
     maxOpenFiles = "max-open-files";
     otlpEndpoint = "otlp-endpoint";
+    otlpMetricsEndpoint = "otlp-metrics-endpoint";
+    otlpLogsEndpoint = "otlp-logs-endpoint";
+    otlpHeader = "otlp-header";
+    otlpEncoding = "otlp-encoding";
+    caFile = "ca-file";
     logFormat = "log-format";
     logLevel = "log-level";
   };
@@ -338,6 +343,24 @@ in
     otlpEndpoint =
       optional types.str "Without it, nothing is sent."
         "Collector that metrics and events are sent to, by OTLP over HTTP.";
+    otlpMetricsEndpoint =
+      optional types.str "Without it, `v1/metrics` below {option}`otlpEndpoint`."
+        "Whole URL that metrics are sent to.";
+    otlpLogsEndpoint =
+      optional types.str "Without it, `v1/logs` below {option}`otlpEndpoint`."
+        "Whole URL that events are sent to.";
+    otlpHeader = list "authorization=@/run/credentials/dhcpv6macd.service/token" "Headers for the collector: `NAME=VALUE`, which everybody can read in the store, or `NAME=@FILE`, such as a file of `LoadCredential`.";
+    otlpEncoding =
+      optional
+        (types.enum [
+          "protobuf"
+          "json"
+        ])
+        "Without it, `protobuf`."
+        "Encoding of what is sent to the collector.";
+    caFile =
+      optional types.path "Without it, the usual ones."
+        "Further certificate authorities to trust, in PEM, for the collector.";
     logFormat =
       optional
         (types.enum [

@@ -1,7 +1,8 @@
 /**
- * A collector for tests: takes OTLP/HTTP JSON, strictly, and answers what it is
- * told to. Also a program, to run inside a namespace: `collector.ts HOSTNAME
- * PORT` writes a line of JSON for each request that it has read.
+ * A collector for tests: takes OTLP/HTTP in either encoding, strictly, and answers
+ * what it is told to. Also a program, to run inside a namespace: `collector.ts HOSTNAME
+ * PORT [CERT_FILE KEY_FILE]` writes a line of JSON for each request that it has
+ * read; with a certificate it speaks HTTPS.
  *
  * @module
  */
@@ -13,11 +14,13 @@ import {
   type ReadPoint,
   type ReadRecord,
 } from "../../../support/otlp_strict.ts";
+import { decodeProtobuf } from "./protobuf.ts";
 
 /** A request that came. */
 export interface Received {
   readonly path: string;
   readonly headers: Headers;
+  /** JSON, also of what came as protobuf. */
   readonly body: string;
   /** Milliseconds of the monotonic clock. */
   readonly at: number;
@@ -53,9 +56,13 @@ export class Collector implements AsyncDisposable {
   }
 
   /** Starts, where it was before if it was. */
-  start(hostname = "127.0.0.1", port = this.#port): void {
+  start(
+    hostname = "127.0.0.1",
+    port = this.#port,
+    keyPair?: { cert: string; key: string },
+  ): void {
     this.#server = Deno.serve(
-      { hostname, port, onListen: () => {} },
+      { hostname, port, ...keyPair, onListen: () => {} },
       (request) => this.#take(request),
     );
     this.#port = this.#server.addr.port;
@@ -93,11 +100,14 @@ export class Collector implements AsyncDisposable {
   async #take(request: Request): Promise<Response> {
     const at = performance.now();
     const path = new URL(request.url).pathname;
-    const body = await request.text();
+    // Those of the request itself cannot be read when it has been answered.
+    const headers = new Headers(request.headers);
+    const bytes = await request.bytes();
+    const body = this.#decode(request, path, bytes);
     const response = await this.answer(path) ?? this.#read(request, path, body);
     this.received.push({
       path,
-      headers: request.headers,
+      headers,
       body,
       at,
       isTaken: response.status === 200,
@@ -105,10 +115,26 @@ export class Collector implements AsyncDisposable {
     return response;
   }
 
+  #decode({ headers }: Request, path: string, bytes: Uint8Array): string {
+    if (headers.get("content-type") !== "application/x-protobuf") {
+      return new TextDecoder().decode(bytes);
+    }
+    try {
+      const signal = path.endsWith("/v1/logs") ? "logs" : "metrics";
+      const request = decodeProtobuf(signal, bytes);
+      return JSON.stringify(withAttributes(request));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
   #read({ method, headers }: Request, path: string, body: string): Response {
     try {
       const type = headers.get("content-type");
-      if (method !== "POST" || type !== "application/json") {
+      if (
+        method !== "POST" ||
+        !["application/json", "application/x-protobuf"].includes(type ?? "")
+      ) {
         throw new Error(`${method} with ${type}`);
       }
       if (path.endsWith("/v1/logs")) readLogs(body);
@@ -123,16 +149,38 @@ export class Collector implements AsyncDisposable {
   }
 }
 
+/** Protobuf has no empty lists; the strict reader wants those of attributes. */
+function withAttributes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withAttributes);
+  if (typeof value !== "object" || value === null) return value;
+  const all = Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, withAttributes(one)]),
+  );
+  return "timeUnixNano" in all && !("attributes" in all)
+    ? { ...all, attributes: [] }
+    : all;
+}
+
 if (import.meta.main) {
-  const [hostname, port] = Deno.args as [string, string];
+  const [hostname, port, ...files] = Deno.args as [string, string];
   const collector = new Collector();
-  collector.start(hostname, Number(port));
+  const [cert, key] = files.map((file) => Deno.readTextFileSync(file));
+  collector.start(
+    hostname,
+    Number(port),
+    cert === undefined || key === undefined ? undefined : { cert, key },
+  );
   let told = 0;
   console.log("ready");
   setInterval(() => {
     for (; told < collector.received.length; told++) {
-      const { path, body, isTaken } = collector.received[told]!;
-      console.log(JSON.stringify({ path, body, isTaken }));
+      const { path, headers, body, isTaken } = collector.received[told]!;
+      console.log(JSON.stringify({
+        path,
+        headers: Object.fromEntries(headers),
+        body,
+        isTaken,
+      }));
     }
   }, 50);
 }

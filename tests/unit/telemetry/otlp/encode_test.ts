@@ -13,16 +13,26 @@ import {
   single,
 } from "../../../../lib/telemetry/metrics.ts";
 import {
+  type LogRecord,
   logRecord,
-  logsRequest,
-  metricsRequest,
   type NumberDataPoint,
   type OtlpMetric,
   otlpMetric,
   resourceOf,
 } from "../../../../lib/telemetry/otlp/encode.ts";
+import { readMessage } from "../../../../lib/telemetry/otlp/protobuf.ts";
+import {
+  type OtlpEncoding,
+  type RequestBody,
+  requestWriter,
+  type Signal,
+} from "../../../../lib/telemetry/otlp/request.ts";
 import { VERSION } from "../../../../lib/telemetry/version.ts";
-import { throughProtobuf, withoutEmptyLists } from "./protobuf.ts";
+import {
+  decodeProtobuf,
+  throughProtobuf,
+  withoutEmptyLists,
+} from "./protobuf.ts";
 import { readLogs, readMetrics } from "../../../support/otlp_strict.ts";
 
 /** 2025-10-13T20:08:24.394955Z, in microseconds. */
@@ -79,20 +89,40 @@ function histogram(...seconds: number[]): Metric {
   };
 }
 
+function requestOf(
+  encoding: OtlpEncoding,
+  signal: Signal,
+  items: readonly (LogRecord | OtlpMetric)[],
+): RequestBody {
+  const writer = requestWriter(encoding, signal, RESOURCE);
+  for (const item of items) writer.add(item);
+  return writer.finish();
+}
+
+function textOf({ contentType, bytes }: RequestBody): string {
+  assertEquals(contentType, "application/json");
+  return new TextDecoder().decode(bytes);
+}
+
+function recordsOf(...events: MachineEvent[]): LogRecord[] {
+  return events.map((event) => logRecord(event, CONTEXT));
+}
+
+function otlpMetrics(...metrics: Metric[]): OtlpMetric[] {
+  return metrics.map((metric) => otlpMetric(metric, SINCE, THEN))
+    .filter((metric) => metric !== undefined);
+}
+
 function metricsText(...metrics: Metric[]): string {
-  return [
-    ...metricsRequest(
-      RESOURCE,
-      metrics.map((metric) => otlpMetric(metric, SINCE, THEN))
-        .filter((metric): metric is OtlpMetric => metric !== undefined),
-    ),
-  ].join("");
+  return textOf(requestOf("json", "metrics", otlpMetrics(...metrics)));
 }
 
 function logsText(...events: MachineEvent[]): string {
-  const records = events.map((event) => logRecord(event, CONTEXT));
-  return [...logsRequest(RESOURCE, records)].join("");
+  return textOf(requestOf("json", "logs", recordsOf(...events)));
 }
+
+// deno-lint-ignore no-explicit-any
+type Decoded = any;
 
 /** One of every kind. */
 const METRICS = [
@@ -296,6 +326,130 @@ Deno.test("OTLP JSON", async (t) => {
       );
     },
   );
+});
+
+Deno.test("OTLP protobuf", async (t) => {
+  /** What the protocol's own definitions read, which must be all of it. */
+  function decoded(
+    signal: Signal,
+    items: readonly (LogRecord | OtlpMetric)[],
+  ): unknown {
+    const { contentType, bytes } = requestOf("protobuf", signal, items);
+    assertEquals(contentType, "application/x-protobuf");
+    return decodeProtobuf(signal, bytes);
+  }
+
+  await t.step("says the same as JSON", () => {
+    const events = EVENTS.map((event) => ({ ...EVENT, event }));
+    assertEquals(
+      decoded("logs", recordsOf(...events, { ...EVENT, detail: null })),
+      JSON.parse(logsText(...events, { ...EVENT, detail: null })),
+    );
+    assertEquals(
+      decoded("metrics", otlpMetrics(...METRICS)),
+      withoutEmptyLists(JSON.parse(metricsText(...METRICS))),
+    );
+  });
+
+  await t.step("of numbers at the ends of their ranges", () => {
+    const values = [
+      -(2 ** 53) + 1,
+      2 ** 53 - 1,
+      0,
+      -1,
+      127,
+      128,
+      2 ** 32,
+      0.1,
+      -0,
+      5e-324,
+      Number.MAX_VALUE,
+    ];
+    for (const value of [...values, NaN, Infinity, -Infinity]) {
+      const gauge = otlpMetrics(single("gauge", "a", "", value));
+      const [{ scopeMetrics: [{ metrics: [metric] }] }] =
+        (decoded("metrics", gauge) as Decoded).resourceMetrics;
+      const [point] = metric.gauge.dataPoints;
+      assertEquals(
+        Object.is(Number(point.asInt ?? point.asDouble), value) ||
+          Object.is(value, -0),
+        true,
+        `${value}`,
+      );
+    }
+    for (const count of [-(2 ** 53) + 1, -1, 0, 300, 2 ** 53 - 1]) {
+      const detail = { ...EVENT.detail!, total_bytes: count };
+      const records = recordsOf({ ...EVENT, detail });
+      assertEquals(
+        decoded("logs", records),
+        JSON.parse(textOf(requestOf("json", "logs", records))),
+      );
+    }
+  });
+
+  await t.step("of texts of any length, in any script", () => {
+    for (const length of [0, 1, 127, 128, 1000, 20_000]) {
+      for (const character of ["x", "\u00e9", "\u{1f600}", "\0"]) {
+        const file_name = character.repeat(length);
+        const event = { ...EVENT, detail: { ...EVENT.detail!, file_name } };
+        assertEquals(
+          decoded("logs", recordsOf(event)),
+          JSON.parse(logsText(event)),
+        );
+      }
+    }
+  });
+
+  await t.step("of nothing, and of very much", () => {
+    for (const count of [0, 1, 512]) {
+      const request = decoded("logs", recordsOf(...Array(count).fill(EVENT)));
+      const { resourceLogs: [{ scopeLogs: [{ logRecords = [] }] }] } =
+        request as Decoded;
+      assertEquals(logRecords.length, count);
+    }
+  });
+
+  await t.step("counts what a collector may reject", () => {
+    for (const encoding of ["json", "protobuf"] as const) {
+      const { count } = requestOf(encoding, "metrics", otlpMetrics(...METRICS));
+      assertEquals(count, 5);
+      assertEquals(requestOf(encoding, "logs", recordsOf(EVENT)).count, 1);
+    }
+  });
+});
+
+Deno.test("answers in protobuf", async (t) => {
+  await t.step("are read field by field", () => {
+    // 1: 300, 2: "old", 3: fixed32, 4: fixed64, 1 again: 2^64 - 1
+    const fields = readMessage(
+      Uint8Array.fromHex(
+        "08ac02" + "12036f6c64" + "1d01000000" + "210200000000000000" +
+          "08ffffffffffffffffff01",
+      ),
+    )!;
+    assertEquals(fields.get(1), 2n ** 64n - 1n);
+    assertEquals(new TextDecoder().decode(fields.get(2) as Uint8Array), "old");
+    assertEquals([...fields.keys()], [1, 2, 3, 4]);
+  });
+
+  await t.step("that are malformed are none", () => {
+    for (
+      const hex of [
+        "08",
+        "08ff",
+        "12",
+        "1205ff",
+        "12ffffffffffffffffff01",
+        "1d00",
+        "2100",
+        "00",
+        "0b",
+        "0e",
+        "08ffffffffffffffffffffff01",
+      ]
+    ) assertEquals(readMessage(Uint8Array.fromHex(hex)), undefined, hex);
+    assertEquals(readMessage(new Uint8Array())?.size, 0);
+  });
 });
 
 Deno.test("the strict reader and the protocol's definitions", async (t) => {

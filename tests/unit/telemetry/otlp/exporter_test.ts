@@ -1,13 +1,26 @@
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { MAX_OTLP_BATCH } from "../../../../lib/overload/limits.ts";
 import { Log } from "../../../../lib/telemetry/log.ts";
 import { MachineWriter } from "../../../../lib/machines/json.ts";
 import { MachineRegistry } from "../../../../lib/machines/registry.ts";
 import { single } from "../../../../lib/telemetry/metrics.ts";
 import {
+  type CollectorOptions,
   type ExporterTimingOptions,
   OtlpExporter,
 } from "../../../../lib/telemetry/otlp/exporter.ts";
+import {
+  readHeaderFile,
+  readHeaderFileSync,
+} from "../../../../lib/daemon/collector.ts";
+import { CollectorHeader } from "../../../../lib/telemetry/otlp/headers.ts";
 import { formatMac } from "../../../../lib/net/mac.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { CooperativeScheduler } from "../../../../lib/overload/scheduler.ts";
@@ -26,6 +39,7 @@ const TIMING: ExporterTimingOptions = {
   minBackoff: 20,
   maxBackoff: 100,
   stopTimeout: 600,
+  unsupportedPause: 400,
 };
 
 interface Options {
@@ -35,6 +49,8 @@ interface Options {
   /** Behind the collector's own address. */
   readonly path?: string;
   readonly password?: string;
+  /** Changes what is said of the collector, which is at this URL. */
+  readonly collector?: (url: URL) => Partial<CollectorOptions>;
 }
 
 /** What a daemon has of it: machines that events happen to, and a log. */
@@ -53,6 +69,7 @@ class Setup implements AsyncDisposable {
       scheduler = new CooperativeScheduler(),
       path = "/",
       password = "",
+      collector,
     }: Options = {},
   ) {
     this.registry = new MachineRegistry(
@@ -69,7 +86,14 @@ class Setup implements AsyncDisposable {
     const endpoint = new URL(path, this.collector.endpoint);
     if (password !== "") Object.assign(endpoint, { username: "me", password });
     this.exporter = new OtlpExporter({
-      endpoint,
+      collector: {
+        endpoint,
+        // Decoding protobuf takes the tests' collector much longer.
+        encoding: "json",
+        headers: [],
+        ...collector?.(this.collector.endpoint),
+      },
+      readFile: readHeaderFile,
       run: RUN,
       interfaceName: "lan",
       baseAddress: BASE,
@@ -438,6 +462,288 @@ Deno.test("a collector that refuses", async (t) => {
     assertEquals(lines.length, 1);
     assertEquals(lines[0]!.signal, "logs");
     assertEquals(lines[0]!.reason, "too old");
+  });
+});
+
+/** What was asked for at a path. */
+function countAt({ collector }: Setup, path: string): number {
+  return collector.received.filter((one) => one.path === path).length;
+}
+
+Deno.test("a collector with one signal", async (t) => {
+  const rejectAll = (path: string) =>
+    Response.json({
+      partialSuccess: path === "/v1/logs"
+        ? { rejectedLogRecords: "1", errorMessage: "no logs here" }
+        : { rejectedDataPoints: "1", errorMessage: "no metrics here" },
+    });
+  const status = (status: number) => () =>
+    new Response("404 page not found", { status });
+  for (
+    const [what, answer] of [
+      ["404", status(404)],
+      ["405", status(405)],
+      ["501", status(501)],
+      ["all rejected", rejectAll],
+    ] as [string, (path: string) => Response][]
+  ) {
+    await t.step(`has no logs, by ${what}`, async () => {
+      await using setup = new Setup();
+      setup.collector.answer = (path) =>
+        path === "/v1/logs" ? answer(path) : undefined;
+      setup.happen(1);
+      await eventually("an answer", () => setup.asked.length === 1);
+      setup.happen(9);
+      await pause(250);
+      assertEquals(setup.asked.length, 1);
+      assert(setup.collector.taken("/v1/metrics").length > 1);
+      assertEquals(setup.exporter.refusedEvents, 10);
+      assertEquals(setup.exporter.waitingEvents, 0);
+      setup.happen(1);
+      await pause(400);
+      setup.happen(1);
+      // Asked again, with what has happened since.
+      await eventually("another", () => setup.asked.length === 2);
+      const lines = await setup.logged("collector_lacks_signal");
+      assertEquals(lines.length, 1);
+      assertMatch(
+        String(lines[0]!.message),
+        /takes no events: .*(404 page not found|no logs here).*--otlp-logs-end/,
+      );
+      assertEquals(await setup.logged("collector_refuses"), []);
+      await setup.stop();
+      assertEquals(await setup.logged("events_lost"), []);
+      assertEquals(setup.exporter.lostEvents, 0);
+    });
+
+    await t.step(`has no metrics, by ${what}`, async () => {
+      await using setup = new Setup();
+      setup.collector.answer = (path) =>
+        path === "/v1/metrics" ? answer(path) : undefined;
+      setup.happen(3);
+      await setup.has(3);
+      await pause(250);
+      assertEquals(countAt(setup, "/v1/metrics"), 1);
+      setup.collector.answer = () => undefined;
+      await eventually("metrics", () => setup.collector.metrics !== undefined);
+      const lines = await setup.logged("collector_lacks_signal");
+      assertEquals(lines.map(({ signal }) => signal), ["metrics"]);
+    });
+  }
+
+  await t.step("that it has had is not given up", async () => {
+    await using setup = new Setup();
+    setup.happen(1);
+    await setup.has(1);
+    setup.collector.answer = firstAnswers(status(404));
+    setup.happen(1);
+    await eventually("an answer", () => setup.asked.length === 2);
+    setup.happen(1);
+    await eventually("the next", () => setup.asked.length === 3);
+    assertEquals((await setup.logged("collector_lacks_signal")).length, 0);
+    assertEquals((await setup.logged("collector_refuses")).length, 1);
+  });
+});
+
+Deno.test("endpoints of their own", async (t) => {
+  for (
+    const [what, collector, metrics, logs] of [
+      [
+        "of metrics",
+        (url) => ({
+          endpoint: undefined,
+          metricsEndpoint: new URL("/a/v1/metrics", url),
+        }),
+        "/a/v1/metrics",
+        undefined,
+      ],
+      [
+        "of logs",
+        (url) => ({
+          endpoint: undefined,
+          logsEndpoint: new URL("/b/v1/logs", url),
+        }),
+        undefined,
+        "/b/v1/logs",
+      ],
+      [
+        "of both",
+        (url) => ({
+          endpoint: undefined,
+          metricsEndpoint: new URL("/a/v1/metrics", url),
+          logsEndpoint: new URL("/b/v1/logs", url),
+        }),
+        "/a/v1/metrics",
+        "/b/v1/logs",
+      ],
+      [
+        "of logs, beside the other",
+        (url) => ({ logsEndpoint: new URL("/b/v1/logs", url) }),
+        "/v1/metrics",
+        "/b/v1/logs",
+      ],
+      [
+        "without a path",
+        (url) => ({
+          endpoint: undefined,
+          metricsEndpoint: url,
+          logsEndpoint: url,
+        }),
+        "/v1/metrics",
+        "/v1/logs",
+      ],
+    ] as [
+      string,
+      NonNullable<Options["collector"]>,
+      string | undefined,
+      string | undefined,
+    ][]
+  ) {
+    await t.step(what, async () => {
+      await using setup = new Setup({ collector });
+      setup.happen(1);
+      const paths = [metrics, logs].filter((path) => path !== undefined);
+      await eventually(
+        `${paths}`,
+        () => paths.every((path) => setup.collector.taken(path).length > 0),
+      );
+      await setup.stop();
+      assertEquals(
+        new Set(setup.collector.received.map(({ path }) => path)),
+        new Set(paths),
+      );
+      assertEquals(await setup.logged("events_lost"), []);
+      assertEquals(setup.exporter.waitingEvents, 0);
+    });
+  }
+});
+
+Deno.test("headers of the collector", async (t) => {
+  const header = (text: string) => {
+    const header = CollectorHeader.parse(text)!;
+    if (header.file !== undefined) {
+      header.take(readHeaderFileSync(header.file));
+    }
+    return header;
+  };
+
+  await t.step("go with every request, in either encoding", async () => {
+    for (const encoding of ["json", "protobuf"] as const) {
+      await using setup = new Setup({
+        collector: () => ({
+          encoding,
+          headers: [
+            header("X-Scope-OrgID=lab"),
+            header("authorization=Basic a=b="),
+          ],
+        }),
+      });
+      setup.happen(1);
+      await setup.has(1);
+      await eventually("metrics", () => setup.collector.metrics !== undefined);
+      for (const { headers } of setup.collector.received) {
+        assertEquals(headers.get("x-scope-orgid"), "lab");
+        assertEquals(headers.get("authorization"), "Basic a=b=");
+        assertEquals(
+          headers.get("content-type"),
+          `application/${encoding === "json" ? "json" : "x-protobuf"}`,
+        );
+      }
+    }
+  });
+
+  await t.step("are read again when they are refused", async () => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, "Bearer first\n");
+    await using setup = new Setup({
+      collector: () => ({ headers: [header(`authorization=@${file}`)] }),
+    });
+    setup.happen(1);
+    await setup.has(1);
+    assertEquals(
+      setup.asked[0]!.headers.get("authorization"),
+      "Bearer first",
+    );
+    await Deno.writeTextFile(file, "Bearer second\n");
+    setup.collector.answer = firstAnswers(() =>
+      new Response("expired", { status: 401 })
+    );
+    setup.happen(1);
+    await setup.has(2);
+    assertEquals(setup.numbers, [1, 2]);
+    assertEquals(
+      setup.asked.at(-1)!.headers.get("authorization"),
+      "Bearer second",
+    );
+    await Deno.remove(file);
+    setup.collector.answer = firstAnswers(() =>
+      new Response("expired", { status: 403 })
+    );
+    setup.happen(1);
+    await eventually("an answer", () => setup.asked.length === 4);
+    const [line] = await eventually("a line", async () => {
+      const lines = await setup.logged("collector_header_unreadable");
+      return lines.length > 0 && lines;
+    });
+    assertMatch(
+      String(line!.message),
+      RegExp(`--otlp-header authorization: cannot read ${file}: No such file`),
+    );
+    const [refusal] = await setup.logged("collector_refuses");
+    assertEquals(refusal!.reason, "it answers 403, expired");
+    for (const lines of [line, refusal]) {
+      assert(!JSON.stringify(lines).includes("Bearer"));
+    }
+  });
+
+  await t.step("are one line of text, and none that a request has", () => {
+    for (
+      const text of [
+        "authorization",
+        "authorization=",
+        "=secret",
+        "authorization=@",
+        "a b=secret",
+        "content-type=secret",
+        "Content-Length=5",
+        "host=secret",
+        "a=se\ncret",
+        "a=\u4e2d",
+        "authorization: secret",
+      ]
+    ) assertEquals(CollectorHeader.parse(text), undefined, text);
+    const kept = CollectorHeader.parse("authorization=secret")!;
+    assertEquals([kept.name, kept.value], ["authorization", "secret"]);
+    assert(!JSON.stringify(kept).includes("secret"));
+    assert(!Deno.inspect(kept).includes("secret"));
+  });
+
+  await t.step("come from a file with one line", async () => {
+    const file = await Deno.makeTempFile();
+    const parsed = CollectorHeader.parse(`a=@${file}`)!;
+    for (const content of ["", "\n", "one\ntwo"]) {
+      const { message } = assertThrows(() => parsed.take(content), Error);
+      assertEquals(
+        message,
+        `${file} has no value of a header, which is one line`,
+      );
+    }
+    await Deno.writeTextFile(file, "Bearer x\r\n");
+    assertEquals(parsed.take(readHeaderFileSync(file)), true);
+    assertEquals(parsed.value, "Bearer x");
+    assertEquals(parsed.take(await readHeaderFile(file)), false);
+    await Deno.writeTextFile(file, "x".repeat(70_000));
+    assertThrows(() => readHeaderFileSync(file), Error, "larger than 65536");
+    await assertRejects(() => readHeaderFile(file), Error, "larger than 65536");
+    await Deno.remove(file);
+    assertThrows(() => readHeaderFileSync("/dev/zero"), Error, "regular file");
+    for (const path of [file, "/"]) {
+      assertThrows(
+        () => readHeaderFileSync(path),
+        Error,
+        `cannot read ${path}: `,
+      );
+    }
   });
 });
 

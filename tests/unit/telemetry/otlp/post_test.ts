@@ -1,11 +1,21 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { MAX_OTLP_RESPONSE } from "../../../../lib/overload/limits.ts";
+import {
+  MAX_OTLP_REASON,
+  MAX_OTLP_RESPONSE,
+} from "../../../../lib/overload/limits.ts";
+import type { RequestBody } from "../../../../lib/telemetry/otlp/request.ts";
 import {
   MAX_RETRY_AFTER,
   type Outcome,
   parseRetryAfter,
   post,
 } from "../../../../lib/telemetry/otlp/post.ts";
+
+const BODY: RequestBody = {
+  contentType: "application/json",
+  bytes: new TextEncoder().encode("{}"),
+  count: 1,
+};
 
 /** Posts to a server that answers so. */
 async function postTo(
@@ -19,7 +29,7 @@ async function postTo(
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), patience);
   const url = new URL(`http://127.0.0.1:${server.addr.port}/v1/logs`);
-  const outcome = await post(url, "{}", controller.signal);
+  const outcome = await post(url, BODY, controller.signal);
   clearTimeout(timer);
   return outcome;
 }
@@ -88,7 +98,84 @@ Deno.test("the answer of a collector", async (t) => {
     await t.step(`${status} may not`, async () => {
       assertEquals(await postTo(() => new Response("", { status })), {
         kind: "refused",
+        status,
         reason: `it answers ${status}`,
+      });
+    });
+  }
+
+  const protobuf = (hex: string, status = 200) =>
+    new Response(Uint8Array.fromHex(hex), {
+      status,
+      headers: { "content-type": "application/x-protobuf" },
+    });
+
+  for (
+    const [what, answer, outcome] of [
+      ["nothing", () => protobuf(""), delivered()],
+      // partial_success { rejected: 3, error_message: "old" }
+      [
+        "partial success",
+        () => protobuf("0a0708031203" + "6f6c64"),
+        delivered(
+          3,
+          "old",
+        ),
+      ],
+      ["what makes no sense", () => protobuf("0affff"), delivered()],
+      // rejected: -1
+      [
+        "partial success of less than nothing",
+        () => protobuf("0a0b08ffffffffffffffffff01"),
+        delivered(),
+      ],
+    ] as [string, () => Response, Outcome][]
+  ) {
+    await t.step(
+      `${what} in protobuf`,
+      async () => assertEquals(await postTo(answer), outcome),
+    );
+  }
+
+  for (
+    const [what, answer, message] of [
+      // google.rpc.Status { code: 3, message: "bad" }
+      ["protobuf", () => protobuf("08031203626164", 400), "bad"],
+      ["malformed protobuf", () => protobuf("ff", 400), ""],
+      ["JSON", () => Response.json({ message: "bad" }, { status: 400 }), "bad"],
+      [
+        "JSON of others",
+        () => Response.json({ error: "no auth" }, { status: 400 }),
+        "no auth",
+      ],
+      [
+        "deeper JSON",
+        () => Response.json({ error: { message: "deep" } }, { status: 400 }),
+        "deep",
+      ],
+      [
+        "plain text",
+        () => new Response("out of bounds\n", { status: 400 }),
+        "out of bounds",
+      ],
+      [
+        "a page",
+        () =>
+          new Response("<html><title>Bad Gateway</title>...", { status: 400 }),
+        "Bad Gateway",
+      ],
+      [
+        "very much text",
+        () => new Response("x".repeat(5000), { status: 400 }),
+        `${"x".repeat(MAX_OTLP_REASON)}...`,
+      ],
+    ] as [string, () => Response, string][]
+  ) {
+    await t.step(`a refusal is shown with its text: ${what}`, async () => {
+      assertEquals(await postTo(answer), {
+        kind: "refused",
+        status: 400,
+        reason: `it answers 400${message && `, ${message}`}`,
       });
     });
   }
@@ -102,7 +189,11 @@ Deno.test("the answer of a collector", async (t) => {
         headers: { location: "/other" },
       });
     });
-    assertEquals(outcome, { kind: "refused", reason: "it answers 307" });
+    assertEquals(outcome, {
+      kind: "refused",
+      status: 307,
+      reason: "it answers 307",
+    });
     assertEquals(count, 1);
   });
 
@@ -152,7 +243,7 @@ Deno.test("the answer of a collector", async (t) => {
     listener.close();
     const outcome = await post(
       new URL(`http://user:secret@127.0.0.1:${port}/`),
-      "{}",
+      BODY,
       new AbortController().signal,
     );
     assertEquals(outcome, {

@@ -11,7 +11,10 @@ interface MessageType {
   fromObject(value: unknown): unknown;
   encode(message: unknown): { finish(): Uint8Array };
   decode(bytes: Uint8Array): unknown;
-  toObject(message: unknown, options: { longs: typeof String }): unknown;
+  toObject(
+    message: unknown,
+    options: { longs: typeof String; json?: true },
+  ): unknown;
 }
 
 interface Service {
@@ -35,6 +38,31 @@ export function throughProtobuf(
   const type = TYPES[signal];
   const bytes = type.encode(type.fromObject(request)).finish();
   return type.toObject(type.decode(bytes), { longs: String });
+}
+
+/**
+ * A request as its JSON would say it.
+ *
+ * @throws {Error} if there is anything that the definitions do not know, or that
+ * they would write otherwise.
+ */
+export function decodeProtobuf(
+  signal: keyof typeof TYPES,
+  bytes: Uint8Array,
+): unknown {
+  const type = TYPES[signal];
+  const message = type.decode(bytes);
+  const again = type.encode(message).finish();
+  if (!equal(bytes, again)) {
+    throw new Error(
+      `${signal}: ${bytes.length} bytes are not the ${again.length} that the definitions write`,
+    );
+  }
+  return type.toObject(message, { longs: String, json: true });
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** The same without empty lists: protobuf does not tell them from none. */
