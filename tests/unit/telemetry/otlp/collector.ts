@@ -100,12 +100,14 @@ export class Collector implements AsyncDisposable {
   async #take(request: Request): Promise<Response> {
     const at = performance.now();
     const path = new URL(request.url).pathname;
+    // Those of the request itself cannot be read when it has been answered.
+    const headers = new Headers(request.headers);
     const bytes = await request.bytes();
     const body = this.#decode(request, path, bytes);
     const response = await this.answer(path) ?? this.#read(request, path, body);
     this.received.push({
       path,
-      headers: request.headers,
+      headers,
       body,
       at,
       isTaken: response.status === 200,
