@@ -130,7 +130,7 @@ export class CommandLineTarget implements Target {
     if (typeof outcome === "string") return refusal(outcome);
     const config = settled(outcome);
     if (typeof config === "string") return refusal(config);
-    for (const notice of config.notices) {
+    for (const notice of [...outcome.notices, ...config.notices]) {
       isOneLine.holds(isShowable(notice), () => notice);
     }
     checkBounds(config);
