@@ -1,6 +1,8 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { stepsWith } from "../../support/steps.ts";
+import { encodeHex } from "@std/encoding/hex";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
+import { message, opt, relayed } from "../../support/dhcpv6.ts";
 import { BASE } from "../../support/expect.ts";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
 import { eventually, Lab, missing, type Program } from "../../support/lab.ts";
@@ -525,6 +527,27 @@ Deno.test({
       assertEquals(
         await page.inputValue("#search"),
         "2001:db8:1:2:0:200:5e00:5301",
+      );
+    });
+
+    await step("shows which clients are not served, if any", async () => {
+      await using opened = await browser.open(ORIGIN);
+      const panel = opened.page.locator("#unserved");
+      await says(opened.page.locator("#empty"), /No machine/);
+      assertEquals(await panel.isVisible(), false);
+      const solicit = relayed(message(1, opt(1, "0003000102005e005301")), {
+        link: "2001:db8:9:9::1",
+      });
+      await client.run(
+        program(
+          "../../support/ask.ts",
+          ...["2001:db8:1:2::99", "547", SERVER, "547", encodeHex(solicit)],
+        ),
+      );
+      await says(
+        panel,
+        /2001:db8:9:9::\/64, which no base address covers.*--link-prefix.*1 message, the latest from 02:00:5e:00:53:01 at /s,
+        20,
       );
     });
 
