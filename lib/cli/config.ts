@@ -133,6 +133,7 @@ export function configOf(given: GivenOptions): DaemonConfig {
   return {
     interfaceName: given.interface ?? soleInterface(given),
     port: given["dhcpv6-listen-port"],
+    serverDuid: given["server-duid"],
     responder: answers,
     template,
     bootAddress: given["boot-address"],

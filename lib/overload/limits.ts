@@ -55,6 +55,12 @@ export const MAX_MESSAGES_PER_RELAY = 5000;
 /** Other DHCPv6 servers reported. An interface has one or two. */
 export const MAX_ROGUE_SERVERS = 16;
 
+/**
+ * DUIDs remembered as this server's own: one for each MAC that the interface had.
+ * A bridge gets another one when its ports change.
+ */
+export const MAX_OWN_DUIDS = 256;
+
 // Machines
 
 /** Events kept for one machine: several boots of the longest kind. */
