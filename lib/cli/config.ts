@@ -169,6 +169,7 @@ export function configOf(
   return {
     interfaceName: given.interface ?? soleInterface(given),
     port: given["dhcpv6-listen-port"],
+    serverDuid: given["server-duid"],
     responder: answers,
     template,
     bootAddress: given["boot-address"],

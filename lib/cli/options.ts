@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { MAC_SOURCES, type MacSource } from "../dhcpv6/reply/client_mac.ts";
+import { parseDuid } from "../dhcpv6/wire/duid.ts";
 import {
   encodeName,
   type NtpServer,
@@ -145,6 +146,14 @@ function macPattern(text: string): MacPattern {
     reject(
       text,
       "a MAC such as 02:de:ad:be:ef:01 or a prefix such as 02:de:ad:*",
+    );
+}
+
+function duid(text: string): Uint8Array {
+  return parseDuid(text) ??
+    reject(
+      text,
+      "a DUID of 3 to 130 bytes in hexadecimal, such as 00:03:00:01:02:00:5e:00:53:01",
     );
 }
 
@@ -332,6 +341,14 @@ export const OPTIONS = {
     fallback: "1200, or the preferred lifetime if that is longer",
     help: "valid lifetime of an address",
     parse: lifetime,
+  }),
+  "server-duid": option({
+    group: "DHCPv6 options",
+    placeholder: "HEX",
+    fallback: "DUID-LL of the interface's MAC at the start",
+    help:
+      "DUID of this server, 3 to 130 bytes, also with colons; one that stays when network cards change",
+    parse: duid,
   }),
   "preference": option({
     group: "DHCPv6 options",

@@ -25,6 +25,8 @@ export interface DaemonConfig {
   readonly interfaceName: string;
   /** The UDP port of DHCPv6. */
   readonly port: number;
+  /** The DUID of the server; `undefined`: made from the interface's MAC. */
+  readonly serverDuid: Uint8Array | undefined;
   readonly responder: Omit<ResponderOptions, "boot">;
   /** The URL that machines boot from; `undefined`: no boot instructions. */
   readonly template: UrlTemplate | undefined;

@@ -93,6 +93,7 @@ export class Daemon implements Service {
     const dhcpv6 = this.#dhcpv6 = new Dhcpv6Server({
       interfaceName,
       port: config.port,
+      serverDuid: config.serverDuid,
       responderOptionsFor: (iface) =>
         responderOptionsFor(config, iface, {
           builds: ipxe.builds,

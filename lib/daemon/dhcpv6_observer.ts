@@ -10,6 +10,7 @@ import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
 import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
 import type { Outcome } from "../dhcpv6/reply/responder.ts";
 import { messageName } from "../dhcpv6/wire/constants.ts";
+import { formatDuid, linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
@@ -101,8 +102,11 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     return entry;
   }
 
-  onServing(iface: NetworkInterface): void {
+  onServing(iface: NetworkInterface, serverDuid: Uint8Array): void {
     const { config, log } = this.#options;
+    // Clients may still have a DUID-LL of any MAC that the interface had.
+    this.#rogueServers.addOwn(linkLayerDuid(iface.mac));
+    this.#rogueServers.addOwn(serverDuid);
     log.hasChanged("dhcpv6", "serving");
     const base = config.responder.subnets[0]!.text;
     log.info(
@@ -112,6 +116,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         interface: iface.name,
         index: iface.index,
         mac: formatMac(iface.mac),
+        server_duid: formatDuid(serverDuid),
         base_address: base,
         port: config.port,
       },

@@ -61,6 +61,12 @@ export const MAX_ROGUE_SERVERS = 16;
  */
 export const MAX_UNSERVED = 64;
 
+/**
+ * DUIDs remembered as this server's own: one for each MAC that the interface had.
+ * A bridge gets another one when its ports change.
+ */
+export const MAX_OWN_DUIDS = 256;
+
 // Machines
 
 /** Events kept for one machine: several boots of the longest kind. */

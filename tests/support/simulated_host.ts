@@ -79,6 +79,7 @@ interface Network {
   leave(from: Endpoint): Promise<void>;
   deliverToClient(to: Endpoint, datagram: SentDatagram): void;
   close(socket: Socket): void;
+  canJoin(): boolean;
 }
 
 /** A UDP socket: as much of {@linkcode Deno.DatagramConn} as the daemon uses. */
@@ -127,8 +128,10 @@ class Socket {
     return bytes.length;
   }
 
-  joinMulticastV6(): Promise<void> {
-    return Promise.resolve();
+  joinMulticastV6(): Promise<Pick<Deno.MulticastV6Membership, "leave">> {
+    return this.#network.canJoin()
+      ? Promise.resolve({ leave: () => Promise.resolve() })
+      : Promise.reject(new Error("no such device"));
   }
 
   close(): void {
@@ -175,6 +178,8 @@ export class OpenResponse {
 export class SimulatedHost implements Disposable {
   /** Milliseconds that the next sends from a UDP port take, by the port. */
   readonly sendTimes = new Map<number, number[]>();
+  /** Whether a socket can join a multicast group now. */
+  canJoin = true;
   /** Why nothing leaves from a UDP port now; "hold": it waits. */
   readonly sendFaults = new Map<number, Error | "hold">();
   /** Open file descriptors; `undefined` while there is no `/proc`. */
@@ -328,6 +333,7 @@ export class SimulatedHost implements Disposable {
         this.#inboxes.get(keyOf(client))?.push(datagram);
       },
       close: () => this.#sockets.delete(key),
+      canJoin: () => this.canJoin,
     }, addr);
     this.#sockets.set(key, socket);
     return socket;

@@ -7,7 +7,7 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { MAX_ROGUE_SERVERS } from "../../overload/limits.ts";
+import { MAX_OWN_DUIDS, MAX_ROGUE_SERVERS } from "../../overload/limits.ts";
 import {
   addressOf,
   equalBytes,
@@ -61,10 +61,26 @@ export class RogueServerDetector {
   /** By DUID, oldest first. */
   readonly #reports = new Map<string, Report>();
   readonly #clientMac = noClientMac();
+  /** DUIDs of this server, also earlier ones, oldest first. */
+  readonly #own = new Set<string>();
 
   constructor(subnets: readonly Subnet[], macSources: readonly MacSource[]) {
     this.#subnets = subnets;
     this.#macSources = macSources;
+  }
+
+  /**
+   * Adds a DUID that this server has or had, maybe before it was started again:
+   * it is never reported.
+   */
+  addOwn(duid: Uint8Array): void {
+    const digits = encodeHex(duid);
+    this.#own.delete(digits);
+    for (const oldest of this.#own) {
+      if (this.#own.size < MAX_OWN_DUIDS) break;
+      this.#own.delete(oldest);
+    }
+    this.#own.add(digits);
   }
 
   /**
@@ -85,6 +101,7 @@ export class RogueServerDetector {
     const start = options.starts[index]!;
     const end = options.ends[index]!;
     const duid = encodeHex(bytes.subarray(start, end));
+    if (this.#own.has(duid)) return undefined;
     const report = this.#reports.get(duid);
     if (report?.isHarmful) return undefined;
     if (report === undefined && !this.#hasCapacity(now)) return undefined;

@@ -7,6 +7,7 @@
 
 import { MAX_REPLIES_PER_CONFIRMED_SOURCE } from "../../overload/limits.ts";
 import type { NetworkInterface } from "../../net/interface.ts";
+import { isUnicastMac } from "../../net/mac.ts";
 import {
   IPV6_LENGTH,
   isLinkLocal,
@@ -33,8 +34,8 @@ import { InterfaceSockets, SendQueue } from "./sockets.ts";
 
 /** Receives the notifications of a server. The methods are synchronous. */
 export interface Dhcpv6Observer {
-  /** The server serves the interface. */
-  onServing(iface: NetworkInterface): void;
+  /** The server serves the interface, or serves it on with another MAC. */
+  onServing(iface: NetworkInterface, serverDuid: Uint8Array): void;
   /** The interface is absent, down, or without a usable link-local address. */
   onWaiting(): void;
   /** The server cannot bind its sockets; the next refresh retries. */
@@ -54,6 +55,8 @@ export interface Dhcpv6ServerOptions {
   readonly interfaceName: string;
   /** UDP port: 547, except in tests. */
   readonly port: number;
+  /** The DUID of the server; `undefined`: a DUID-LL of the interface. */
+  readonly serverDuid: Uint8Array | undefined;
   /** The responder's configuration for the current state of the interface. */
   readonly responderOptionsFor: (iface: NetworkInterface) => ResponderOptions;
   readonly observer: Dhcpv6Observer;
@@ -99,6 +102,8 @@ export class Dhcpv6Server {
   readonly counters: Dhcpv6Counters = new Dhcpv6Counters();
 
   readonly #options: Dhcpv6ServerOptions;
+  /** Does not change once it is known, whatever happens to the interface. */
+  #duid: Uint8Array | undefined;
   #service: Service | undefined;
   /** Reply buffers that no send uses. */
   readonly #freeBuffers: Uint8Array<ArrayBuffer>[] = [];
@@ -109,6 +114,7 @@ export class Dhcpv6Server {
 
   constructor(options: Dhcpv6ServerOptions) {
     this.#options = options;
+    this.#duid = options.serverDuid;
   }
 
   /** The interface; `undefined` while the server does not serve it. */
@@ -174,11 +180,11 @@ export class Dhcpv6Server {
         this.#options.observer.onWaiting();
       } else if (before === undefined) {
         await this.#open(iface);
-      } else if (before.index !== iface.index || before.mac !== iface.mac) {
+      } else if (before.index !== iface.index) {
         // The kernel frees the port some milliseconds after the old sockets
         // are closed: the next refresh opens new ones.
         this.#close();
-      } else this.#update(iface);
+      } else await this.#update(iface);
     } finally {
       this.#isRefreshing = false;
     }
@@ -190,10 +196,23 @@ export class Dhcpv6Server {
     service?.sockets.close();
   }
 
+  /**
+   * The DUID of this server. It is that of the first usable MAC for the whole run:
+   * clients send it in Request, Renew and Release, and would get no reply from a
+   * server with another one (RFC 8415 §16). A bridge changes its MAC with its
+   * ports.
+   */
+  #duidFor({ mac }: NetworkInterface): Uint8Array {
+    if (this.#duid !== undefined) return this.#duid;
+    const duid = linkLayerDuid(mac);
+    if (isUnicastMac(mac)) this.#duid = duid;
+    return duid;
+  }
+
   #responderFor(iface: NetworkInterface): Responder {
     return new Responder(
       this.#options.responderOptionsFor(iface),
-      linkLayerDuid(iface.mac),
+      this.#duidFor(iface),
     );
   }
 
@@ -213,7 +232,7 @@ export class Dhcpv6Server {
     };
     this.#service = service;
     this.#sendFailures = 0;
-    observer.onServing(iface);
+    observer.onServing(iface, this.#duidFor(iface));
     sockets.subscribe({
       onOpen: (socket) => this.#serve(socket, service),
       onRefused: (hostname, error) =>
@@ -221,13 +240,24 @@ export class Dhcpv6Server {
     });
   }
 
-  #update(iface: NetworkInterface): void {
+  async #update(iface: NetworkInterface): Promise<void> {
     const service = this.#service!;
+    const { mac } = service.iface;
     if (iface !== service.iface) {
       service.iface = iface;
       service.responder = this.#responderFor(iface);
     }
     service.sockets.updateAddresses(iface);
+    if (mac === iface.mac) return;
+    try {
+      // It may be a new interface that was created with the index of the old one.
+      await service.sockets.rejoin(iface);
+    } catch {
+      // The interface has gone again. The next refresh opens new sockets.
+      if (this.#service === service) this.#close();
+    }
+    if (this.#service !== service) return;
+    this.#options.observer.onServing(iface, this.#duidFor(iface));
   }
 
   /** Receives from a socket until it is closed. */

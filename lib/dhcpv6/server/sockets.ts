@@ -51,6 +51,7 @@ export class InterfaceSockets {
   readonly linkScoped: Deno.DatagramConn;
   /** ff05::1:3, which receives from every link on which this host joined it. */
   readonly #siteScoped: Deno.DatagramConn;
+  readonly #memberships: readonly GroupMembership[];
   /** The interface's own addresses, for relays. */
   readonly #unicast: UnicastSockets;
   /**
@@ -65,8 +66,10 @@ export class InterfaceSockets {
     unicast: UnicastSockets,
     [linkScoped, siteScoped, retransmitting, unverified, relay]:
       Deno.DatagramConn[],
+    memberships: readonly GroupMembership[],
   ) {
     this.#unicast = unicast;
+    this.#memberships = memberships;
     this.linkScoped = linkScoped!;
     this.#siteScoped = siteScoped!;
     this.sendQueues = {
@@ -101,6 +104,7 @@ export class InterfaceSockets {
       return undefined;
     }
     const opened: Deno.DatagramConn[] = [];
+    let memberships: GroupMembership[];
     const listen = (hostname: string, reuseAddress: boolean) => {
       const socket = Deno.listenDatagram({
         transport: "udp",
@@ -118,14 +122,17 @@ export class InterfaceSockets {
       for (const group of SENDING_GROUPS) {
         listen(`${group}%${iface.name}`, false);
       }
-      await linkScoped.joinMulticastV6(ALL_RELAYS_AND_SERVERS, iface.index);
-      await siteScoped.joinMulticastV6(ALL_SERVERS, iface.index);
+      memberships = [
+        new GroupMembership(linkScoped, ALL_RELAYS_AND_SERVERS),
+        new GroupMembership(siteScoped, ALL_SERVERS),
+      ];
+      for (const membership of memberships) await membership.join(iface);
     } catch (error) {
       unicast.close();
       for (const socket of opened) socket.close();
       throw error;
     }
-    return new InterfaceSockets(unicast, opened);
+    return new InterfaceSockets(unicast, opened, memberships);
   }
 
   /** Notifies `observer` of all sockets and refusals so far, and of later ones. */
@@ -147,12 +154,40 @@ export class InterfaceSockets {
     this.#unicast.bind(iface);
   }
 
+  /**
+   * Joins the groups again, which an interface that was created anew with the
+   * same index has left. The sockets stay open, so that no message is lost.
+   */
+  async rejoin(iface: NetworkInterface): Promise<void> {
+    for (const membership of this.#memberships) await membership.join(iface);
+  }
+
   /** Closes all sockets. */
   close(): void {
     this.#isClosed = true;
     this.#unicast.close();
     this.#siteScoped.close();
     for (const { socket } of Object.values(this.sendQueues)) socket.close();
+  }
+}
+
+/** The membership of a socket in a multicast group. */
+class GroupMembership {
+  readonly #socket: Deno.DatagramConn;
+  readonly #group: string;
+  #joined: Deno.MulticastV6Membership | undefined;
+
+  constructor(socket: Deno.DatagramConn, group: string) {
+    this.#socket = socket;
+    this.#group = group;
+  }
+
+  /** Joins the group on `iface`, and leaves it before if it was joined. */
+  async join(iface: NetworkInterface): Promise<void> {
+    // The kernel keeps the membership of a deleted interface in the socket, and
+    // refuses to join twice by the same index.
+    await this.#joined?.leave();
+    this.#joined = await this.#socket.joinMulticastV6(this.#group, iface.index);
   }
 }
 

@@ -1,11 +1,16 @@
 /**
- * DHCP Unique Identifiers (RFC 8415 §11) that contain a MAC.
+ * DHCP Unique Identifiers (RFC 8415 §11).
  *
  * @module
  */
 
 import { type Mac, NO_MAC, readMac, writeMac } from "../../net/mac.ts";
-import { DuidType, HARDWARE_TYPE_ETHERNET } from "./constants.ts";
+import {
+  DuidType,
+  HARDWARE_TYPE_ETHERNET,
+  MAX_DUID,
+  MIN_DUID,
+} from "./constants.ts";
 import { readUint16 } from "./packet.ts";
 
 /** Bytes of a DUID-LL with an Ethernet address: type, hardware type, MAC. */
@@ -39,4 +44,31 @@ export function linkLayerDuid(mac: Mac): Uint8Array {
   duid[3] = HARDWARE_TYPE_ETHERNET;
   writeMac(duid, 4, mac);
   return duid;
+}
+
+const DUID_NOTATIONS = [
+  /^([0-9a-f]{2})+$/i,
+  /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i,
+  /^[0-9a-f]{1,2}(-[0-9a-f]{1,2})*$/i,
+];
+
+/**
+ * Parses a DUID: hexadecimal digits, also with a colon or dash between bytes.
+ * `undefined` if it is none, or does not have 3 to 130 bytes (RFC 8415 §11.1).
+ */
+export function parseDuid(text: string): Uint8Array | undefined {
+  if (!DUID_NOTATIONS.some((notation) => notation.test(text))) {
+    return undefined;
+  }
+  const bytes = text.match(/[0-9a-f]{1,2}/gi)!;
+  return bytes.length < MIN_DUID || bytes.length > MAX_DUID
+    ? undefined
+    : Uint8Array.from(bytes, (digits) => parseInt(digits, 16));
+}
+
+/** Formats a DUID as hexadecimal digits in lower case. */
+export function formatDuid(duid: Uint8Array): string {
+  return Array.from(duid, (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }

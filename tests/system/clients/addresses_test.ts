@@ -278,13 +278,16 @@ Deno.test({
     );
 
     await t.step(
-      "another MAC makes another server, and no false alarm",
+      "another MAC makes no other server, and no false alarm",
       async () => {
         await router.ip("link set lan address 02:00:00:00:77:01");
         await daemon.logs(
           "serving",
           (line) => line.mac === "02:00:00:00:77:01",
         );
+        const duids = daemon.log.filter(({ event }) => event === "serving")
+          .map((line) => line.server_duid);
+        assertEquals(new Set(duids).size, 1);
         assertEquals(
           daemon.log.filter((line) => line.level === "error"),
           [],

@@ -88,6 +88,7 @@ in
       denyMac = [ "02:de:ad:be:*" ];
       preferredLifetime = 600;
       validLifetime = 900;
+      serverDuid = "00:03:00:01:02:00:5e:00:53:01";
       preference = 10;
       dns = [ "2001:db8::53" ];
       domainSearch = [
@@ -223,6 +224,7 @@ in
   # None of these is a value of its option, or even an option.
   refused = builtins.mapAttrs (_: services: ofDaemon (link // services)) {
     preference = { preference = 256; };
+    serverDuid = { serverDuid = "00:03"; };
     validLifetime = { validLifetime = 0; };
     macSources = { macSources = [ "arp" ]; };
     noSources = { macSources = [ ]; };

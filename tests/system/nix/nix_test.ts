@@ -431,6 +431,7 @@ Deno.test("Nix", { ignore }, async (t) => {
             "--allow-mac=02:de:ad:*",
             "--allow-mac=02:00:5e:00:53:01",
             "--preference=10",
+            "--server-duid=00:03:00:01:02:00:5e:00:53:01",
             "--tls-key-file=/credentials/tls-key",
           ]
         ) assert(args.includes(arg), `${arg}: ${args.join(" ")}`);
@@ -631,6 +632,7 @@ Deno.test("Nix", { ignore }, async (t) => {
         for (
           const [name, option] of [
             ["preference", "preference"],
+            ["serverDuid", "serverDuid"],
             ["validLifetime", "validLifetime"],
             ["macSources", "macSources"],
             ["noSources", "macSources"],

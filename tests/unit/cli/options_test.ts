@@ -9,6 +9,7 @@ import {
 import { configOf, logOptionsOf } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
 import type { DaemonConfig } from "../../../lib/daemon/config.ts";
+import { formatDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { formatIpv6 } from "../../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
@@ -141,6 +142,14 @@ Deno.test("command line", async (t) => {
       [["--base-address=ff02::"], "--base-address"],
       [["--base-address=::"], "--base-address"],
       [["--base-address=192.0.2.1"], "--base-address"],
+      [["--server-duid=0003"], "--server-duid", '"0003"', "3 to 130 bytes"],
+      [["--server-duid=00030"], "--server-duid", "3 to 130 bytes"],
+      [["--server-duid=" + "00".repeat(131)], "--server-duid", "3 to 130"],
+      [["--server-duid=00:03:00:g1"], "--server-duid", "hexadecimal"],
+      [["--server-duid=00:03::01:02"], "--server-duid", "hexadecimal"],
+      [["--server-duid=00:03:00-01"], "--server-duid", "hexadecimal"],
+      [["--server-duid=0x000300"], "--server-duid", "hexadecimal"],
+      [["--server-duid=00:0300:01"], "--server-duid", "hexadecimal"],
       [["--preference=256"], "--preference", "from 0 to 255"],
       [["--preference=-1"], "--preference", "from 0 to 255"],
       [["--preference=1.5"], "--preference"],
@@ -228,6 +237,12 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   }]],
   ["preferred-lifetime", "600", (s) => s.responder.preferredLifetime, 600],
   ["valid-lifetime", "7200", (s) => s.responder.validLifetime, 7200],
+  [
+    "server-duid",
+    "00:03:00:01:02:00:5E:00:53:01",
+    ({ serverDuid }) => serverDuid && formatDuid(serverDuid),
+    "0003000102005e005301",
+  ],
   ["preference", "7", (s) => s.responder.preference, 7],
   ["dns", "2001:db8::1", (s) => s.responder.onRequest.length, 1],
   ["domain-search", "lab.example", (s) => s.responder.onRequest.length, 1],

@@ -8,6 +8,7 @@ import { NamesLog } from "../../../lib/daemon/operator_log.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
 import {
+  MAX_OWN_DUIDS,
   MAX_ROGUE_SERVERS,
   MAX_UNSERVED,
 } from "../../../lib/overload/limits.ts";
@@ -15,6 +16,7 @@ import { MachineWriter } from "../../../lib/machines/json.ts";
 import { Names } from "../../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
 import { MAX_DHCPV6_REPLY } from "../../../lib/dhcpv6/wire/constants.ts";
+import { linkLayerDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
@@ -147,7 +149,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     const inUse = new Deno.errors.AddrInUse("in use");
     for (let poll = 0; poll < 3; poll++) observer.onWaiting();
     for (let poll = 0; poll < 3; poll++) observer.onServeError(inUse);
-    observer.onServing(iface);
+    observer.onServing(iface, hex(DUID));
     observer.onWaiting();
     observer.stop();
     assertEquals(await fixture.log("interface"), [
@@ -318,6 +320,46 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     },
   );
 
+  await t.step(
+    "has no earlier DUID of this server as another one",
+    async () => {
+      const fixture = new Fixture();
+      const { observer } = fixture;
+      const iface = {
+        name: "x",
+        index: 2,
+        mac: 0x0200_0000_00aa,
+        linkLocals: ["fe80::1"],
+        addresses: [],
+        prefixes: [],
+      };
+      const pinned = "0002000000090c0d";
+      observer.onServing(iface, hex(pinned));
+      observer.onServing({ ...iface, mac: 0x0200_0000_00bb }, hex(pinned));
+      observer.onServing(
+        { ...iface, index: 3, mac: 0x0200_0000_00cc },
+        hex(DUID),
+      );
+      observer.stop();
+      const renew = (server: string) =>
+        fixture.packet(message(5, UUID, opt(2, server), iaNa(1, OWN)));
+      for (const last of ["bb", "cc"]) renew(`0003000102000000 00${last}`);
+      renew(pinned);
+      // A DUID-LLT of the same MAC was made by another program.
+      renew("000100012a3b4c5d0200000000bb");
+      renew("000300010200000000dd");
+      assertEquals(
+        (await fixture.log("server_duid")).filter((line) =>
+          line.startsWith("other_server")
+        ),
+        [
+          "other_server 000100012a3b4c5d0200000000bb",
+          "other_server 000300010200000000dd",
+        ],
+      );
+    },
+  );
+
   await t.step("has no more rogue servers than the limit", async () => {
     const fixture = new Fixture();
     for (let count = 0; count < 2 * MAX_ROGUE_SERVERS; count++) {
@@ -325,6 +367,31 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       fixture.packet(message(3, UUID, opt(2, duid), iaNa(1, "2001:db8:9::1")));
     }
     assertEquals((await fixture.log()).length, MAX_ROGUE_SERVERS);
+  });
+
+  await t.step("has a limit of own DUIDs, of which the latest count", () => {
+    const { subnets, macSources } = new Fixture().answers;
+    const servers = new RogueServerDetector(subnets, macSources);
+    const responder = new Responder(
+      { ...new Fixture().answers, boot: undefined },
+      hex(DUID),
+    );
+    const duid = (count: number) => linkLayerDuid(0x0200_0001_0000 + count);
+    for (let count = 0; count <= MAX_OWN_DUIDS; count++) {
+      servers.addOwn(duid(count));
+      servers.addOwn(duid(0));
+    }
+    const isReported = (count: number) => {
+      const bytes = message(3, UUID, { code: 2, data: duid(count) }, iaNa(1));
+      const sender = parseIpv6(EUI)!;
+      const room = new Uint8Array(MAX_DHCPV6_REPLY);
+      responder.respond(bytes, bytes.length, sender, 546, true, room);
+      return servers.observe(responder.packet, sender, 0) !== undefined;
+    };
+    assertEquals(isReported(1), true);
+    for (const count of [0, 2, MAX_OWN_DUIDS]) {
+      assertEquals(isReported(count), false);
+    }
   });
 
   await t.step("has a server that forged ones hide, a minute later", () => {

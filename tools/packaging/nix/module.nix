@@ -23,6 +23,7 @@ let
     denyMac = "deny-mac";
     preferredLifetime = "preferred-lifetime";
     validLifetime = "valid-lifetime";
+    serverDuid = "server-duid";
     preference = "preference";
     dns = "dns";
     domainSearch = "domain-search";
@@ -160,6 +161,7 @@ let
     };
 
   lifetime = types.ints.between 1 4294967295;
+  duid = types.strMatching "([0-9a-fA-F]{2}){3,130}|[0-9a-fA-F]{1,2}([:-][0-9a-fA-F]{1,2}){2,129}";
   listenAddress = types.strMatching "(\\[[0-9a-fA-F:.]+]|[^] :[]+)?:[0-9]{1,5}";
 in
 {
@@ -237,6 +239,9 @@ in
     validLifetime =
       optional lifetime "Without it, 1200, or the preferred lifetime if that is longer."
         "Seconds that an address may be used at all.";
+    serverDuid =
+      optional duid "Without it, a DUID-LL of the interface's MAC at the start."
+        "DUID of the server in hexadecimal: clients know it by that; a router that replaces another one takes over its DUID.";
     preference =
       optional types.ints.u8 "Without it, 255, which is taken at once."
         "How much to be preferred to other servers; the second router of a pair wants less.";

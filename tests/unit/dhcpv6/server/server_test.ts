@@ -7,6 +7,9 @@ import {
 import type { NetworkInterface } from "../../../../lib/net/interface.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { parseMac } from "../../../../lib/net/mac.ts";
+import { formatDuid } from "../../../../lib/dhcpv6/wire/duid.ts";
+import { decode } from "../../../../lib/dhcpv6/wire/packet.ts";
+import { hex, iaNa, message, opt } from "../../../support/dhcpv6.ts";
 import { SimulatedHost } from "../../../support/simulated_host.ts";
 
 const IFACE: NetworkInterface = {
@@ -31,7 +34,9 @@ const OPTIONS: ResponderOptions = {
 };
 
 /** A server, and the notifications that it has sent, in order. */
-function serverOn(): { server: Dhcpv6Server; notifications: string[] } {
+function serverOn(
+  serverDuid?: Uint8Array,
+): { server: Dhcpv6Server; notifications: string[] } {
   const notifications: string[] = [];
   const observer: Dhcpv6Observer = {
     onServing: ({ index }) => notifications.push(`serving ${index}`),
@@ -46,6 +51,7 @@ function serverOn(): { server: Dhcpv6Server; notifications: string[] } {
   const server = new Dhcpv6Server({
     interfaceName: "eth0",
     port: 547,
+    serverDuid,
     responderOptionsFor: () => OPTIONS,
     observer,
   });
@@ -133,5 +139,106 @@ Deno.test("Dhcpv6Server, start, refresh and stop", async (t) => {
     await server.refresh(IFACE);
     assertEquals(server.serving, undefined);
     assertEquals(notifications, ["serving 2"]);
+  });
+});
+
+Deno.test("Dhcpv6Server, the same server for a whole run", async (t) => {
+  const FIRST = "000300010200000000aa";
+  const CLIENT_ID = opt(1, "0003 0001 525400123456");
+  const changed: NetworkInterface = {
+    ...IFACE,
+    mac: parseMac("02:00:00:00:00:bb")!,
+  };
+
+  /** The DUID in the Server ID of the reply to this message, or "no reply". */
+  async function serverIdOf(
+    host: SimulatedHost,
+    type: number,
+    serverDuid?: string,
+  ): Promise<string> {
+    const client = host.newEndpoint("fe80::5054:ff:fe12:3456");
+    const options = [CLIENT_ID, iaNa(1)];
+    if (serverDuid !== undefined) options.push(opt(2, serverDuid));
+    const to = { hostname: "ff02::1:2%eth0", port: 547 };
+    host.deliver(to, message(type, ...options), client);
+    const reply = decode((await host.received(client)).bytes);
+    if (typeof reply === "string") return reply;
+    return formatDuid(reply.options.find(({ code }) => code === 2)!.data);
+  }
+
+  await t.step("keeps its DUID and its sockets with another MAC", async () => {
+    using host = new SimulatedHost([]);
+    const { server, notifications } = serverOn();
+    await server.start(IFACE);
+    assertEquals(await serverIdOf(host, 1), FIRST);
+    await server.refresh(changed);
+    assertEquals(server.serving, changed);
+    for (const type of [3, 5, 8]) {
+      assertEquals(await serverIdOf(host, type, FIRST), FIRST);
+    }
+    assertEquals(await serverIdOf(host, 1), FIRST);
+    await server.refresh({ ...changed });
+    server.stop();
+    assertEquals(
+      notifications.filter((text) => text !== "message"),
+      ["serving 2", "serving 2"],
+    );
+  });
+
+  await t.step(
+    "keeps it when the interface is gone, and created anew",
+    async () => {
+      using host = new SimulatedHost([]);
+      const { server } = serverOn();
+      await server.start(IFACE);
+      await server.refresh(undefined);
+      await server.refresh({ ...changed, index: 7 });
+      assertEquals(await serverIdOf(host, 5, FIRST), FIRST);
+      assertEquals(await serverIdOf(host, 1), FIRST);
+      server.stop();
+    },
+  );
+
+  await t.step("takes the first MAC that is one", async () => {
+    using host = new SimulatedHost([]);
+    const { server } = serverOn();
+    await server.start({ ...IFACE, mac: 0 });
+    assertEquals(await serverIdOf(host, 1), "00030001000000000000");
+    await server.refresh(IFACE);
+    assertEquals(await serverIdOf(host, 1), FIRST);
+    await server.refresh({ ...IFACE, mac: 0 });
+    assertEquals(await serverIdOf(host, 1), FIRST);
+    server.stop();
+  });
+
+  await t.step("has the DUID that it is given, whatever the MAC", async () => {
+    using host = new SimulatedHost([]);
+    const { server } = serverOn(hex("0002000000090c"));
+    await server.start(IFACE);
+    assertEquals(await serverIdOf(host, 1), "0002000000090c");
+    await server.refresh(changed);
+    assertEquals(
+      await serverIdOf(host, 5, "0002000000090c"),
+      "0002000000090c",
+    );
+    server.stop();
+  });
+
+  await t.step("opens new sockets if it cannot join its groups", async () => {
+    using host = new SimulatedHost([]);
+    const { server, notifications } = serverOn();
+    await server.start(IFACE);
+    host.canJoin = false;
+    await server.refresh(changed);
+    assertEquals(server.serving, undefined);
+    host.canJoin = true;
+    await server.refresh(changed);
+    assertEquals(server.serving, changed);
+    assertEquals(await serverIdOf(host, 5, FIRST), FIRST);
+    server.stop();
+    assertEquals(notifications.filter((text) => /^serv/.test(text)), [
+      "serving 2",
+      "serving 2",
+    ]);
   });
 });
