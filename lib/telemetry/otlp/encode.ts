@@ -145,7 +145,7 @@ export function logRecord(
   return {
     timeUnixNano: time,
     observedTimeUnixNano: time,
-    ...SEVERITIES[severityOf(event, repeat, detail !== null)],
+    ...SEVERITIES[severityOf(event, repeat, detail?.state)],
     eventName: event,
     body: {
       stringValue: `${who}: ${event}` +
