@@ -53,6 +53,7 @@ export const STAGES = new Map([
 const NOTES = new Map([
   ["unsupported_architecture", "No iPXE for its architecture"],
   ["address_declined", "Its address is in use by another machine"],
+  ["released", "Released its address"],
 ]);
 
 /** Stages in which a boot can begin. */
@@ -75,6 +76,15 @@ const PATHS = [
     LAST_STAGE,
   ],
 ];
+
+/**
+ * Whether an event says that a machine has given up its address.
+ *
+ * @param {string} event
+ */
+export function isRelease(event) {
+  return event === "released" || event === "address_declined";
+}
 
 /**
  * Whether an event changes no stage.

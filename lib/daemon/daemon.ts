@@ -75,7 +75,8 @@ export class Daemon implements Service {
         },
       },
     );
-    const writer = new MachineWriter(registry, responder.subnets);
+    const { subnets, validLifetime } = responder;
+    const writer = new MachineWriter(registry, subnets, validLifetime);
     const machineLog = new MachineLog(log, names, writer);
     const tracker = new MachineTracker(registry, responder.subnets, machineLog);
     const shared = { registry, writer, names, scheduler, log };
@@ -119,6 +120,7 @@ export class Daemon implements Service {
         http,
         tracker,
         otlp: this.#otlp,
+        validLifetime,
       });
     const http: HttpStack = new HttpStack({
       ...shared,
@@ -182,6 +184,13 @@ export class Daemon implements Service {
     if (iface !== undefined) {
       void warnIfUnreachable(this.#config, iface, this.#log);
     }
+  }
+
+  /** Reads all files again that can change while the daemon runs. */
+  async reload(): Promise<void> {
+    this.#log.info("reloading", "SIGHUP: reading all files again");
+    this.#ipxe.reload();
+    await Promise.all(this.#services.map((service) => service.reload?.()));
   }
 
   /** Stops every service. Work in progress gets 5 s to finish. */

@@ -36,6 +36,7 @@ ${filter("all", "All")}
 ${filter("stuck", "Stuck")}
 ${filter("booting", "Booting")}
 ${filter("up", "Up")}
+${filter("offline", "Offline")}
 </div>
 </div>
 <div id="empty" hidden>${noMachinesText(options.interfaceName)}</div>

@@ -58,7 +58,7 @@ ${
 
 /** The row of a machine, with the `name` that the operator gave it. */
 export function machineRow(
-  { Mac, IPv6Address, Events }: MachineJson,
+  { Mac, IPv6Address, Events, State, LastHeard }: MachineJson,
   name: string | undefined,
 ): string {
   const boot = bootsOf(Events).at(-1) ?? { steps: [] };
@@ -70,6 +70,9 @@ export function machineRow(
     last?.detail == null ? "" : formatTransfer(last.detail),
     took === undefined ? "" : `booted in ${formatDuration(took)}`,
     ...boot.steps.map(({ event }) => noteText(event) ?? ""),
+    State === undefined || State === "online" || LastHeard === undefined
+      ? ""
+      : `${State}, last heard ${timeText(LastHeard)}`,
   ].filter((text) => text !== "");
   const passed = stages.filter(({ event, end }) =>
     event !== FIRST_STAGE && event !== LAST_STAGE && end !== undefined
