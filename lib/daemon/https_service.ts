@@ -5,7 +5,9 @@
  */
 
 import { HttpServer, type HttpServerOptions } from "../http/listener.ts";
+import { examineKeyPair } from "../http/certificate.ts";
 import {
+  type KeyPair,
   type KeyPairFiles,
   readKeyPair,
   TlsReload,
@@ -39,16 +41,24 @@ export class HttpsService implements Service {
   /**
    * Reads the certificate and listens.
    *
-   * @throws {StartError} if the certificate or its key cannot be read.
-   * @throws {Error} if they are no pair, or the port cannot be bound.
+   * @throws {StartError} if the certificate or its key cannot be read or used.
+   * @throws {Error} if the port cannot be bound.
    */
   async start(): Promise<void> {
     const { listener, files, log } = this.#options;
+    const examine = (keyPair: KeyPair) =>
+      examineKeyPair(keyPair, files, undefined, Date.now());
+    const warn = (flaws: readonly string[]) => {
+      for (const flaw of flaws) log.warning("certificate_flawed", flaw);
+    };
     const keyPair = await readKeyPair(files).catch((error: Error) => {
       throw new StartError(
         `cannot read the TLS certificate or its key: ${error.message}`,
       );
     });
+    const { fault, flaws } = examine(keyPair);
+    if (fault !== undefined) throw new StartError(fault);
+    warn(flaws);
     const server = new HttpServer({ ...listener, keyPair });
     server.start();
     this.#server = server;
@@ -56,6 +66,9 @@ export class HttpsService implements Service {
       files,
       current: keyPair,
       replace: (changed) => {
+        const { fault, flaws } = examine(changed);
+        if (fault !== undefined) throw new Error(fault);
+        warn(flaws);
         server.replaceKeyPair(changed);
         log.info(
           "certificate_replaced",
@@ -69,6 +82,11 @@ export class HttpsService implements Service {
         ),
     });
     this.#reload.start();
+  }
+
+  /** Reads certificate and key again. */
+  async reload(): Promise<void> {
+    await this.#reload?.reload();
   }
 
   async stop(): Promise<void> {
