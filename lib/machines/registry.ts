@@ -75,6 +75,10 @@ export class Machine {
     return this.#table.columns.subnetIndex[this.slot]!;
   }
 
+  set subnetIndex(subnetIndex: number) {
+    this.#table.columns.subnetIndex[this.slot] = subnetIndex;
+  }
+
   /** When it was last heard, in milliseconds of the monotonic clock. */
   get lastHeard(): number {
     return this.#table.columns.lastHeard[this.slot]!;
@@ -94,10 +98,6 @@ export class Machine {
     const { columns } = this.#table;
     columns.lastHeard[this.slot] = now;
     columns.isReleased[this.slot] = isReleased ? 1 : 0;
-  }
-
-  set subnetIndex(subnetIndex: number) {
-    this.#table.columns.subnetIndex[this.slot] = subnetIndex;
   }
 }
 
