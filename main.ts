@@ -4,6 +4,11 @@
  * @module
  */
 
-import { run } from "./lib/cli/commands.ts";
+import { Signals } from "./lib/cli/signals.ts";
 
-if (import.meta.main) Deno.exit(await run(Deno.args));
+if (import.meta.main) {
+  // Before the other modules are loaded: until then a SIGHUP ends the process.
+  const signals = new Signals();
+  const { run } = await import("./lib/cli/commands.ts");
+  Deno.exit(await run(Deno.args, signals));
+}

@@ -34,6 +34,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "watch",
       "@std/cli",
       "@std/encoding",
+      "node:fs",
     ],
     deno: true,
   },

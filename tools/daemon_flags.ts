@@ -5,13 +5,14 @@
  */
 
 /**
- * Deno's flags for the daemon. It writes nothing, starts nothing and reads no
- * environment variable, so it may not. What it may read is not narrowed: the
+ * Deno's flags for the daemon. It writes nothing, starts nothing and reads one
+ * environment variable, which tells whether stderr is the journal. What it may read is not narrowed: the
  * files that it serves are on its command line, which the build does not know.
  */
 export const DAEMON_FLAGS = [
   // A second server on the same port, while a certificate is replaced.
   "--unstable-net",
+  "--allow-env=JOURNAL_STREAM",
   "--allow-net",
   "--allow-read",
   "--allow-sys=networkInterfaces",

@@ -247,7 +247,7 @@ export class List {
     if (performance.now() - this.#counted < COUNT_INTERVAL) return;
     this.#counted = performance.now();
     const { usual, size } = this.#machines;
-    const counts = { all: size, booting: 0, stuck: 0, up: 0 };
+    const counts = { all: size, booting: 0, stuck: 0, up: 0, offline: 0 };
     for (const machine of this.#machines) {
       counts[machine.progress(now, usual).kind]++;
     }

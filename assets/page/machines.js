@@ -7,12 +7,13 @@
 import {
   beginsBoot,
   FIRST_STAGE,
+  isRelease,
   isStage,
   JUMP,
   STAGES,
 } from "../shared/boot_stages.js";
 import { bootsOf, stagesOf } from "../shared/boots.js";
-import { progressOf, UsualDurations } from "./progress.js";
+import { absenceOf, progressOf, UsualDurations } from "./progress.js";
 
 /** @import * as daemon from "../../lib/machines/json.ts" */
 /** @import { Boot, EventJson } from "../shared/boots.js" */
@@ -43,6 +44,12 @@ export class Machine {
   /** When its transfer last made progress, in ms by the daemon's clock. */
   lastProgress = 0;
   name = "";
+  /** When it was last heard, in ms by the daemon's clock. */
+  lastHeard = 0;
+  /** Ms without a message after which it is offline. @type {number | undefined} */
+  lifetime;
+  /** Whether it has released its address since it was last heard. */
+  isReleased = false;
   /** Incremented by every change. */
   version = 0;
   /** @type {Boot[] | undefined} */
@@ -71,6 +78,24 @@ export class Machine {
   /** The latest of its boots. */
   get boot() {
     return /** @type {Boot} */ (this.boots.at(-1));
+  }
+
+  /**
+   * Takes over what the daemon's state says of its age, if it does.
+   *
+   * @param {MachineJson} machine
+   */
+  age({ LastHeard, ValidUntil, State }) {
+    if (LastHeard === undefined || ValidUntil === undefined) return;
+    this.lastHeard = Date.parse(LastHeard);
+    this.lifetime = Date.parse(ValidUntil) - this.lastHeard;
+    this.isReleased = State === "released";
+  }
+
+  /** @param {EventJson} event */
+  heard(event) {
+    this.lastHeard = Math.max(this.lastHeard, Date.parse(event.timestamp));
+    this.isReleased = isRelease(event.event);
   }
 
   /** @param {EventJson} event */
@@ -106,7 +131,7 @@ export class Machine {
    * @returns {Progress}
    */
   progress(now, usual) {
-    return progressOf(
+    return absenceOf(this, now) ?? progressOf(
       this.stage,
       now,
       usual.of(this.stage.event),
@@ -141,6 +166,8 @@ export class Machines {
   /** @type {Record<string, string>} */
   #names = {};
   usual = new UsualDurations();
+  /** That of all machines, as far as the state told. @type {number | undefined} */
+  #lifetime;
   /** Whether the daemon has sent its state. */
   hasState = false;
 
@@ -173,8 +200,11 @@ export class Machines {
      */
     const last = ({ Events }) => Events[Events.length - 1]?.timestamp ?? "";
     all.sort((a, b) => last(a) < last(b) ? -1 : last(a) > last(b) ? 1 : 0);
-    for (const { Mac, IPv6Address, Events } of all) {
+    for (const entry of all) {
+      const { Mac, IPv6Address, Events } = entry;
       const machine = this.#insert(new Machine(Mac, IPv6Address, Events));
+      machine.age(entry);
+      this.#lifetime = machine.lifetime ?? this.#lifetime;
       machine.version = (earlier.get(Mac)?.version ?? 0) + 1;
       // The state does not say when a transfer last made progress.
       machine.lastProgress = now;
@@ -196,6 +226,8 @@ export class Machines {
     const machine = this.#byMac.get(mac) ??
       this.#insert(new Machine(mac, ipv6_address, []));
     machine.address = ipv6_address;
+    machine.lifetime ??= this.#lifetime;
+    machine.heard(event);
     if (event.repeat_event) {
       machine.repeat(event);
       return machine;

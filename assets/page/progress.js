@@ -11,7 +11,7 @@ import { transferIn } from "../shared/format.js";
 
 /** @typedef {Pick<Step, "event" | "at" | "detail">} Stage A machine's stage. */
 
-/** @typedef {{kind: "up" | "booting" | "stuck", words: string, elapsed: number, usual: number | undefined}} Progress */
+/** @typedef {{kind: "up" | "booting" | "stuck" | "offline", words: string, elapsed: number, usual: number | undefined}} Progress */
 
 /** Samples from which the usual duration of a stage is known. */
 const MIN_SAMPLES = 3;
@@ -103,4 +103,28 @@ export function progressOf(
     now - lastProgress < TRANSFER_TIMEOUT;
   const isStuck = transfer?.state === "error" || (elapsed > limit && !isMoving);
   return { kind: isStuck ? "stuck" : "booting", words, elapsed, usual };
+}
+
+/**
+ * What is known of a machine that has released its address, or that was not
+ * heard for the valid lifetime; `undefined` if it is there.
+ *
+ * @param {{lastHeard: number, lifetime: number | undefined, isReleased: boolean}} machine
+ *   Times in ms, by the daemon's clock.
+ * @param {number} now By the daemon's clock, in ms.
+ * @returns {Progress | undefined}
+ */
+export function absenceOf({ lastHeard, lifetime, isReleased }, now) {
+  const elapsed = Math.max(0, now - lastHeard);
+  if (isReleased) {
+    return {
+      kind: "offline",
+      words: "Released its address",
+      elapsed,
+      usual: undefined,
+    };
+  }
+  return lifetime === undefined || elapsed <= lifetime
+    ? undefined
+    : { kind: "offline", words: "Offline", elapsed, usual: undefined };
 }

@@ -58,6 +58,7 @@ const NOTES = new Map([
   ["unsupported_architecture", "No iPXE for its architecture"],
   ["address_declined", "Its address is in use by another machine"],
   [REFUSAL, "Boot refused"],
+  ["released", "Released its address"],
 ]);
 
 /** Stages in which a boot can begin. */
@@ -80,6 +81,15 @@ const PATHS = [
     LAST_STAGE,
   ],
 ];
+
+/**
+ * Whether an event says that a machine has given up its address.
+ *
+ * @param {string} event
+ */
+export function isRelease(event) {
+  return event === "released" || event === "address_declined";
+}
 
 /**
  * Whether an event changes no stage.

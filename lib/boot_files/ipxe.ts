@@ -49,9 +49,10 @@ export function packedBuild(build: IpxeBuild): URL {
 
 /** The iPXE files, each read when it is requested and again when it changes. */
 export class IpxeFiles {
-  /** The builds that are available. */
+  /** The builds that are available; `reload` may change the set. */
   readonly builds: ReadonlySet<IpxeBuild>;
 
+  readonly #builds = new Set<IpxeBuild>();
   readonly #paths = new Map<IpxeBuild | "script", string | URL>();
   readonly #loaded = new Map<IpxeBuild | "script", LoadedFile>();
   /** Why the last attempt to read a file gave nothing. */
@@ -59,13 +60,20 @@ export class IpxeFiles {
 
   constructor({ builds, script }: IpxeFilesOptions) {
     for (const build of IPXE_BUILDS) {
-      const path = builds.get(build) ?? packedBuild(build);
-      if (isFile(path)) this.#paths.set(build, path);
+      this.#paths.set(build, builds.get(build) ?? packedBuild(build));
     }
-    this.builds = new Set(
-      IPXE_BUILDS.filter((build) => this.#paths.has(build)),
-    );
+    this.builds = this.#builds;
     this.#paths.set("script", script ?? new URL(SCRIPT_NAME, ASSETS));
+    this.reload();
+  }
+
+  /** Looks again which builds there are, and reads files when requested next. */
+  reload(): void {
+    this.#loaded.clear();
+    for (const build of IPXE_BUILDS) {
+      if (isFile(this.#paths.get(build)!)) this.#builds.add(build);
+      else this.#builds.delete(build);
+    }
   }
 
   /**

@@ -177,6 +177,13 @@ export class ListedMacs {
     this.#onProblem(problem);
   }
 
+  /** Reads the directory now. A scan in flight is followed by another one. */
+  async reload(): Promise<void> {
+    await this.#scan;
+    this.#version = undefined;
+    await this.refresh();
+  }
+
   /** Ends polling. Does not wait for a scan in flight. */
   stop(): void {
     clearInterval(this.#timer);

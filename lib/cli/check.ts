@@ -7,10 +7,12 @@
 import {
   basePrefixProblem,
   bootAddressNotice,
+  listenError,
   ownAddressProblem,
-  portInUseText,
 } from "../daemon/diagnostics.ts";
+import { namesFindings, netbootFindings } from "../daemon/file_findings.ts";
 import {
+  bootAddressesFor,
   type DaemonConfig,
   tcpAddressesOf,
   tftpAddressesFor,
@@ -18,8 +20,10 @@ import {
 } from "../daemon/config.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import { groupsOf } from "../dhcpv6/server/sockets.ts";
-import { readKeyPair } from "../http/tls_reload.ts";
-import { authorityOf } from "../http/listener.ts";
+import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
+import { examineKeyPair } from "../http/certificate.ts";
+import { type KeyPair, readKeyPair } from "../http/tls_reload.ts";
+import { authorityOf, type ListenAddress } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
@@ -30,10 +34,16 @@ import {
   parseIpv6,
 } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
+import { parseAddress } from "../net/prefix.ts";
 import { encodeHex } from "@std/encoding/hex";
+import { suggestion } from "./did_you_mean.ts";
+import { type RunningDaemon, runningDaemon } from "./running_daemon.ts";
 
 /** An Ethernet address for documentation (RFC 7042 section 2.1.2). */
 const SAMPLE_MAC = 0x0000_5e00_5301;
+
+/** Milliseconds for the host name of the template to be resolved. */
+const RESOLVE_TIMEOUT = 2000;
 
 /** The result of a check. */
 export interface CheckReport {
@@ -44,9 +54,13 @@ export interface CheckReport {
 
 /** Checks what serving needs, without leaving anything changed. */
 export async function check(config: DaemonConfig): Promise<CheckReport> {
-  const { interfaceName, responder, port, notices, https } = config;
+  const { interfaceName, responder, port, notices } = config;
   const lines = notices.map((notice) => `warning: ${notice}`);
   let problems = 0;
+  const add = (report: CheckReport) => {
+    lines.push(...report.lines);
+    problems += report.problems;
+  };
   for (const { text, bytes } of responder.subnets) {
     lines.push(
       `addresses: ${text} gives client ${formatMac(SAMPLE_MAC)} ${
@@ -54,12 +68,11 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       }`,
     );
   }
+  using ports = new PortCheck(await runningDaemon(config));
   const iface = new InterfaceMonitor(interfaceName).find();
   if (iface === undefined) {
     problems++;
-    lines.push(
-      `problem: ${interfaceName} is absent, down or has no IPv6 link-local address`,
-    );
+    lines.push(`problem: ${interfaceProblem(interfaceName)}`);
   } else {
     lines.push(
       `interface: ${iface.name}, index ${iface.index}, ${
@@ -70,30 +83,21 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
     const prefixProblem = basePrefixProblem(config, iface);
     if (prefixProblem !== undefined) {
       // An interface without any global address may get one later.
-      const isForeign = iface.addresses.length > 0;
-      if (isForeign) problems++;
-      lines.push(`${isForeign ? "problem" : "warning"}: ${prefixProblem}`);
+      add(
+        iface.addresses.length > 0
+          ? problem(prefixProblem)
+          : { lines: [`warning: ${prefixProblem}`], problems: 0 },
+      );
     }
-    const ports = describePorts(iface, port);
-    lines.push(...ports.lines);
-    problems += ports.problems;
+    add(checkDhcpv6Ports(ports, iface, port));
     lines.push(...describeBoot(config, iface));
+    add(checkTftpPorts(ports, config, iface));
     const unreachable = await ownAddressProblem(config, iface);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
   }
-  lines.push(...describeHttp(config));
-  if (https !== undefined) {
-    try {
-      await readKeyPair(https.files);
-    } catch (error) {
-      problems++;
-      lines.push(
-        `problem: cannot read the TLS certificate or its key: ${
-          (error as Error).message
-        }`,
-      );
-    }
-  }
+  add(checkHttpPorts(ports, config));
+  add(await checkTls(config, iface));
+  add(checkFiles(config));
   const tcp = new Set(tcpAddressesOf(config).map((address) => address.port));
   lines.push(
     `firewall: open UDP port ${port}${
@@ -103,6 +107,21 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
     } on ${interfaceName}`,
   );
   return { lines, problems };
+}
+
+/** Why an interface cannot be served, with those that exist. */
+function interfaceProblem(name: string): string {
+  const names = interfaceNames();
+  return names.includes(name)
+    ? `${name} has no IPv6 link-local address`
+    : `${name} is absent, down or has no IPv6 link-local address; interfaces with an address: ${
+      names.join(", ")
+    }${suggestion(name, names)}`;
+}
+
+/** The interfaces of this host that have an address. */
+function interfaceNames(): string[] {
+  return [...new Set(Deno.networkInterfaces().map(({ name }) => name))];
 }
 
 function describeBoot(
@@ -150,60 +169,277 @@ function hasAddress(iface: NetworkInterface, hostname: string): boolean {
     iface.unusable?.some(isIt) !== true;
 }
 
+/** Ports that are bound until the check has ended, so that two uses collide. */
+class PortCheck implements Disposable {
+  readonly #running: RunningDaemon | undefined;
+  readonly #sockets: { close(): void }[] = [];
+  /** What each port was bound for, by protocol and port. */
+  readonly #uses = new Map<string, string>();
+
+  /** @param running The daemon of this configuration, if it is running. */
+  constructor(running: RunningDaemon | undefined) {
+    this.#running = running;
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.close();
+  }
+
+  /**
+   * Binds a socket.
+   *
+   * @param use What it is for, for the line about a second use.
+   * @returns Why that fails; `undefined` if it does not.
+   */
+  bind(
+    protocol: "UDP" | "TCP",
+    where: string,
+    port: number,
+    use: string,
+    open: () => { close(): void },
+  ): CheckReport | undefined {
+    const key = `${protocol} ${port}`;
+    try {
+      this.#sockets.push(open());
+      this.#uses.set(key, use);
+      return undefined;
+    } catch (error) {
+      const { message } = listenError(error, port, protocol, where);
+      if (!(error instanceof Deno.errors.AddrInUse)) return problem(message);
+      const other = this.#uses.get(key);
+      if (other !== undefined) {
+        return problem(
+          `${protocol} port ${port} is used twice, by ${other} and ${use}`,
+        );
+      }
+      const isOwn = this.#running !== undefined &&
+        (use !== "DHCPv6" || this.#running.isServing);
+      return !isOwn ? problem(message) : {
+        lines: [
+          `warning: ${protocol} port ${port} on ${where} is already in use, by the daemon that serves this link now`,
+        ],
+        problems: 0,
+      };
+    }
+  }
+}
+
+function problem(text: string): CheckReport {
+  return { lines: [`problem: ${text}`], problems: 1 };
+}
+
+function merged(reports: readonly CheckReport[]): CheckReport {
+  return {
+    lines: reports.flatMap(({ lines }) => lines),
+    problems: reports.reduce((sum, { problems }) => sum + problems, 0),
+  };
+}
+
+/** Tries to bind every socket of DHCPv6: one line for each. */
+function checkDhcpv6Ports(
+  ports: PortCheck,
+  iface: NetworkInterface,
+  port: number,
+): CheckReport {
+  const { linkScoped, siteScoped } = groupsOf(iface);
+  return merged(
+    [linkScoped, ...hostnamesOf(iface), siteScoped].map((hostname) =>
+      ports.bind("UDP", hostname, port, "DHCPv6", () =>
+        Deno.listenDatagram({
+          transport: "udp",
+          hostname,
+          port,
+          reuseAddress: hostname === siteScoped,
+        })) ?? { lines: [`DHCPv6: [${hostname}]:${port}`], problems: 0 }
+    ),
+  );
+}
+
+/** Tries to bind every socket of TFTP. */
+function checkTftpPorts(
+  ports: PortCheck,
+  config: DaemonConfig,
+  iface: NetworkInterface,
+): CheckReport {
+  const port = tftpPortOf(config);
+  return merged(
+    tftpAddressesFor(config, iface).map((hostname) =>
+      ports.bind("UDP", hostname, port, "TFTP", () => {
+        try {
+          return Deno.listenDatagram({ transport: "udp", hostname, port });
+        } catch (error) {
+          // It is bound when the interface gets the address.
+          if (!(error instanceof Deno.errors.AddrNotAvailable)) throw error;
+          return { close() {} };
+        }
+      }) ?? { lines: [], problems: 0 }
+    ),
+  );
+}
+
 /** Where HTTP and HTTPS would be served, or why they cannot be. */
-function describeHttp(
+function checkHttpPorts(
+  ports: PortCheck,
   { http, https, netbootDirectory }: DaemonConfig,
-): string[] {
-  const lines: string[] = [];
-  const all = [
+): CheckReport {
+  const addresses = [
     ...http.map((address) => ["HTTP", address] as const),
     ...(https?.addresses ?? []).map((address) => ["HTTPS", address] as const),
   ];
-  if (all.length === 0) lines.push("HTTP: off");
-  for (const [name, address] of all) {
-    try {
-      Deno.listen({ hostname: address.hostname, port: address.port }).close();
-      lines.push(
-        `${name}: ${authorityOf(address)}, ${
+  if (addresses.length === 0) return { lines: ["HTTP: off"], problems: 0 };
+  return merged(addresses.map(([name, address]) => {
+    const { hostname, port } = address;
+    const where = authorityOf(address);
+    const found = ports.bind(
+      "TCP",
+      where,
+      port,
+      name,
+      () => Deno.listen({ hostname, port }),
+    );
+    return found ?? {
+      lines: [
+        `${name}: ${where}, ${
           netbootDirectory === undefined
             ? "without files"
             : `files of ${netbootDirectory}`
         }`,
-      );
-    } catch (error) {
-      lines.push(
-        `warning: cannot listen on ${authorityOf(address)}: ${
-          (error as Error).message
-        }`,
-      );
-    }
-  }
-  return lines;
+      ],
+      problems: 0,
+    };
+  }));
 }
 
-/** Tries to bind every socket of DHCPv6: one line for each. */
-function describePorts(iface: NetworkInterface, port: number): CheckReport {
-  const { linkScoped, siteScoped } = groupsOf(iface);
-  const lines: string[] = [];
-  let problems = 0;
-  for (const hostname of [linkScoped, ...hostnamesOf(iface), siteScoped]) {
-    const reuseAddress = hostname === siteScoped;
-    try {
-      Deno.listenDatagram({ transport: "udp", hostname, port, reuseAddress })
-        .close();
-      lines.push(`DHCPv6: [${hostname}]:${port}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) {
-        lines.push(`warning: ${portInUseText(port, hostname)}`);
-      } else {
-        problems++;
-        lines.push(
-          `problem: cannot bind [${hostname}]:${port}: ${
-            (error as Error).message
-          }`,
-        );
-      }
-    }
+/** Whether HTTPS can be served, and whether the template's URL leads to it. */
+async function checkTls(
+  config: DaemonConfig,
+  iface: NetworkInterface | undefined,
+): Promise<CheckReport> {
+  const url = iface && templateUrl(config, iface);
+  const isOwn = url !== undefined && await isOwnHost(url.hostname, iface!);
+  const reports = isOwn ? [checkScheme(config, url)] : [];
+  const { https } = config;
+  if (https === undefined) return merged(reports);
+  const { files } = https;
+  let keyPair: KeyPair;
+  try {
+    keyPair = await readKeyPair(files);
+  } catch (error) {
+    return merged([
+      ...reports,
+      problem(
+        `cannot read the TLS certificate or its key: ${
+          (error as Error).message
+        }`,
+      ),
+    ]);
   }
-  return { lines, problems };
+  const { fault, flaws } = examineKeyPair(
+    keyPair,
+    files,
+    isOwn && url.protocol === "https:" ? unbracketed(url.hostname) : undefined,
+    Date.now(),
+  );
+  return merged([
+    ...reports,
+    ...fault === undefined ? [] : [problem(fault)],
+    ...flaws.map(problem),
+  ]);
+}
+
+function templateUrl(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+): URL | undefined {
+  const { template, responder } = config;
+  if (template === undefined) return undefined;
+  const text = renderTemplate(template, {
+    ...SAMPLE_VALUES,
+    BaseAddress: responder.subnets[0]!.text,
+    BootAddress: bootAddressesFor(config, iface).http,
+  });
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+/** Whether the scheme and the port of the template's URL fit each other. */
+function checkScheme(
+  { http, https }: DaemonConfig,
+  { protocol, port }: URL,
+): CheckReport {
+  const isHttps = protocol === "https:";
+  const number = Number(port) || (isHttps ? 443 : 80);
+  if (isHttps && https === undefined) {
+    return problem(
+      "the URL template has https, but HTTPS is not served without --tls-cert-file and --tls-key-file",
+    );
+  }
+  const serves = (addresses: readonly ListenAddress[]) =>
+    addresses.some((address) => address.port === number);
+  const encrypted = https?.addresses ?? [];
+  const [right, wrong] = isHttps ? [encrypted, http] : [http, encrypted];
+  return !serves(right) && serves(wrong)
+    ? problem(
+      `the URL template has ${protocol}// with port ${number}, where ${
+        isHttps ? "HTTP" : "HTTPS"
+      } is served`,
+    )
+    : { lines: [], problems: 0 };
+}
+
+/**
+ * Whether a host is this one. A name that does not resolve here counts as its
+ * own: the clients' name server may know it.
+ *
+ * @param hostname As URLs have it, addresses in brackets.
+ */
+async function isOwnHost(
+  hostname: string,
+  iface: NetworkInterface,
+): Promise<boolean> {
+  const own = new Set(
+    [
+      ...iface.linkLocals,
+      ...iface.addresses,
+      ...Deno.networkInterfaces().map(({ address }) => address),
+    ].map(canonical),
+  );
+  const literal = unbracketed(hostname);
+  if (parseAddress(literal) !== undefined) return own.has(canonical(literal));
+  const signal = AbortSignal.timeout(RESOLVE_TIMEOUT);
+  const found = await Promise.all(
+    (["AAAA", "A"] as const).map((type) =>
+      Deno.resolveDns(literal, type, { signal }).catch(() => [])
+    ),
+  );
+  const addresses = found.flat();
+  return addresses.length === 0 ||
+    addresses.some((address) => own.has(canonical(address)));
+}
+
+function unbracketed(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+function canonical(address: string): string {
+  const bytes = parseAddress(address);
+  return bytes === undefined ? address : formatIpv6(bytes);
+}
+
+/** Whether the files that the configuration names can be read. */
+function checkFiles(
+  { netbootDirectory, namesFile }: DaemonConfig,
+): CheckReport {
+  const findings = [
+    ...netbootDirectory === undefined
+      ? []
+      : [netbootFindings(netbootDirectory)],
+    ...namesFile === undefined ? [] : [namesFindings(namesFile)],
+  ];
+  return merged(findings.map(({ problems, warnings }) => ({
+    lines: [
+      ...warnings.map((text) => `warning: ${text}`),
+      ...problems.map((text) => `problem: ${text}`),
+    ],
+    problems: problems.length,
+  })));
 }

@@ -7,7 +7,7 @@
 import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { DaemonConfig } from "../daemon/config.ts";
-import { Log } from "../telemetry/log.ts";
+import { Log, priorityPrefix } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
@@ -19,54 +19,102 @@ import {
 } from "../watch/daemon_url.ts";
 import { OutputError } from "../watch/output.ts";
 import { watch } from "../watch/watch.ts";
-import { check } from "./check.ts";
+import { check, type CheckReport } from "./check.ts";
+import { suggestion } from "./did_you_mean.ts";
 import { helpText } from "./help.ts";
 import {
   type CommandLine,
   type GivenOptions,
+  isOptionName,
   parseCommandLine,
 } from "./options.ts";
-import { caCertsOf, configOf, logOptionsOf } from "./config.ts";
+import {
+  caCertsOf,
+  configOf,
+  logOptionsOf,
+  NoInterfaceError,
+} from "./config.ts";
+import { isJournal } from "./journal.ts";
+import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage_error.ts";
+
+/** The commands; serving has none. */
+const COMMANDS = ["check", "address", "watch", "help", "version"];
 
 /** Exit codes. */
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
+/** Milliseconds for the log line of a fatal error to be written. */
+const LOG_FLUSH_TIMEOUT = 500;
+
+/** Milliseconds between two checks whether an interface has an address. */
+const INTERFACE_INTERVAL = 1000;
+
 /** Runs a command line; resolves to the exit code. */
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(
+  args: readonly string[],
+  signals: Signals,
+): Promise<number> {
   try {
-    return await runCommand(parseCommandLine(args));
+    return await runCommand(parseCommandLine(args), signals);
   } catch (error) {
-    if (error instanceof UsageError) return fail(error, EXIT_USAGE);
-    if (error instanceof StartError) return fail(error, EXIT_FAILURE);
-    throw error;
+    if (!(error instanceof UsageError)) throw error;
+    if (!wantsJson(args)) return await fail(error, EXIT_USAGE);
+    await logFatal(
+      new Log("json", "error", Deno.stderr, await isJournal()),
+      "usage",
+      error.message,
+    );
+    return EXIT_USAGE;
   }
 }
 
-function fail(error: Error, code: number): number {
-  console.error(`dhcpv6macd: ${error.message}`);
+async function fail(error: Error, code: number): Promise<number> {
+  const prefix = await isJournal() ? priorityPrefix("error") : "";
+  console.error(`${prefix}dhcpv6macd: ${error.message}`);
   return code;
+}
+
+/** Logs why the process ends. */
+async function logFatal(
+  log: Log,
+  event: string,
+  message: string,
+): Promise<void> {
+  log.error(event, message);
+  await log.flush(LOG_FLUSH_TIMEOUT);
+}
+
+/** Whether a command line that may be malformed has `--log-format json`. */
+function wantsJson(args: readonly string[]): boolean {
+  return args.some((arg, index) =>
+    /^--?log-format=json$/.test(arg) ||
+    (/^--?log-format$/.test(arg) && args[index + 1] === "json")
+  );
 }
 
 async function runCommand(
   { options, words, notices }: CommandLine,
+  signals: Signals,
 ): Promise<number> {
-  if (options.help) {
+  const isServing = words.length === 0 && !options.check;
+  if (!isServing && words[0] !== "watch") signals.exitAtOnce();
+  const [word, ...rest] = words;
+  if (options.help || word === "help") {
     console.log(helpText());
     return EXIT_OK;
   }
-  if (options.version) {
+  if (options.version || word === "version") {
     console.log(`dhcpv6macd ${FULL_VERSION}`);
     return EXIT_OK;
   }
-  const [word, ...rest] = words;
   // The daemon logs the notices, and check prints them.
   if (word === "watch" || word === "address") {
     for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
   }
-  if (word === "watch") return await watchDaemons(options, rest);
+  if (word === "watch") return await watchDaemons(options, rest, signals);
   if (options.json) {
     throw new UsageError("--json requires watch: watch --json URL...");
   }
@@ -80,9 +128,9 @@ async function runCommand(
   }
   if (word !== undefined && word !== "check") {
     throw new UsageError(
-      `unknown command "${
-        escapeControls(word)
-      }"; the commands are check, address and watch (--help lists the options)`,
+      `unknown command "${escapeControls(word)}"${
+        commandSuggestion(word)
+      } (--help lists the options)`,
     );
   }
   if (rest.length > 0) {
@@ -92,13 +140,33 @@ async function runCommand(
       }": check takes options only`,
     );
   }
-  const config = configOf(options, notices);
   if (word === "check" || options.check) {
-    const { lines, problems } = await check(config);
-    for (const line of lines) console.log(line);
-    return problems === 0 ? EXIT_OK : EXIT_FAILURE;
+    return await printCheck(options, notices);
   }
-  return await serve(config, options);
+  return await serve(options, notices, signals);
+}
+
+/** Prints what would be served and what prevents it. */
+async function printCheck(
+  options: GivenOptions,
+  notices: readonly string[],
+): Promise<number> {
+  let report: CheckReport;
+  try {
+    report = await check(configOf(options, notices));
+  } catch (error) {
+    if (!(error instanceof NoInterfaceError)) throw error;
+    report = { lines: [`problem: ${error.message}`], problems: 1 };
+  }
+  for (const line of report.lines) console.log(line);
+  return report.problems === 0 ? EXIT_OK : EXIT_FAILURE;
+}
+
+/** What an unknown command is meant for, else the commands that exist. */
+function commandSuggestion(word: string): string {
+  if (isOptionName(word)) return `; did you mean --${word}?`;
+  return suggestion(word, COMMANDS) ||
+    "; the commands are check, address and watch";
 }
 
 function printAddresses(
@@ -130,10 +198,11 @@ function printAddresses(
   return EXIT_OK;
 }
 
-/** Prints the events of daemons until SIGTERM or SIGINT. */
+/** Prints the events of daemons until a signal ends it. */
 async function watchDaemons(
   options: GivenOptions,
   urls: readonly string[],
+  signals: Signals,
 ): Promise<number> {
   if (urls.length === 0) {
     throw new UsageError(
@@ -148,7 +217,9 @@ async function watchDaemons(
   }
   const caCerts = caCertsOf(options);
   const ending = new AbortController();
-  void terminated().then(() => ending.abort());
+  void signals.ended.then(() => ending.abort());
+  // The terminal is gone.
+  signals.onHangup(() => ending.abort());
   const isTerminal = Deno.stdout.isTerminal();
   try {
     const isUseful = await watch({
@@ -162,7 +233,7 @@ async function watchDaemons(
     }, ending.signal);
     return isUseful ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
-    if (error instanceof OutputError) return fail(error, EXIT_FAILURE);
+    if (error instanceof OutputError) return await fail(error, EXIT_FAILURE);
     throw error;
   }
 }
@@ -178,24 +249,92 @@ function daemonUrl(text: string): DaemonUrl {
   }
 }
 
-/** Resolves at SIGTERM or SIGINT. */
-function terminated(): Promise<void> {
-  return new Promise((resolve) => {
-    Deno.addSignalListener("SIGTERM", resolve);
-    Deno.addSignalListener("SIGINT", resolve);
-  });
-}
-
-/** Serves until SIGTERM or SIGINT. */
+/** Serves until SIGTERM, SIGINT or SIGQUIT. */
 async function serve(
-  config: DaemonConfig,
   options: GivenOptions,
+  notices: readonly string[],
+  signals: Signals,
 ): Promise<number> {
-  const { format, level } = logOptionsOf(options, Deno.stderr.isTerminal());
-  const daemon = new Daemon(config, new Log(format, level, Deno.stderr));
-  const ended = terminated();
-  await daemon.start();
-  await ended;
+  const isInJournal = await isJournal();
+  const { format, level } = logOptionsOf(
+    options,
+    Deno.stderr.isTerminal(),
+    isInJournal,
+  );
+  const log = new Log(format, level, Deno.stderr, isInJournal);
+  logCrashes(log);
+  const configure = () => configOf(options, notices);
+  const config = await configWithInterface(configure, log, signals);
+  if (config === undefined) {
+    await log.flush(LOG_FLUSH_TIMEOUT);
+    return EXIT_OK;
+  }
+  const daemon = new Daemon(config, log);
+  try {
+    await daemon.start();
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    await logFatal(log, "cannot_start", error.message);
+    return EXIT_FAILURE;
+  }
+  signals.onHangup(() => void daemon.reload());
+  await signals.ended;
   await daemon.stop();
   return EXIT_OK;
+}
+
+/**
+ * The configuration, once an interface can be told; `undefined` if the process
+ * is to end before.
+ */
+async function configWithInterface(
+  configure: () => DaemonConfig,
+  log: Log,
+  signals: Signals,
+): Promise<DaemonConfig | undefined> {
+  while (true) {
+    try {
+      return configure();
+    } catch (error) {
+      if (!(error instanceof NoInterfaceError)) throw error;
+      if (log.hasChanged("interface", "waiting")) {
+        log.warning("waiting", `waiting for an address: ${error.message}`);
+      }
+    }
+    if (await endedWithin(INTERFACE_INTERVAL, signals)) return undefined;
+  }
+}
+
+/** Whether a signal ends the process within some milliseconds. */
+async function endedWithin(
+  milliseconds: number,
+  { ended }: Signals,
+): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<boolean>((resolve) =>
+    timer = setTimeout(resolve, milliseconds, false)
+  );
+  const isEnded = await Promise.race([ended.then(() => true), timeout]);
+  clearTimeout(timer);
+  return isEnded;
+}
+
+/** Logs errors that nothing handles, before they end the process. */
+function logCrashes(log: Log): void {
+  const end = async (event: Event, reason: unknown) => {
+    event.preventDefault();
+    const { stack, message } = reason instanceof Error
+      ? reason
+      : { stack: undefined, message: String(reason) };
+    log.error("crashed", `internal error: ${message}`, {
+      stack: stack?.replaceAll("\n", " |"),
+    });
+    await log.flush(LOG_FLUSH_TIMEOUT);
+    Deno.exit(EXIT_FAILURE);
+  };
+  addEventListener("error", (event) => void end(event, event.error));
+  addEventListener(
+    "unhandledrejection",
+    (event) => void end(event, event.reason),
+  );
 }

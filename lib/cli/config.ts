@@ -39,6 +39,7 @@ import {
   equalBytes,
   formatIpv6,
   IPV6_LENGTH,
+  isLinkLocal,
   isUnspecified,
   parseIpv6,
   SUBNET_BYTES,
@@ -52,6 +53,14 @@ import {
 } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
+
+/**
+ * No interface is named, and none has an address in the prefix of the base
+ * address yet: one may get it, such as from router advertisements.
+ */
+export class NoInterfaceError extends UsageError {
+  override name = "NoInterfaceError";
+}
 
 /** The default valid lifetime in seconds, unless the preferred one is longer. */
 const DEFAULT_VALID_LIFETIME = 1200;
@@ -89,6 +98,7 @@ export function configOf(
       );
     }
   }
+  if (bases.length > 1) checkReachable(given);
   const preferredLifetime = given["preferred-lifetime"];
   const validLifetime = given["valid-lifetime"] ??
     Math.max(DEFAULT_VALID_LIFETIME, preferredLifetime);
@@ -133,7 +143,7 @@ export function configOf(
       "--boot-policy listed requires --netboot-dir: its directories are the list",
     );
   }
-  if (netbootDirectory !== undefined && !isDirectory(netbootDirectory)) {
+  if (netbootDirectory !== undefined && !exists(netbootDirectory)) {
     notices.push(
       `--netboot-dir ${
         escapeControls(netbootDirectory)
@@ -141,14 +151,14 @@ export function configOf(
     );
   }
   for (const directory of given["netboot-follow"]) {
-    if (isDirectory(directory)) continue;
+    if (exists(directory)) continue;
     notices.push(
       `--netboot-follow ${
         escapeControls(directory)
       } does not exist yet; links may lead there once it does`,
     );
   }
-  if (given.names !== undefined && fileSize(given.names) === undefined) {
+  if (given.names !== undefined && !exists(given.names)) {
     notices.push(
       `--names ${
         escapeControls(given.names)
@@ -226,6 +236,22 @@ function linkPrefixes(given: GivenOptions): LinkPrefix[] {
     found.push({ prefix, subnet });
   }
   return found.toSorted((a, b) => b.prefix.length - a.prefix.length);
+}
+
+/** Refuses servers at link-local addresses, which relays do not forward. */
+function checkReachable(given: GivenOptions): void {
+  const ntp = given.ntp.map(({ unicast }) => unicast);
+  for (const [name, addresses] of [["dns", given.dns], ["ntp", ntp]] as const) {
+    const address = addresses.find((bytes) =>
+      bytes !== undefined && isLinkLocal(bytes)
+    );
+    if (address === undefined) continue;
+    throw new UsageError(
+      `--${name}: "${
+        formatIpv6(address)
+      }" is a link-local address, which clients behind relays cannot reach`,
+    );
+  }
 }
 
 /** Refuses a template that makes no URL for one of the base addresses. */
@@ -371,11 +397,12 @@ export function caCertsOf(given: GivenOptions): string[] {
   }
 }
 
-function isDirectory(path: string): boolean {
+function exists(path: string): boolean {
   try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
   }
 }
 
@@ -455,9 +482,10 @@ function fileSize(path: string): number | undefined {
 export function logOptionsOf(
   given: GivenOptions,
   isTerminal: boolean,
+  isJournal = false,
 ): { format: LogFormat; level: LogLevel } {
   return {
-    format: given["log-format"] ?? (isTerminal ? "text" : "json"),
+    format: given["log-format"] ?? (isTerminal || isJournal ? "text" : "json"),
     level: given["log-level"],
   };
 }
@@ -488,11 +516,14 @@ function soleInterface(given: GivenOptions): string {
     )
   ).map(({ name }) => name);
   if (names.length === 1) return names[0]!;
+  if (names.length === 0) {
+    throw new NoInterfaceError(
+      `no interface has an address in the /64 of ${base.text}; --interface names the one to serve`,
+    );
+  }
   throw new UsageError(
-    names.length === 0
-      ? `--interface is required: no interface has an address in the /64 of ${base.text}`
-      : `--interface is required: ${
-        names.join(" and ")
-      } have addresses in the /64 of ${base.text}`,
+    `--interface is required: ${
+      names.join(" and ")
+    } have addresses in the /64 of ${base.text}`,
   );
 }

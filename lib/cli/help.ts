@@ -27,6 +27,8 @@ Usage:
   dhcpv6macd address --base-address IPV6 MAC...
                                             print the addresses of clients
   dhcpv6macd watch [--json] URL...          print the events of daemons
+  dhcpv6macd help                           print this help, as -h does
+  dhcpv6macd version                        print the version
 
 Examples:
   sudo dhcpv6macd --interface eth1 --base-address 2001:db8:123:4567::

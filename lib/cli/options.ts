@@ -34,6 +34,7 @@ import {
 } from "../net/ipv6.ts";
 import { type MacPattern, parseMacPattern } from "../net/mac.ts";
 import { parsePrefix, type Prefix } from "../net/prefix.ts";
+import { suggestion } from "./did_you_mean.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The headings under which help lists the options. */
@@ -84,14 +85,33 @@ function oneOf<const Word extends string>(
 ): (text: string) => Word {
   return (text) =>
     words.find((word) => word === text) ??
-      reject(text, `one of ${words.join(", ")}`);
+      reject(text, `one of ${words.join(", ")}${suggestion(text, words)}`);
+}
+
+/**
+ * The kind of an address at which clients reach no server; `undefined` for
+ * unicast addresses of interfaces.
+ */
+function unusableKindOf(address: Uint8Array): string | undefined {
+  if (isMulticast(address)) return "a multicast address";
+  if (isUnspecified(address)) return "the unspecified address";
+  // ::1, IPv4-mapped and IPv4-compatible addresses (RFC 4291 §2.5).
+  return address.subarray(0, 8).every((byte) => byte === 0)
+    ? "a loopback or IPv4-mapped address"
+    : undefined;
+}
+
+function rejectKind(text: string, kind: string, accepted: string): never {
+  throw new Rejection(
+    `"${escapeControls(text)}" is ${kind}; give ${accepted}`,
+  );
 }
 
 function unicastAddress(text: string): Uint8Array {
-  const address = parseIpv6(text);
-  return address === undefined || isMulticast(address) || isUnspecified(address)
-    ? reject(text, "an IPv6 address such as 2001:db8::53")
-    : address;
+  const accepted = "an IPv6 address such as 2001:db8::53";
+  const address = parseIpv6(text) ?? reject(text, accepted);
+  const kind = unusableKindOf(address);
+  return kind === undefined ? address : rejectKind(text, kind, accepted);
 }
 
 function globalAddress(text: string): ParsedAddress {
@@ -133,12 +153,18 @@ function macSources(text: string): MacSource[] {
   const known = sources.every((word) =>
     (MAC_SOURCES as readonly string[]).includes(word)
   );
-  return known && new Set(sources).size === sources.length
-    ? sources as MacSource[]
-    : reject(
-      text,
-      `a list of ${MAC_SOURCES.join(", ")}, each at most once, with commas`,
-    );
+  if (known && new Set(sources).size === sources.length) {
+    return sources as MacSource[];
+  }
+  const unknown = sources.find((word) =>
+    !(MAC_SOURCES as readonly string[]).includes(word)
+  );
+  return reject(
+    text,
+    `a list of ${MAC_SOURCES.join(", ")}, each at most once, with commas${
+      unknown === undefined ? "" : suggestion(unknown, MAC_SOURCES)
+    }`,
+  );
 }
 
 function macPattern(text: string): MacPattern {
@@ -169,14 +195,29 @@ function template(text: string): UrlTemplate {
 }
 
 function domainName(text: string): { text: string; bytes: Uint8Array } {
-  const bytes = encodeName(text);
+  const bytes = isIpv4(text) ? undefined : encodeName(text);
   return bytes === undefined
     ? reject(text, "a domain name such as lab.example")
     : { text, bytes };
 }
 
 function timeServer(text: string): NtpServer {
-  return ntpServer(text) ?? reject(text, "an IPv6 address or a host name");
+  const accepted = "an IPv6 address or a host name";
+  const address = parseIpv6(text);
+  if (address !== undefined) {
+    const kind = unusableKindOf(address);
+    // RFC 5908 §4.2 has multicast servers, beyond the client's own interface.
+    const isServer = isMulticast(address)
+      ? (address[1]! & 0x0f) > 1
+      : kind === undefined;
+    if (!isServer) rejectKind(text, kind!, accepted);
+  } else if (isIpv4(text)) rejectKind(text, "an IPv4 address", accepted);
+  return ntpServer(text) ?? reject(text, accepted);
+}
+
+/** Whether a text has the form of an IPv4 address, which encodes as a name. */
+function isIpv4(text: string): boolean {
+  return /^[0-9]+(\.[0-9]+){3}\.?$/.test(text);
 }
 
 /** Where a server listens; without a host name, at every address. */
@@ -191,10 +232,19 @@ function listenAddress(text: string): GivenListenAddress {
   );
   const port = Number(match?.[3]);
   const literal = match?.[1];
-  return match === null || port < 1 || port > 65535 ||
-      (literal !== undefined && parseIpv6(literal) === undefined)
-    ? reject(text, "HOST:PORT, [IPV6]:PORT, :PORT or off")
-    : { hostname: literal ?? match[2], port };
+  const accepted = "HOST:PORT, [IPV6]:PORT, :PORT or off";
+  if (match === null || port < 1 || port > 65535) reject(text, accepted);
+  if (literal !== undefined) {
+    const bytes = parseIpv6(literal) ?? reject(text, accepted);
+    if (isMulticast(bytes)) {
+      rejectKind(text, "a multicast address", "a unicast address or :PORT");
+    }
+    // A socket needs a zone for it, which the option does not have.
+    if (isLinkLocal(bytes)) {
+      rejectKind(text, "a link-local address", "a global address or :PORT");
+    }
+  }
+  return { hostname: literal ?? match![2], port };
 }
 
 function listenAddressOrOff(text: string): GivenListenAddress | "off" {
@@ -597,7 +647,7 @@ export const OPTIONS = {
   "log-format": option({
     group: "Operation",
     placeholder: LOG_FORMATS.join("|"),
-    fallback: "text on a terminal, else json",
+    fallback: "text on a terminal and in the journal, else json",
     help: "format of log lines",
     parse: oneOf(LOG_FORMATS),
   }),
@@ -663,6 +713,22 @@ export interface CommandLine {
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
+/** Options with one letter. */
+const SHORT_NAMES: Readonly<Record<string, OptionName>> = { h: "help" };
+
+/** `; did you mean --OPTION?` for a name that is close to one. */
+export function optionSuggestion(text: string): string {
+  // One letter is too little to tell by.
+  return text === "v" || text === "V"
+    ? "; did you mean --version?"
+    : suggestion(text, NAMES, "--");
+}
+
+/** Whether a word is the name of an option, without its dashes. */
+export function isOptionName(word: string): boolean {
+  return (NAMES as readonly string[]).includes(word);
+}
+
 function specOf(name: OptionName): OptionSpec<unknown> {
   return OPTIONS[name];
 }
@@ -711,17 +777,26 @@ function withTwoDashes(args: readonly string[]): string[] {
       normal.push(...args.slice(index));
       break;
     }
+    // Text processors make such dashes of two hyphens.
+    if (/^[\u2010-\u2015\u2212]/.test(arg)) {
+      throw new UsageError(
+        `${
+          escapeControls(arg)
+        } begins with a dash that is no hyphen: type "--"`,
+      );
+    }
     if (!arg.startsWith("-") || arg === "-") {
       normal.push(arg);
       continue;
     }
     const match = /^--?([^=]*)(?:=(.*))?$/s.exec(arg)!;
-    const name = NAMES.find((name) => name === match[1]);
+    const given = match[1]!;
+    const name = NAMES.find((name) => name === given) ?? SHORT_NAMES[given];
     if (name === undefined) {
       throw new UsageError(
         // Without the value, which may be a secret.
-        `unknown option ${
-          escapeControls(arg.replace(/=.*$/s, ""))
+        `unknown option ${escapeControls(arg.replace(/=.*$/s, ""))}${
+          optionSuggestion(given)
         } (--help lists the options)`,
       );
     }

@@ -56,7 +56,7 @@ export class Daemon implements Service {
   constructor(config: DaemonConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const { interfaceName, responder: { subnets } } = config;
+    const { interfaceName, responder: { subnets, validLifetime } } = config;
     const fdShares = fdSharesOf(config.maxOpenFiles);
     const scheduler = new CooperativeScheduler();
     const access = new AccessList(config.allowed);
@@ -76,7 +76,7 @@ export class Daemon implements Service {
         },
       },
     );
-    const writer = new MachineWriter(registry, subnets);
+    const writer = new MachineWriter(registry, subnets, validLifetime);
     const machineLog = new MachineLog(log, names, writer);
     const bootList = bootListOf(config, log);
     const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
@@ -120,6 +120,7 @@ export class Daemon implements Service {
         http,
         tracker,
         otlp: this.#otlp,
+        validLifetime,
       });
     const http: HttpStack = new HttpStack({
       ...shared,
@@ -185,6 +186,13 @@ export class Daemon implements Service {
     if (iface !== undefined) {
       void warnIfUnreachable(this.#config, iface, this.#log);
     }
+  }
+
+  /** Reads all files again that can change while the daemon runs. */
+  async reload(): Promise<void> {
+    this.#log.info("reloading", "SIGHUP: reading all files again");
+    this.#ipxe.reload();
+    await Promise.all(this.#services.map((service) => service.reload?.()));
   }
 
   /** Stops every service. Work in progress gets 5 s to finish. */

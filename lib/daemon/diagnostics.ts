@@ -171,6 +171,7 @@ export function withListenErrors(
         throw listenError(error, port, protocol, where);
       }
     },
+    reload: () => service.reload?.(),
     stop: () => service.stop(),
   };
 }

@@ -9,7 +9,9 @@ import {
   HttpServer,
   type HttpServerOptions,
 } from "../http/listener.ts";
+import { examineKeyPair } from "../http/certificate.ts";
 import {
+  type KeyPair,
   type KeyPairFiles,
   readKeyPair,
   TlsReload,
@@ -44,16 +46,24 @@ export class HttpsService implements Service {
   /**
    * Reads the certificate and listens.
    *
-   * @throws {StartError} if the certificate or its key cannot be read, if they
-   * are no pair, or if a port cannot be bound.
+   * @throws {StartError} if the certificate or its key cannot be read or used, or
+   * if a port cannot be bound.
    */
   async start(): Promise<void> {
     const { listeners, files, log } = this.#options;
+    const examine = (keyPair: KeyPair) =>
+      examineKeyPair(keyPair, files, undefined, Date.now());
+    const warn = (flaws: readonly string[]) => {
+      for (const flaw of flaws) log.warning("certificate_flawed", flaw);
+    };
     const keyPair = await readKeyPair(files).catch((error: Error) => {
       throw new StartError(
         `cannot read the TLS certificate or its key: ${error.message}`,
       );
     });
+    const { fault, flaws } = examine(keyPair);
+    if (fault !== undefined) throw new StartError(fault);
+    warn(flaws);
     for (const listener of listeners) {
       const server = new HttpServer({ ...listener, keyPair });
       this.#servers.push(server);
@@ -68,6 +78,9 @@ export class HttpsService implements Service {
       files,
       current: keyPair,
       replace: (changed) => {
+        const { fault, flaws } = examine(changed);
+        if (fault !== undefined) throw new Error(fault);
+        warn(flaws);
         // One that refuses the pair is the first: the others keep theirs as well.
         for (const server of this.#servers) server.replaceKeyPair(changed);
         log.info(
@@ -82,6 +95,11 @@ export class HttpsService implements Service {
         ),
     });
     this.#reload.start();
+  }
+
+  /** Reads certificate and key again. */
+  async reload(): Promise<void> {
+    await this.#reload?.reload();
   }
 
   async stop(): Promise<void> {

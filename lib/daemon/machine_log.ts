@@ -5,7 +5,13 @@
  * @module
  */
 
-import { formatDetail, formatProtocol } from "../../assets/shared/format.js";
+import { FIRST_STAGE, LAST_STAGE } from "../../assets/shared/boot_stages.js";
+import { bootDuration, bootsOf, stagesOf } from "../../assets/shared/boots.js";
+import {
+  formatDetail,
+  formatProtocol,
+  transferIn,
+} from "../../assets/shared/format.js";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import type { RogueServer } from "../dhcpv6/server/rogue_servers.ts";
 import { type Log, type LogFields } from "../telemetry/log.ts";
@@ -58,8 +64,9 @@ export class MachineLog implements MachineTrackerObserver {
   ): void {
     // `onRefused` logs it with what the event does not hold.
     if (event === "boot_refused") return;
+    if (event === "released") return this.#logRelease(machine);
     if (isNote(event)) return this.#logNote(machine, event);
-    const level = severityOf(event, repeat, detail !== null);
+    const level = severityOf(event, repeat, transferIn(detail)?.state);
     if (!this.#log.tryTakeLine(level)) return;
     const { who, fields } = this.#describe(machine.mac);
     const address = this.#addressOf(machine);
@@ -73,6 +80,32 @@ export class MachineLog implements MachineTrackerObserver {
       ...repeat && { repeat_event: true },
       ...detail,
     });
+    if (event === LAST_STAGE && !repeat) this.#logBoot(machine);
+  }
+
+  /** Logs a boot that has ended with the running system. */
+  #logBoot(machine: Machine): void {
+    const boot = bootsOf(this.#writer.machine(machine).Events).at(-1);
+    const took = boot && bootDuration(boot);
+    if (took === undefined || !this.#log.tryTakeLine("info")) return;
+    const { who, fields } = this.#describe(machine.mac);
+    const stages = stagesOf(boot!).filter(({ event, end }) =>
+      event !== FIRST_STAGE && end !== undefined
+    ).map(({ event, at, end }) => [event, seconds(end! - at)] as const);
+    this.#log.info(
+      "boot_succeeded",
+      `${who}: booted in ${seconds(took)} s (${
+        stages.map(([event, lasted]) => `${event} ${lasted} s`).join(", ")
+      })`,
+      {
+        ...fields,
+        address: this.#addressOf(machine),
+        boot_seconds: seconds(took),
+        ...Object.fromEntries(
+          stages.map(([event, lasted]) => [`${event}_seconds`, lasted]),
+        ),
+      },
+    );
   }
 
   onMoved(machine: Machine): void {
@@ -168,7 +201,20 @@ export class MachineLog implements MachineTrackerObserver {
     );
   }
 
-  #logNote(machine: Machine, note: Exclude<Note, "boot_refused">): void {
+  #logRelease(machine: Machine): void {
+    if (!this.#log.tryTakeLine("info")) return;
+    const { who, fields } = this.#describe(machine.mac);
+    const address = this.#addressOf(machine);
+    this.#log.info("released", `${who}: released ${address}`, {
+      ...fields,
+      address,
+    });
+  }
+
+  #logNote(
+    machine: Machine,
+    note: Exclude<Note, "boot_refused" | "released">,
+  ): void {
     const throttle = { key: formatMac(machine.mac), every: MINUTE };
     if (!this.#log.isDue(note, throttle)) return;
     const { who, fields } = this.#describe(machine.mac);
@@ -218,6 +264,11 @@ function hintOf({ cause, client, file, problem }: BootRefusal): string {
     default:
       return file === undefined ? "" : ` (${where})`;
   }
+}
+
+/** Milliseconds in seconds, with one decimal as the log has them. */
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
 }
 
 function sourceText({ macSource }: Machine): string {

@@ -57,6 +57,16 @@ export function admissionOf(
   return type === MessageType.Solicit ? "solicit" : "other";
 }
 
+/** Whether a client gives up its own address with a message. */
+export function isReleaseOf(
+  type: number,
+  { hasReleased, note }: Pick<Outcome, "hasReleased" | "note">,
+): boolean {
+  return type === MessageType.Release
+    ? hasReleased === true
+    : note === "address_declined";
+}
+
 const NO_STAGES: readonly Stage[] = [];
 const SERVING: readonly Stage[] = ["serve_ipxe_over_tftp"];
 const SERVED: readonly Stage[] = [
@@ -177,9 +187,15 @@ export class MachineTracker {
       machine.subnetIndex = subnetIndex;
       this.#observer.onMoved(machine);
     }
+    const isReleased = isReleaseOf(type, outcome);
+    machine.heard(now, isReleased);
     if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
     if (event !== undefined) this.#registry.reach(machine, event);
     if (note !== undefined) this.#registry.note(machine, note);
+    // Firmware releases its address before it starts what it has loaded.
+    if (
+      isReleased && type === MessageType.Release && machine.stage === "os_init"
+    ) this.#registry.note(machine, "released");
     if (event === "firmware_init") this.#checkListed(machine, now);
   }
 
@@ -265,6 +281,7 @@ export class MachineTracker {
   /** The machine of a request whose path names a MAC. */
   #machineOf(mac: Mac, client: string, now: number): Machine | undefined {
     const known = this.#registry.see(mac);
+    known?.heard(now);
     if (known !== undefined) return known;
     const subnetIndex = subnetIndexOf(mac, client, this.#subnets);
     return subnetIndex === -1 || !this.#buckets.other.tryTake(now)

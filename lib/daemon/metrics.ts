@@ -14,6 +14,7 @@ import { countOpenFds } from "../overload/fd_budget.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { codeOf, EVENTS, STAGES } from "../machines/boot_stages.ts";
+import { PRESENCES } from "../machines/presence.ts";
 import { labelled, type Metric, single } from "../telemetry/metrics.ts";
 import type { OtlpExporter } from "../telemetry/otlp/exporter.ts";
 import type { TftpServer } from "../tftp/server.ts";
@@ -32,6 +33,8 @@ export interface MetricSources {
   readonly http: HttpStack;
   readonly registry: MachineRegistry;
   readonly tracker: MachineTracker;
+  /** Seconds without a message after which a machine counts as offline. */
+  readonly validLifetime: number;
   readonly log: Log;
   /** `undefined` without a collector. */
   readonly otlp: OtlpExporter | undefined;
@@ -251,8 +254,12 @@ function httpMetrics({ http }: MetricSources): Metric[] {
 }
 
 function machineMetrics(
-  { registry, tracker, http: { eventStream } }: MetricSources,
+  { registry, tracker, validLifetime, http: { eventStream } }: MetricSources,
 ): Metric[] {
+  const presences = registry.presenceCounts(
+    1000 * validLifetime,
+    performance.now(),
+  );
   return [
     labelled(
       "gauge",
@@ -260,6 +267,13 @@ function machineMetrics(
       "Machines remembered, by boot stage.",
       "stage",
       STAGES.map((stage) => [stage, registry.stageCounts[codeOf(stage)]!]),
+    ),
+    labelled(
+      "gauge",
+      "dhcpv6macd_machine_states",
+      "Machines remembered, by state: released since last heard, or offline after the valid lifetime.",
+      "state",
+      PRESENCES.map((presence) => [presence, presences[presence]]),
     ),
     single(
       "counter",

@@ -11,6 +11,8 @@ export interface Service {
    * another service starts the part, such as the interface poller.
    */
   start?(): void | Promise<void>;
+  /** Reads its files again; failures are for its own log lines. */
+  reload?(): void | Promise<void>;
   /** Takes no new work, and resolves when the work in progress has ended. */
   stop(): void | Promise<void>;
 }

@@ -80,6 +80,17 @@ export class TlsReload {
     }, POLL_INTERVAL);
   }
 
+  /** Reads the files now, and tells also of files that cannot be read. */
+  async reload(): Promise<void> {
+    let keyPair: KeyPair;
+    try {
+      keyPair = await readKeyPair(this.#options.files);
+    } catch (error) {
+      return this.#options.onRefused(error as Error);
+    }
+    this.#use(keyPair);
+  }
+
   /** Ends reading the files. */
   stop(): void {
     clearTimeout(this.#timer);
@@ -87,13 +98,15 @@ export class TlsReload {
   }
 
   async #refresh(): Promise<void> {
-    const { files, replace, onRefused } = this.#options;
-    let keyPair: KeyPair;
     try {
-      keyPair = await readKeyPair(files);
+      this.#use(await readKeyPair(this.#options.files));
     } catch {
-      return; // One of them is being replaced. The next read gets both.
+      // One of them is being replaced. The next read gets both.
     }
+  }
+
+  #use(keyPair: KeyPair): void {
+    const { replace, onRefused } = this.#options;
     const { cert, key } = this.#last;
     if (keyPair.cert === cert && keyPair.key === key) return;
     this.#last = keyPair;

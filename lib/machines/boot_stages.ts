@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { TransferDetail } from "./transfer_progress.ts";
+
 /**
  * The events of a machine: first the stages in the order of a boot, then the
  * events that are not stages. The code of an event is its index here.
@@ -22,6 +24,7 @@ export const EVENTS = [
   "unsupported_architecture",
   "address_declined",
   "boot_refused",
+  "released",
 ] as const;
 export type EventName = typeof EVENTS[number];
 
@@ -30,6 +33,7 @@ export const NOTES = [
   "unsupported_architecture",
   "address_declined",
   "boot_refused",
+  "released",
 ] as const;
 export type Note = typeof NOTES[number];
 
@@ -78,15 +82,18 @@ export function codeOf(event: EventName): number {
 
 /**
  * How important an event is to an operator. A repeated event without news is the
- * least: a machine that renews its address repeats it all day.
+ * least, as is the progress of a transfer: a machine that renews its address
+ * repeats it all day, and a large file is reported every 5 MiB.
  *
- * @param hasDetail Whether the event reports the progress of a transfer.
+ * @param transfer The state of the transfer that the event reports, if any.
  */
 export function severityOf(
   event: EventName,
   isRepeat: boolean,
-  hasDetail: boolean,
+  transfer: TransferDetail["state"] | undefined,
 ): "warning" | "info" | "debug" {
+  if (event === "released") return "info";
   if (isNote(event)) return "warning";
-  return !isRepeat || hasDetail ? "info" : "debug";
+  const hasEnded = transfer === "complete" || transfer === "error";
+  return !isRepeat || hasEnded ? "info" : "debug";
 }

@@ -13,6 +13,7 @@ import type { EventName } from "./boot_stages.ts";
 import { formatTimestamp, type Timestamp } from "./event_clock.ts";
 import { MAX_STATE_LINE_BYTES } from "../overload/limits.ts";
 import type { EventDetail } from "./boot_refusal.ts";
+import { type Presence, presenceOf } from "./presence.ts";
 
 /** An event in JSON. */
 export interface EventJson {
@@ -29,6 +30,11 @@ export interface MachineJson {
   readonly Mac: string;
   readonly IPv6Address: string;
   readonly Events: readonly EventJson[];
+  /** When it was last heard: RFC 3339, UTC. */
+  readonly LastHeard?: string;
+  /** When its address expires unless it is heard before. */
+  readonly ValidUntil?: string;
+  readonly State?: Presence;
 }
 
 /** An event with its machine. */
@@ -68,11 +74,21 @@ const encoder = new TextEncoder();
 export class MachineWriter {
   readonly #registry: MachineRegistry;
   readonly #subnets: readonly ParsedAddress[];
+  readonly #validLifetime: number | undefined;
 
-  /** @param subnets The base addresses, in the order of `subnetIndex`. */
-  constructor(registry: MachineRegistry, subnets: readonly ParsedAddress[]) {
+  /**
+   * @param subnets The base addresses, in the order of `subnetIndex`.
+   * @param validLifetime Seconds; without it, machines are written without the
+   * members that tell their age.
+   */
+  constructor(
+    registry: MachineRegistry,
+    subnets: readonly ParsedAddress[],
+    validLifetime?: number,
+  ) {
     this.#registry = registry;
     this.#subnets = subnets;
+    this.#validLifetime = validLifetime;
   }
 
   /** The IPv6 address of a MAC in a subnet. */
@@ -91,6 +107,21 @@ export class MachineWriter {
         ({ event, timestamp, detail }) =>
           eventJson(event, timestamp, false, detail),
       ),
+      ...this.#age(machine),
+    };
+  }
+
+  /** What tells whether a machine is still there, as of now. */
+  #age({ lastHeard, isReleased }: Machine): Partial<MachineJson> {
+    if (this.#validLifetime === undefined) return {};
+    const lifetime = 1000 * this.#validLifetime;
+    const silence = performance.now() - lastHeard;
+    // The wall clock may be corrected; the monotonic clock tells the silence.
+    const heard = Date.now() - silence;
+    return {
+      LastHeard: formatTimestamp(Math.round(1000 * heard)),
+      ValidUntil: formatTimestamp(Math.round(1000 * (heard + lifetime))),
+      State: presenceOf(isReleased, silence, lifetime),
     };
   }
 

@@ -68,6 +68,13 @@ export class Names {
     await this.#poll(this.#path);
   }
 
+  /** Reads the file now, whether it has changed or not. */
+  async reload(): Promise<void> {
+    if (this.#path === undefined || this.#isStopped) return;
+    this.#lastState = "";
+    await this.#refresh(this.#path);
+  }
+
   /** Ends polling. The names stay. */
   stop(): void {
     this.#isStopped = true;

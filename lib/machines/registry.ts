@@ -26,6 +26,7 @@ import {
   isRefusal,
   type RefusalDetail,
 } from "./boot_refusal.ts";
+import { type Presence, presenceOf } from "./presence.ts";
 import type { TransferDetail } from "./transfer_progress.ts";
 
 /** The value of the `note` column when the stage has no note. */
@@ -42,6 +43,10 @@ class MachineTable {
     stage: new Uint8Array(0),
     /** The code of the last note in this stage. */
     note: new Uint8Array(0),
+    /** When it was last heard, in milliseconds of the monotonic clock. */
+    lastHeard: new Float64Array(0),
+    /** 1 if it has released its address since, else 0. */
+    isReleased: new Uint8Array(0),
   };
   readonly macSources: (string | undefined)[] = [];
 }
@@ -79,6 +84,27 @@ export class Machine {
 
   set subnetIndex(subnetIndex: number) {
     this.#table.columns.subnetIndex[this.slot] = subnetIndex;
+  }
+
+  /** When it was last heard, in milliseconds of the monotonic clock. */
+  get lastHeard(): number {
+    return this.#table.columns.lastHeard[this.slot]!;
+  }
+
+  /** Whether the last that was heard of it was a release of its address. */
+  get isReleased(): boolean {
+    return this.#table.columns.isReleased[this.slot] === 1;
+  }
+
+  /**
+   * Something was heard of it.
+   *
+   * @param now Milliseconds of the monotonic clock.
+   */
+  heard(now: number, isReleased = false): void {
+    const { columns } = this.#table;
+    columns.lastHeard[this.slot] = now;
+    columns.isReleased[this.slot] = isReleased ? 1 : 0;
   }
 }
 
@@ -170,6 +196,8 @@ export class MachineRegistry {
     macSources[slot] = macSource;
     columns.stage[slot] = codeOf("init");
     columns.note[slot] = NO_NOTE;
+    columns.lastHeard[slot] = performance.now();
+    columns.isReleased[slot] = 0;
     this.#slotOf.set(mac, slot);
     this.stageCounts[codeOf("init")]!++;
     const machine = new Machine(this.#table, slot);
@@ -189,6 +217,8 @@ export class MachineRegistry {
     const { slot, stage: before } = machine;
     const kind = transition(before, stage);
     if (kind === "repeat") {
+      const { note } = this.#table.columns;
+      if (note[slot] === codeOf("released")) note[slot] = NO_NOTE;
       if (detail !== null) {
         this.#bootHistory.setDetail(slot, codeOf(stage), detail);
       }
@@ -236,6 +266,22 @@ export class MachineRegistry {
     if (repeat) this.#bootHistory.setDetail(slot, code, detail);
     this.#table.columns.note[slot] = code;
     this.#record(machine, "boot_refused", repeat, detail);
+  }
+
+  /**
+   * How many machines have each presence.
+   *
+   * @param lifetime Milliseconds of the valid lifetime.
+   * @param now Milliseconds of the monotonic clock.
+   */
+  presenceCounts(lifetime: number, now: number): Record<Presence, number> {
+    const counts = { online: 0, released: 0, offline: 0 };
+    const { lastHeard, isReleased } = this.#table.columns;
+    for (const slot of this.#slots.newestFirst()) {
+      const silence = now - lastHeard[slot]!;
+      counts[presenceOf(isReleased[slot] === 1, silence, lifetime)]++;
+    }
+    return counts;
   }
 
   /** The events of a machine, oldest first, up to a sequence number. */

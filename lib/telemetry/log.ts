@@ -24,6 +24,23 @@ export type LogLevel = typeof LOG_LEVELS[number];
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
+/** The priorities of syslog that the journal takes from a line's beginning. */
+const PRIORITIES: Readonly<Record<LogLevel, number>> = {
+  error: 3,
+  warning: 4,
+  info: 6,
+  debug: 7,
+};
+
+/**
+ * What the journal reads a line's priority from (sd-daemon(3)).
+ *
+ * @example `<4>` for a warning.
+ */
+export function priorityPrefix(level: LogLevel): string {
+  return `<${PRIORITIES[level]}>`;
+}
+
 /** What a line carries besides its message. */
 export type LogFields = Readonly<
   Record<string, string | number | boolean | null | undefined>
@@ -54,6 +71,7 @@ export class Log {
   readonly #sink: LogSink;
   readonly #format: LogFormat;
   readonly #level: number;
+  readonly #isJournal: boolean;
   readonly #throttles = new Map<string, Throttle>();
   readonly #states = new Map<string, string | undefined>();
   #queue: string[] = [];
@@ -69,8 +87,16 @@ export class Log {
    * @param format How a line is formatted.
    * @param level The least important level that is written.
    * @param sink Where lines go.
+   * @param isJournal Whether that is the journal, which records time and
+   * priority itself.
    */
-  constructor(format: LogFormat, level: LogLevel, sink: LogSink) {
+  constructor(
+    format: LogFormat,
+    level: LogLevel,
+    sink: LogSink,
+    isJournal = false,
+  ) {
+    this.#isJournal = isJournal;
     this.#format = format;
     this.#level = LOG_LEVELS.indexOf(level);
     this.#sink = sink;
@@ -218,11 +244,13 @@ export class Log {
     fields: LogFields,
   ): void {
     const time = new Date(now).toISOString();
-    this.#queue.push(
-      this.#format === "json"
-        ? `${JSON.stringify({ time, level, event, message, ...fields })}\n`
-        : `${time} ${level.padEnd(7)} ${message}\n`,
-    );
+    const prefix = this.#isJournal ? priorityPrefix(level) : "";
+    const line = this.#format === "json"
+      ? JSON.stringify({ time, level, event, message, ...fields })
+      : this.#isJournal
+      ? message
+      : `${time} ${level.padEnd(7)} ${message}`;
+    this.#queue.push(`${prefix}${line}\n`);
     this.#writing ??= this.#write();
   }
 

@@ -25,6 +25,10 @@ export interface KeptMachine {
   readonly address: string;
   /** The oldest first. */
   readonly events: readonly MachineEvent[];
+  /** Whether it is `online`, `released` or `offline`, if the daemon says. */
+  readonly state?: string;
+  /** When it was last heard, in ms since 1970 by the daemon's clock. */
+  readonly lastHeard?: number;
 }
 
 /** One message. */
@@ -67,10 +71,17 @@ interface MachineValue {
   readonly Mac: string;
   readonly IPv6Address: string;
   readonly Events: readonly unknown[];
+  readonly State?: unknown;
+  readonly LastHeard?: unknown;
 }
 
-function machineOf({ Mac, IPv6Address, Events }: MachineValue): KeptMachine {
+function machineOf(
+  { Mac, IPv6Address, Events, State, LastHeard }: MachineValue,
+): KeptMachine {
+  const lastHeard = typeof LastHeard === "string" ? Date.parse(LastHeard) : NaN;
   return {
+    ...typeof State === "string" && !Number.isNaN(lastHeard) &&
+      { state: State, lastHeard },
     mac: Mac,
     address: IPv6Address,
     events: Events.filter(isMachineEvent),

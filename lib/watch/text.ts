@@ -142,7 +142,7 @@ export function eventText(
  * @param now Milliseconds since 1970 by the daemon's clock.
  */
 export function timelineText(
-  { stage, since, note, noteDetail }: Timeline,
+  { stage, since, note, noteDetail, absence }: Timeline,
   now: number,
   paint: Paint,
 ): string {
@@ -151,8 +151,18 @@ export function timelineText(
     : `${stageText(stage, 0, paint)}${
       paint("faint", `, for ${formatDuration(now - since)}`)
     }`;
-  const noted = note && noteText(note, refusalOf(noteDetail));
-  return noted === undefined ? text : `${text}; ${paint("bad", noted)}`;
+  const away = absence === undefined ? "" : paint(
+    "faint",
+    `; ${escapeControls(absence.state)}, last heard ${
+      formatDuration(now - absence.lastHeard)
+    } ago`,
+  );
+  const noted = note && note !== "released"
+    ? noteText(note, refusalOf(noteDetail))
+    : undefined;
+  return `${text}${
+    noted === undefined ? "" : `; ${paint("bad", noted)}`
+  }${away}`;
 }
 
 /** @param elapsed Milliseconds since the stage began; 0 if not to be shown. */
@@ -177,6 +187,7 @@ function stageText(
 
 function styleOf(event: MachineEvent): Style {
   const state = transferOf(event)?.state;
+  if (event.event === "released") return "faint";
   if (isNote(event.event) || state === "error") return "bad";
   return event.event === LAST_STAGE || state === "complete" ? "good" : "busy";
 }

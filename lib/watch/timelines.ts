@@ -21,6 +21,10 @@ export interface Timeline {
   readonly note: string | undefined;
   /** The detail of that note. */
   readonly noteDetail: unknown;
+  /** Since when it is away and how, by the daemon's last state; in ms since 1970. */
+  readonly absence?:
+    | { readonly state: string; readonly lastHeard: number }
+    | undefined;
 }
 
 /** An event together with what it changes. */
@@ -54,6 +58,7 @@ class Entry implements Timeline {
   stage: MachineEvent | undefined = undefined;
   /** The key of the last event that the daemon keeps. */
   lastKept = "";
+  absence: { readonly state: string; readonly lastHeard: number } | undefined;
   readonly #tracker = new BootTracker();
   constructor(readonly mac: string) {}
 
@@ -71,6 +76,7 @@ class Entry implements Timeline {
 
   add(event: MachineEvent): TimelineEvent {
     const at = Date.parse(event.timestamp);
+    this.absence = undefined;
     if (!event.repeat_event) this.lastKept = keyOf(event);
     const { kind, begins, skipped, previous } = this.#tracker.add(event);
     if (kind === "stage" || kind === "repeat") this.stage = event;
@@ -145,12 +151,18 @@ export class Timelines {
   replace(machines: readonly KeptMachine[]): MachineUpdate[] {
     const before = this.#entries;
     this.#entries = new Map();
-    const updates = machines.map(({ mac, address, events }) => {
+    const updates = machines.map(({ mac, address, events, ...age }) => {
       const timeline = before.get(mac) ?? new Entry(mac);
       timeline.address = address;
+      const added = timeline.merge(events);
+      const { state, lastHeard } = age;
+      timeline.absence =
+        state === undefined || state === "online" || lastHeard === undefined
+          ? undefined
+          : { state, lastHeard };
       return {
         timeline,
-        events: timeline.merge(events),
+        events: added,
         newest: events.at(-1)?.timestamp ?? "",
       };
     }).sort((a, b) => a.newest < b.newest ? -1 : a.newest > b.newest ? 1 : 0);

@@ -99,6 +99,8 @@ export interface Outcome {
   event: BootEvent | undefined;
   /** What the operator should know about the client. */
   note: "unsupported_architecture" | "address_declined" | undefined;
+  /** Whether a Release holds the client's own address. */
+  hasReleased?: boolean;
 }
 
 /** The enterprise number of PXE vendor classes: Intel's (RFC 5970 §3). */
@@ -119,6 +121,7 @@ export class Responder {
     clientMac: noClientMac(),
     event: undefined,
     note: undefined,
+    hasReleased: false,
   };
 
   readonly #options: ResponderOptions;
@@ -170,6 +173,7 @@ export class Responder {
     outcome.clientMac.otherMac = NO_MAC;
     outcome.event = undefined;
     outcome.note = undefined;
+    outcome.hasReleased = false;
     outcome.drop = packet.read(bytes, length);
     if (outcome.drop !== undefined) return outcome;
     outcome.replyPort = packet.depth === 0
@@ -307,7 +311,11 @@ export class Responder {
       case MessageType.Confirm:
         return this.#identityAssociations.confirm(packet, subnet, mac);
       case MessageType.Release:
-        this.#identityAssociations.release(packet, subnet, mac);
+        this.outcome.hasReleased = this.#identityAssociations.release(
+          packet,
+          subnet,
+          mac,
+        );
         return undefined;
       case MessageType.Decline:
         if (this.#identityAssociations.release(packet, subnet, mac)) {

@@ -36,6 +36,7 @@ ${filter("all", "All")}
 ${filter("stuck", "Stuck")}
 ${filter("booting", "Booting")}
 ${filter("up", "Up")}
+${filter("offline", "Offline")}
 </div>
 </div>
 <section id="unserved" class="unserved" aria-label="Clients not served" hidden></section>

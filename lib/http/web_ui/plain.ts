@@ -60,7 +60,7 @@ ${
 
 /** The row of a machine, with the `name` that the operator gave it. */
 export function machineRow(
-  { Mac, IPv6Address, Events }: MachineJson,
+  { Mac, IPv6Address, Events, State, LastHeard }: MachineJson,
   name: string | undefined,
 ): string {
   const boot = bootsOf(Events).at(-1) ?? { steps: [] };
@@ -73,6 +73,9 @@ export function machineRow(
     transfer === null ? "" : formatTransfer(transfer),
     took === undefined ? "" : `booted in ${formatDuration(took)}`,
     ...notesOf(boot).map(({ event, detail }) => noteText(event, detail) ?? ""),
+    State === undefined || State === "online" || LastHeard === undefined
+      ? ""
+      : `${State}, last heard ${timeText(LastHeard)}`,
   ].filter((text) => text !== "");
   const passed = stages.filter(({ event, end }) =>
     event !== FIRST_STAGE && event !== LAST_STAGE && end !== undefined

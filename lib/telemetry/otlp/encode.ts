@@ -9,7 +9,7 @@ import { isRefusal } from "../../machines/boot_refusal.ts";
 import { severityOf } from "../../machines/boot_stages.ts";
 import type { MachineEvent } from "../../machines/event_history.ts";
 import type { Timestamp } from "../../machines/event_clock.ts";
-import { formatDetail } from "../../../assets/shared/format.js";
+import { formatDetail, transferIn } from "../../../assets/shared/format.js";
 import type { Metric, Sample } from "../metrics.ts";
 import { formatMac } from "../../net/mac.ts";
 import { VERSION } from "../version.ts";
@@ -147,7 +147,7 @@ export function logRecord(
   return {
     timeUnixNano: time,
     observedTimeUnixNano: time,
-    ...SEVERITIES[severityOf(event, repeat, detail !== null)],
+    ...SEVERITIES[severityOf(event, repeat, transferIn(detail)?.state)],
     eventName: event,
     body: {
       stringValue: `${who}: ${event}` +

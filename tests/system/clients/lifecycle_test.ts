@@ -2,6 +2,7 @@ import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import {
   favoredDaemonCommand,
   launchAs,
+  launchDaemon,
   runDaemon,
   startDaemon,
 } from "../../support/daemon.ts";
@@ -94,12 +95,12 @@ Deno.test({
         const first = await startDaemon(router, ...OPTIONS);
         const second = await runDaemon(router, ...OPTIONS);
         assertEquals(second.code, 1);
-        const lines = second.stderr.trim().split("\n").filter((line) =>
-          !line.startsWith("{")
-        );
+        const lines = second.stderr.trim().split("\n").map((line) =>
+          JSON.parse(line)
+        ).filter(({ level }) => level === "error");
         assertEquals(lines.length, 1, second.stderr);
         assertMatch(
-          lines[0]!,
+          lines[0].message,
           /UDP port 547 on lan is already in use.*odhcpd.*dnsmasq/,
         );
 
@@ -136,11 +137,12 @@ Deno.test({
         const { router, client } = await lab.pair();
         await lab.cable(router, "other", client, "eth1");
         await router.linkLocal("lan");
-        const none = await runDaemon(router, OPTIONS[1]!);
-        assertEquals(none.code, 2);
-        assertMatch(none.stderr, /--interface is required: no interface has/);
+        const none = await runDaemon(router, "check", OPTIONS[1]!);
+        assertEquals(none.code, 1);
+        assertMatch(none.stdout, /^problem: no interface has an address/m);
+        const daemon = await launchDaemon(router, OPTIONS[1]!);
+        await daemon.logs("waiting");
         await router.ip("addr add 2001:db8:1:2::1/64 dev lan nodad");
-        const daemon = await startDaemon(router, OPTIONS[1]!);
         assertEquals((await daemon.logs("serving")).interface, "lan");
         await router.ip("addr add 2001:db8:1:2::2/64 dev other nodad");
         const two = await runDaemon(router, "check", OPTIONS[1]!);

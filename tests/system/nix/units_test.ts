@@ -87,10 +87,9 @@ const MODULE_DIFFERENCES: readonly Difference[] = [
   },
   {
     directive: "Service.RestartPreventExitStatus",
-    why:
-      "exit code 2 may pass: no interface has its address yet, or an iPXE file outside of the store is absent",
+    why: "exit code 2 may pass: an iPXE file outside of the store is absent",
     first: "2",
-    configurations: ["mounted", "unnamed"],
+    configurations: ["mounted"],
   },
 ];
 

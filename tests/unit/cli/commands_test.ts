@@ -28,6 +28,23 @@ Deno.test("commands", async (t) => {
     assertMatch(stdout, /^Usage:$/m);
   });
 
+  await t.step("help, -h and version", async () => {
+    const help = await run("--help");
+    assertEquals(await run("help"), help);
+    assertEquals(await run("-h"), help);
+    assertEquals(await run("version"), await run("--version"));
+  });
+
+  await t.step("a wrong command line in JSON, if that is chosen", async () => {
+    const { code, stderr } = await run("--log-format=json", "--nonsense");
+    assertEquals(code, 2);
+    const { level, message } = JSON.parse(stderr);
+    assertEquals(
+      [level, message],
+      ["error", "unknown option --nonsense (--help lists the options)"],
+    );
+  });
+
   await t.step("address", async () => {
     assertEquals(
       await run(
@@ -67,6 +84,14 @@ Deno.test("commands", async (t) => {
       [
         ["serve"],
         'unknown command "serve"; the commands are check, address and watch (--help lists the options)',
+      ],
+      [
+        ["chekc"],
+        'unknown command "chekc"; did you mean check? (--help lists the options)',
+      ],
+      [
+        ["interface", "eth1"],
+        'unknown command "interface"; did you mean --interface? (--help lists the options)',
       ],
       [["check", "now"], 'unexpected argument "now": check takes options only'],
       [

@@ -116,6 +116,7 @@ Deno.test("command line", async (t) => {
 
   await t.step("knows switches", () => {
     assertEquals(parseCommandLine(["-check", "--help"]).options.check, true);
+    assertEquals(parseCommandLine(["-h"]).options.help, true);
     assertEquals(parseCommandLine(["--check=false"]).options.check, undefined);
     assertEquals(parseCommandLine(["--check="]).options.check, undefined);
     assertEquals(parseCommandLine([]).options.version, undefined);
@@ -123,7 +124,17 @@ Deno.test("command line", async (t) => {
 
   for (
     const [args, ...parts] of [
-      [["--interfaces=eth1"], "unknown option --interfaces", "--help"],
+      [
+        ["--interfaces=eth1"],
+        "unknown option --interfaces=eth1; did you mean --interface?",
+        "--help",
+      ],
+      [["--base_address=::"], "did you mean --base-address?"],
+      [["--Interface=a"], "did you mean --interface?"],
+      [["--prefernce=1"], "did you mean --preference?"],
+      [["--cert-file=a"], "did you mean --tls-cert-file?"],
+      [["-v"], "did you mean --version?"],
+      [["\u2013interface", "a"], "\u2013interface begins with a dash"],
       [["-x"], "unknown option -x"],
       [["--" + "no-check"], "unknown option --no-check"],
       [["--interface"], "--interface requires a value", "NAME"],
@@ -168,6 +179,21 @@ Deno.test("command line", async (t) => {
       [["--max-machines=0"], "--max-machines"],
       [["--log-format=xml"], "--log-format", "text, json"],
       [["--log-level=trace"], "--log-level", "error, warning, info, debug"],
+      [["--log-level=warn"], "did you mean warning?"],
+      [["--log-level=INFO"], "did you mean info?"],
+      [["--boot-policy=list"], "did you mean listed?"],
+      [["--mac-sources=relay,eui-64"], "did you mean eui64?"],
+      [["--dns=::1"], "--dns", "a loopback or IPv4-mapped address"],
+      [["--dns=::ffff:192.0.2.1"], "--dns", "IPv4-mapped"],
+      [["--dns=ff02::fb"], "--dns", "a multicast address"],
+      [["--ntp=::"], "--ntp", "the unspecified address"],
+      [["--ntp=::1"], "--ntp", "a loopback"],
+      [["--ntp=192.0.2.1"], "--ntp", "an IPv4 address"],
+      [["--ntp=ff01::101"], "--ntp", "a multicast address"],
+      [["--domain-search=192.0.2.1"], "--domain-search", "a domain name"],
+      [["--http-listen-addr=[ff02::1]:80"], "a multicast address"],
+      [["--https-listen-addr=[fe80::1]:443"], "a link-local address"],
+      [["--tftp-listen-addr=[fe80::1]:69"], "a link-local address"],
       [
         ["--http-boot-url-template=http://h/{{.Mac}}"],
         "--http-boot-url-template",
@@ -544,6 +570,9 @@ Deno.test("settings", async (t) => {
     const none = parseCommandLine([]).options;
     assertEquals(logOptionsOf(none, false), { format: "json", level: "info" });
     assertEquals(logOptionsOf(none, true), { format: "text", level: "info" });
+    assertEquals(logOptionsOf(none, false, true).format, "text");
+    const json = parseCommandLine(["--log-format=json"]).options;
+    assertEquals(logOptionsOf(json, true, true).format, "json");
   });
 
   await t.step("lengthen the valid lifetime to a longer preferred one", () => {
@@ -636,6 +665,15 @@ Deno.test("settings", async (t) => {
         "--http-boot-url-template",
       ],
       [["--boot-policy=listed"], "--boot-policy listed requires --netboot-dir"],
+      [
+        ["--base-address=2001:db8:7:8::", "--dns=fe80::1"],
+        '--dns: "fe80::1" is a link-local address',
+        "behind relays",
+      ],
+      [
+        ["--base-address=2001:db8:7:8::", "--ntp=fe80::1"],
+        '--ntp: "fe80::1" is a link-local address',
+      ],
       [
         ["--tls-cert-file=c"],
         "--tls-cert-file and --tls-key-file require each other",

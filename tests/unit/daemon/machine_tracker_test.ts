@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   admissionOf,
+  isReleaseOf,
   MachineTracker,
   macOfClient,
   subnetIndexOf,
@@ -96,6 +97,23 @@ Deno.test("admissionOf", async (t) => {
   ) {
     await t.step(`${name}: ${expected}`, () => {
       assertEquals(admissionOf(type, drop, mac), expected);
+    });
+  }
+});
+
+Deno.test("isReleaseOf", async (t) => {
+  const { Release, Decline, Renew } = MessageType;
+  for (
+    const [name, type, outcome, expected] of [
+      ["Release", Release, { hasReleased: true, note: undefined }, true],
+      ["another's", Release, { hasReleased: false, note: undefined }, false],
+      ["Decline", Decline, { note: "address_declined" }, true],
+      ["Decline of another's", Decline, { note: undefined }, false],
+      ["Renew", Renew, { note: undefined }, false],
+    ] as const
+  ) {
+    await t.step(`${name}: ${expected}`, () => {
+      assertEquals(isReleaseOf(type, outcome), expected);
     });
   }
 });

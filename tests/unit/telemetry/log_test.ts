@@ -49,6 +49,23 @@ Deno.test("log", async (t) => {
     );
   });
 
+  await t.step("writes priorities for the journal, without time", async () => {
+    using time = new FakeTime("2026-01-02T03:04:05.678Z");
+    const reader = new Reader();
+    const log = new Log("text", "debug", reader, true);
+    log.error("a", "one");
+    log.warning("b", "two");
+    log.info("c", "three");
+    log.debug("d", "four");
+    await time.runMicrotasks();
+    assertEquals(reader.lines, ["<3>one", "<4>two", "<6>three", "<7>four"]);
+    const json = new Reader();
+    new Log("json", "info", json, true).info("c", "three");
+    await time.runMicrotasks();
+    assertEquals(json.text.slice(0, 3), "<6>");
+    assertEquals(JSON.parse(json.text.slice(3)).message, "three");
+  });
+
   await t.step("writes JSON for collectors", async () => {
     using time = new FakeTime("2026-01-02T03:04:05.678Z");
     const reader = new Reader();

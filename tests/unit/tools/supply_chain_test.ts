@@ -8,7 +8,7 @@ const ROOT = new URL("../../../", import.meta.url);
  * All that runs as root's neighbour besides our own modules. What makes a list
  * longer is a decision: it changes what has to be trusted.
  */
-const BUILT_INS = ["node:timers"];
+const BUILT_INS = ["node:fs", "node:timers"];
 
 /** Files outside of `lib/` that are part of the program. */
 const FILES = [
@@ -42,6 +42,7 @@ const NPM_IMPORT_MAP = "lib/std/npm_import_map.json";
 
 /** What the daemon is allowed. */
 const PERMISSIONS = [
+  "--allow-env=JOURNAL_STREAM",
   "--allow-net",
   "--allow-read",
   "--allow-sys=networkInterfaces",
@@ -182,7 +183,7 @@ Deno.test("supply chain", async (t) => {
 
 Deno.test("least privilege", async (t) => {
   await t.step(
-    "the daemon is allowed to read, to use the network, and nothing else",
+    "the daemon is allowed to read, to use the network, to see its log, and nothing else",
     () => {
       assertEquals(
         DAEMON_FLAGS.filter((flag) => /^(--allow|-[A-Z]|--deny)/.test(flag)),

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { MachineEvent } from "../../../lib/watch/message.ts";
 import {
   colored,
@@ -152,6 +152,26 @@ Deno.test("words of states", async (t) => {
   ) {
     await t.step(text, () => assertEquals(stateWords(...events), text));
   }
+});
+
+Deno.test("a machine that is away", async (t) => {
+  const at = (second: number) => Date.parse(event("", second).timestamp);
+  const timelines = new Timelines(1);
+  const words = (state: string) => {
+    const [update] = timelines.replace([{
+      mac: MAC,
+      address: ADDRESS,
+      events: [event("os_init", state.length)],
+      state,
+      lastHeard: at(20),
+    }]);
+    return timelineText(update!.timeline, at(70), plain);
+  };
+  await t.step("says how, and since when", () => {
+    assertMatch(words("online"), /^System is up, for [^;]+$/);
+    assertMatch(words("released"), /; released, last heard 50 s ago$/);
+    assertMatch(words("offline"), /; offline, last heard 50 s ago$/);
+  });
 });
 
 Deno.test("lines", async (t) => {

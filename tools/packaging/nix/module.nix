@@ -137,11 +137,9 @@ let
     ]
     ++ cfg.netbootFollow;
 
-  # The daemon exits with 2 when it rejects the command line, and also when no
-  # interface has its address yet or an iPXE file is absent. These two may pass.
-  isUsageErrorFinal =
-    cfg.interface != null
-    && lib.all (file: lib.hasPrefix "${builtins.storeDir}/" "${file}") ipxeFiles;
+  # The daemon exits with 2 when it rejects the command line, and also when an
+  # iPXE file is absent, which may pass.
+  isUsageErrorFinal = lib.all (file: lib.hasPrefix "${builtins.storeDir}/" "${file}") ipxeFiles;
 
   optional =
     type: default: description:
@@ -363,7 +361,7 @@ in
           "text"
           "json"
         ])
-        "Without it, `json`."
+        "Without it, `text`, with the priorities of the journal."
         "How log lines look.";
     logLevel =
       optional

@@ -138,3 +138,51 @@ Deno.test("machines of the page", async (t) => {
     }
   });
 });
+
+Deno.test("a machine ages", async (t) => {
+  const at = (second: number) =>
+    Date.parse("2026-01-01T00:00:00Z") + 1000 * second;
+  const time = (second: number) => new Date(at(second)).toISOString();
+  const mac = "02:00:5e:00:53:01";
+  const event = (name: string, second: number, repeat_event = false) => ({
+    mac,
+    ipv6_address: "2001:db8::1",
+    event: { event: name, timestamp: time(second), repeat_event, detail: null },
+  });
+  const machines = new Machines();
+  machines.replace({
+    [mac]: {
+      Mac: mac,
+      IPv6Address: "2001:db8::1",
+      Events: [event("os_init", 0).event],
+      LastHeard: time(10),
+      ValidUntil: time(70),
+      State: "online",
+    },
+  }, at(10));
+  const kind = (second: number) =>
+    machines.get(mac)!.progress(at(second), machines.usual);
+
+  await t.step("offline after its lifetime, until it is heard", () => {
+    assertEquals(kind(70).kind, "up");
+    assertEquals(kind(71).kind, "offline");
+    assertEquals(kind(71).words, "Offline");
+    machines.add(event("os_init", 80, true));
+    assertEquals(kind(90).kind, "up");
+  });
+
+  await t.step("released, until it is heard", () => {
+    machines.add(event("released", 91));
+    assertEquals(kind(92).words, "Released its address");
+    machines.add(event("os_init", 93, true));
+    assertEquals(kind(94).kind, "up");
+  });
+
+  await t.step("by events alone, for machines that come later", () => {
+    const other = { ...event("os_init", 100), mac: "02:00:5e:00:53:02" };
+    machines.add(other);
+    const later = machines.get(other.mac)!;
+    assertEquals(later.progress(at(101), machines.usual).kind, "up");
+    assertEquals(later.progress(at(161), machines.usual).kind, "offline");
+  });
+});

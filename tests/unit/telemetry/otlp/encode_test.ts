@@ -301,6 +301,14 @@ Deno.test("OTLP JSON", async (t) => {
     assertEquals(severityOf({ ...quiet, repeat: false }), "INFO");
     assertEquals(severityOf(quiet), "DEBUG");
     assertEquals(severityOf(EVENT), "INFO");
+    assertEquals(
+      severityOf({ ...EVENT, detail: { ...EVENT.detail!, state: "sending" } }),
+      "DEBUG",
+    );
+    assertEquals(
+      severityOf({ ...EVENT, detail: { ...EVENT.detail!, state: "complete" } }),
+      "INFO",
+    );
     assertEquals(severityOf({ ...quiet, event: "address_declined" }), "WARN");
   });
 

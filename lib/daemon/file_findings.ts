@@ -1,0 +1,241 @@
+/**
+ * What is wrong with the files and directories that a configuration names.
+ *
+ * @module
+ */
+
+import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { parseNames } from "../machines/names_file.ts";
+import { isUnicastMac, parseMac } from "../net/mac.ts";
+import { MAX_NAMES_FILE } from "../overload/limits.ts";
+
+/** Findings, each one sentence for the operator. */
+export interface Findings {
+  /** What prevents that files are served or read. */
+  readonly problems: string[];
+  /** What may be meant so. */
+  readonly warnings: string[];
+}
+
+/** Files of the netboot directory that are examined. */
+const MAX_EXAMINED = 10_000;
+
+/** Directories below each other that are examined. */
+const MAX_DEPTH = 8;
+
+/** Findings of one kind that are listed; the others are counted. */
+const MAX_LISTED = 10;
+
+/** Who can read a file, or list and enter a directory. */
+type Access = "everybody" | "group" | "owner" | "none";
+
+/** Permission bits of a mode for users that neither own a file nor share its group. */
+const READ = 0o4;
+const ENTER = 0o5;
+const PASS = 0o1;
+
+/**
+ * Who can read a path. `none`: not even this process. The shipped units run
+ * the daemon as a user that owns nothing, whatever user checks.
+ */
+function accessOf(path: string, info: Deno.FileInfo): Access {
+  try {
+    if (info.isDirectory) [...Deno.readDirSync(path)];
+    else Deno.openSync(path).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return "none";
+  }
+  const needed = info.isDirectory ? ENTER : READ;
+  const mode = info.mode ?? 0o777;
+  if ((mode & needed) === needed) return "everybody";
+  return (mode >> 3 & needed) === needed ? "group" : "owner";
+}
+
+/** The finding about a path, where the user of a service may not read it. */
+function accessFinding(
+  what: string,
+  info: Deno.FileInfo,
+  access: Access,
+  findings: Findings,
+): void {
+  if (access === "everybody") return;
+  const start = `cannot read ${what}, mode ${modeOf(info)}`;
+  if (access === "none") {
+    findings.problems.push(`${start}: permission denied`);
+  } else if (access === "owner") {
+    findings.problems.push(
+      `${start}, as the user of the shipped units, who owns nothing (chmod o+rX)`,
+    );
+  } else {
+    findings.warnings.push(
+      `${start}, as the user of the shipped units without SupplementaryGroups=`,
+    );
+  }
+}
+
+/** A path as messages show it. */
+function shown(path: string): string {
+  return escapeControls(path);
+}
+
+function modeOf({ mode }: Deno.FileInfo): string {
+  return ((mode ?? 0) & 0o7777).toString(8).padStart(4, "0");
+}
+
+/** What is wrong with the netboot directory. An absent one may come yet. */
+export function netbootFindings(directory: string): Findings {
+  const findings: Findings = { problems: [], warnings: [] };
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(directory);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      const why = error instanceof Deno.errors.NotADirectory
+        ? "a part of its path is a file"
+        : (error as Error).message;
+      findings.problems.push(
+        `cannot read --netboot-dir ${shown(directory)}: ${why}`,
+      );
+    }
+    return findings;
+  }
+  if (!info.isDirectory) {
+    findings.problems.push(
+      `--netboot-dir ${shown(directory)} is a file, not a directory`,
+    );
+    return findings;
+  }
+  const what = `--netboot-dir ${shown(directory)}`;
+  accessFinding(what, info, accessOf(directory, info), findings);
+  findings.warnings.push(...closedParents(directory));
+  examine(directory, findings);
+  return findings;
+}
+
+/** Directories above that the user of the service cannot pass. */
+function closedParents(directory: string): string[] {
+  let path: string;
+  try {
+    path = Deno.realPathSync(directory);
+  } catch {
+    return [];
+  }
+  const closed: string[] = [];
+  for (
+    let end = path.lastIndexOf("/");
+    end > 0;
+    end = path.lastIndexOf("/", end - 1)
+  ) {
+    const parent = path.slice(0, end);
+    try {
+      const info = Deno.statSync(parent);
+      if (info.mode !== null && (info.mode & PASS) === 0) {
+        closed.push(
+          `cannot enter ${shown(parent)}, mode ${
+            modeOf(info)
+          }, above --netboot-dir, as the user of the shipped units (chmod o+x)`,
+        );
+      }
+    } catch {
+      // It has gone meanwhile.
+    }
+  }
+  return closed;
+}
+
+/** Examines what the netboot directory holds. */
+function examine(root: string, findings: Findings): void {
+  const found: Findings = { problems: [], warnings: [] };
+  let left = MAX_EXAMINED;
+  const visit = (directory: string, depth: number): void => {
+    let names: string[];
+    try {
+      names = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+    } catch {
+      return;
+    }
+    for (const name of names) {
+      if (left-- <= 0) return;
+      const path = `${directory}/${name}`;
+      let info: Deno.FileInfo;
+      try {
+        info = Deno.statSync(path);
+      } catch {
+        continue; // A link that leads nowhere.
+      }
+      const isMachine = depth === 0 &&
+        (name === "default" || parseMac(name) !== undefined);
+      if (isMachine && !info.isDirectory) {
+        findings.problems.push(
+          `${shown(path)} is a file, not a directory of boot files`,
+        );
+        continue;
+      }
+      if (depth === 0 && !isMachine) continue;
+      if (!info.isDirectory && !info.isFile) continue;
+      const access = accessOf(path, info);
+      accessFinding(shown(path), info, access, found);
+      if (info.isDirectory && access !== "none" && depth < MAX_DEPTH) {
+        visit(path, depth + 1);
+      }
+    }
+  };
+  visit(root, 0);
+  for (const kind of ["problems", "warnings"] as const) {
+    const rest = found[kind].length - MAX_LISTED;
+    findings[kind].push(...found[kind].slice(0, MAX_LISTED));
+    if (rest > 0) {
+      findings[kind].push(`cannot read ${rest} further boot files either`);
+    }
+  }
+}
+
+/** What is wrong with the file of names. An absent one may come yet. */
+export function namesFindings(path: string): Findings {
+  const findings: Findings = { problems: [], warnings: [] };
+  const { problems } = findings;
+  let text: string;
+  try {
+    const info = Deno.statSync(path);
+    if (info.isDirectory) {
+      problems.push(`--names ${shown(path)} is a directory, not a file`);
+      return findings;
+    }
+    if (info.size > MAX_NAMES_FILE) {
+      problems.push(
+        `--names ${shown(path)} has more than ${MAX_NAMES_FILE} bytes`,
+      );
+      return findings;
+    }
+    const access = accessOf(path, info);
+    accessFinding(`--names ${shown(path)}`, info, access, findings);
+    if (access === "none") return findings;
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      problems.push(
+        `cannot read --names ${shown(path)}: ${(error as Error).message}`,
+      );
+    }
+    return findings;
+  }
+  const { names, problems: malformed } = parseNames(text);
+  for (const { line, text } of malformed.slice(0, MAX_LISTED)) {
+    problems.push(
+      `--names ${shown(path)}, line ${line}: expected MAC NAME, got "${
+        shown(text)
+      }"`,
+    );
+  }
+  const rest = malformed.length - MAX_LISTED;
+  if (rest > 0) {
+    problems.push(`--names ${shown(path)}: ${rest} further malformed lines`);
+  }
+  for (const [mac, name] of names) {
+    if (isUnicastMac(mac)) continue;
+    problems.push(
+      `--names ${shown(path)}: the MAC of ${shown(name)} is no unicast address`,
+    );
+  }
+  return findings;
+}
