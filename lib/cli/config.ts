@@ -44,7 +44,7 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
-import { fetchTrusting } from "../net/trusting_fetch.ts";
+import { checkCaCerts } from "../net/trusting_fetch.ts";
 import {
   isInPrefix,
   isMappedIpv4,
@@ -386,7 +386,7 @@ export function caCertsOf(given: GivenOptions): string[] {
     if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
       throw new Error("no certificate in PEM");
     }
-    fetchTrusting([pem]);
+    checkCaCerts([pem]);
     return [pem];
   } catch (error) {
     // Only some errors of the runtime end with the path.

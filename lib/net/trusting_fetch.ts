@@ -8,6 +8,15 @@
 export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
 
 /**
+ * Checks certificates in PEM.
+ *
+ * @throws {Error} if one of them is malformed.
+ */
+export function checkCaCerts(caCerts: readonly string[]): void {
+  Deno.createHttpClient({ caCerts: [...caCerts] }).close();
+}
+
+/**
  * @param caCerts Certificates in PEM that are trusted besides the usual ones.
  * @throws {Error} if one of them is malformed.
  */

@@ -126,7 +126,7 @@ Deno.test("command line", async (t) => {
     const [args, ...parts] of [
       [
         ["--interfaces=eth1"],
-        "unknown option --interfaces=eth1; did you mean --interface?",
+        "unknown option --interfaces; did you mean --interface?",
         "--help",
       ],
       [["--base_address=::"], "did you mean --base-address?"],
