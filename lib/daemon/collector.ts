@@ -1,29 +1,41 @@
 /**
- * What the OTLP exporter needs of the host: certificates that it trusts, and the
- * files of `--otlp-header NAME=@FILE`.
+ * The OTLP exporter with what it needs of the host: certificates that it trusts,
+ * and the files of `--otlp-header NAME=@FILE`.
  *
  * @module
  */
 
 import { fetchTrusting } from "../net/trusting_fetch.ts";
-import type {
-  CollectorOptions,
-  ExporterOptions,
+import {
+  type ExporterOptions,
+  OtlpExporter,
 } from "../telemetry/otlp/exporter.ts";
+import type { DaemonConfig } from "./config.ts";
 
 /** Bytes of a file with the value of a header. */
 const MAX_HEADER_FILE = 64 * 1024;
 
-/** How the exporter reaches a collector. */
-export function collectorAccess(
-  collector: CollectorOptions,
-  caCerts: readonly string[],
-): Pick<ExporterOptions, "collector" | "fetch" | "readFile"> {
-  return {
+/** What comes from the configuration, and not from other parts. */
+type Configured =
+  | "collector"
+  | "fetch"
+  | "readFile"
+  | "interfaceName"
+  | "baseAddress";
+
+/** The exporter of a configuration; `undefined` if that names no collector. */
+export function exporterOf(
+  { collector, caCerts, interfaceName, responder }: DaemonConfig,
+  parts: Omit<ExporterOptions, Configured>,
+): OtlpExporter | undefined {
+  return collector && new OtlpExporter({
+    ...parts,
     collector,
     fetch: fetchTrusting(caCerts),
     readFile: readHeaderFile,
-  };
+    interfaceName,
+    baseAddress: responder.subnets[0]!.text,
+  });
 }
 
 /**

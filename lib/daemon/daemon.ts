@@ -16,15 +16,9 @@ import { CooperativeScheduler } from "../overload/scheduler.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
-import { OtlpExporter } from "../telemetry/otlp/exporter.ts";
-import { TftpServer } from "../tftp/server.ts";
-import { collectorAccess } from "./collector.ts";
-import {
-  type DaemonConfig,
-  responderOptionsFor,
-  tftpAddressesFor,
-  tftpPortOf,
-} from "./config.ts";
+import type { OtlpExporter } from "../telemetry/otlp/exporter.ts";
+import { exporterOf } from "./collector.ts";
+import { type DaemonConfig, responderOptionsFor } from "./config.ts";
 import { DaemonDhcpv6Observer, logTotals } from "./dhcpv6_observer.ts";
 import { warnIfUnreachable, withListenErrors } from "./diagnostics.ts";
 import { bootListOf } from "./boot_list.ts";
@@ -34,14 +28,15 @@ import { InterfacePoller } from "./interface_poller.ts";
 import { MachineLog } from "./machine_log.ts";
 import { MachineTracker } from "./machine_tracker.ts";
 import { metricsOf } from "./metrics.ts";
-import { DaemonTftpObserver, logStart, NamesLog } from "./operator_log.ts";
+import { logStart, NamesLog } from "./operator_log.ts";
 import type { Service } from "./service.ts";
+import { TftpService } from "./tftp_service.ts";
 
 /** Milliseconds for the last log lines to be written. */
 const LOG_FLUSH_TIMEOUT = 500;
 
-/** Milliseconds for TFTP transfers in progress to finish. */
-const STOP_GRACE = 5000;
+/** Milliseconds for all services to stop; TFTP transfers get 5 s of them. */
+const STOP_TIMEOUT = 5200;
 
 /** A daemon for one link. */
 export class Daemon implements Service {
@@ -101,13 +96,13 @@ export class Daemon implements Service {
         }),
       observer: dhcpv6Observer,
     });
-    const tftp = new TftpServer({
-      port: tftpPortOf(config),
-      interfaceName,
+    const tftp = new TftpService({
+      config,
       maxTransfers: fdShares.tftpTransfers,
-      open: ({ name }) => ipxe.read(name),
+      ipxe,
       allows,
-      observer: new DaemonTftpObserver(tftpPortOf(config), tracker, ipxe, log),
+      tracker,
+      log,
     });
 
     const metrics = (): Metric[] =>
@@ -116,7 +111,7 @@ export class Daemon implements Service {
         isServing: dhcpv6.serving !== undefined,
         hasBasePrefix: dhcpv6Observer.hasBasePrefix,
         ...shared,
-        tftp,
+        tftp: tftp.server,
         http,
         tracker,
         otlp: this.#otlp,
@@ -131,20 +126,16 @@ export class Daemon implements Service {
       metrics,
       unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
-      otherFds: () => tftp.transfers,
+      otherFds: () => tftp.server.transfers,
     });
-    this.#otlp = config.collector && new OtlpExporter({
+    this.#otlp = exporterOf(config, {
       ...shared,
-      ...collectorAccess(config.collector, config.caCerts),
       run: http.eventStream.run,
-      interfaceName,
-      baseAddress: subnets[0]!.text,
       events: registry.history,
       metrics,
     });
 
     const flood = new FloodMonitor(log);
-    let tftpAddresses: readonly string[] = [];
     const poller = new InterfacePoller({
       interfaceName,
       log,
@@ -152,13 +143,12 @@ export class Daemon implements Service {
       onChange: (iface) => {
         access.update(iface);
         dhcpv6Observer.onInterface(iface);
-        tftpAddresses = iface ? tftpAddressesFor(config, iface) : [];
+        tftp.onInterface(iface);
       },
       onPoll: (iface) => {
-        const { dropped } = dhcpv6.counters;
-        flood.check(dropped.send_blocked, tracker.rejected);
+        flood.check(dhcpv6.counters.dropped.send_blocked, tracker.rejected);
         void dhcpv6.refresh(iface);
-        tftp.bind(tftpAddresses);
+        tftp.bind();
       },
     });
     this.#services = [
@@ -166,7 +156,7 @@ export class Daemon implements Service {
       ...bootList === undefined ? [] : [bootList],
       dhcpv6Observer,
       { stop: () => dhcpv6.stop() },
-      { start: () => tftp.start(), stop: () => tftp.stop(STOP_GRACE) },
+      tftp,
       withListenErrors(poller, config.port, "UDP", interfaceName),
       ...http.services,
     ];
@@ -200,8 +190,7 @@ export class Daemon implements Service {
     const stopping = this.#services.toReversed().map((service) =>
       service.stop()
     );
-    // The TFTP server aborts its last transfers when the grace is over.
-    await waitAtMost(STOP_GRACE + 200, Promise.all(stopping));
+    await waitAtMost(STOP_TIMEOUT, Promise.all(stopping));
     // Last, so that it exports the events recorded while the others stopped.
     await this.#otlp?.stop();
     logTotals(this.#dhcpv6.counters, this.#log);

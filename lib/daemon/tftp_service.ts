@@ -1,0 +1,67 @@
+/**
+ * TFTP: a server for the iPXE files, at the addresses that the interface has.
+ *
+ * @module
+ */
+
+import type { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { NetworkInterface } from "../net/interface.ts";
+import type { Log } from "../telemetry/log.ts";
+import { TftpServer } from "../tftp/server.ts";
+import { type DaemonConfig, tftpAddressesFor, tftpPortOf } from "./config.ts";
+import type { MachineTracker } from "./machine_tracker.ts";
+import { DaemonTftpObserver } from "./operator_log.ts";
+import type { Service } from "./service.ts";
+
+/** What the service works with. */
+export interface TftpServiceOptions {
+  readonly config: DaemonConfig;
+  readonly maxTransfers: number;
+  readonly ipxe: IpxeFiles;
+  readonly allows: (hostname: string) => boolean;
+  readonly tracker: MachineTracker;
+  readonly log: Log;
+}
+
+/** Milliseconds for transfers in progress to finish. */
+const STOP_GRACE = 5000;
+
+/** Serves TFTP. */
+export class TftpService implements Service {
+  readonly server: TftpServer;
+  readonly #config: DaemonConfig;
+  #addresses: readonly string[] = [];
+
+  constructor(
+    { config, maxTransfers, ipxe, allows, tracker, log }: TftpServiceOptions,
+  ) {
+    this.#config = config;
+    const port = tftpPortOf(config);
+    this.server = new TftpServer({
+      port,
+      interfaceName: config.interfaceName,
+      maxTransfers,
+      open: ({ name }) => ipxe.read(name),
+      allows,
+      observer: new DaemonTftpObserver(port, tracker, ipxe, log),
+    });
+  }
+
+  start(): void {
+    this.server.start();
+  }
+
+  /** Takes the addresses of an interface; `undefined` while it is absent. */
+  onInterface(iface: NetworkInterface | undefined): void {
+    this.#addresses = iface ? tftpAddressesFor(this.#config, iface) : [];
+  }
+
+  /** Binds the sockets of addresses that could not be bound before. */
+  bind(): void {
+    this.server.bind(this.#addresses);
+  }
+
+  async stop(): Promise<void> {
+    await this.server.stop(STOP_GRACE);
+  }
+}
