@@ -11,6 +11,9 @@ import { eventually, pause } from "./lab.ts";
 /** Milliseconds of one step of the clock, while others have their turn. */
 const STEP = 100;
 
+/** Polls until something counts as never: a minute at least. */
+const MAX_POLLS = 20_000;
+
 /**
  * Replaces `Date`, the timers and, unlike `FakeTime`, `performance.now`.
  * `pause` and `eventually` of `lab.ts` go on in real time.
@@ -66,16 +69,21 @@ export class FakeClock implements Disposable {
     return milliseconds!;
   }
 
-  /** Polls like `eventually`; the clock moves on by 10 ms for each poll. */
+  /**
+   * Polls like `eventually`. The clock moves on by 10 ms for each poll: a turn of
+   * the event loop, in which a server in this process gets its turn, too.
+   */
   async eventually<T>(
     what: string,
     ask: () => Promise<T | undefined | false> | T | undefined | false,
   ): Promise<T> {
-    return await eventually(what, async () => {
+    for (let poll = 0; poll < MAX_POLLS; poll++) {
       const answer = await ask();
-      if (answer === undefined || answer === false) this.#time.tick(10);
-      return answer;
-    });
+      if (answer !== undefined && answer !== false) return answer;
+      this.#time.tick(10);
+      await pause(2);
+    }
+    throw new Error(`not within ${MAX_POLLS} polls: ${what}`);
   }
 
   [Symbol.dispose](): void {

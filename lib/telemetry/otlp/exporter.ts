@@ -417,7 +417,13 @@ export class OtlpExporter {
     const controller = new AbortController();
     const timer = setTimeout(
       () => controller.abort(),
-      Math.min(this.#timing.requestTimeout, this.#deadline - performance.now()),
+      Math.max(
+        0,
+        Math.min(
+          this.#timing.requestTimeout,
+          this.#deadline - performance.now(),
+        ),
+      ),
     );
     this.#open.add(controller);
     const { collector, fetch } = this.#options;

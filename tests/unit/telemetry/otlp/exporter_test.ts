@@ -24,6 +24,7 @@ import { CollectorHeader } from "../../../../lib/telemetry/otlp/headers.ts";
 import { formatMac } from "../../../../lib/net/mac.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { CooperativeScheduler } from "../../../../lib/overload/scheduler.ts";
+import { FakeClock } from "../../../support/clock.ts";
 import { eventually, pause } from "../../../support/lab.ts";
 import { Collector } from "./collector.ts";
 import { readLogs } from "../../../support/otlp_strict.ts";
@@ -31,21 +32,23 @@ import { readLogs } from "../../../support/otlp_strict.ts";
 const BASE = "2001:db8:1:2::";
 const RUN = "0123456789abcdef";
 
-/** As in life, but a hundred times as fast. */
+/** As in life, but a hundred times as fast where nothing depends on it. */
 const TIMING: ExporterTimingOptions = {
   metricsInterval: 100,
   batchDelay: 20,
-  requestTimeout: 400,
+  requestTimeout: 60_000,
   minBackoff: 20,
   maxBackoff: 100,
-  stopTimeout: 600,
-  unsupportedPause: 400,
+  stopTimeout: 60_000,
+  unsupportedPause: 5000,
 };
 
 interface Options {
   readonly timing?: Partial<ExporterTimingOptions>;
   readonly maxEvents?: number;
   readonly scheduler?: CooperativeScheduler;
+  /** Moves on while something is waited for. */
+  readonly clock?: FakeClock;
   /** Behind the collector's own address. */
   readonly path?: string;
   readonly password?: string;
@@ -58,6 +61,7 @@ class Setup implements AsyncDisposable {
   readonly collector = new Collector();
   readonly registry: MachineRegistry;
   readonly exporter: OtlpExporter;
+  readonly #clock: FakeClock | undefined;
   #log = "";
   #machines = 0;
   #isStopped = false;
@@ -67,11 +71,13 @@ class Setup implements AsyncDisposable {
       timing,
       maxEvents = 100_000,
       scheduler = new CooperativeScheduler(),
+      clock,
       path = "/",
       password = "",
       collector,
     }: Options = {},
   ) {
+    this.#clock = clock;
     this.registry = new MachineRegistry(
       { machines: 65_536, events: maxEvents },
       { onEvent: () => this.exporter.notify() },
@@ -138,13 +144,19 @@ class Setup implements AsyncDisposable {
 
   /** Waits until the collector has all events, which end with this one. */
   async has(number: number): Promise<void> {
-    await eventually(
+    await this.eventually(
       `event ${number}`,
       () =>
         this.exporter.waitingEvents === 0 &&
         this.registry.history.next === number + 1,
     );
     assertEquals(this.numbers.at(-1), number);
+  }
+
+  /** Waits for something, by the clock if there is one. */
+  async eventually(what: string, isSo: () => boolean): Promise<void> {
+    if (this.#clock === undefined) await eventually(what, isSo);
+    else await this.#clock.eventually(what, isSo);
   }
 
   /** Requests for events that came, taken or not. */
@@ -155,7 +167,10 @@ class Setup implements AsyncDisposable {
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    await this.exporter.stop();
+    let isOver = false;
+    const stopping = this.exporter.stop().finally(() => isOver = true);
+    await this.eventually("its end", () => isOver);
+    await stopping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -194,10 +209,11 @@ Deno.test("events", async (t) => {
   });
 
   await t.step("are gathered for a while", async () => {
-    await using setup = new Setup({ timing: { batchDelay: 300 } });
-    await pause(50);
+    using clock = new FakeClock();
+    await using setup = new Setup({ clock, timing: { batchDelay: 300 } });
     setup.happen(1);
-    await pause(50);
+    await clock.advance(290);
+    assertEquals(setup.asked.length, 0);
     setup.happen(2);
     await setup.has(3);
     assertEquals(setup.asked.length, 1);
@@ -248,13 +264,13 @@ Deno.test("events", async (t) => {
 
   await t.step("do not wait for metrics that hang", async () => {
     await using setup = new Setup();
-    setup.collector.answer = async (path) => {
-      if (path === "/v1/metrics") await pause(300);
-      return undefined;
-    };
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    setup.collector.answer = (path) =>
+      path === "/v1/metrics" ? promise : undefined;
     setup.happen(1);
     await setup.has(1);
     assertEquals(setup.collector.taken("/v1/metrics").length, 0);
+    resolve(undefined);
   });
 });
 
@@ -295,13 +311,19 @@ Deno.test("a collector that is away", async (t) => {
         "a failure",
         () => setup.exporter.requests.logs.failed > 0,
       );
+      const begun = performance.now();
       for (let burst = 0; burst < 20; burst++) {
         setup.happen(200);
         await pause(50);
       }
+      await eventually(
+        "5 failures",
+        () => setup.exporter.requests.logs.failed >= 5,
+      );
       const { failed } = setup.exporter.requests.logs;
-      // A second at 50 to 100 ms each, and some before.
-      assert(failed >= 5 && failed <= 30, `${failed} tries`);
+      // 50 to 100 ms lie between two, and less between the first ones.
+      const most = 5 + (performance.now() - begun) / 50;
+      assert(failed <= most, `${failed} tries`);
       assertEquals(setup.exporter.waitingEvents, 4001);
       assertEquals((await setup.logged("collector_away")).length, 1);
       setup.collector.start();
@@ -362,7 +384,8 @@ Deno.test("a collector that is away", async (t) => {
 
 Deno.test("a collector that has too much to do", async (t) => {
   await t.step("gets the same batch when it has asked to", async () => {
-    await using setup = new Setup();
+    using clock = new FakeClock();
+    await using setup = new Setup({ clock });
     setup.collector.answer = firstAnswers(() =>
       new Response("", { status: 429, headers: { "retry-after": "1" } })
     );
@@ -383,7 +406,9 @@ Deno.test("a collector that has too much to do", async (t) => {
   });
 
   await t.step("gets it later and later when it has not", async () => {
+    using clock = new FakeClock();
     await using setup = new Setup({
+      clock,
       timing: { minBackoff: 100, maxBackoff: 10_000 },
     });
     const busy = () => new Response("", { status: 503 });
@@ -399,12 +424,17 @@ Deno.test("a collector that has too much to do", async (t) => {
   });
 
   await t.step("and hangs is asked again", async () => {
-    await using setup = new Setup();
-    setup.collector.answer = firstAnswers(async () => {
-      await pause(900);
-      return new Response("", { status: 503 });
+    using clock = new FakeClock();
+    await using setup = new Setup({ clock, timing: { requestTimeout: 5000 } });
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    let isAsked = false;
+    setup.collector.answer = firstAnswers(() => {
+      isAsked = true;
+      return promise;
     });
     setup.happen(2);
+    await setup.eventually("a request", () => isAsked);
+    await clock.advance(5000);
     await setup.has(2);
     setup.happen(1);
     await setup.has(3);
@@ -412,7 +442,7 @@ Deno.test("a collector that has too much to do", async (t) => {
     assertEquals(setup.exporter.requests.logs.failed, 1);
     const [line] = await setup.logged("collector_away");
     assertMatch(String(line!.message), /does not answer in time/);
-    await pause(600); // until the fixture has answered too
+    resolve(new Response("", { status: 503 }));
   });
 });
 
@@ -488,22 +518,25 @@ Deno.test("a collector with one signal", async (t) => {
     ] as [string, (path: string) => Response][]
   ) {
     await t.step(`has no logs, by ${what}`, async () => {
-      await using setup = new Setup();
+      using clock = new FakeClock();
+      await using setup = new Setup({ clock });
       setup.collector.answer = (path) =>
         path === "/v1/logs" ? answer(path) : undefined;
       setup.happen(1);
-      await eventually("an answer", () => setup.asked.length === 1);
+      await setup.eventually("an answer", () => setup.asked.length === 1);
       setup.happen(9);
-      await pause(250);
+      await setup.eventually(
+        "metrics",
+        () => setup.collector.taken("/v1/metrics").length > 1,
+      );
       assertEquals(setup.asked.length, 1);
-      assert(setup.collector.taken("/v1/metrics").length > 1);
       assertEquals(setup.exporter.refusedEvents, 10);
       assertEquals(setup.exporter.waitingEvents, 0);
       setup.happen(1);
-      await pause(400);
+      await clock.advance(TIMING.unsupportedPause);
       setup.happen(1);
       // Asked again, with what has happened since.
-      await eventually("another", () => setup.asked.length === 2);
+      await setup.eventually("another", () => setup.asked.length === 2);
       const lines = await setup.logged("collector_lacks_signal");
       assertEquals(lines.length, 1);
       assertMatch(
@@ -517,15 +550,24 @@ Deno.test("a collector with one signal", async (t) => {
     });
 
     await t.step(`has no metrics, by ${what}`, async () => {
-      await using setup = new Setup();
+      using clock = new FakeClock();
+      await using setup = new Setup({ clock });
       setup.collector.answer = (path) =>
         path === "/v1/metrics" ? answer(path) : undefined;
       setup.happen(3);
       await setup.has(3);
-      await pause(250);
+      await setup.eventually(
+        "an answer",
+        () => countAt(setup, "/v1/metrics") === 1,
+      );
+      await clock.advance(3 * TIMING.metricsInterval);
       assertEquals(countAt(setup, "/v1/metrics"), 1);
       setup.collector.answer = () => undefined;
-      await eventually("metrics", () => setup.collector.metrics !== undefined);
+      await clock.advance(TIMING.unsupportedPause);
+      await setup.eventually(
+        "metrics",
+        () => setup.collector.metrics !== undefined,
+      );
       const lines = await setup.logged("collector_lacks_signal");
       assertEquals(lines.map(({ signal }) => signal), ["metrics"]);
     });
@@ -774,38 +816,44 @@ Deno.test("the end", async (t) => {
     await pause(100);
     const begun = performance.now();
     await setup.stop();
-    assertLess(performance.now() - begun, 500);
+    assertLess(performance.now() - begun, TIMING.stopTimeout / 2);
     assertEquals(setup.asked.length, 0);
   });
 
-  for (
-    const [what, requestTimeout] of [
-      ["hangs from before", 60_000],
-      ["hangs then", 60_000],
-      ["is away", 400],
-    ] as const
-  ) {
+  for (const what of ["hangs from before", "hangs then", "is away"]) {
     await t.step(`comes in time when the collector ${what}`, async () => {
+      using clock = new FakeClock();
+      const stopTimeout = 5000;
       await using setup = new Setup({
-        timing: { requestTimeout, maxBackoff: 60_000, minBackoff: 60_000 },
+        clock,
+        timing: { stopTimeout, maxBackoff: 60_000, minBackoff: 60_000 },
       });
       const { promise, resolve } = Promise.withResolvers<void>();
       const busy = () => new Response("", { status: 503 });
-      setup.collector.answer = () => promise.then(busy);
+      let isAsked = false;
+      setup.collector.answer = (path) => {
+        if (path === "/v1/logs") isAsked = true;
+        return promise.then(busy);
+      };
       setup.happen(1);
-      if (what !== "hangs then") await pause(200);
+      if (what !== "hangs then") {
+        await setup.eventually("a request", () => isAsked);
+      }
       if (what === "is away") {
         resolve();
         await setup.collector.stop();
-        await eventually(
+        await setup.eventually(
           "a failure",
           () => setup.exporter.requests.logs.failed > 0,
         );
       }
       setup.happen(2);
+      // Of the faked time, 10 ms pass between two looks.
       const begun = performance.now();
-      await setup.stop();
-      assertLess(performance.now() - begun, TIMING.stopTimeout + 500);
+      const stopping = setup.stop();
+      await clock.advance(stopTimeout);
+      await stopping;
+      assertLess(performance.now() - begun, 2 * stopTimeout);
       const lines = await setup.logged("events_lost");
       assertEquals(lines.map(({ events }) => events), [3]);
       resolve();
@@ -829,11 +877,11 @@ Deno.test("packets", async (t) => {
     await using setup = new Setup({ scheduler: turns, maxEvents: 600 });
     // The log runs over what is just being read, in the midst of a batch.
     turns.between = () => {
-      if (setup.registry.history.next < 20_000) setup.happen(150);
+      if (setup.registry.history.next < 5000) setup.happen(150);
     };
     setup.happen(150);
     await eventually("the last", () =>
-      setup.registry.history.next >= 20_000 &&
+      setup.registry.history.next >= 5000 &&
       setup.exporter.waitingEvents === 0);
     const { numbers } = setup;
     const { exporter, registry } = setup;
