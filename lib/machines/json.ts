@@ -70,11 +70,16 @@ export interface UnservedJson {
 
 const encoder = new TextEncoder();
 
+/** Milliseconds by which the wall clock is corrected at least. */
+const CLOCK_CORRECTION = 20;
+
 /** Writes the machines and events of a registry. */
 export class MachineWriter {
   readonly #registry: MachineRegistry;
   readonly #subnets: readonly ParsedAddress[];
   readonly #validLifetime: number | undefined;
+  /** The wall clock minus the monotonic clock, in milliseconds. */
+  #clockOffset = NaN;
 
   /**
    * @param subnets The base addresses, in the order of `subnetIndex`.
@@ -115,9 +120,14 @@ export class MachineWriter {
   #age({ lastHeard, isReleased }: Machine): Partial<MachineJson> {
     if (this.#validLifetime === undefined) return {};
     const lifetime = 1000 * this.#validLifetime;
-    const silence = performance.now() - lastHeard;
-    // The wall clock may be corrected; the monotonic clock tells the silence.
-    const heard = Date.now() - silence;
+    const now = performance.now();
+    const silence = now - lastHeard;
+    const offset = Date.now() - now;
+    // Two answers give the same time, unless the wall clock was corrected between.
+    if (!(Math.abs(offset - this.#clockOffset) < CLOCK_CORRECTION)) {
+      this.#clockOffset = offset;
+    }
+    const heard = this.#clockOffset + lastHeard;
     return {
       LastHeard: formatTimestamp(Math.round(1000 * heard)),
       ValidUntil: formatTimestamp(Math.round(1000 * (heard + lifetime))),

@@ -410,7 +410,7 @@ Deno.test({
           assertEquals(await daemon.program.ended(), 2);
           assertMatch(
             daemon.program.output,
-            /^dhcpv6macd: --http-listen-addr[^\n]*\n$/,
+            /^\{.*"message":"--http-listen-addr[^\n]*\n$/,
           );
         }
       });

@@ -35,7 +35,7 @@ async function ask(
   const { stdout } = await host.run([
     ...Deno.env.get("TEST_DENO")!.split("\n"),
     `${import.meta.dirname}/../../support/ask.ts`,
-    ...[from, String(fromPort), to, "547", encodeHex(bytes)],
+    ...[from, String(fromPort), to, "547", encodeHex(bytes), "3"],
   ]);
   const [answer] = stdout.trim().split(" ");
   return answer === "nothing" ? "nothing" : pretty(hex(answer!)).join("\n");

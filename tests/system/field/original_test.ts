@@ -71,7 +71,7 @@ Deno.test({
         ...Deno.env.get("TEST_DENO")!.split("\n"),
         `${import.meta.dirname}/../../support/ask.ts`,
         ...[`${from}%eth0`, "546", "ff02::1:2%eth0", "547"],
-        encodeHex(solicit(...userClasses)),
+        ...[encodeHex(solicit(...userClasses)), "10"],
       ]);
       const [answer] = stdout.trim().split(" ");
       const lines = answer === "nothing" ? [] : pretty(hex(answer!));

@@ -89,6 +89,7 @@ in
       preferredLifetime = 600;
       validLifetime = 900;
       serverDuid = "00:03:00:01:02:00:5e:00:53:01";
+      linkPrefix = [ "fd00:7::/64=2001:db8:1:2::" ];
       preference = 10;
       dns = [ "2001:db8::53" ];
       domainSearch = [

@@ -78,6 +78,8 @@ ${lines({ ...serviceConfig, ExecStart: "/bin/true" })}
 
 Deno.test("Nix", { ignore }, async (t) => {
   await using lab = new Lab();
+  // The user of the units reads files in it.
+  await Deno.chmod(lab.directory, 0o755);
   const { router } = await lab.pair();
 
   async function nix(
@@ -277,7 +279,10 @@ Deno.test("Nix", { ignore }, async (t) => {
         const [program, ...args] = words(start, "");
         assertMatch(program!, /-dhcpv6macd-[^/]+\/bin\/dhcpv6macd$/);
         assertEquals(
-          args.map((arg) => arg.replace(/=\/\S*-dhcpv6macd-ipxe\//, "=/IPXE/")),
+          args.map((arg) =>
+            arg.replace(/=\/\S*-dhcpv6macd-ipxe\//, "=/IPXE/")
+              .replace(/=\/\S*\/STORE$/, "=/STORE")
+          ),
           [
             "--base-address=fd19:287e:c5a0:4931::",
             "--http-listen-addr=:80",
@@ -285,6 +290,7 @@ Deno.test("Nix", { ignore }, async (t) => {
             "--ipxe-x86-64-efi=/IPXE/ipxe.efi",
             "--max-open-files=65536",
             "--netboot-dir=/netboot/mac",
+            "--netboot-follow=/STORE",
             "--tftp-listen-addr=:69",
           ],
         );
@@ -577,6 +583,7 @@ Deno.test("Nix", { ignore }, async (t) => {
         assertEquals(
           args.map((arg) =>
             arg.replace(/=\/.*\/STORE\/[a-z0-9]+-/, "=/STORE/")
+              .replace(/=\/\S*\/STORE$/, "=/STORE")
           ),
           [
             "--base-address=2001:db8:1:2::",
@@ -588,6 +595,7 @@ Deno.test("Nix", { ignore }, async (t) => {
             "--ipxe-x86-64-efi=/STORE/ipxe.efi",
             "--max-open-files=65536",
             "--netboot-dir=/netboot/mac",
+            "--netboot-follow=/STORE",
             "--tftp-listen-addr=[2001:db8:1:2::1]:6969",
             "--tls-cert-file=/credentials/tls-cert",
             "--tls-key-file=/credentials/tls-key",

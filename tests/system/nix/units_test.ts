@@ -74,6 +74,7 @@ const MODULE_DIFFERENCES: readonly Difference[] = [
       "detsys",
       "everything",
       "originalEverything",
+      "several",
       "tls",
       "tlsElsewhere",
     ],
