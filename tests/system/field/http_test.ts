@@ -39,6 +39,7 @@ async function place(
 ): Promise<{ router: Host; client: Host }> {
   const { router, client } = await lab.pair();
   await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+  await router.linkLocal("lan");
   for (const address of addresses) {
     await client.ip(`addr add ${address}/64 dev eth0 nodad`);
   }

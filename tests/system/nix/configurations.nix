@@ -149,7 +149,7 @@ in
       httpListenAddress = ":8080";
       httpsListenAddress = ":8443";
       dhcpv6ListenPort = 1547;
-      httpBootUrlTemplate = "https://netboot.target/?mac={{urlquery .MAC}}&payload={{ .Payload }}";
+      httpBootUrlTemplate = "https://cert/?mac={{urlquery .MAC}}&payload={{ .Payload }}";
       httpBootRootCertificate = ./configurations.nix;
       netbootDirectory = "/netboot/mac";
       ipxeX8664Efi = builtins.toFile "ipxe.efi" "its-ipxe\n";

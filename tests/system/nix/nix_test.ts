@@ -588,7 +588,7 @@ Deno.test("Nix", { ignore }, async (t) => {
           [
             "--base-address=2001:db8:1:2::",
             "--dhcpv6-listen-port=1547",
-            "--http-boot-url-template=https://netboot.target/?mac={{urlquery .MAC}}&payload={{ .Payload }}",
+            "--http-boot-url-template=https://cert/?mac={{urlquery .MAC}}&payload={{ .Payload }}",
             "--http-listen-addr=:8080",
             "--https-listen-addr=:8443",
             "--interface=lan",
