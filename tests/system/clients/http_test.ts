@@ -603,12 +603,12 @@ Deno.test({
             await Deno.writeTextFile(certFile, cert);
             await Deno.writeTextFile(keyFile, key);
             const { code, stderr } = await runDaemon(router, ...tlsOptions);
-            const lines = stderr.trim().split("\n").filter((line) =>
-              !line.startsWith("{")
-            );
-            assertEquals(lines.length, 1, stderr);
+            const errors = stderr.trim().split("\n")
+              .map((line) => JSON.parse(line))
+              .filter(({ level }) => level === "error");
+            assertEquals(errors.map(({ event }) => event), ["cannot_start"]);
             assertEquals(code, 1, stderr);
-            return lines[0]!;
+            return errors[0].message;
           };
           const read = (name: string) =>
             Deno.readTextFile(`${lab.directory}/${name}`);
@@ -616,19 +616,19 @@ Deno.test({
             await read("first.pem"),
             await read("second.key"),
           );
-          assertMatch(mixed, /^dhcpv6macd: cannot serve .*8443: .*key/i);
+          assertMatch(mixed, /key .*used\.key does not belong to .*used\.pem$/);
           assertMatch(
             await of("no certificate", await read("first.key")),
-            /^dhcpv6macd: cannot serve .*8443: .*certificate/i,
+            /used\.pem holds no certificate/,
           );
           assertMatch(
             await of(await read("first.pem"), ""),
-            /^dhcpv6macd: cannot serve .*8443: .*key/i,
+            /used\.key holds no private key/,
           );
           await Deno.remove(keyFile);
           const { code, stderr } = await runDaemon(router, ...tlsOptions);
           assertEquals(code, 1, stderr);
-          assertMatch(stderr, /^dhcpv6macd: cannot read .*used\.key/m);
+          assertMatch(stderr, /"message":"cannot read .*used\.key/);
         },
       );
 

@@ -6,6 +6,7 @@ import {
   ServedRoots,
 } from "../../../lib/boot_files/served_roots.ts";
 import { MAC, MAC_TEXT, nextTick } from "../../support/http.ts";
+import { eventually } from "../../support/lab.ts";
 
 Deno.test("what is served", async (t) => {
   const root = await Deno.realPath(await Deno.makeTempDir());
@@ -129,7 +130,11 @@ Deno.test("what is served", async (t) => {
     ) {
       await Deno.mkdir(`${netboot}/${name}`);
       await Deno.writeTextFile(`${netboot}/${name}/boot.efi`, "");
-      assertEquals(await find(), `${netboot}/${name}/boot.efi`);
+      // The names are read again after a part of the time that this takes.
+      await eventually(
+        name,
+        async () => await find() === `${netboot}/${name}/boot.efi`,
+      );
       await Deno.remove(`${netboot}/${name}`, { recursive: true });
       assertEquals(await find(), undefined, name);
     }
