@@ -208,8 +208,10 @@ export function vendorOf(
 }
 
 export function isIpxe({ options }: ClientServerMessage): boolean {
-  const data = first(options, 15);
-  return data !== undefined && stringsIn(data, 0).flat().includes("iPXE");
+  return options.some(({ code, data }) =>
+    code === 15 &&
+    stringsIn(data, 0).flat().some((text) => text.startsWith("iPXE"))
+  );
 }
 
 /** A MAC as 12 digits, if it is a unicast address. */

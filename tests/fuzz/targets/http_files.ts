@@ -206,7 +206,7 @@ function checkOctets(
   target: string,
   method: string,
 ): void {
-  const isOwn = /^\/mac\/02.?00.?5e.?00.?53.?01\//i.test(target);
+  const isOwn = /^\/mac\/0?2.?0?0.?5e.?0?0.?53.?0?1\//i.test(target);
   const known = isOwn ? [OWN, SHARED] : [OTHERS, SHARED];
   const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(
     response.headers.get("content-range") ?? "",
