@@ -58,7 +58,7 @@ export class HttpServer {
   #keyPair: KeyPair | undefined;
   /** The server that listens; `undefined` while none does. */
   #server: DenoServer | undefined;
-  /** Servers that finish their responses and no longer listen. */
+  /** Ends of servers that finish their responses and take no new ones. */
   readonly #stopping = new Set<Promise<void>>();
   #isStopped = false;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -219,13 +219,19 @@ export class HttpServer {
     await this.#drainAndStop(server);
   }
 
+  /** Resolves when the server is drained. It stops then. */
   async #drainAndStop(server: DenoServer): Promise<void> {
-    await server.drain();
-    this.#stopServer(server);
+    const drained = server.drain();
+    this.#waitFor(drained.then(() => server.stop()));
+    await drained;
   }
 
   #stopServer(server: DenoServer): void {
-    const end = server.stop();
+    this.#waitFor(server.stop());
+  }
+
+  /** Lets {@linkcode stop} wait for the end of a server. */
+  #waitFor(end: Promise<void>): void {
     this.#stopping.add(end);
     void end.then(() => this.#stopping.delete(end));
   }
