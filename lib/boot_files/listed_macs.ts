@@ -6,7 +6,11 @@
  */
 
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
-import { directoryVersion, macEntries } from "./mac_directories.ts";
+import {
+  directoryVersion,
+  macEntries,
+  type MacEntry,
+} from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
@@ -49,6 +53,9 @@ export interface DirectoryReader {
   macs(directory: string): Promise<MacListing>;
 }
 
+/** Directories that are examined together: on a network, each takes a round trip. */
+const MAX_PROBES = 8;
+
 /**
  * The MACs, in any notation of {@linkcode parseMac}, that name a directory or a
  * symbolic link to one in `directory`, whose files are served; at most `limit`
@@ -65,15 +72,28 @@ export async function readMacDirectories(
   const macs = new Set<Mac>();
   const unserved = new Map<Mac, PathProblem>();
   let omitted = 0;
-  for await (const { mac, entry } of macEntries(directory)) {
-    if (macs.has(mac)) continue;
+  const add = async (entries: MacEntry[]) => {
+    const problems = await Promise.all(
+      entries.map(({ entry }) => directoryProblem(entry, directory, roots)),
+    );
+    for (const [index, { mac }] of entries.entries()) {
+      const problem = problems[index];
+      if (macs.has(mac)) continue;
+      if (problem !== undefined) {
+        if (unserved.size < limit) unserved.set(mac, problem);
+      } else if (macs.size < limit) macs.add(mac);
+      else omitted++;
+    }
+  };
+  let together: MacEntry[] = [];
+  for await (const found of macEntries(directory)) {
+    const { entry } = found;
     if (!entry.isDirectory && !entry.isSymlink) continue;
-    const problem = await directoryProblem(entry, directory, roots);
-    if (problem !== undefined) {
-      if (unserved.size < limit) unserved.set(mac, problem);
-    } else if (macs.size < limit) macs.add(mac);
-    else omitted++;
+    if (together.push(found) < MAX_PROBES) continue;
+    await add(together);
+    together = [];
   }
+  await add(together);
   return { macs, omitted, unserved };
 }
 
@@ -129,7 +149,7 @@ function isAbsent(error: unknown): boolean {
 
 /**
  * The set of listed MACs, refreshed in the background. A network file system
- * that does not answer delays no reply and occupies one thread of the runtime.
+ * that does not answer delays no reply and occupies few threads of the runtime.
  */
 export class ListedMacs {
   readonly #directory: string;

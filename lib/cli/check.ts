@@ -78,7 +78,9 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       `interface: ${iface.name}, index ${iface.index}, ${
         [...iface.linkLocals, ...iface.addresses].join(", ")
       }`,
-      `server DUID: ${encodeHex(linkLayerDuid(iface.mac))}`,
+      `server DUID: ${
+        encodeHex(config.serverDuid ?? linkLayerDuid(iface.mac))
+      }`,
     );
     const prefixProblem = basePrefixProblem(config, iface);
     if (prefixProblem !== undefined) {
@@ -207,7 +209,7 @@ class PortCheck implements Disposable {
       const { message } = listenError(error, port, protocol, where);
       if (!(error instanceof Deno.errors.AddrInUse)) return problem(message);
       const other = this.#uses.get(key);
-      if (other !== undefined) {
+      if (other !== undefined && other !== use) {
         return problem(
           `${protocol} port ${port} is used twice, by ${other} and ${use}`,
         );

@@ -844,8 +844,8 @@ function valuesOf(
   if (values.length > 1) {
     notices.push(
       `--${name} is given ${values.length} times, the last one counts: ${
-        escapeControls(given.at(-1)!)
-      }`,
+        // Without the user and the password of a URL.
+        escapeControls(given.at(-1)!.replace(/:\/\/[^/@]*@/, "://"))}`,
     );
   }
   return values.at(-1) ??

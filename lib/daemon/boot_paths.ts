@@ -13,6 +13,9 @@ import { formatMac, type Mac } from "../net/mac.ts";
 /** Stands for any value: a private-use character, which no value contains. */
 const ANY = "\uE000";
 
+/** Characters of the longest path that is compared; firmware's URLs are shorter. */
+const MAX_PATH = 2048;
+
 /**
  * A function that tells whether the template's URL for a machine has a path, with
  * percent escapes decoded. Only the MAC decides, as other values differ from
@@ -30,7 +33,9 @@ export function bootPathsOf(
       Payload: ANY,
     });
     const escaped = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
-    return escaped !== undefined && patternOf(escaped).test(path);
+    // With two fields, the time grows with the square of the path's length.
+    return escaped !== undefined && path.length <= MAX_PATH &&
+      patternOf(escaped).test(path);
   };
 }
 

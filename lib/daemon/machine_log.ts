@@ -24,6 +24,7 @@ import {
 import type { MachineWriter } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { Machine } from "../machines/registry.ts";
+import { truncate } from "../machines/transfer_progress.ts";
 import {
   type EventName,
   isNote,
@@ -146,7 +147,8 @@ export class MachineLog implements MachineTrackerObserver {
    * lines use up no limit of machines' lines.
    */
   onRefused(machine: Machine | undefined, refusal: BootRefusal): void {
-    const { cause, protocol, client, path, file, problem } = refusal;
+    const { cause, protocol, client, file, problem } = refusal;
+    const path = truncate(refusal.path);
     const event = machine === undefined ? "request_refused" : "boot_refused";
     // A machine that is not listed boots from its disk, as the operator wants.
     const level = cause === "not_listed" ? "info" : "warning";

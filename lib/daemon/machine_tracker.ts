@@ -254,15 +254,19 @@ export class MachineTracker {
 
   /**
    * Records a request that was refused. Only requests from a machine's own
-   * address are noted on its timeline, whatever MAC their path names.
+   * address are noted on its timeline, whatever MAC their path names: not those
+   * of clients elsewhere, who choose their interface identifiers. A TFTP request,
+   * whose source is easily forged, makes no machine known.
    *
    * @param now Milliseconds of a monotonic clock.
    */
   onRefused(refusal: BootRefusal, now: number): void {
-    const mac = macOfClient(refusal.client, this.#subnets);
+    const mac = refusal.cause === "address_not_allowed"
+      ? NO_MAC
+      : macOfClient(refusal.client, this.#subnets);
     const machine = mac === NO_MAC
       ? undefined
-      : mac === refusal.mac
+      : mac === refusal.mac && refusal.protocol !== "tftp"
       ? this.#machineOf(mac, refusal.client, now)
       : this.#registry.see(mac);
     this.#refuse(machine, refusal, now);
@@ -281,8 +285,11 @@ export class MachineTracker {
   /** The machine of a request whose path names a MAC. */
   #machineOf(mac: Mac, client: string, now: number): Machine | undefined {
     const known = this.#registry.see(mac);
-    known?.heard(now);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // Another host may load a machine's files.
+      if (macOfClient(client, this.#subnets) === mac) known.heard(now);
+      return known;
+    }
     const subnetIndex = subnetIndexOf(mac, client, this.#subnets);
     return subnetIndex === -1 || !this.#buckets.other.tryTake(now)
       ? undefined

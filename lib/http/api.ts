@@ -38,7 +38,13 @@ export interface ApiOptions {
 const MACHINES = "/machines/";
 
 /** The paths of the API, apart from those of single machines. */
-const PATHS = new Set(["/events", "/machines", "/names", "/metrics"]);
+const PATHS = new Set([
+  "/events",
+  "/machines",
+  "/metrics",
+  "/names",
+  "/unserved",
+]);
 
 /** Whether the API has a path. */
 export function isApiPath(path: string): boolean {

@@ -116,6 +116,9 @@ export class HttpServer {
       // While the address cannot be bound, the attempts go on with the new pair.
       if (!isTemporary(error)) throw error;
       this.#keyPair = keyPair;
+      if (old === undefined) return;
+      this.#listenAfter(RETRY_INTERVAL);
+      void this.#drainAndStop(old);
       return;
     }
     this.#keyPair = keyPair;

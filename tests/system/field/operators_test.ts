@@ -240,14 +240,19 @@ Deno.test({
         ...OPTIONS,
         option,
       );
+      // The program may be in a directory that only root may enter.
+      const [program, ...rest] = daemonCommand();
+      await Deno.chmod(lab.directory, 0o755);
+      await Deno.copyFile(program!, `${lab.directory}/program`);
+      await Deno.chmod(`${lab.directory}/program`, 0o755);
       const user = await router.run([
         ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
         ...["--inh-caps=+net_bind_service", "--ambient-caps"],
-        ...["+net_bind_service", ...daemonCommand(), "check"],
+        ...["+net_bind_service", `${lab.directory}/program`, ...rest, "check"],
         ...OPTIONS,
         option,
       ], { mayFail: true });
-      assertEquals(user.code, 1, user.stdout);
+      assertEquals(user.code, 1, user.stdout + user.stderr);
       assertMatch(user.stdout, /^problem: cannot read --netboot-dir/m);
       await set(0o755, 0o700, 0o644);
       await assertProblem(router, /53:15, mode 0700/, ...OPTIONS, option);

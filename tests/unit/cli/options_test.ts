@@ -103,6 +103,12 @@ Deno.test("command line", async (t) => {
         "/b\n",
         "--netboot-dir is given 2 times, the last one counts: /b\\u{a}",
       ],
+      [
+        ["--otlp-endpoint=http://a", "--otlp-endpoint=http://me:secret@b/"],
+        "otlp-endpoint",
+        new URL("http://me:secret@b/"),
+        "--otlp-endpoint is given 2 times, the last one counts: http://b/",
+      ],
       [["--interface=a", "--interface="], "interface", "a"],
       [["--check", "-check"], "check", true],
     ] as [string[], OptionName, unknown, ...string[]][]

@@ -254,6 +254,54 @@ Deno.test("MachineTracker", async (t) => {
     assertEquals(fixture.registry.size, 1);
   });
 
+  await t.step("believes no refused client that anyone can be", () => {
+    const fixture = new Fixture();
+    const own = "2001:db8:1:2:0:5254:12:3456";
+    const refuse = (
+      cause: "not_found" | "address_not_allowed" | "wrong_method",
+      protocol: "http" | "tftp",
+    ) => {
+      fixture.tracker.onRefused({
+        cause,
+        protocol,
+        client: own,
+        path: "/mac/x",
+        mac: MAC,
+      }, 0);
+      return fixture.reports.splice(0);
+    };
+    // The source of a datagram is easily forged.
+    assertEquals(refuse("wrong_method", "tftp"), [
+      "refused somebody: wrong_method",
+    ]);
+    assertEquals(fixture.registry.size, 0);
+    fixture.registry.add(MAC, 0);
+    fixture.reports.splice(0);
+    assertEquals(refuse("wrong_method", "tftp"), [
+      "refused it: wrong_method",
+      "boot_refused",
+    ]);
+    assertEquals(refuse("address_not_allowed", "http"), [
+      "refused somebody: address_not_allowed",
+    ]);
+  });
+
+  await t.step("counts a machine as heard by its own requests only", () => {
+    const { tracker, registry } = new Fixture();
+    registry.add(MAC, 0);
+    const heardAt = () => registry.get(MAC)!.lastHeard;
+    const before = heardAt();
+    tracker.onDownload(MAC, "2001:db8:1:2::99", DETAIL, before + 5000);
+    assertEquals(heardAt(), before);
+    tracker.onDownload(
+      MAC,
+      "2001:db8:1:2:0:5254:12:3456",
+      DETAIL,
+      before + 6000,
+    );
+    assertEquals(heardAt(), before + 6000);
+  });
+
   await t.step("notes no more refusals than its rate limit", () => {
     const fixture = new Fixture();
     for (let count = 0; count < REFUSAL_BURST + 7; count++) {
