@@ -594,7 +594,8 @@ Deno.test("faults", async (t) => {
           ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
           ...["ip", "netns", "exec", router.namespace],
           ...favoredDaemonCommand(),
-          ...[...OPTIONS, "--log-format=json"],
+          // Memory is short here, and not descriptors.
+          ...[...OPTIONS, "--log-format=json", "--max-open-files=16384"],
           `--netboot-dir=${lab.directory}/netboot`,
           `--tls-cert-file=${lab.directory}/own.pem`,
           `--tls-key-file=${lab.directory}/own.key`,
