@@ -56,17 +56,6 @@ const RECEIVE_RETRY_DELAY = 100;
  */
 const CLEANUP_TIMEOUT = 100;
 
-/**
- * ERROR packets in a transfer to other ports than the client's: anyone can send
- * there with a forged source address.
- */
-const MAX_UNKNOWN_TRANSFER_ERRORS = 3;
-
-const UNKNOWN_TRANSFER = encodeError(
-  ErrorCode.UnknownTransferId,
-  "no transfer with this port",
-);
-
 /** The server's configuration. */
 export interface TftpServerOptions {
   readonly port: number;
@@ -378,7 +367,6 @@ export class TftpServer {
     const { transfer, socket, client } = active;
     const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
     const report = this.#reportOf(active, file);
-    let errorsLeft = MAX_UNKNOWN_TRANSFER_ERRORS;
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
       reportProgress(transfer, report);
@@ -394,15 +382,12 @@ export class TftpServer {
         if (transfer.isOver) break;
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
-        const sender = from as Deno.NetAddr;
-        if (
-          sender.hostname === client.hostname && sender.port === client.port
-        ) {
+        const { hostname, port } = from as Deno.NetAddr;
+        // RFC 1350 §4: packets of other hosts and ports are discarded. They get
+        // no ERROR 5: on a busy link, curl has ended good transfers by it.
+        if (hostname === client.hostname && port === client.port) {
           transfer.receive(bytes, performance.now());
-        } else if (this.#refusesSender(bytes, sender) && errorsLeft > 0) {
-          errorsLeft--;
-          void this.#sendError(socket, UNKNOWN_TRANSFER, sender);
-        }
+        } else this.refused.unknown_transfer_id++;
         reportProgress(transfer, report);
       }
     } catch (error) {
@@ -410,17 +395,6 @@ export class TftpServer {
     } finally {
       timer.stop();
     }
-  }
-
-  /**
-   * Counts a packet of another host or port, which is discarded.
-   *
-   * @returns Whether its sender gets an ERROR (RFC 1350 §4). There is none in
-   * reply to an ERROR: two servers would answer each other for ever.
-   */
-  #refusesSender(bytes: Uint8Array, { hostname }: Deno.NetAddr): boolean {
-    this.refused.unknown_transfer_id++;
-    return opcodeOf(bytes) !== Opcode.Error && this.#options.allows(hostname);
   }
 
   #reportOf(
