@@ -166,7 +166,7 @@ export class Machines {
   /** @type {Record<string, string>} */
   #names = {};
   usual = new UsualDurations();
-  /** That of all machines, as far as the state told. @type {number | undefined} */
+  /** That of all machines, as far as the state has it. @type {number | undefined} */
   #lifetime;
   /** Whether the daemon has sent its state. */
   hasState = false;

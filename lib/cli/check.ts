@@ -9,10 +9,11 @@ import {
   bootAddressNotice,
   listenError,
   ownAddressProblem,
+  portOf,
+  sampleUrl,
 } from "../daemon/diagnostics.ts";
 import { namesFindings, netbootFindings } from "../daemon/file_findings.ts";
 import {
-  bootAddressesFor,
   type DaemonConfig,
   tcpAddressesOf,
   tftpAddressesFor,
@@ -20,21 +21,20 @@ import {
 } from "../daemon/config.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import { groupsOf } from "../dhcpv6/server/sockets.ts";
-import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
 import { examineKeyPair } from "../http/certificate.ts";
 import { type KeyPair, readKeyPair } from "../http/tls_reload.ts";
 import { authorityOf, type ListenAddress } from "../http/listener.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
-import {
-  addressOf,
-  formatIpv6,
-  isUnspecified,
-  parseIpv6,
-} from "../net/ipv6.ts";
+import { addressOf, formatIpv6, isUnspecified } from "../net/ipv6.ts";
 import { formatMac } from "../net/mac.ts";
-import { parseAddress } from "../net/prefix.ts";
+import {
+  canonicalAddress,
+  isMappedIpv4,
+  parseAddress,
+  withoutBrackets,
+} from "../net/prefix.ts";
 import { encodeHex } from "@std/encoding/hex";
 import { suggestion } from "./did_you_mean.ts";
 import { type RunningDaemon, runningDaemon } from "./running_daemon.ts";
@@ -162,11 +162,12 @@ function describeBoot(
 
 /** Whether a socket can be bound to an address of the interface. */
 function hasAddress(iface: NetworkInterface, hostname: string): boolean {
-  const literal = parseIpv6(hostname.split("%", 1)[0]!);
+  const literal = parseAddress(hostname);
   // A host name, an IPv4 address, or a wildcard.
-  if (literal === undefined || isUnspecified(literal)) return true;
-  const isIt = (text: string) =>
-    formatIpv6(parseIpv6(text)!) === formatIpv6(literal);
+  if (
+    literal === undefined || isMappedIpv4(literal) || isUnspecified(literal)
+  ) return true;
+  const isIt = (text: string) => canonical(text) === canonical(hostname);
   return [...iface.linkLocals, ...iface.addresses].some(isIt) &&
     iface.unusable?.some(isIt) !== true;
 }
@@ -317,7 +318,7 @@ async function checkTls(
   config: DaemonConfig,
   iface: NetworkInterface | undefined,
 ): Promise<CheckReport> {
-  const url = iface && templateUrl(config, iface);
+  const url = iface && sampleUrl(config, iface);
   const isOwn = url !== undefined && await isOwnHost(url.hostname, iface!);
   const reports = isOwn ? [checkScheme(config, url)] : [];
   const { https } = config;
@@ -339,7 +340,9 @@ async function checkTls(
   const { fault, flaws } = examineKeyPair(
     keyPair,
     files,
-    isOwn && url.protocol === "https:" ? unbracketed(url.hostname) : undefined,
+    isOwn && url.protocol === "https:"
+      ? withoutBrackets(url.hostname)
+      : undefined,
     Date.now(),
   );
   return merged([
@@ -349,39 +352,25 @@ async function checkTls(
   ]);
 }
 
-function templateUrl(
-  config: DaemonConfig,
-  iface: NetworkInterface,
-): URL | undefined {
-  const { template, responder } = config;
-  if (template === undefined) return undefined;
-  const text = renderTemplate(template, {
-    ...SAMPLE_VALUES,
-    BaseAddress: responder.subnets[0]!.text,
-    BootAddress: bootAddressesFor(config, iface).http,
-  });
-  return URL.canParse(text) ? new URL(text) : undefined;
-}
-
 /** Whether the scheme and the port of the template's URL fit each other. */
 function checkScheme(
   { http, https }: DaemonConfig,
-  { protocol, port }: URL,
+  url: URL,
 ): CheckReport {
-  const isHttps = protocol === "https:";
-  const number = Number(port) || (isHttps ? 443 : 80);
+  const isHttps = url.protocol === "https:";
+  const port = portOf(url);
   if (isHttps && https === undefined) {
     return problem(
       "the URL template has https, but HTTPS is not served without --tls-cert-file and --tls-key-file",
     );
   }
   const serves = (addresses: readonly ListenAddress[]) =>
-    addresses.some((address) => address.port === number);
+    addresses.some((address) => address.port === port);
   const encrypted = https?.addresses ?? [];
   const [right, wrong] = isHttps ? [encrypted, http] : [http, encrypted];
   return !serves(right) && serves(wrong)
     ? problem(
-      `the URL template has ${protocol}// with port ${number}, where ${
+      `the URL template has ${url.protocol}// with port ${port}, where ${
         isHttps ? "HTTP" : "HTTPS"
       } is served`,
     )
@@ -405,7 +394,7 @@ async function isOwnHost(
       ...Deno.networkInterfaces().map(({ address }) => address),
     ].map(canonical),
   );
-  const literal = unbracketed(hostname);
+  const literal = withoutBrackets(hostname);
   if (parseAddress(literal) !== undefined) return own.has(canonical(literal));
   const signal = AbortSignal.timeout(RESOLVE_TIMEOUT);
   const found = await Promise.all(
@@ -418,13 +407,8 @@ async function isOwnHost(
     addresses.some((address) => own.has(canonical(address)));
 }
 
-function unbracketed(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, "$1");
-}
-
 function canonical(address: string): string {
-  const bytes = parseAddress(address);
-  return bytes === undefined ? address : formatIpv6(bytes);
+  return canonicalAddress(address) ?? address;
 }
 
 /** Whether the files that the configuration names can be read. */

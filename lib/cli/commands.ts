@@ -284,7 +284,7 @@ async function serve(
 }
 
 /**
- * The configuration, once an interface can be told; `undefined` if the process
+ * The configuration, once an interface is known; `undefined` if the process
  * is to end before.
  */
 async function configWithInterface(

@@ -44,6 +44,7 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../net/ipv6.ts";
+import { fileErrorReason } from "../net/file_error.ts";
 import { checkCaCerts } from "../net/trusting_fetch.ts";
 import {
   isInPrefix,
@@ -389,10 +390,10 @@ export function caCertsOf(given: GivenOptions): string[] {
     checkCaCerts([pem]);
     return [pem];
   } catch (error) {
-    // Only some errors of the runtime end with the path.
-    const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
     throw new UsageError(
-      `--ca-file: cannot use ${escapeControls(path)}: ${reason}`,
+      `--ca-file: cannot use ${escapeControls(path)}: ${
+        fileErrorReason(error)
+      }`,
     );
   }
 }

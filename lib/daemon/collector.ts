@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileErrorReason } from "../net/file_error.ts";
 import { fetchTrusting } from "../net/trusting_fetch.ts";
 import {
   type ExporterOptions,
@@ -71,7 +72,5 @@ function checkSize({ isFile, size }: Deno.FileInfo): void {
 }
 
 function readError(path: string, error: unknown): Error {
-  // Only some errors of the runtime end with the path.
-  const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
-  return new Error(`cannot read ${path}: ${reason}`);
+  return new Error(`cannot read ${path}: ${fileErrorReason(error)}`);
 }

@@ -10,7 +10,7 @@ import type { Dhcpv6Counters } from "../dhcpv6/server/counters.ts";
 import { RogueServerDetector } from "../dhcpv6/server/rogue_servers.ts";
 import type { Outcome } from "../dhcpv6/reply/responder.ts";
 import { messageName } from "../dhcpv6/wire/constants.ts";
-import { formatDuid, linkLayerDuid } from "../dhcpv6/wire/duid.ts";
+import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
@@ -30,8 +30,7 @@ import {
   type Unserved,
   UnservedClients,
 } from "./unserved.ts";
-
-const MINUTE = 60_000;
+import { MINUTE } from "../telemetry/throttle.ts";
 
 /** Milliseconds without a message after which the log names likely causes. */
 const NO_MESSAGE_TIMEOUT = 5 * MINUTE;
@@ -106,7 +105,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     const { config, log } = this.#options;
     // Clients may still have a DUID-LL of any MAC that the interface had.
     this.#rogueServers.addOwn(linkLayerDuid(iface.mac));
-    this.#rogueServers.addOwn(serverDuid);
+    const digits = this.#rogueServers.addOwn(serverDuid);
     log.hasChanged("dhcpv6", "serving");
     const base = config.responder.subnets[0]!.text;
     log.info(
@@ -116,7 +115,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         interface: iface.name,
         index: iface.index,
         mac: formatMac(iface.mac),
-        server_duid: formatDuid(serverDuid),
+        server_duid: digits,
         base_address: base,
         port: config.port,
       },
@@ -234,11 +233,10 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
 
   /** Logs an entry once a minute. */
   #warnUnserved(entry: Unserved): void {
-    const now = Date.now();
-    if (now - entry.loggedAt < MINUTE) return;
-    entry.loggedAt = now;
     const { cause, link, count, mac, source } = entry;
-    this.#options.log.warning(
+    const { log } = this.#options;
+    if (!log.isDue(cause, { key: link, every: MINUTE })) return;
+    log.warning(
       cause,
       describeUnserved(entry),
       {
@@ -247,8 +245,6 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         mac: mac === NO_MAC ? undefined : formatMac(mac),
         messages: count,
       },
-      // An entry of a forged link-address may be evicted and made again.
-      { key: link ?? "", every: MINUTE },
     );
   }
 

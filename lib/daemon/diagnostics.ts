@@ -13,14 +13,10 @@ import {
   tcpAddressesOf,
 } from "./config.ts";
 import type { NetworkInterface } from "../net/interface.ts";
-import {
-  formatIpv6,
-  IPV6_LENGTH,
-  parseIpv6,
-  SUBNET_BYTES,
-} from "../net/ipv6.ts";
+import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Service } from "./service.ts";
+import { formatSubnet, withoutBrackets } from "../net/prefix.ts";
 
 /** Why the daemon cannot start, in one sentence for the operator. */
 export class StartError extends Error {
@@ -85,28 +81,19 @@ export function bootAddressNotice(
     }; boot URLs use ${tftp} instead`;
 }
 
-/** Whether the interface has an address in the /64 of the base address. */
-export function hasBasePrefix(
-  { responder }: Pick<DaemonConfig, "responder">,
-  { addresses }: NetworkInterface,
-): boolean {
-  const base = responder.subnets[0]!;
-  return addresses.some((text) => isInSubnet(parseIpv6(text)!, 0, base));
-}
-
 /**
  * What an interface without an address in the base prefix means;
  * `undefined` if it has one.
  */
 export function basePrefixProblem(
-  config: Pick<DaemonConfig, "responder">,
-  iface: NetworkInterface,
+  { responder }: Pick<DaemonConfig, "responder">,
+  { name, addresses }: NetworkInterface,
 ): string | undefined {
-  if (hasBasePrefix(config, iface)) return undefined;
-  const { name, addresses } = iface;
-  const prefix = new Uint8Array(IPV6_LENGTH);
-  prefix.set(config.responder.subnets[0]!.bytes.subarray(0, SUBNET_BYTES));
-  return `${name} has no address in ${formatIpv6(prefix)}/64 (${
+  const base = responder.subnets[0]!;
+  if (addresses.some((text) => isInSubnet(parseIpv6(text)!, 0, base))) {
+    return undefined;
+  }
+  return `${name} has no address in ${formatSubnet(base.bytes)} (${
     addresses.length === 0
       ? "it has link-local ones only"
       : `it has ${addresses.join(", ")}`
@@ -117,6 +104,26 @@ export function basePrefixProblem(
 /** Milliseconds after which a connection to this host counts as dropped. */
 const CONNECT_TIMEOUT = 2000;
 
+/** The template's URL for a sample client; `undefined` if there is none. */
+export function sampleUrl(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+): URL | undefined {
+  const { template, responder } = config;
+  if (template === undefined) return undefined;
+  const text = renderTemplate(template, {
+    ...SAMPLE_VALUES,
+    BaseAddress: responder.subnets[0]!.text,
+    BootAddress: bootAddressesFor(config, iface).http,
+  });
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+/** The port of a URL with http or https. */
+export function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === "https:" ? 443 : 80);
+}
+
 /**
  * Why clients cannot reach this daemon at the template's host. `undefined` if
  * they can, or if that host is none of the interface's addresses. On a router,
@@ -126,15 +133,10 @@ export async function ownAddressProblem(
   config: DaemonConfig,
   iface: NetworkInterface,
 ): Promise<string | undefined> {
-  const { template, responder } = config;
-  if (template === undefined) return undefined;
-  const url = new URL(renderTemplate(template, {
-    ...SAMPLE_VALUES,
-    BaseAddress: responder.subnets[0]!.text,
-    BootAddress: bootAddressesFor(config, iface).http,
-  }));
-  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const url = sampleUrl(config, iface);
+  if (url === undefined) return undefined;
+  const hostname = withoutBrackets(url.hostname);
+  const port = portOf(url);
   const isOwn = iface.addresses.includes(hostname) &&
     tcpAddressesOf(config).some((address) => port === address.port);
   if (!isOwn) return undefined;

@@ -73,11 +73,6 @@ function accessFinding(
   }
 }
 
-/** A path as messages show it. */
-function shown(path: string): string {
-  return escapeControls(path);
-}
-
 function modeOf({ mode }: Deno.FileInfo): string {
   return ((mode ?? 0) & 0o7777).toString(8).padStart(4, "0");
 }
@@ -94,18 +89,18 @@ export function netbootFindings(directory: string): Findings {
         ? "a part of its path is a file"
         : (error as Error).message;
       findings.problems.push(
-        `cannot read --netboot-dir ${shown(directory)}: ${why}`,
+        `cannot read --netboot-dir ${escapeControls(directory)}: ${why}`,
       );
     }
     return findings;
   }
   if (!info.isDirectory) {
     findings.problems.push(
-      `--netboot-dir ${shown(directory)} is a file, not a directory`,
+      `--netboot-dir ${escapeControls(directory)} is a file, not a directory`,
     );
     return findings;
   }
-  const what = `--netboot-dir ${shown(directory)}`;
+  const what = `--netboot-dir ${escapeControls(directory)}`;
   accessFinding(what, info, accessOf(directory, info), findings);
   findings.warnings.push(...closedParents(directory));
   examine(directory, findings);
@@ -131,7 +126,7 @@ function closedParents(directory: string): string[] {
       const info = Deno.statSync(parent);
       if (info.mode !== null && (info.mode & PASS) === 0) {
         closed.push(
-          `cannot enter ${shown(parent)}, mode ${
+          `cannot enter ${escapeControls(parent)}, mode ${
             modeOf(info)
           }, above --netboot-dir, as the user of the shipped units (chmod o+x)`,
         );
@@ -167,14 +162,14 @@ function examine(root: string, findings: Findings): void {
         (name === "default" || parseMac(name) !== undefined);
       if (isMachine && !info.isDirectory) {
         findings.problems.push(
-          `${shown(path)} is a file, not a directory of boot files`,
+          `${escapeControls(path)} is a file, not a directory of boot files`,
         );
         continue;
       }
       if (depth === 0 && !isMachine) continue;
       if (!info.isDirectory && !info.isFile) continue;
       const access = accessOf(path, info);
-      accessFinding(shown(path), info, access, found);
+      accessFinding(escapeControls(path), info, access, found);
       if (info.isDirectory && access !== "none" && depth < MAX_DEPTH) {
         visit(path, depth + 1);
       }
@@ -198,23 +193,27 @@ export function namesFindings(path: string): Findings {
   try {
     const info = Deno.statSync(path);
     if (info.isDirectory) {
-      problems.push(`--names ${shown(path)} is a directory, not a file`);
+      problems.push(
+        `--names ${escapeControls(path)} is a directory, not a file`,
+      );
       return findings;
     }
     if (info.size > MAX_NAMES_FILE) {
       problems.push(
-        `--names ${shown(path)} has more than ${MAX_NAMES_FILE} bytes`,
+        `--names ${escapeControls(path)} has more than ${MAX_NAMES_FILE} bytes`,
       );
       return findings;
     }
     const access = accessOf(path, info);
-    accessFinding(`--names ${shown(path)}`, info, access, findings);
+    accessFinding(`--names ${escapeControls(path)}`, info, access, findings);
     if (access === "none") return findings;
     text = Deno.readTextFileSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
       problems.push(
-        `cannot read --names ${shown(path)}: ${(error as Error).message}`,
+        `cannot read --names ${escapeControls(path)}: ${
+          (error as Error).message
+        }`,
       );
     }
     return findings;
@@ -222,19 +221,23 @@ export function namesFindings(path: string): Findings {
   const { names, problems: malformed } = parseNames(text);
   for (const { line, text } of malformed.slice(0, MAX_LISTED)) {
     problems.push(
-      `--names ${shown(path)}, line ${line}: expected MAC NAME, got "${
-        shown(text)
+      `--names ${escapeControls(path)}, line ${line}: expected MAC NAME, got "${
+        escapeControls(text)
       }"`,
     );
   }
   const rest = malformed.length - MAX_LISTED;
   if (rest > 0) {
-    problems.push(`--names ${shown(path)}: ${rest} further malformed lines`);
+    problems.push(
+      `--names ${escapeControls(path)}: ${rest} further malformed lines`,
+    );
   }
   for (const [mac, name] of names) {
     if (isUnicastMac(mac)) continue;
     problems.push(
-      `--names ${shown(path)}: the MAC of ${shown(name)} is no unicast address`,
+      `--names ${escapeControls(path)}: the MAC of ${
+        escapeControls(name)
+      } is no unicast address`,
     );
   }
   return findings;

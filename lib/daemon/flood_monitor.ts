@@ -5,11 +5,10 @@
  */
 
 import type { Log } from "../telemetry/log.ts";
+import { MINUTE } from "../telemetry/throttle.ts";
 
 /** Messages between two checks that no lab sends, only a flood. */
 const MIN_FLOOD_MESSAGES = 100;
-
-const MINUTE = 60_000;
 
 /** Compares counters with what they were at the last check. */
 export class FloodMonitor {

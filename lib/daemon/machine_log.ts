@@ -33,8 +33,8 @@ import {
 } from "../machines/boot_stages.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import type { MachineTrackerObserver } from "./machine_tracker.ts";
+import { MINUTE } from "../telemetry/throttle.ts";
 
-const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 /** Where a MAC was found, in words. */

@@ -16,9 +16,8 @@ import type { RefusalCause } from "../machines/boot_refusal.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
-import { formatIpv6, SUBNET_BYTES } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
-import { isMappedIpv4, parseAddress } from "../net/prefix.ts";
+import { formatSubnet, isMappedIpv4, parseAddress } from "../net/prefix.ts";
 import type { Log } from "../telemetry/log.ts";
 import { VERSION } from "../telemetry/version.ts";
 import { parseRequestPath } from "../tftp/request_path.ts";
@@ -77,7 +76,7 @@ function prefixOf(client: string): string {
   const bytes = parseAddress(client);
   if (bytes === undefined) return client;
   if (isMappedIpv4(bytes)) return bytes.subarray(12).join(".");
-  return `${formatIpv6(bytes.fill(0, SUBNET_BYTES))}/${8 * SUBNET_BYTES}`;
+  return formatSubnet(bytes);
 }
 
 /** Closes HTTP connections for the guard, and logs that. */

@@ -6,13 +6,9 @@
  */
 
 import type { UnservedCause, UnservedJson } from "../machines/json.ts";
-import {
-  equalBytes,
-  formatIpv6,
-  IPV6_LENGTH,
-  SUBNET_BYTES,
-} from "../net/ipv6.ts";
+import { equalBytes, IPV6_LENGTH, SUBNET_BYTES } from "../net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
+import { formatSubnet } from "../net/prefix.ts";
 import { MAX_UNSERVED } from "../overload/limits.ts";
 
 /** A cause on one link. */
@@ -34,8 +30,6 @@ export interface Unserved {
   isDenied: boolean;
   /** What the interface lacks: of `prefix_absent`. */
   problem: string;
-  /** When it was logged last, in milliseconds since 1970. */
-  loggedAt: number;
 }
 
 /** Stands for the link of a message that names none. */
@@ -63,16 +57,13 @@ export class UnservedClients {
     const entry: Unserved = {
       cause,
       prefix,
-      link: bytes === NO_LINK
-        ? undefined
-        : `${formatIpv6(prefix)}/${8 * SUBNET_BYTES}`,
+      link: bytes === NO_LINK ? undefined : formatSubnet(bytes, at),
       count: 0,
       mac: NO_MAC,
       source: undefined,
       seenAt: 0,
       isDenied: false,
       problem: "",
-      loggedAt: -Infinity,
     };
     if (this.#entries.length >= MAX_UNSERVED) this.#evict();
     this.#entries.push(entry);

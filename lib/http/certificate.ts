@@ -4,9 +4,10 @@
  * @module
  */
 
+import { decodeBase64 } from "@std/encoding/base64";
 import { encodeHex } from "@std/encoding/hex";
 import { formatIpv6, IPV6_LENGTH } from "../net/ipv6.ts";
-import { parseAddress } from "../net/prefix.ts";
+import { canonicalAddress } from "../net/prefix.ts";
 import type { KeyPair, KeyPairFiles } from "./tls_reload.ts";
 
 /** What was found. */
@@ -112,11 +113,6 @@ export function isNameOf(name: string, hostname: string): boolean {
       host.slice(host.indexOf(".")) === pattern.slice(1));
 }
 
-function canonicalAddress(text: string): string | undefined {
-  const bytes = parseAddress(text);
-  return bytes && formatIpv6(bytes);
-}
-
 /** What is read from a certificate. */
 interface Certificate {
   /** Milliseconds since 1970. */
@@ -156,9 +152,7 @@ function parseCertificate(pem: string): Certificate | undefined {
     .exec(pem) ?? [];
   if (text === undefined) return undefined;
   try {
-    const binary = atob(text.replace(/\s/g, ""));
-    const der = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-    const [certificate] = elements(der);
+    const [certificate] = elements(decodeBase64(text.replace(/\s/g, "")));
     const [tbs] = elements(certificate!.content);
     const parts = elements(tbs!.content);
     // Version 1 has no version.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { parseAddress } from "../net/prefix.ts";
+import { parseAddress, withoutBrackets } from "../net/prefix.ts";
 
 /** Characters of a domain name (RFC 1035 §2.3.4, as text). */
 const MAX_NAME_LENGTH = 254;
@@ -96,7 +96,7 @@ function isBareIpv6(authority: string): boolean {
 
 /** Whether a host is an address; a link-local address may have a zone. */
 function isLiteral(host: string): boolean {
-  const address = host.replace(/^\[(.*)\]$/, "$1")
+  const address = withoutBrackets(host)
     .replace(/^(fe[89ab].*)%.*/i, "$1");
   return !address.includes("%") && parseAddress(address) !== undefined;
 }

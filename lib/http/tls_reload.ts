@@ -4,6 +4,8 @@
  * @module
  */
 
+import { fileErrorReason } from "../net/file_error.ts";
+
 /** Milliseconds between two reads of the files. */
 const POLL_INTERVAL = 1000;
 
@@ -41,9 +43,7 @@ async function readFile(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    // Only some errors of the runtime end with the path.
-    const reason = (error as Error).message.replace(/: \w+ '.*'$/s, "");
-    throw new Error(`${path}: ${reason}`);
+    throw new Error(`${path}: ${fileErrorReason(error)}`);
   }
 }
 
@@ -80,7 +80,7 @@ export class TlsReload {
     }, POLL_INTERVAL);
   }
 
-  /** Reads the files now, and tells also of files that cannot be read. */
+  /** Reads the files now. Files that cannot be read count as refused. */
   async reload(): Promise<void> {
     let keyPair: KeyPair;
     try {

@@ -116,7 +116,7 @@ export class MachineWriter {
     };
   }
 
-  /** What tells whether a machine is still there, as of now. */
+  /** When a machine was last heard, and its state as of now. */
   #age({ lastHeard, isReleased }: Machine): Partial<MachineJson> {
     if (this.#validLifetime === undefined) return {};
     const lifetime = 1000 * this.#validLifetime;

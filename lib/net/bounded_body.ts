@@ -4,6 +4,8 @@
  * @module
  */
 
+import { joined } from "./bytes.ts";
+
 /**
  * Reads a body as UTF-8; `undefined` if it has more than `limit` bytes. Then the
  * rest is canceled.
@@ -31,11 +33,5 @@ export async function readBoundedBytes(
     if (length > limit) return undefined;
     chunks.push(bytes);
   }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return joined(chunks);
 }

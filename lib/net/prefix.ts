@@ -7,7 +7,12 @@
  * @module
  */
 
-import { IPV6_LENGTH, parseIpv6Into } from "./ipv6.ts";
+import {
+  formatIpv6,
+  IPV6_LENGTH,
+  parseIpv6Into,
+  SUBNET_BYTES,
+} from "./ipv6.ts";
 
 /** Bits before the IPv4 address in an IPv4-mapped address. */
 const MAPPED_PREFIX_BITS = 96;
@@ -31,6 +36,27 @@ export function parseAddress(text: string): Uint8Array | undefined {
   return parseIpv6Into(isIpv4 ? `::ffff:${unzoned}` : unzoned, bytes, 0)
     ? bytes
     : undefined;
+}
+
+/**
+ * The one text of an address that has several; `undefined` if it is no address.
+ * An IPv4 address is written as IPv4-mapped.
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const bytes = parseAddress(text);
+  return bytes && formatIpv6(bytes);
+}
+
+/** The /64 of the address in the 16 bytes from `at`, as text. */
+export function formatSubnet(address: Uint8Array, at = 0): string {
+  const prefix = new Uint8Array(IPV6_LENGTH);
+  prefix.set(address.subarray(at, at + SUBNET_BYTES));
+  return `${formatIpv6(prefix)}/${8 * SUBNET_BYTES}`;
+}
+
+/** A host of a URL without the brackets that an IPv6 address has there. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** Whether an address of 16 bytes stands for an IPv4 address. */

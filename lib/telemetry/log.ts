@@ -14,7 +14,7 @@ import {
   MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
-import { Throttle } from "./throttle.ts";
+import { MINUTE, Throttle } from "./throttle.ts";
 
 /** Levels, the most important first; `debug` adds a line for each packet. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -50,8 +50,6 @@ export type LogFields = Readonly<
 export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
 }
-
-const MINUTE = 60_000;
 
 /** How often a line that repeats is written. */
 export interface ThrottleOptions {

@@ -6,6 +6,9 @@
 
 import { MAX_THROTTLED_KEYS } from "../overload/limits.ts";
 
+/** A minute in milliseconds: how often most lines that repeat are logged. */
+export const MINUTE = 60_000;
+
 /** Remembers which keys were due lately. All calls give the same interval. */
 export class Throttle {
   /** Until when each key is throttled, in milliseconds, the earliest first. */

@@ -7,7 +7,7 @@
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
-import { parseAddress } from "../net/prefix.ts";
+import { parseAddress, withoutBrackets } from "../net/prefix.ts";
 
 /** The port if a host is given without one. */
 const DEFAULT_PORT = 6315;
@@ -66,7 +66,7 @@ export function parseDaemonUrl(text: string): DaemonUrl {
   if (url.pathname === "/") url.pathname = EVENTS;
   return {
     text: url.pathname === EVENTS && url.search === "" ? url.origin : url.href,
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: withoutBrackets(url.hostname),
     authority: url.host,
     events: withResume(url),
     names: url.pathname.endsWith(EVENTS) ? namesUrlOf(url) : undefined,

@@ -72,8 +72,10 @@ export class RogueServerDetector {
   /**
    * Adds a DUID that this server has or had, maybe before it was started again:
    * it is never reported.
+   *
+   * @returns The DUID in hexadecimal.
    */
-  addOwn(duid: Uint8Array): void {
+  addOwn(duid: Uint8Array): string {
     const digits = encodeHex(duid);
     this.#own.delete(digits);
     for (const oldest of this.#own) {
@@ -81,6 +83,7 @@ export class RogueServerDetector {
       this.#own.delete(oldest);
     }
     this.#own.add(digits);
+    return digits;
   }
 
   /**

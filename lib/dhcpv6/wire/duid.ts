@@ -65,10 +65,3 @@ export function parseDuid(text: string): Uint8Array | undefined {
     ? undefined
     : Uint8Array.from(bytes, (digits) => parseInt(digits, 16));
 }
-
-/** Formats a DUID as hexadecimal digits in lower case. */
-export function formatDuid(duid: Uint8Array): string {
-  return Array.from(duid, (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
-}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { joined } from "../../net/bytes.ts";
 import { isMulticast, parseIpv6 } from "../../net/ipv6.ts";
 import { OptionCode } from "./constants.ts";
 import { encodeOptions, type Option } from "./packet.ts";
@@ -15,18 +16,6 @@ const NTP_SERVER_NAME = 3;
 
 /** Bytes of an encoded name (RFC 1035 §2.3.4). */
 const MAX_NAME = 255;
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(
-    parts.reduce((length, part) => length + part.length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
 
 /**
  * Encodes a name by RFC 1035 §3.1 without compression (RFC 8415 §10); `undefined`

@@ -7,8 +7,8 @@
 import { type Log } from "../log.ts";
 import { escapeControls } from "../../../assets/shared/escape_controls.js";
 import type { Signal } from "./request.ts";
+import { MINUTE } from "../throttle.ts";
 
-const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 /** The signals in the words of the log. */

@@ -16,6 +16,7 @@ import {
   METRIC,
   RESOURCE,
 } from "./message_types.ts";
+import { joined, lengthOf } from "../../net/bytes.ts";
 import { fieldHeader, MessageEncoder } from "./protobuf.ts";
 
 /** The encodings, the default first. */
@@ -33,10 +34,27 @@ export interface RequestBody {
   readonly count: number;
 }
 
+/** A log record, or a metric with its data points. */
+type Item = LogRecord | OtlpMetric;
+
 /** An ExportLogsServiceRequest or ExportMetricsServiceRequest, item by item. */
-export interface RequestWriter {
-  add(item: LogRecord | OtlpMetric): void;
-  finish(): RequestBody;
+export abstract class RequestWriter {
+  #count = 0;
+
+  constructor(readonly signal: Signal, readonly resource: Resource) {}
+
+  add(item: Item): void {
+    this.#count += countOf(item);
+    this.addItem(item);
+  }
+
+  finish(): RequestBody {
+    return { ...this.body(), count: this.#count };
+  }
+
+  protected abstract addItem(item: Item): void;
+
+  protected abstract body(): Omit<RequestBody, "count">;
 }
 
 /** Begins a request. */
@@ -51,81 +69,52 @@ export function requestWriter(
 }
 
 /** Protobuf's JSON, with enums as numbers and 64-bit integers as strings. */
-class JsonRequest implements RequestWriter {
+class JsonRequest extends RequestWriter {
   readonly #items: string[] = [];
-  readonly #signal: Signal;
-  readonly #resource: Resource;
-  #count = 0;
 
-  constructor(signal: Signal, resource: Resource) {
-    this.#signal = signal;
-    this.#resource = resource;
-  }
-
-  add(item: LogRecord | OtlpMetric): void {
-    this.#count += countOf(item);
+  protected override addItem(item: Item): void {
     this.#items.push(JSON.stringify(item));
   }
 
-  finish(): RequestBody {
-    const [kind, items] = this.#signal === "logs"
+  protected override body(): Omit<RequestBody, "count"> {
+    const [kind, items] = this.signal === "logs"
       ? ["Logs", "logRecords"]
       : ["Metrics", "metrics"];
     const text = `{"resource${kind}":[{"resource":${
-      JSON.stringify(this.#resource)
+      JSON.stringify(this.resource)
     },"scope${kind}":[{"scope":${JSON.stringify(SCOPE)},"${items}":[${
       this.#items.join(",")
     }]}]}]}`;
     return {
       contentType: "application/json",
       bytes: new TextEncoder().encode(text),
-      count: this.#count,
     };
   }
 }
 
-class ProtobufRequest implements RequestWriter {
+class ProtobufRequest extends RequestWriter {
   readonly #encoder = new MessageEncoder();
   readonly #items: Uint8Array[] = [];
-  readonly #signal: Signal;
-  readonly #resource: Resource;
-  #count = 0;
 
-  constructor(signal: Signal, resource: Resource) {
-    this.#signal = signal;
-    this.#resource = resource;
-  }
-
-  add(item: LogRecord | OtlpMetric): void {
-    this.#count += countOf(item);
-    const type = this.#signal === "logs" ? LOG_RECORD : METRIC;
+  protected override addItem(item: Item): void {
+    const type = this.signal === "logs" ? LOG_RECORD : METRIC;
     this.#items.push(...field(2, [this.#encoder.encode(type, item)]));
   }
 
   /** Both requests have the same numbers for the fields around their items. */
-  finish(): RequestBody {
+  protected override body(): Omit<RequestBody, "count"> {
     const scope = this.#encoder.encode(INSTRUMENTATION_SCOPE, SCOPE);
-    const resource = this.#encoder.encode(RESOURCE, this.#resource);
+    const resource = this.#encoder.encode(RESOURCE, this.resource);
     const parts = field(1, [
       ...field(1, [resource]),
       ...field(2, [...field(1, [scope]), ...this.#items]),
     ]);
-    const bytes = new Uint8Array(lengthOf(parts));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return {
-      contentType: "application/x-protobuf",
-      bytes,
-      count: this.#count,
-    };
+    return { contentType: "application/x-protobuf", bytes: joined(parts) };
   }
 }
 
 /** One log record, or the data points of a metric. */
-function countOf(item: LogRecord | OtlpMetric): number {
+function countOf(item: Item): number {
   if ("gauge" in item) return item.gauge.dataPoints.length;
   if ("sum" in item) return item.sum.dataPoints.length;
   return "histogram" in item ? item.histogram.dataPoints.length : 1;
@@ -134,8 +123,4 @@ function countOf(item: LogRecord | OtlpMetric): number {
 /** A field with this content, in parts. */
 function field(number: number, content: readonly Uint8Array[]): Uint8Array[] {
   return [fieldHeader(number, lengthOf(content)), ...content];
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
 }

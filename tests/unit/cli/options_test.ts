@@ -1,3 +1,4 @@
+import { encodeHex } from "@std/encoding/hex";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { helpText } from "../../../lib/cli/help.ts";
 import {
@@ -9,7 +10,6 @@ import {
 import { configOf, logOptionsOf } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
 import type { DaemonConfig } from "../../../lib/daemon/config.ts";
-import { formatDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { formatIpv6 } from "../../../lib/net/ipv6.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
@@ -250,7 +250,7 @@ const NEEDS: Partial<Record<OptionName, string[]>> = {
   "otlp-encoding": ["--otlp-endpoint=http://[2001:db8::5]:4318"],
 };
 
-/** A certificate of an authority whose key nobody has, until 2126. */
+/** The certificate of an authority whose key was deleted; valid until 2126. */
 const CA_FILE = new URL("ca.pem", import.meta.url).pathname;
 
 /** An option, a value, where it arrives, and as what. */
@@ -272,7 +272,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   [
     "server-duid",
     "00:03:00:01:02:00:5E:00:53:01",
-    ({ serverDuid }) => serverDuid && formatDuid(serverDuid),
+    ({ serverDuid }) => serverDuid && encodeHex(serverDuid),
     "0003000102005e005301",
   ],
   ["preference", "7", (s) => s.responder.preference, 7],

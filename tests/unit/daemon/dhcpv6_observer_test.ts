@@ -20,6 +20,7 @@ import { linkLayerDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
+import type { NetworkInterface } from "../../../lib/net/interface.ts";
 
 const DUID = "000300010200000000aa";
 const EUI = "fe80::5054:ff:fe12:3456";
@@ -30,6 +31,18 @@ const DETAIL = {
   file_name: "ipxe.efi",
   total_bytes: 9,
 } as const;
+
+/** The interface of these tests, with global addresses. */
+function interfaceWith(...addresses: string[]): NetworkInterface {
+  return {
+    name: "x",
+    index: 2,
+    mac: 0x0200_0000_00aa,
+    linkLocals: ["fe80::1"],
+    addresses,
+    prefixes: [],
+  };
+}
 
 /** What a daemon does with messages and transfers, and its log. */
 class Fixture {
@@ -138,14 +151,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
   await t.step("has each state of the interface once", async () => {
     const fixture = new Fixture();
     const { observer } = fixture;
-    const iface = {
-      name: "x",
-      index: 2,
-      mac: 0x0200_0000_00aa,
-      linkLocals: ["fe80::1"],
-      addresses: [],
-      prefixes: [],
-    };
+    const iface = interfaceWith();
     const inUse = new Deno.errors.AddrInUse("in use");
     for (let poll = 0; poll < 3; poll++) observer.onWaiting();
     for (let poll = 0; poll < 3; poll++) observer.onServeError(inUse);
@@ -253,19 +259,11 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
   await t.step("has the base prefix when it goes and comes", async () => {
     const fixture = new Fixture();
     const packet = message(1, opt(1, DUID), iaNa(1));
-    const iface = (...addresses: string[]) => ({
-      name: "x",
-      index: 2,
-      mac: 1,
-      linkLocals: ["fe80::1"],
-      addresses,
-      prefixes: [],
-    });
-    fixture.observer.onInterface(iface("2001:db8:1:2::7"));
+    fixture.observer.onInterface(interfaceWith("2001:db8:1:2::7"));
     fixture.observer.onInterface(undefined);
     fixture.packet(packet);
     assertEquals(fixture.observer.unserved.json(), []);
-    fixture.observer.onInterface(iface("2001:db8:1:3::7", "fd00::1"));
+    fixture.observer.onInterface(interfaceWith("2001:db8:1:3::7", "fd00::1"));
     assertEquals(fixture.observer.hasBasePrefix, false);
     fixture.packet(packet);
     fixture.packet(relayed(packet, { link: "2001:db8:7:8::1" }));
@@ -278,7 +276,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       entry?.message,
       "x has no address in 2001:db8:1:2::/64 (it has 2001:db8:1:3::7, fd00::1): clients get addresses of a prefix that is not on this link; correct --base-address, or give x an address in it",
     );
-    fixture.observer.onInterface(iface("2001:db8:1:2::7"));
+    fixture.observer.onInterface(interfaceWith("2001:db8:1:2::7"));
     assertEquals(fixture.observer.hasBasePrefix, true);
     assertEquals(fixture.observer.unserved.json(), []);
     assertEquals(
@@ -325,14 +323,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     async () => {
       const fixture = new Fixture();
       const { observer } = fixture;
-      const iface = {
-        name: "x",
-        index: 2,
-        mac: 0x0200_0000_00aa,
-        linkLocals: ["fe80::1"],
-        addresses: [],
-        prefixes: [],
-      };
+      const iface = interfaceWith();
       const pinned = "0002000000090c0d";
       observer.onServing(iface, hex(pinned));
       observer.onServing({ ...iface, mac: 0x0200_0000_00bb }, hex(pinned));
