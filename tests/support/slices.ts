@@ -33,14 +33,14 @@ for (let index = 0; index < Number(count); index++) {
 
 /** Reads a whole answer; its bytes. */
 async function read(path: string): Promise<number> {
-  let octets = 0;
+  let total = 0;
   const { body } = await ask(known.handler(), path);
   for await (const bytes of body!) {
-    octets += bytes.length;
+    total += bytes.length;
     // Events go on for ever: the state ends with an empty line.
-    if (path === "/events" && bytes.at(-2) === 10 && octets > 1000) break;
+    if (path === "/events" && bytes.at(-2) === 10 && total > 1000) break;
   }
-  return octets;
+  return total;
 }
 
 async function measure(path: string) {
@@ -56,7 +56,7 @@ async function measure(path: string) {
     if (now - last > LONG) long += now - last;
     last = now;
   }
-  return { path, octets: await reading, all, long };
+  return { path, total: await reading, all, long };
 }
 
 const results = [];

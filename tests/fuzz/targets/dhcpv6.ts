@@ -235,12 +235,11 @@ export class Dhcpv6Target implements Target {
   }
 }
 
-/** Compares with the reply of a new responder, from a buffer without leftovers. */
-function compare(
-  { settings, packet, sender, port, isLinkScoped }: Arrival,
-  outcome: Outcome,
-  answer: Uint8Array,
-): void {
+/** The reply of a new responder, in a buffer without leftovers. */
+function respondAnew(
+  { settings, sender, port, isLinkScoped }: Arrival,
+  packet: Uint8Array,
+): { fresh: Uint8Array; expected: Outcome } {
   const fresh = new Uint8Array(MAX_DHCPV6_REPLY);
   const expected = new Responder(SETTINGS[settings]!, SERVER_DUID).respond(
     packet,
@@ -250,6 +249,16 @@ function compare(
     isLinkScoped,
     fresh,
   );
+  return { fresh, expected };
+}
+
+/** Compares with the reply of a new responder. */
+function compare(
+  arrival: Arrival,
+  outcome: Outcome,
+  answer: Uint8Array,
+): void {
+  const { fresh, expected } = respondAnew(arrival, arrival.packet);
   const { mac, otherMac } = expected.clientMac;
   leaksNothing.holds(
     outcome.drop === expected.drop && outcome.length === expected.length &&
@@ -263,20 +272,12 @@ function compare(
 
 /** Compares with the reply to the same message without malformed options. */
 function compareWithWellFormed(
-  { settings, sender, port, isLinkScoped }: Arrival,
+  arrival: Arrival,
   packet: Uint8Array,
   outcome: Outcome,
   answer: Uint8Array,
 ): void {
-  const fresh = new Uint8Array(MAX_DHCPV6_REPLY);
-  const expected = new Responder(SETTINGS[settings]!, SERVER_DUID).respond(
-    packet,
-    packet.length,
-    sender,
-    port,
-    isLinkScoped,
-    fresh,
-  );
+  const { fresh, expected } = respondAnew(arrival, packet);
   ignoresFlaws.holds(
     outcome.drop === expected.drop && outcome.length === expected.length &&
       equalBytes(answer, 0, fresh, 0, expected.length) &&

@@ -54,7 +54,7 @@ const STANDSTILL = 2000;
 /** Octets of a file of which sockets cannot hold the most part. */
 const LONG = 64 * MIB;
 
-/** Octets of a file that takes TFTP some seconds. */
+/** Bytes of a file that takes TFTP some seconds. */
 const IPXE = 24 * MIB;
 
 /** Octets of a memory that a small router can spare. */

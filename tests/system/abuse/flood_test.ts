@@ -63,8 +63,8 @@ const UNLUCKY = 2;
 /**
  * How many clients may need more transmissions. Where the flood, the switch and
  * the clients have no processor of their own, the kernel drops a part of what
- * comes unread, of each client and of the flood alike: which part, the flood
- * tells. Whom that hits so often is chance. What is read is answered.
+ * comes unread, the same part of each client's packets and of the flood's, which
+ * counts them. Which client loses so many is chance. What is read is answered.
  */
 function unluckyOf(lostPart: number): number {
   // One of two kinds of messages, a Solicit or a Request.
@@ -99,9 +99,11 @@ async function mostTransmissions(capture: Capture): Promise<number> {
 function assertReadable(daemon: RunningDaemon, seconds: number): void {
   // The flood may begin in the midst of a minute.
   const minutes = Math.floor(seconds / 60) + 2;
-  const told = ["flood", "source_too_loud"].map((event) => daemon.count(event));
-  assert(told.some((times) => times > 0), "it is told of");
-  assert(told.every((times) => times <= minutes), `once a minute: ${told}`);
+  const counts = ["flood", "source_too_loud"].map((event) =>
+    daemon.count(event)
+  );
+  assert(counts.some((count) => count > 0), "the log names the flood");
+  assert(counts.every((count) => count <= minutes), `once a minute: ${counts}`);
   const lines = Map.groupBy(daemon.log, ({ level }) => level);
   assertLess(
     lines.get("info")!.length,

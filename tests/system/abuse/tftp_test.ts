@@ -58,7 +58,7 @@ Deno.test({
       "--log-level=info",
     );
 
-    /** Begins to send datagrams to port 69 in somebody's name. */
+    /** Begins to send datagrams to port 69 with a forged source. */
     function spoofing(
       from: string,
       payload: Uint8Array,
@@ -78,7 +78,7 @@ Deno.test({
       await spoofing(...args).says(/done/);
     }
 
-    /** Waits until nobody is sent anything any more. */
+    /** Waits until all transfers have ended. */
     async function allHaveEnded(): Promise<void> {
       await eventually(
         "all have ended",

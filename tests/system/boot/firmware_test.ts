@@ -119,7 +119,7 @@ async function assertStream(
   expected: readonly string[],
 ): Promise<void> {
   await eventually(
-    "the stream has told of the system",
+    "the stream has the event of the system",
     () =>
       recording.events(mac).some(({ event }) =>
         event.event === expected.at(-1)

@@ -369,7 +369,7 @@ Deno.test({
       );
 
       await t.step(
-        "nobody's machine is made up by the router itself",
+        "a request from the router itself adds no machine",
         async () => {
           const path = `/mac/${OTHER_MAC}/asked-by-the-router.efi`;
           await router.run([

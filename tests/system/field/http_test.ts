@@ -12,8 +12,8 @@ import { scanEvents } from "../../support/line_reader.ts";
 import { watchCommand } from "../../support/watch_program.ts";
 import { BASE } from "../../support/expect.ts";
 import type { MachineJson } from "../../../lib/machines/json.ts";
+import { place, SERVER } from "./place.ts";
 
-const SERVER = "2001:db8:1:2::1";
 const NEAR = "2001:db8:1:2::9";
 const PORT = 6315;
 const URL_BASE = `http://[${SERVER}]:${PORT}`;
@@ -31,21 +31,6 @@ const lacks = missing(
   "tshark",
 );
 const ignore = lacks.length > 0;
-
-/** A daemon's host with its address, and a client with these addresses. */
-async function place(
-  lab: Lab,
-  ...addresses: string[]
-): Promise<{ router: Host; client: Host }> {
-  const { router, client } = await lab.pair();
-  await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-  await router.linkLocal("lan");
-  for (const address of addresses) {
-    await client.ip(`addr add ${address}/64 dev eth0 nodad`);
-  }
-  await client.linkLocal("eth0");
-  return { router, client };
-}
 
 function serve(router: Host, ...options: string[]): Promise<RunningDaemon> {
   return startDaemon(
@@ -180,7 +165,10 @@ Deno.test({
     await t.step("a request that is refused is logged once", async (t) => {
       await using lab = new Lab();
       const far = "2001:db8:9::9";
-      const { router, client } = await place(lab, NEAR, far);
+      const { router, client } = await place(lab);
+      for (const address of [NEAR, far]) {
+        await client.ip(`addr add ${address}/64 dev eth0 nodad`);
+      }
       await router.ip(`route add 2001:db8:9::/64 dev lan`);
       const named = (name: string, path: string) =>
         status(client, "-H", `Host: ${name}`, `${URL_BASE}${path}`);
@@ -262,7 +250,8 @@ Deno.test({
 
     await t.step("several addresses", async (t) => {
       await using lab = new Lab();
-      const { router, client } = await place(lab, NEAR);
+      const { router, client } = await place(lab);
+      await client.ip(`addr add ${NEAR}/64 dev eth0 nodad`);
       await router.run(
         ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 " +
           `-nodes -days 1 -subj /CN=lab -keyout ${lab.directory}/key ` +

@@ -1,4 +1,4 @@
-/** What operators do to the daemon, and what it tells them. */
+/** What operators use: check, signals, logs and the state of machines. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Authority, makeKey } from "../../support/certificates.ts";
@@ -19,6 +19,7 @@ import {
   missing,
   pause,
 } from "../../support/lab.ts";
+import { place, SERVER } from "./place.ts";
 
 const lacks = missing(
   "tests of what operators do",
@@ -29,19 +30,31 @@ const lacks = missing(
 );
 const ignore = lacks.length > 0;
 
-const SERVER = `${BASE}1`;
 const OPTIONS = ["--interface=lan", `--base-address=${BASE}`];
 const MAC = "02:00:5e:00:53:15";
 const URL_BASE = `http://[${SERVER}]:6315`;
 
 /** A router whose interface has an address in the base prefix, and a client. */
-async function place(lab: Lab) {
-  const { router, client } = await lab.pair();
-  await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-  await client.ip(`link set eth0 address ${MAC}`);
-  await router.linkLocal("lan");
-  await client.linkLocal("eth0");
-  return { router, client };
+/** The hosts, of which the client has this MAC. */
+async function placeWithMac(lab: Lab) {
+  const hosts = await place(lab);
+  await hosts.client.ip(`link set eth0 address ${MAC}`);
+  await hosts.client.linkLocal("eth0");
+  return hosts;
+}
+
+/** Makes a netboot directory with a boot file of that MAC; its path. */
+async function makeNetboot(
+  lab: Lab,
+  content: string | Uint8Array,
+): Promise<string> {
+  const netboot = `${lab.directory}/netboot`;
+  await Deno.mkdir(`${netboot}/${MAC}`, { recursive: true });
+  const bytes = typeof content === "string"
+    ? new TextEncoder().encode(content)
+    : content;
+  await Deno.writeFile(`${netboot}/${MAC}/boot.efi`, bytes);
+  return netboot;
 }
 
 /** The problems that `check` names; its exit code must fit. */
@@ -119,7 +132,7 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await using lab = new Lab();
-    const { router } = await place(lab);
+    const { router } = await placeWithMac(lab);
     const file = `${lab.directory}/file`;
     await Deno.writeTextFile(file, "x");
     await Deno.chmod(lab.directory, 0o755);
@@ -396,10 +409,8 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await using lab = new Lab();
-    const { router, client } = await place(lab);
-    const netboot = `${lab.directory}/netboot`;
-    await Deno.mkdir(`${netboot}/${MAC}`, { recursive: true });
-    await Deno.writeTextFile(`${netboot}/${MAC}/boot.efi`, "first");
+    const { router, client } = await placeWithMac(lab);
+    const netboot = await makeNetboot(lab, "first");
     const names = await lab.file("names", `${MAC} one\n`);
     const authority = await Authority.create(lab.directory, "authority");
     const keyFile = await makeKey(`${lab.directory}/one.key`);
@@ -439,7 +450,7 @@ Deno.test({
       ]);
       assertEquals(stdout, "second");
 
-      // What cannot be read is told of, and what was read before stays.
+      // The log names what cannot be read; what was read before stays.
       await Deno.rename(certFile, `${certFile}.away`);
       await Deno.rename(names, `${names}.away`);
       await reloaded();
@@ -498,13 +509,8 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await using lab = new Lab();
-    const { router, client } = await place(lab);
-    const netboot = `${lab.directory}/netboot`;
-    await Deno.mkdir(`${netboot}/${MAC}`, { recursive: true });
-    await Deno.writeFile(
-      `${netboot}/${MAC}/boot.efi`,
-      new Uint8Array(20 * 1024 * 1024),
-    );
+    const { router, client } = await placeWithMac(lab);
+    const netboot = await makeNetboot(lab, new Uint8Array(20 * 1024 * 1024));
 
     await t.step("the journal gets priorities and text", async () => {
       // As systemd does: stderr is a socket that the variable names.
@@ -600,7 +606,7 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await using lab = new Lab();
-    const { router, client } = await place(lab);
+    const { router, client } = await placeWithMac(lab);
     const daemon = await startDaemon(
       router,
       ...OPTIONS,

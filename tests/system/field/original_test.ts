@@ -65,7 +65,7 @@ Deno.test({
     await Deno.mkdir(`${lab.directory}/mac/${MAC}`, { recursive: true });
     await lab.file(`mac/${MAC}/boot.efi`, "its-kernel\n");
 
-    /** The boot file URL that a machine is told, if any. */
+    /** The boot file URL (option 59) in the reply to a machine, if any. */
     async function bootUrl(...userClasses: string[]): Promise<string> {
       const { stdout } = await client.run([
         ...Deno.env.get("TEST_DENO")!.split("\n"),
@@ -113,7 +113,7 @@ Deno.test({
       });
 
       await t.step(
-        "firmware is told iPXE's URL, iPXE the template's",
+        "firmware gets the URL of iPXE, iPXE that of the template",
         async () => {
           const url = `http://netboot.target/?mac=${ESCAPED}&at=2001:db8:1:2::`;
           assertEquals(await bootUrl(), `tftp://[${SERVER}]/${MAC}/ipxe.efi`);

@@ -17,8 +17,8 @@ import {
 import { readLogs, readMetrics } from "../../support/otlp_strict.ts";
 import { watchCommand } from "../../support/watch_program.ts";
 import { BASE } from "../../support/expect.ts";
+import { place, SERVER } from "./place.ts";
 
-const SERVER = "2001:db8:1:2::1";
 const SECRET = "Bearer s3cr3t";
 const MACHINES = 20;
 
@@ -36,13 +36,6 @@ const script = (path: string, ...args: string[]) => [
   `${import.meta.dirname}/../../${path}`,
   ...args,
 ];
-
-async function place(lab: Lab): Promise<{ router: Host; client: Host }> {
-  const { router, client } = await lab.pair();
-  await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
-  await client.linkLocal("eth0");
-  return { router, client };
-}
 
 function serve(router: Host, ...options: string[]): Promise<RunningDaemon> {
   return startDaemon(
@@ -162,16 +155,12 @@ Deno.test({
       });
       const url = `https://[${SERVER}]:4318`;
       const token = await lab.file("token", `${SECRET}\n`, 0o600);
+      const startCollector = () =>
+        collector(router, SERVER, "4318", certFile, keyFile);
 
       for (const encoding of ["protobuf", "json"]) {
         await t.step(`takes both signals in ${encoding}`, async () => {
-          const server = await collector(
-            router,
-            SERVER,
-            "4318",
-            certFile,
-            keyFile,
-          );
+          const server = await startCollector();
           const daemon = await serve(
             router,
             `--otlp-metrics-endpoint=${url}/tenant/v1/metrics`,
@@ -208,13 +197,7 @@ Deno.test({
       }
 
       await t.step("is not trusted without --ca-file", async () => {
-        const server = await collector(
-          router,
-          SERVER,
-          "4318",
-          certFile,
-          keyFile,
-        );
+        const server = await startCollector();
         const daemon = await serve(
           router,
           `--otlp-endpoint=${url}`,

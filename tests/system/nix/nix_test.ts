@@ -228,7 +228,7 @@ Deno.test("Nix", { ignore }, async (t) => {
         await Deno.writeTextFile(
           `${directory}/flake.nix`,
           `{
-  inputs.dhcpv6macd.url = "github:nobody/nothing";
+  inputs.dhcpv6macd.url = "github:example/example";
   outputs = { self, nixpkgs, dhcpv6macd }: {
     packages.x86_64-linux = {
       router = dhcpv6macd.packages.x86_64-linux.default;
@@ -460,7 +460,7 @@ Deno.test("Nix", { ignore }, async (t) => {
     });
 
     await t.step({
-      name: "opens the port of DHCPv6, and others when told to",
+      name: "opens the port of DHCPv6, and others with openFirewall",
       ignore,
       fn: async () => {
         const sound = await evaluate<Record<string, Made>>("sound");
@@ -610,7 +610,7 @@ Deno.test("Nix", { ignore }, async (t) => {
           "--preference=10",
           "--tftp-listen-addr=:69",
         ]);
-        // Only what is set is told of.
+        // Only options that are set have a warning.
         assertEquals(
           sound["original"]!.warnings.map((warning) =>
             /^The option `services\.detsys\.dhcpv6macd\.(\w+)'/.exec(warning)

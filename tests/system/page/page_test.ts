@@ -22,7 +22,7 @@ const MIB = 1024 * 1024;
  */
 const FRAME_SLACK = 12;
 
-/** Frames of that page from which it can be told. */
+/** Frames of the page without events, before the two are compared. */
 const MIN_FRAMES = 60;
 
 const NAMES = `${RACK} rack-1-left

@@ -115,7 +115,7 @@ Deno.test("Router", async (t) => {
     return text;
   }
 
-  await t.step("tells of clients that an option would let in", async () => {
+  await t.step("reports clients that an option would allow", async () => {
     const refused: string[] = [];
     const router = new Known().handler(
       undefined,

@@ -1,6 +1,6 @@
 /**
  * A collector for tests: takes OTLP/HTTP in either encoding, strictly, and answers
- * what it is told to. Also a program, to run inside a namespace: `collector.ts HOSTNAME
+ * what a test has set. Also a program, to run inside a namespace: `collector.ts HOSTNAME
  * PORT [CERT_FILE KEY_FILE]` writes a line of JSON for each request that it has
  * read; with a certificate it speaks HTTPS.
  *
@@ -170,11 +170,11 @@ if (import.meta.main) {
     Number(port),
     cert === undefined || key === undefined ? undefined : { cert, key },
   );
-  let told = 0;
+  let printed = 0;
   console.log("ready");
   setInterval(() => {
-    for (; told < collector.received.length; told++) {
-      const { path, headers, body, isTaken } = collector.received[told]!;
+    for (; printed < collector.received.length; printed++) {
+      const { path, headers, body, isTaken } = collector.received[printed]!;
       console.log(JSON.stringify({
         path,
         headers: Object.fromEntries(headers),
