@@ -164,6 +164,10 @@ Deno.test({
       await does(init, INSTALL);
       await init.says("dhcpv6macd", /^serving DHCPv6 on eth1: /m);
       await getsDerived(link);
+      // As README says: it reads its files again, and serves on.
+      await does(init, "systemctl kill -s HUP dhcpv6macd");
+      await init.says("dhcpv6macd", /^SIGHUP: reading all files again$/m);
+      await does(init, "systemctl is-active dhcpv6macd");
       await does(init, "systemctl stop dhcpv6macd");
       await init.says("dhcpv6macd", /^stopped: received /m);
     });
@@ -301,6 +305,12 @@ systemctl start dhcpv6macd`,
           "dhcpv6macd",
           /: permission denied, the daemon's user may not read \/srv\/netboot$/m,
         );
+        const warnings = await does(
+          init,
+          "journalctl --quiet --no-pager --output=cat -p warning --unit=dhcpv6macd",
+        );
+        assertMatch(warnings, /permission denied/);
+        assert(!/^serving DHCPv6/m.test(warnings), warnings);
         const { Events } = JSON.parse((await curl(`/machines/${mac}`)).stdout);
         assertEquals(Events.at(-1).event, "boot_refused");
         assertEquals(Events.at(-1).detail, {
