@@ -144,26 +144,20 @@ export function configOf(
       "--boot-policy listed requires --netboot-dir: its directories are the list",
     );
   }
-  if (netbootDirectory !== undefined && !exists(netbootDirectory)) {
+  for (
+    const [option, path, use] of [
+      ["netboot-dir", netbootDirectory, "its files are served"],
+      ...given["netboot-follow"].map((directory) =>
+        ["netboot-follow", directory, "links may lead there"] as const
+      ),
+      ["names", given.names, "it is read"],
+    ] as const
+  ) {
+    if (path === undefined || exists(path)) continue;
     notices.push(
-      `--netboot-dir ${
-        escapeControls(netbootDirectory)
-      } does not exist yet; its files are served once it does`,
-    );
-  }
-  for (const directory of given["netboot-follow"]) {
-    if (exists(directory)) continue;
-    notices.push(
-      `--netboot-follow ${
-        escapeControls(directory)
-      } does not exist yet; links may lead there once it does`,
-    );
-  }
-  if (given.names !== undefined && !exists(given.names)) {
-    notices.push(
-      `--names ${
-        escapeControls(given.names)
-      } does not exist yet; it is read once it does`,
+      `--${option} ${
+        escapeControls(path)
+      } does not exist yet; ${use} once it does`,
     );
   }
   const tls = keyPairFiles(given);
