@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/config.ts";
 import { DaemonDhcpv6Observer } from "../../../lib/daemon/dhcpv6_observer.ts";
@@ -184,10 +185,12 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
   });
 
   await t.step("has no MAC once for each link within a minute", async () => {
+    using time = new FakeTime();
     const fixture = new Fixture();
     const packet = message(1, UUID, iaNa(1));
     for (const from of ["fe80::1", "fe80::1", "fe80::2"]) {
       fixture.packet(packet, from);
+      time.tick(1);
       fixture.packet(relayed(packet, { link: "2001:db8:7:8::1" }), from);
     }
     assertEquals(await fixture.log("link"), [
@@ -201,8 +204,8 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
         source,
       ]),
       [
-        ["2001:db8:1:2::/64", 3, "fe80::2"],
         ["2001:db8:7:8::/64", 3, "fe80::2"],
+        ["2001:db8:1:2::/64", 3, "fe80::2"],
       ],
     );
   });
