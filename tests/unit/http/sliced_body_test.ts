@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 
-const MACHINES = 65_536;
+/** A quarter of the default limit: slices are as long as with more machines. */
+const MACHINES = 16_384;
 const PATHS = ["/machines", "/events", "/plain"];
 
 interface Slices {
@@ -10,7 +11,7 @@ interface Slices {
   readonly long: number;
 }
 
-Deno.test("responses with 65,536 machines", async (t) => {
+Deno.test("responses with 16,384 machines", async (t) => {
   const [deno, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
   const { code, stdout } = await new Deno.Command(deno!, {
     args: [

@@ -1,6 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readMessage, transferOf } from "../../../lib/watch/message.ts";
-import { ADDRESS, event, MAC, machine, transfer } from "./samples.ts";
+import {
+  ADDRESS,
+  event,
+  MAC,
+  machine,
+  transfer,
+} from "../../support/watch_samples.ts";
 
 const INIT = event("init", 0);
 const KEPT = { mac: MAC, address: ADDRESS, events: [INIT] };

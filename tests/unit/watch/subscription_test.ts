@@ -8,8 +8,8 @@ import {
 import type { Message } from "../../../lib/watch/message.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually } from "../../support/lab.ts";
-import { FixtureDaemon } from "./fixture.ts";
-import { ADDRESS, event, MAC } from "./samples.ts";
+import { FixtureDaemon } from "../../support/watch_fixture.ts";
+import { ADDRESS, event, MAC } from "../../support/watch_samples.ts";
 
 const TIMING: SubscriptionTimingOptions = {
   responseTimeout: 4000,

@@ -11,7 +11,13 @@ import {
   timeText,
 } from "../../../lib/watch/text.ts";
 import { Timelines } from "../../../lib/watch/timelines.ts";
-import { ADDRESS, again, event, MAC, transfer } from "./samples.ts";
+import {
+  ADDRESS,
+  again,
+  event,
+  MAC,
+  transfer,
+} from "../../support/watch_samples.ts";
 
 /** The words for the last of these events. */
 function words(...events: MachineEvent[]): string | undefined {

@@ -9,7 +9,7 @@ import {
   OTHER_ADDRESS,
   OTHER_MAC,
   transfer,
-} from "./samples.ts";
+} from "../../support/watch_samples.ts";
 
 function kept(...events: MachineEvent[]): KeptMachine {
   return { mac: MAC, address: ADDRESS, events };

@@ -2,7 +2,13 @@ import { assertEquals } from "@std/assert";
 import { Output } from "../../../lib/watch/output.ts";
 import { Timelines } from "../../../lib/watch/timelines.ts";
 import { TextView } from "../../../lib/watch/view.ts";
-import { ADDRESS, event, MAC, OTHER_ADDRESS, OTHER_MAC } from "./samples.ts";
+import {
+  ADDRESS,
+  event,
+  MAC,
+  OTHER_ADDRESS,
+  OTHER_MAC,
+} from "../../support/watch_samples.ts";
 
 /** What is written, without what stands before the words. */
 class Paper {

@@ -1,8 +1,8 @@
 /** Sample events of daemons for the tests of watch. */
 
-import type { RefusalDetail } from "../../../lib/machines/boot_refusal.ts";
-import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
-import type { MachineEvent } from "../../../lib/watch/message.ts";
+import type { RefusalDetail } from "../../lib/machines/boot_refusal.ts";
+import type { TransferDetail } from "../../lib/machines/transfer_progress.ts";
+import type { MachineEvent } from "../../lib/watch/message.ts";
 
 export const MAC = "02:00:5e:00:53:01";
 export const ADDRESS = "2001:db8:1:2:0:200:5e00:5301";

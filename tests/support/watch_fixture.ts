@@ -1,7 +1,7 @@
 /** A server with the event stream of a daemon, which can be made to fail. */
 
-import type { MachineEvent } from "../../../lib/watch/message.ts";
-import type { machine } from "./samples.ts";
+import type { MachineEvent } from "../../lib/watch/message.ts";
+import type { machine } from "./watch_samples.ts";
 
 /** A request for the event stream. */
 export interface StreamRequest {

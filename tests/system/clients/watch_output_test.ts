@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { MAX_STATE_LINES } from "../../../lib/overload/limits.ts";
 import { eventually, pause } from "../../support/lab.ts";
-import { FixtureDaemon } from "./fixture.ts";
+import { FixtureDaemon } from "../../support/watch_fixture.ts";
 import {
   colorfulEnvironment,
   watchCommand,
@@ -16,7 +16,7 @@ import {
   OTHER_ADDRESS,
   OTHER_MAC,
   transfer,
-} from "./samples.ts";
+} from "../../support/watch_samples.ts";
 
 const ESCAPE = "\x1b";
 
