@@ -5,17 +5,16 @@
  */
 
 /**
- * Deno's flags for the daemon. It writes nothing, starts nothing and reads one
- * environment variable, which tells whether stderr is the journal. What it may read is not narrowed: the
- * files that it serves are on its command line, which the build does not know.
+ * Deno's flags for the daemon. It starts with all permissions and drops most of
+ * them before it looks at its arguments (`lib/cli/permissions.ts`): no narrower
+ * set lets it open the kernel's list of addresses. What it may read is not
+ * narrowed: the files that it serves are on its command line, which the build
+ * does not know.
  */
 export const DAEMON_FLAGS = [
   // A second server on the same port, while a certificate is replaced.
   "--unstable-net",
-  "--allow-env=JOURNAL_STREAM",
-  "--allow-net",
-  "--allow-read",
-  "--allow-sys=networkInterfaces",
+  "--allow-all",
   // A missing permission is an error: there is no terminal for a prompt.
   "--no-prompt",
   // Packets leave much short-lived garbage. With V8's defaults the heap grows to

@@ -168,8 +168,10 @@ function hasAddress(iface: NetworkInterface, hostname: string): boolean {
     literal === undefined || isMappedIpv4(literal) || isUnspecified(literal)
   ) return true;
   const isIt = (text: string) => canonical(text) === canonical(hostname);
-  return [...iface.linkLocals, ...iface.addresses].some(isIt) &&
-    iface.unusable?.some(isIt) !== true;
+  const usable = iface.addresses.filter((_, index) =>
+    iface.states[index] !== "unusable"
+  );
+  return [...iface.linkLocals, ...usable].some(isIt);
 }
 
 /** Ports that are bound until the check has ended, so that two uses collide. */

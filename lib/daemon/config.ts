@@ -78,8 +78,7 @@ export function bootAddressesFor(
   if (bootAddress !== undefined) {
     return { tftp: bootAddress.text, http: bootAddress.text, isBase: true };
   }
-  const { addresses, unusable = [] } = iface;
-  return bootAddressesOf(responder.subnets[0]!, addresses, unusable);
+  return bootAddressesOf(responder.subnets[0]!, iface);
 }
 
 /** The addresses at which TFTP is served while the interface is as it is. */

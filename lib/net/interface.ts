@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AddressState, addressStatesOf } from "./address_states.ts";
 import { isLinkLocal, parseIpv6 } from "./ipv6.ts";
 import { type Mac, parseMac } from "./mac.ts";
 
@@ -17,8 +18,8 @@ export interface NetworkInterface {
   readonly linkLocals: readonly string[];
   /** Its other IPv6 addresses. */
   readonly addresses: readonly string[];
-  /** Those of `addresses` that no socket can be bound to now. */
-  readonly unusable?: readonly string[];
+  /** The states of `addresses`, in the same order. */
+  readonly states: readonly AddressState[];
   /** The prefixes of all its addresses, IPv6 and IPv4, as `address/length`. */
   readonly prefixes: readonly string[];
 }
@@ -43,14 +44,16 @@ export function interfaceOf(
   const index = linkLocals[0]?.scopeid;
   const mac = parseMac(entries[0]?.mac ?? "");
   if (index == null || mac === undefined) return undefined;
+  const addresses = ipv6.filter((entry) => !hasLinkLocal(entry)).map((
+    { address },
+  ) => withoutZone(address));
   return {
     name: entries[0]!.name,
     index,
     mac,
     linkLocals: linkLocals.map(({ address }) => withoutZone(address)),
-    addresses: ipv6.filter((entry) => !hasLinkLocal(entry)).map((
-      { address },
-    ) => withoutZone(address)),
+    addresses,
+    states: addressStatesOf(index, addresses),
     prefixes: entries.map(({ cidr }) => cidr),
   };
 }

@@ -10,11 +10,11 @@ import { interfaceOf, type NetworkInterface } from "./interface.ts";
 const GROUP = "ff02::1:2";
 
 /**
- * Calls of `find` between two tests of addresses that could all be bound: one
- * takes 0.07 ms for each address. An address may fail duplicate address
- * detection later, when the link was interrupted.
+ * Calls of `find` between two looks at the states of addresses that can all be
+ * used. An address may become deprecated, or fail duplicate address detection
+ * later, when the link was interrupted.
  */
-const CALLS_BETWEEN_TESTS = 8;
+const CALLS_BETWEEN_LOOKS = 8;
 
 /** Reads the state of an interface by its name, again and again. */
 export class InterfaceMonitor {
@@ -26,7 +26,7 @@ export class InterfaceMonitor {
   /** What the runtime reported last, as text. */
   #reported: string | undefined;
   #iface: NetworkInterface | undefined;
-  #callsUntilTest = 0;
+  #callsUntilLook = 0;
 
   /** @param name The interface's name, or an altname of at most 15 characters. */
   constructor(name: string) {
@@ -45,22 +45,21 @@ export class InterfaceMonitor {
     const ownName = this.#ownName(all);
     const entries = all.filter(({ name }) => name === ownName);
     const reported = JSON.stringify(entries);
-    const isNew = reported !== this.#reported;
-    if (isNew || this.#callsUntilTest-- <= 0) {
+    if (reported !== this.#reported) {
       this.#reported = reported;
+      this.#update(interfaceOf(entries));
+    } else if (this.#callsUntilLook-- <= 0) {
       const iface = interfaceOf(entries);
-      this.#update(iface, isNew);
+      const isSame = String(iface?.states) === String(this.#iface?.states);
+      this.#update(isSame ? this.#iface : iface);
     }
     return this.#iface;
   }
 
-  /** Tests which addresses can be bound, and keeps the object if none differs. */
-  #update(iface: NetworkInterface | undefined, isNew: boolean): void {
-    const unusable = iface?.addresses.filter(isUnusable) ?? [];
-    this.#callsUntilTest = unusable.length === 0 ? CALLS_BETWEEN_TESTS : 0;
-    const isSame = !isNew &&
-      String(unusable) === String(this.#iface?.unusable ?? []);
-    if (!isSame) this.#iface = iface && { ...iface, unusable };
+  #update(iface: NetworkInterface | undefined): void {
+    this.#iface = iface;
+    const isUsable = iface?.states.includes("unusable") !== true;
+    this.#callsUntilLook = isUsable ? CALLS_BETWEEN_LOOKS : 0;
   }
 
   /** The name under which the runtime lists the interface. */
@@ -107,19 +106,6 @@ function isSameInterface(name: string, other: string): boolean {
     return error instanceof Deno.errors.AddrInUse;
   } finally {
     first.close();
-  }
-}
-
-/**
- * Whether no socket can be bound to an address: duplicate address detection
- * (RFC 4862 section 5.4) is not over or has failed.
- */
-function isUnusable(hostname: string): boolean {
-  try {
-    listen(hostname, 0).close();
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.AddrNotAvailable;
   }
 }
 

@@ -10,7 +10,11 @@ import {
   parseIpv6,
   SUBNET_BYTES,
 } from "../../net/ipv6.ts";
+import { ADDRESS_STATES, type AddressState } from "../../net/address_states.ts";
 import { type Subnet } from "./subnet.ts";
+
+/** The last of {@linkcode ADDRESS_STATES} that stands for a lasting address. */
+const LASTING = ADDRESS_STATES.indexOf("dynamic");
 
 /** Addresses of this daemon, as text without brackets. */
 export interface BootAddresses {
@@ -22,29 +26,38 @@ export interface BootAddresses {
   readonly isBase: boolean;
 }
 
+/** The addresses of an interface. */
+export interface OwnAddresses {
+  readonly addresses: readonly string[];
+  /** The states of `addresses`, in the same order. */
+  readonly states: readonly AddressState[];
+}
+
 /**
- * The addresses for boot URLs while the interface has `addresses`.
+ * The addresses for boot URLs while the interface has these addresses.
  *
  * TFTP uses the base address if the interface has it. HTTP prefers an address with
  * host bits: with host bits of 0, the base address is the subnet-router anycast
  * address (RFC 4291 §2.6.1), and Linux drops TCP to anycast addresses.
  *
- * Of several, the one that looks the least like a temporary address is used: a
- * URL must be good for longer than that (RFC 8981).
- *
- * @param unusable Those of `addresses` that no socket can be bound to. They are
- * used only if there is no other.
+ * A URL must be good for as long as a machine boots, and the next time: an
+ * address that is temporary, deprecated or not usable is in it only if there is
+ * no better one in the subnet. Of several, the permanent ones come first, and of
+ * those the one that looks the least like a temporary address (RFC 8981).
  */
 export function bootAddressesOf(
   subnet: Subnet,
-  addresses: readonly string[],
-  unusable: readonly string[] = [],
+  { addresses, states }: OwnAddresses,
 ): BootAddresses {
-  const inSubnet = addresses.map((text) => ({ text, bytes: parseIpv6(text)! }))
-    .filter(({ bytes }) => equalBytes(bytes, 0, subnet.bytes, 0, SUBNET_BYTES))
-    .toSorted((a, b) => randomnessOf(a.bytes) - randomnessOf(b.bytes));
-  const usable = inSubnet.filter(({ text }) => !unusable.includes(text));
-  const candidates = usable.length > 0 ? usable : inSubnet;
+  const inSubnet = addresses.map((text, index) => {
+    const bytes = parseIpv6(text)!;
+    const state = ADDRESS_STATES.indexOf(states[index]!);
+    return { text, bytes, state, randomness: randomnessOf(bytes) };
+  }).filter(({ bytes }) => equalBytes(bytes, 0, subnet.bytes, 0, SUBNET_BYTES))
+    .toSorted((a, b) => a.state - b.state || a.randomness - b.randomness);
+  const lasting = inSubnet.filter(({ state }) => state <= LASTING);
+  const best = inSubnet.filter(({ state }) => state === inSubnet[0]!.state);
+  const candidates = lasting.length > 0 ? lasting : best;
   const base = candidates.find(({ bytes }) =>
     equalBytes(bytes, 0, subnet.bytes, 0, IPV6_LENGTH)
   );

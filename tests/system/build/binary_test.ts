@@ -76,23 +76,31 @@ Deno.test({
       },
     );
 
+    await t.step("starts with all permissions, and never asks for one", () => {
+      const { permissions, hasCodeCache } = readCarried(BINARY);
+      assertEquals(hasCodeCache, false);
+      const { allow_import: _, ...others } = permissions; // what it imports is inside
+      assertEquals(
+        Object.fromEntries(
+          Object.entries(others).filter(([, value]) => value !== null),
+        ),
+        { allow_all: true, prompt: false },
+      );
+    });
+
     await t.step(
-      "may use the network, read files, see interfaces and one variable",
-      () => {
-        const { permissions, hasCodeCache } = readCarried(BINARY);
-        assertEquals(hasCodeCache, false);
-        const { allow_import: _, ...others } = permissions; // what it imports is inside
-        assertEquals(
-          Object.fromEntries(
-            Object.entries(others).filter(([, value]) => value !== null),
-          ),
-          {
-            allow_env: ["JOURNAL_STREAM"],
-            allow_net: [],
-            allow_read: [],
-            allow_sys: ["networkInterfaces"],
-            prompt: false,
-          },
+      "drops most of them before it looks at its arguments",
+      async () => {
+        const { stdout } = await command([
+          BINARY,
+          "check",
+          "--interface=lo",
+          "--base-address=2001:db8::",
+          "--names=/proc/self/status",
+        ], { mayFail: true });
+        assertMatch(
+          stdout,
+          /^problem: cannot read --names .*Requires all access/m,
         );
       },
     );

@@ -260,6 +260,61 @@ Deno.test({
         await daemon.stop();
       });
 
+      await t.step("is not a deprecated one", async () => {
+        const daemon = await startDaemon(router, ...options);
+        const own = "http://[2001:db8:1:2::7]/";
+        const better = "http://[2001:db8:1:2:a1b2:c3d4:e5f6:789a]/";
+        assertEquals(await bootUrl(client), own);
+        await router.ip(
+          "addr change 2001:db8:1:2::7/64 dev lan preferred_lft 0",
+        );
+        await eventually(
+          "the deprecated address is left",
+          async () => await bootUrl(client) === better,
+        );
+        await router.ip(
+          "addr change 2001:db8:1:2::7/64 dev lan preferred_lft forever",
+        );
+        await eventually(
+          "it is preferred again",
+          async () => await bootUrl(client) === own,
+        );
+        // Not permanent: the kernel renews it, and may withdraw it.
+        await router.ip(
+          "addr change 2001:db8:1:2::7/64 dev lan valid_lft 3600 preferred_lft 3600",
+        );
+        await eventually(
+          "a permanent one is better",
+          async () => await bootUrl(client) === better,
+        );
+        await router.ip(
+          "addr change 2001:db8:1:2::7/64 dev lan valid_lft forever preferred_lft forever",
+        );
+        await eventually(
+          "it is permanent again",
+          async () => await bootUrl(client) === own,
+        );
+        await daemon.stop();
+      });
+
+      await t.step("is not a temporary one, however they look", async () => {
+        const stable = "2001:db8:1:2:1111:2222:3333:4444";
+        await router.ip("addr flush dev lan scope global");
+        await router.run(["sysctl", "-w", "net.ipv6.conf.lan.use_tempaddr=2"]);
+        await router.ip(
+          `addr add ${stable}/64 dev lan mngtmpaddr valid_lft 9999 preferred_lft 9999`,
+        );
+        await eventually("a temporary address", async () => {
+          const { stdout } = await router.ip("-6 addr show dev lan temporary");
+          return /inet6/.test(stdout) && !/tentative/.test(stdout);
+        });
+        const daemon = await startDaemon(router, ...options);
+        assertEquals(await bootUrl(client), `http://[${stable}]/`);
+        await daemon.stop();
+        await router.ip("addr flush dev lan scope global");
+        await router.ip("addr add 2001:db8:1:2::7/64 dev lan nodad");
+      });
+
       await t.step("is not a duplicate, also of the base address", async () => {
         const daemon = await startDaemon(router, ...options);
         for (const address of ["2001:db8:1:2::3", BASE]) {

@@ -41,6 +41,7 @@ function interfaceWith(...addresses: string[]): NetworkInterface {
     mac: 0x0200_0000_00aa,
     linkLocals: ["fe80::1"],
     addresses,
+    states: addresses.map(() => "permanent"),
     prefixes: [],
   };
 }

@@ -22,6 +22,7 @@ function linkWith(...texts: string[]): NetworkInterface {
     mac: 0x0200_5e00_5301,
     linkLocals: ["fe80::1"],
     addresses: [],
+    states: [],
     prefixes: texts,
   };
 }

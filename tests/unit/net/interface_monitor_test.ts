@@ -81,11 +81,11 @@ Deno.test("InterfaceMonitor", async (t) => {
     kernel.tentative.add("2001:db8::7");
     const monitor = new InterfaceMonitor("eth0");
     const before = monitor.find();
-    assertEquals(before?.unusable, ["2001:db8::7"]);
+    assertEquals(before?.states, ["dynamic", "unusable"]);
     assertEquals(monitor.find() === before, true);
     kernel.tentative.clear();
     const after = monitor.find();
-    assertEquals(after?.unusable, []);
+    assertEquals(after?.states, ["dynamic", "dynamic"]);
     for (let call = 0; call < 30; call++) {
       assertEquals(monitor.find() === after, true);
     }
@@ -93,6 +93,6 @@ Deno.test("InterfaceMonitor", async (t) => {
     kernel.tentative.add("2001:db8:0::1");
     let calls = 0;
     while (monitor.find() === after && calls < 30) calls++;
-    assertEquals(monitor.find()?.unusable, ["2001:db8:0::1"]);
+    assertEquals(monitor.find()?.states, ["unusable", "dynamic"]);
   });
 });

@@ -7,6 +7,7 @@ import {
   decideBoot,
 } from "../../../../lib/dhcpv6/reply/boot_decision.ts";
 import { bootAddressesOf } from "../../../../lib/dhcpv6/reply/boot_address.ts";
+import type { AddressState } from "../../../../lib/net/address_states.ts";
 import {
   IPXE_BUILDS,
   type IpxeBuild,
@@ -322,20 +323,38 @@ Deno.test("boot address", async (t) => {
     ] as [string, string[], string, string, boolean][]
   ) {
     await t.step(name, () => {
-      assertEquals(bootAddressesOf(subnet, addresses), { tftp, http, isBase });
+      const states = addresses.map(() => "permanent" as const);
+      assertEquals(bootAddressesOf(subnet, { addresses, states }), {
+        tftp,
+        http,
+        isBase,
+      });
     });
   }
 
-  await t.step("is one that can be bound, if there is any", () => {
-    const addresses = ["2001:db8:1:2::", "2001:db8:1:2::5", "2001:db8:1:2::6"];
-    const chosen = (...unusable: string[]) =>
-      bootAddressesOf(subnet, addresses, unusable).tftp;
-    assertEquals(chosen("2001:db8:1:2::5"), "2001:db8:1:2::");
-    assertEquals(chosen("2001:db8:1:2::"), "2001:db8:1:2::5");
-    assertEquals(
-      chosen("2001:db8:1:2::", "2001:db8:1:2::5"),
-      "2001:db8:1:2::6",
-    );
-    assertEquals(chosen(...addresses), "2001:db8:1:2::");
+  await t.step("is the one that lasts longest", () => {
+    const chosen = (own: Record<string, AddressState>) => {
+      const addresses = Object.keys(own).map((id) =>
+        `2001:db8:1:2:${id.includes(":") ? "" : ":"}${id}`
+      );
+      const states = Object.values(own);
+      const { tftp, http } = bootAddressesOf(subnet, { addresses, states });
+      return [tftp, http].map((text) => text.replace(/^2001:db8:1:2::?/, ""));
+    };
+    const random = "a1b2:c3d4:e5f6:789a";
+    for (const state of ["temporary", "deprecated", "unusable"] as const) {
+      assertEquals(chosen({ "": "permanent", "5": state }), ["", ""]);
+      assertEquals(chosen({ "": state, "5": "permanent" }), ["5", "5"]);
+      assertEquals(chosen({ "5": state, "6": "dynamic" }), ["6", "6"]);
+      assertEquals(chosen({ "5": state, [random]: "dynamic" }), [
+        random,
+        random,
+      ]);
+      assertEquals(chosen({ "": state, "5": state }), ["", "5"]);
+    }
+    assertEquals(chosen({ "": "dynamic", "5": "permanent" }), ["", "5"]);
+    assertEquals(chosen({ "5": "dynamic", "6": "permanent" }), ["6", "6"]);
+    assertEquals(chosen({ "5": "unusable", "6": "deprecated" }), ["6", "6"]);
+    assertEquals(chosen({ "5": "deprecated", "6": "temporary" }), ["6", "6"]);
   });
 });

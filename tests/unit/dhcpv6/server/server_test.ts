@@ -18,6 +18,7 @@ const IFACE: NetworkInterface = {
   mac: parseMac("02:00:00:00:00:aa")!,
   linkLocals: ["fe80::ff:fe00:aa"],
   addresses: ["2001:db8::1"],
+  states: ["permanent"],
   prefixes: ["2001:db8::1/64"],
 };
 
