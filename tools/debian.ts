@@ -21,10 +21,10 @@ export const BUSYBOX: ArchivedPackage = {
   sha256: "598a3fd92bdafc34cd81196b2952ad36e910e47a4ecf162f8ce5e8e262598e53",
 };
 
-/** A Prometheus that takes metrics over OTLP, which bookworm's does not. */
-export const PROMETHEUS: ArchivedPackage = {
-  path: "pool/main/p/prometheus/prometheus_2.53.3+ds1-2_amd64.deb",
-  sha256: "58c3e6a86c56cb3bfd71032fa48d65945d526441a212f5815dfe5ed9cb787ecc",
+/** A database that takes metrics over OTLP. Debian's Prometheus does not. */
+export const VICTORIA_METRICS: ArchivedPackage = {
+  path: "pool/main/v/victoriametrics/victoria-metrics_1.112.0+ds1-2_amd64.deb",
+  sha256: "1d3717f1a8ab5bf690271095dd286730f6fb0761cc8c09c0fc8f529c9838f346",
 };
 
 /** Milliseconds within which a mirror has to deliver a package. */

@@ -17,6 +17,7 @@ import {
 import { readLogs, readMetrics } from "../../support/otlp_strict.ts";
 import { watchCommand } from "../../support/watch_program.ts";
 import { BASE } from "../../support/expect.ts";
+import { unpackFromArchive, VICTORIA_METRICS } from "../../../tools/debian.ts";
 import { place, SERVER } from "./place.ts";
 
 const SECRET = "Bearer s3cr3t";
@@ -80,6 +81,49 @@ function requestsOf({ output }: Program, path: string): Request[] {
   });
 }
 
+/** Labels in the order of their names, as they stand behind a metric's name. */
+function labelsText(labels: readonly (readonly [string, string])[]): string {
+  const texts = labels.map(([name, value]) => `${name}="${value}"`);
+  return texts.length === 0 ? "" : `{${texts.toSorted().join()}}`;
+}
+
+/** The values of `/metrics`, by name and labels. */
+function samplesOf(text: string): Map<string, number> {
+  const lines = text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm);
+  return new Map(Array.from(lines, ([, name, labels = "", value]) => {
+    const pairs = labels.matchAll(/(\w+)="([^"]*)"/g);
+    const list = Array.from(
+      pairs,
+      ([, label, text]) => [label!, text!] as const,
+    );
+    return [name + labelsText(list), Number(value)];
+  }));
+}
+
+/**
+ * The latest values in a VictoriaMetrics, by name and labels, without the labels
+ * that say whose they are.
+ */
+async function storedIn(host: Host, url: string): Promise<Map<string, number>> {
+  const { stdout } = await host.run([
+    "curl",
+    "-sSg",
+    `${url}/api/v1/export`,
+    "--data",
+    'match[]={__name__!=""}',
+  ]);
+  return new Map(
+    stdout.split("\n").filter(Boolean).map((line) => {
+      const { metric, values } = JSON.parse(line);
+      const { __name__: name, base_address: _, ...labels } = metric;
+      const own = Object.entries<string>(labels).filter(([label]) =>
+        !label.includes(".")
+      );
+      return [name + labelsText(own), values.at(-1)];
+    }),
+  );
+}
+
 /** The events of machines that a collector has taken at a path. */
 function eventsAt(program: Program, path: string) {
   return requestsOf(program, path).flatMap(({ body }) => readLogs(body).items);
@@ -139,6 +183,59 @@ Deno.test({
       for (const event of ["collector_refuses", "events_lost"]) {
         assertEquals(daemon.count(event), 0);
       }
+    });
+
+    await t.step("VictoriaMetrics of Debian", async (t) => {
+      await using lab = new Lab();
+      const { router, client } = await place(lab);
+      const database = "http://[::1]:8428";
+      await unpackFromArchive(VICTORIA_METRICS, `${lab.directory}/victoria`);
+      const victoria = router.start([
+        `${lab.directory}/victoria/usr/bin/victoria-metrics`,
+        "-httpListenAddr=[::1]:8428",
+        "-enableTCP6",
+        `-storageDataPath=${lab.directory}/victoria/data`,
+        "-memory.allowedBytes=64MB",
+      ]);
+      await victoria.says(/started server at/);
+
+      await t.step("has the figures that /metrics has", async () => {
+        const daemon = await serve(
+          router,
+          `--otlp-metrics-endpoint=${database}/opentelemetry/v1/metrics`,
+        );
+        await machinesAsk(client);
+        const { stdout } = await router.run([
+          "curl",
+          "-sSg",
+          `http://[${SERVER}]:6315/metrics`,
+        ]);
+        // Those that do not change while nobody asks.
+        const own = [...samplesOf(stdout)].filter(([name]) =>
+          /^dhcpv6macd_(dhcpv6|machine|tftp)\w*_(total|count)\b/.test(name)
+        );
+        assert(own.length > 50, stdout);
+        // It stores what comes in one request little by little.
+        let different = own;
+        await eventually("the same figures", async () => {
+          const stored = await storedIn(router, database);
+          different = own.filter(([name, value]) => stored.get(name) !== value);
+          return different.length === 0;
+        }, 60).catch((error) => assertEquals(different, [], error.message));
+        assertEquals(await daemon.stop(), 0);
+      });
+
+      await t.step("refuses JSON, and its reason is in the log", async () => {
+        const daemon = await serve(
+          router,
+          `--otlp-metrics-endpoint=${database}/opentelemetry/v1/metrics`,
+          "--otlp-encoding=json",
+        );
+        const { message } = await daemon.logs("collector_refuses");
+        assertMatch(message, /json/);
+        assertEquals(await daemon.stop(), 0);
+      });
+      await victoria.stop();
     });
 
     await t.step("a collector behind HTTPS and a token", async (t) => {
