@@ -326,9 +326,9 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ],
   [
     "otlp-metrics-endpoint",
-    "http://[2001:db8::5]:9090/api/v1/otlp/v1/metrics",
+    "http://[2001:db8::5]:8428/opentelemetry/v1/metrics",
     (s) => s.collector?.metricsEndpoint?.href,
-    "http://[2001:db8::5]:9090/api/v1/otlp/v1/metrics",
+    "http://[2001:db8::5]:8428/opentelemetry/v1/metrics",
   ],
   [
     "otlp-logs-endpoint",
