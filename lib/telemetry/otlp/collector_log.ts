@@ -69,13 +69,12 @@ export class CollectorLog {
   }
 
   /** The collector has no such signal and is not asked for a while. */
-  unsupported(signal: Signal, reason: string, pause: number): void {
-    const hours = pause / HOUR;
+  unsupported(signal: Signal, reason: string): void {
     this.#log.warning(
       "collector_lacks_signal",
       `the collector at ${this.#endpoint} takes no ${WORDS[signal]}: ${
         escapeControls(reason)
-      }; not pushed, next attempt in ${hours} h (--otlp-${signal}-endpoint sets another)`,
+      }; not pushed, retrying less and less often (--otlp-${signal}-endpoint sets another)`,
       { endpoint: this.#endpoint, signal, reason: escapeControls(reason) },
       { key: signal, every: Infinity },
     );

@@ -80,8 +80,12 @@ export interface ExporterTimingOptions {
   readonly maxBackoff: number;
   /** For what is left when the daemon stops. */
   readonly stopTimeout: number;
-  /** Until a signal is tried again that the collector does not have. */
-  readonly unsupportedPause: number;
+  /**
+   * Until a signal is tried again that the collector does not have; doubled each
+   * time. A proxy in front of a collector that starts lacks it for a moment.
+   */
+  readonly minUnsupportedPause: number;
+  readonly maxUnsupportedPause: number;
 }
 
 /** The defaults; tests use shorter ones. */
@@ -92,7 +96,8 @@ export const TIMING: ExporterTimingOptions = {
   minBackoff: 1000,
   maxBackoff: 30_000,
   stopTimeout: 1000,
-  unsupportedPause: 60 * 60_000,
+  minUnsupportedPause: 2 * 60_000,
+  maxUnsupportedPause: 60 * 60_000,
 };
 
 /** How many requests had which outcome. */
@@ -128,6 +133,8 @@ export class OtlpExporter {
   /** One and the same if both signals go to one collector. */
   readonly #collectorLogs: Readonly<Record<Signal, CollectorLog>>;
   readonly #backoffs: Readonly<Record<Signal, Backoff>>;
+  /** The same while the collector does not have a signal. */
+  readonly #unsupported: Readonly<Record<Signal, Backoff>>;
   /** Ended by the next event. */
   readonly #idle = new Pause();
   /** Ended by a full batch. */
@@ -168,11 +175,11 @@ export class OtlpExporter {
     const { collector, log } = options;
     this.#urls = urlsOf(collector);
     this.#collectorLogs = collectorLogsOf(collector, log);
-    const { minBackoff, maxBackoff } = timing;
-    this.#backoffs = {
-      metrics: new Backoff(minBackoff, maxBackoff),
-      logs: new Backoff(minBackoff, maxBackoff),
-    };
+    this.#backoffs = backoffs(timing.minBackoff, timing.maxBackoff);
+    this.#unsupported = backoffs(
+      timing.minUnsupportedPause,
+      timing.maxUnsupportedPause,
+    );
     this.#read = options.events.next - 1;
   }
 
@@ -242,7 +249,7 @@ export class OtlpExporter {
       const outcome = await this.#post("metrics", body);
       if (this.#isStopping) continue;
       if (this.#lackOf("metrics", outcome, body) !== undefined) {
-        await this.#pauses.metrics.wait(this.#timing.unsupportedPause);
+        await this.#pauses.metrics.wait(this.#unsupported.metrics.next());
         if (this.#isStopping) return;
         continue;
       }
@@ -342,7 +349,7 @@ export class OtlpExporter {
    */
   async #pauseEvents(): Promise<void> {
     this.#areEventsPaused = true;
-    await this.#pauses.logs.wait(this.#timing.unsupportedPause);
+    await this.#pauses.logs.wait(this.#unsupported.logs.next());
     this.#areEventsPaused = false;
     const evicted = this.#evicted;
     this.#lostEvents += evicted;
@@ -445,7 +452,7 @@ export class OtlpExporter {
     log.answered(signal);
     const lack = this.#lackOf(signal, outcome, body);
     if (lack !== undefined) {
-      log.unsupported(signal, lack, this.#timing.unsupportedPause);
+      log.unsupported(signal, lack);
     } else if (outcome.kind === "refused") {
       log.refused(signal, outcome.reason);
     } else if (outcome.rejected > 0 || outcome.message !== "") {
@@ -455,6 +462,13 @@ export class OtlpExporter {
       this.#isAccepted[signal] = true;
     }
   }
+}
+
+function backoffs(first: number, longest: number): Record<Signal, Backoff> {
+  return {
+    metrics: new Backoff(first, longest),
+    logs: new Backoff(first, longest),
+  };
 }
 
 /** Adds items for one slice; whether there are no more. */

@@ -40,7 +40,8 @@ const TIMING: ExporterTimingOptions = {
   minBackoff: 20,
   maxBackoff: 100,
   stopTimeout: 60_000,
-  unsupportedPause: 5000,
+  minUnsupportedPause: 5000,
+  maxUnsupportedPause: 10_000,
 };
 
 interface Options {
@@ -533,10 +534,16 @@ Deno.test("a collector with one signal", async (t) => {
       assertEquals(setup.exporter.refusedEvents, 10);
       assertEquals(setup.exporter.waitingEvents, 0);
       setup.happen(1);
-      await clock.advance(TIMING.unsupportedPause);
+      await clock.advance(TIMING.minUnsupportedPause);
       setup.happen(1);
       // Asked again, with what has happened since.
       await setup.eventually("another", () => setup.asked.length === 2);
+      // A pause is at least half as long as it may be at most.
+      await clock.advance(TIMING.maxUnsupportedPause / 2 - 500);
+      assertEquals(setup.asked.length, 2);
+      await clock.advance(TIMING.maxUnsupportedPause);
+      setup.happen(1);
+      await setup.eventually("a third", () => setup.asked.length === 3);
       const lines = await setup.logged("collector_lacks_signal");
       assertEquals(lines.length, 1);
       assertMatch(
@@ -563,7 +570,7 @@ Deno.test("a collector with one signal", async (t) => {
       await clock.advance(3 * TIMING.metricsInterval);
       assertEquals(countAt(setup, "/v1/metrics"), 1);
       setup.collector.answer = () => undefined;
-      await clock.advance(TIMING.unsupportedPause);
+      await clock.advance(TIMING.minUnsupportedPause);
       await setup.eventually(
         "metrics",
         () => setup.collector.metrics !== undefined,
