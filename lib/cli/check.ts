@@ -99,7 +99,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
   }
   add(checkHttpPorts(ports, config));
   add(await checkTls(config, iface));
-  add(checkFiles(config));
+  add(await checkFiles(config));
   const tcp = new Set(tcpAddressesOf(config).map((address) => address.port));
   lines.push(
     `firewall: open UDP port ${port}${
@@ -414,13 +414,13 @@ function canonical(address: string): string {
 }
 
 /** Whether the files that the configuration names can be read. */
-function checkFiles(
-  { netbootDirectory, namesFile }: DaemonConfig,
-): CheckReport {
+async function checkFiles(
+  { netbootDirectory, netbootFollow, namesFile }: DaemonConfig,
+): Promise<CheckReport> {
   const findings = [
     ...netbootDirectory === undefined
       ? []
-      : [netbootFindings(netbootDirectory)],
+      : [await netbootFindings(netbootDirectory, netbootFollow)],
     ...namesFile === undefined ? [] : [namesFindings(namesFile)],
   ];
   return merged(findings.map(({ problems, warnings }) => ({

@@ -5,6 +5,7 @@
  */
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { type PathProblem, ServedRoots } from "../boot_files/served_roots.ts";
 import { parseNames } from "../machines/names_file.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { MAX_NAMES_FILE } from "../overload/limits.ts";
@@ -77,8 +78,15 @@ function modeOf({ mode }: Deno.FileInfo): string {
   return ((mode ?? 0) & 0o7777).toString(8).padStart(4, "0");
 }
 
-/** What is wrong with the netboot directory. An absent one may come yet. */
-export function netbootFindings(directory: string): Findings {
+/**
+ * What is wrong with the netboot directory. An absent one may come yet.
+ *
+ * @param follow Directories that links in it may lead to.
+ */
+export async function netbootFindings(
+  directory: string,
+  follow: readonly string[],
+): Promise<Findings> {
   const findings: Findings = { problems: [], warnings: [] };
   let info: Deno.FileInfo;
   try {
@@ -103,7 +111,7 @@ export function netbootFindings(directory: string): Findings {
   const what = `--netboot-dir ${escapeControls(directory)}`;
   accessFinding(what, info, accessOf(directory, info), findings);
   findings.warnings.push(...closedParents(directory));
-  examine(directory, findings);
+  await examine(new ServedRoots(directory, follow), findings);
   return findings;
 }
 
@@ -138,49 +146,66 @@ function closedParents(directory: string): string[] {
   return closed;
 }
 
+/** What is wrong with a link in the netboot directory. */
+function linkFinding(path: string, problem: PathProblem): string {
+  const target = escapeControls(problem.detail ?? "");
+  return problem.kind === "link_leads_out"
+    ? `${path} leads to ${target}, out of the netboot directory (--netboot-follow allows that)`
+    : problem.kind === "broken_link"
+    ? `${path} leads to nothing: ${
+      escapeControls(problem.path)
+    } is a link to ${target}`
+    : `cannot read what ${path} leads to: ${target || problem.kind}`;
+}
+
 /** Examines what the netboot directory holds. */
-function examine(root: string, findings: Findings): void {
+async function examine(roots: ServedRoots, findings: Findings): Promise<void> {
   const found: Findings = { problems: [], warnings: [] };
   let left = MAX_EXAMINED;
-  const visit = (directory: string, depth: number): void => {
-    let names: string[];
+  const visit = async (relative: string, depth: number): Promise<void> => {
+    const directory = `${roots.directory}/${relative}`;
+    let entries: Deno.DirEntry[];
     try {
-      names = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+      entries = [...Deno.readDirSync(directory)];
     } catch {
       return;
     }
-    for (const name of names) {
+    entries.sort((a, b) => a.name < b.name ? -1 : 1);
+    for (const { name, isSymlink } of entries) {
       if (left-- <= 0) return;
-      const path = `${directory}/${name}`;
-      let info: Deno.FileInfo;
-      try {
-        info = Deno.statSync(path);
-      } catch {
-        continue; // A link that leads nowhere.
-      }
       const isMachine = depth === 0 &&
         (name === "default" || parseMac(name) !== undefined);
+      if (depth === 0 && !isMachine) continue;
+      const path = escapeControls(`${directory}${name}`);
+      const served = await roots.resolve(relative + name);
+      if ("kind" in served) {
+        if (isSymlink) found.problems.push(linkFinding(path, served));
+        else if (served.kind === "permission_denied") {
+          found.problems.push(`cannot read ${path}: permission denied`);
+        }
+        continue;
+      }
+      const { info } = served;
       if (isMachine && !info.isDirectory) {
         findings.problems.push(
-          `${escapeControls(path)} is a file, not a directory of boot files`,
+          `${path} is a file, not a directory of boot files`,
         );
         continue;
       }
-      if (depth === 0 && !isMachine) continue;
       if (!info.isDirectory && !info.isFile) continue;
-      const access = accessOf(path, info);
-      accessFinding(escapeControls(path), info, access, found);
+      const access = accessOf(served.path, info);
+      accessFinding(path, info, access, found);
       if (info.isDirectory && access !== "none" && depth < MAX_DEPTH) {
-        visit(path, depth + 1);
+        await visit(`${relative}${name}/`, depth + 1);
       }
     }
   };
-  visit(root, 0);
+  await visit("", 0);
   for (const kind of ["problems", "warnings"] as const) {
     const rest = found[kind].length - MAX_LISTED;
     findings[kind].push(...found[kind].slice(0, MAX_LISTED));
     if (rest > 0) {
-      findings[kind].push(`cannot read ${rest} further boot files either`);
+      findings[kind].push(`${rest} further boot files have such problems`);
     }
   }
 }

@@ -254,20 +254,21 @@ export class MachineTracker {
 
   /**
    * Records a request that was refused. Only requests from a machine's own
-   * address are noted on its timeline, whatever MAC their path names: not those
-   * of clients elsewhere, who choose their interface identifiers. A TFTP request,
-   * whose source is easily forged, makes no machine known.
+   * address are noted on its timeline, whatever MAC their path names. No machine
+   * becomes known by a TFTP request, whose source is easily forged, or by a
+   * client elsewhere, which chooses its interface identifier.
    *
    * @param now Milliseconds of a monotonic clock.
    */
   onRefused(refusal: BootRefusal, now: number): void {
-    const mac = refusal.cause === "address_not_allowed"
-      ? NO_MAC
-      : macOfClient(refusal.client, this.#subnets);
+    const { cause, client, protocol } = refusal;
+    const mac = macOfClient(client, this.#subnets);
+    const isCredible = mac === refusal.mac && protocol !== "tftp" &&
+      cause !== "address_not_allowed";
     const machine = mac === NO_MAC
       ? undefined
-      : mac === refusal.mac && refusal.protocol !== "tftp"
-      ? this.#machineOf(mac, refusal.client, now)
+      : isCredible
+      ? this.#machineOf(mac, client, now)
       : this.#registry.see(mac);
     this.#refuse(machine, refusal, now);
   }

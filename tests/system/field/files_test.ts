@@ -8,6 +8,7 @@ import {
   daemonCommand,
   launchAs,
   type LogLine,
+  runDaemon,
   type RunningDaemon,
   startDaemon,
 } from "../../support/daemon.ts";
@@ -419,6 +420,7 @@ Deno.test({
           ...[`${lab.directory}/own`, SERVER],
         ], { mayFail: true });
       await Deno.writeTextFile(`${lab.directory}/own`, "x");
+      await place.solicit("firmware");
       await fetch("--get", `${mac}/ipxe.efi`);
       const line = await leavesTrace(
         daemon,
@@ -617,6 +619,27 @@ Deno.test({
       }
       const line = await daemon.logs("boot_refused");
       assertMatch(line.message, /xyz-kernel \(--netboot-follow allows that\)/);
+    });
+
+    await t.step("check names links that are not followed", async () => {
+      await Deno.symlink("nothing", `${own}/broken`);
+      const options = ["check", ...place.options()];
+      const { stdout, code } = await runDaemon(place.router, ...options);
+      assertEquals(code, 1);
+      for (
+        const pattern of [
+          /\/kernel leads to \S+xyz-kernel, out of the netboot directory/,
+          /\/system leads to \S+abc-system, out of/,
+          /\/secret leads to \S+storeroom, out of/,
+          /\/broken leads to nothing: \S+broken is a link to \S+nothing$/m,
+        ]
+      ) assertMatch(stdout, pattern);
+      const followed = await runDaemon(place.router, ...options, ...follow);
+      assertEquals(
+        followed.stdout.match(/(?<=^problem: \S+\/)\w+(?= leads)/gm),
+        ["broken", "dots", "secret"],
+      );
+      await Deno.remove(`${own}/broken`);
     });
 
     await t.step("only machines that are served are listed", async () => {

@@ -254,17 +254,17 @@ Deno.test("MachineTracker", async (t) => {
     assertEquals(fixture.registry.size, 1);
   });
 
-  await t.step("believes no refused client that anyone can be", () => {
+  await t.step("learns no machine from clients that anyone can be", () => {
     const fixture = new Fixture();
-    const own = "2001:db8:1:2:0:5254:12:3456";
     const refuse = (
       cause: "not_found" | "address_not_allowed" | "wrong_method",
       protocol: "http" | "tftp",
+      client = "2001:db8:1:2:0:5254:12:3456",
     ) => {
       fixture.tracker.onRefused({
         cause,
         protocol,
-        client: own,
+        client,
         path: "/mac/x",
         mac: MAC,
       }, 0);
@@ -274,6 +274,13 @@ Deno.test("MachineTracker", async (t) => {
     assertEquals(refuse("wrong_method", "tftp"), [
       "refused somebody: wrong_method",
     ]);
+    const elsewhere = "2001:db8:9:9:5054:ff:fe12:3456";
+    assertEquals(refuse("address_not_allowed", "http", elsewhere), [
+      "refused somebody: address_not_allowed",
+    ]);
+    assertEquals(refuse("address_not_allowed", "http"), [
+      "refused somebody: address_not_allowed",
+    ]);
     assertEquals(fixture.registry.size, 0);
     fixture.registry.add(MAC, 0);
     fixture.reports.splice(0);
@@ -281,8 +288,9 @@ Deno.test("MachineTracker", async (t) => {
       "refused it: wrong_method",
       "boot_refused",
     ]);
-    assertEquals(refuse("address_not_allowed", "http"), [
-      "refused somebody: address_not_allowed",
+    assertEquals(refuse("address_not_allowed", "http", elsewhere), [
+      "refused it: address_not_allowed",
+      "boot_refused",
     ]);
   });
 
