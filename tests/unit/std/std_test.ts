@@ -4,7 +4,9 @@
  * sources of the packages in npm's `deno-std`, which `deno task test:std` runs
  * all unit tests with. What the two import maps have in common is compared so:
  * parse-args, the encodings, etag and the assertions. npm has no
- * `@std/testing/time`: that task uses the equivalent.
+ * `@std/testing/time`: that task uses the equivalent. It was compared by hand,
+ * on 28 November 2026: all unit tests that use a faked clock passed with the
+ * source of `@std/testing` 1.0.20, too.
  *
  * @module
  */
