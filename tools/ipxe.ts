@@ -1,15 +1,15 @@
 /**
- * Puts iPXE for four architectures into `assets/ipxe/`, packed.
+ * Writes iPXE for four architectures to `assets/ipxe/`, compressed.
  *
  * Usage: `deno task ipxe [OPTION...]`
  *
- * - without an option: from Debian's package, at one version for good
- * - `--if-missing`: nothing where all are there; a failure is no error
- * - `--from DIR`: from a directory that holds `ipxe-ARCHITECTURE.efi`
- * - `--source IPXE_CHECKOUT [--trust CA.pem] [--script FILE]`: built, for each
- *   architecture that this machine has a compiler for, with IPv6 and HTTPS, the
- *   script inside and the CA as the only one that is trusted
- * - `--dry-run`: with `--source`, prints the commands and does nothing
+ * - without an option: from a fixed version of Debian's package
+ * - `--if-missing`: does nothing if all four exist; a failure is not an error
+ * - `--from DIR`: from `ipxe-ARCHITECTURE.efi` in a directory
+ * - `--source IPXE_CHECKOUT [--trust CA.pem] [--script FILE]`: builds it with
+ *   IPv6, HTTPS and an embedded script, for each architecture that this machine
+ *   has a compiler for; the CA is the only one that it trusts
+ * - `--dry-run`: with `--source`, only prints the commands
  *
  * @module
  */
@@ -23,13 +23,13 @@ import {
   unpackFromArchive,
 } from "./debian.ts";
 
-/** iPXE of Debian trixie; it needs nothing of that release. */
+/** iPXE of Debian trixie; it runs without the rest of that release. */
 const DEBIAN_IPXE: ArchivedPackage = {
   path: "pool/main/i/ipxe/ipxe_1.21.1+git20250501.dad20602+dfsg-1_all.deb",
   sha256: "eeaca79dbde0fb86c102bf1d362c6f6a67ed0ddab38b3dd12e1b332339f5dd99",
 };
 
-/** What an architecture is called elsewhere. */
+/** The names of an architecture in Debian, iPXE's makefile and GCC. */
 const NAMES: Record<
   IpxeBuild,
   { debian: string; make: string; compiler: string }
@@ -50,22 +50,22 @@ const NAMES: Record<
 
 const ASSETS = new URL("../assets/ipxe/", import.meta.url);
 
-/** The named configuration in an iPXE checkout that is ours. */
+/** The name of our configuration in an iPXE checkout. */
 const CONFIG = "dhcpv6macd";
 
-/** What iPXE is built with, whatever its defaults are. */
+/** Options that iPXE is always built with. */
 const CONFIG_HEADER = `#define NET_PROTO_IPV6
 #define DOWNLOAD_PROTO_HTTPS
 `;
 
-/** What stops it: a sentence. */
+/** An error for the user; its message is one sentence. */
 class ToolError extends Error {}
 
 function say(text: string): void {
   console.error(`tools/ipxe.ts: ${text}`);
 }
 
-/** Packs a build into the assets. */
+/** Writes a build to the assets, compressed. */
 async function put(build: IpxeBuild, path: string): Promise<void> {
   const { body } = new Response(await Deno.readFile(path));
   const packed = body!.pipeThrough(new CompressionStream("gzip"));
@@ -81,7 +81,7 @@ async function exists(path: string | URL): Promise<boolean> {
   }
 }
 
-/** Takes the builds that are there; which those were. */
+/** Copies the builds that exist; returns which. */
 async function copy(
   pathOf: (build: IpxeBuild) => string,
 ): Promise<IpxeBuild[]> {
@@ -139,10 +139,10 @@ async function fromSource(
   dryRun: boolean,
 ): Promise<IpxeBuild[]> {
   for (const path of [`${options.source}/src/Makefile`, options.script]) {
-    if (!await exists(path)) throw new ToolError(`there is no ${path}`);
+    if (!await exists(path)) throw new ToolError(`${path} does not exist`);
   }
   if (options.trust !== undefined && !await exists(options.trust)) {
-    throw new ToolError(`there is no ${options.trust}`);
+    throw new ToolError(`${options.trust} does not exist`);
   }
   const native = Deno.build.arch === "x86_64" ? "x86-64" : "arm64";
   const built: IpxeBuild[] = [];
@@ -154,7 +154,7 @@ async function fromSource(
     }
     const compiler = build === native ? "gcc" : `${NAMES[build].compiler}gcc`;
     if (!await runs(compiler, "--version")) {
-      say(`no ${compiler} here: ${build} is left as it is`);
+      say(`${compiler} is not installed: ${build} is not built`);
       continue;
     }
     const header = `${options.source}/src/config/local/${CONFIG}`;
@@ -215,14 +215,14 @@ async function run(): Promise<void> {
     }, args["dry-run"] === true)
     : await fromDebian();
   if (done.length > 0) say(`assets/ipxe has ${done.join(", ")}`);
-  else if (!args["dry-run"]) throw new ToolError("no iPXE was found there");
+  else if (!args["dry-run"]) throw new ToolError("found no iPXE build");
 }
 
 async function absolute(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
   } catch {
-    throw new ToolError(`there is no ${path}`);
+    throw new ToolError(`${path} does not exist`);
   }
 }
 
@@ -234,6 +234,6 @@ try {
   }
   say(error.message);
   if (Deno.args.includes("--if-missing")) {
-    say("going on without: machines that boot by PXE will get nothing");
+    say("continuing without iPXE: PXE clients will get no boot file");
   } else Deno.exit(1);
 }

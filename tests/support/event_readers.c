@@ -1,18 +1,17 @@
 /*
- * Reads a daemon's event stream as many readers at once, and looks at the order
- * and the age of all that each of them is sent. In C, for a reader must be
- * faster than the daemon.
+ * Reads a daemon's event stream with many connections at once, and checks order
+ * and age of the events on each. In C, because the readers must be faster than
+ * the daemon.
  *
  * Usage: event_readers ADDRESS PORT STEADY RESUMING STALLING
  *
- * Steady readers read on. Resuming ones lose their connection every second and
- * come back with the number of the last event that they had. Stalling ones read
- * the state and nothing more. They connect a part at a time: many connections
- * whose requests a busy server has not read yet look idle to it. It says "reading"
- * when all have the state. At SIGUSR1 it says "least" and "most" with the number
- * of the last event of the reader that is furthest behind, and of the one that is
- * furthest, of those that do not stall. After SIGTERM, when nothing has come for a
- * second, it writes one line of JSON, and ends.
+ * Steady readers read continuously. Resuming ones close their connection every
+ * second and resume after the last event received. Stalling ones stop reading
+ * after the state. They connect in batches: many connections whose requests a busy
+ * server has not read yet look idle to it. Prints "reading" when all have the
+ * state. At SIGUSR1 it prints "least" and "most" with the numbers of the last
+ * events of the slowest and the fastest reader that does not stall. After SIGTERM,
+ * when nothing was received for a second, it writes one line of JSON and exits.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,12 +25,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Readers that wait for their state at once. */
+/* Readers that wait for their state at the same time. */
 #define TOGETHER 100
 
 enum kind { STEADY, RESUMING, STALLING };
 
-/* What is kept of a line: an event is shorter, a state longer. */
+/* Bytes kept of a line: enough for an event, not for a state. */
 #define LINE 1024
 
 struct reader {
@@ -48,8 +47,8 @@ struct reader {
 };
 
 /*
- * One event in so many of steady readers has its age taken, for what was missed
- * is older; and the classes, of a millisecond.
+ * Steady readers measure the age of one event in SAMPLE; the histogram has
+ * buckets of a millisecond.
  */
 #define SAMPLE 101
 #define AGES 60000
@@ -83,7 +82,7 @@ static void begin(struct reader *reader) {
   int fd = socket(AF_INET6, SOCK_STREAM, 0);
   if (fd < 0) fail("socket");
   if (connect(fd, (void *)&server, sizeof server)) fail("connect");
-  /* An answer to HTTP/1.0 has no frames: what is read is what was written. */
+  /* A response to HTTP/1.0 is not chunked. */
   int length = reader->is_resumed
       ? snprintf(request, sizeof request,
             "GET /events?resume=1 HTTP/1.0\r\nHost: localhost\r\n"
@@ -100,12 +99,12 @@ static void begin(struct reader *reader) {
   connections++;
 }
 
-/* Those that are opened and have no state are a part of those without one. */
+/* Opens connections while few wait for their state. */
 static void open_more(void) {
   while (opened < all && missing - (all - opened) < TOGETHER) begin(&readers[opened++]);
 }
 
-/* Milliseconds since an event's timestamp, of which the time of day counts. */
+/* Milliseconds since the time of day of an event's timestamp. */
 static void take_age(const char *line) {
   int hour, minute;
   double second;

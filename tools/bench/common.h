@@ -26,13 +26,13 @@
 static int option_count;
 static char **options;
 
-/* Ends the program with a sentence. */
+/* Exits with an error message. */
 static void fail(const char *what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
   exit(1);
 }
 
-/* The text of --NAME=TEXT, or what it is when it was not given. */
+/* The value of --NAME=TEXT, or the default. */
 static inline const char *text_option(const char *name, const char *otherwise) {
   size_t length = strlen(name);
   for (int index = 1; index < option_count; index++) {
@@ -49,7 +49,7 @@ static inline double number_option(const char *name, double otherwise) {
   return text == NULL ? otherwise : atof(text);
 }
 
-/* Nanoseconds of a clock that is never set. */
+/* Nanoseconds of the monotonic clock. */
 static inline uint64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -65,8 +65,8 @@ static inline struct in6_addr address_option(const char *name,
 }
 
 /*
- * Times in nanoseconds: 64 classes for each power of two, so that a percentile
- * is right to 1.6 %.
+ * A histogram of nanoseconds with 64 buckets for each power of two: percentiles
+ * are accurate to 1.6 %.
  */
 #define CLASSES (64 * 64)
 struct histogram {
@@ -81,7 +81,7 @@ static inline void observe(struct histogram *histogram, uint64_t time) {
   if (time > histogram->most) histogram->most = time;
 }
 
-/* Microseconds that `part` of the times do not exceed. */
+/* The quantile `part` of the times, in microseconds. */
 static inline double percentile(const struct histogram *histogram,
                                 double part) {
   uint64_t wanted = part * histogram->total, seen = 0;
@@ -95,7 +95,7 @@ static inline double percentile(const struct histogram *histogram,
   return 0;
 }
 
-/* Many connections need many descriptors. */
+/* Raises the limit of file descriptors. */
 static inline void raise_descriptor_limit(void) {
   struct rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -103,7 +103,7 @@ static inline void raise_descriptor_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* A process that measures times runs before one that makes load on its core. */
+/* Gives a process that measures times priority over load on the same core. */
 static inline void take_precedence(void) {
   struct sched_param parameter = {.sched_priority = 10};
   sched_setscheduler(0, SCHED_FIFO, &parameter);

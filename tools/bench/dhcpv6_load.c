@@ -1,21 +1,21 @@
 /*
- * DHCPv6 clients or a relay, as fast as they are answered or at a fixed rate.
+ * DHCPv6 clients or a relay, as fast as the server replies or at a fixed rate.
  *
  *   dhcpv6_load --link=eth0 --mode=solicit|exchange|relayed|echo [...]
- *     --outstanding=N  so many messages wait for their answers; each answer
- *                      makes the next message
- *     --rate=N         so many messages a second instead, answered or not
- *     --seconds=N --count=N  how long, and how many answers at most
- *     --macs=N --first=N        machines in turn, and which is the first
- *     --from=ADDRESS   where it sends from
- *     --server=ADDRESS --link-address=ADDRESS  where a relay sends to, and the
- *                      link of its clients
+ *     --outstanding=N  messages that wait for a reply at the same time; each
+ *                      reply triggers the next message
+ *     --rate=N         messages per second instead, with or without replies
+ *     --seconds=N --count=N  the duration, and the maximum number of replies
+ *     --macs=N --first=N        number of MACs used in turn, and the first one
+ *     --from=ADDRESS   source address
+ *     --server=ADDRESS --link-address=ADDRESS  the relay's destination, and its
+ *                      link-address
  *   dhcpv6_load --mode=first --link=eth0   requests until a server replies
- *   dhcpv6_load --mode=serve --link=lan    the bare loop: sends all back
+ *   dhcpv6_load --mode=serve --link=lan    the bare loop: an echo server
  *
- * It writes a line of JSON; times are microseconds from a message's being sent
- * to its answer's being read. A message without an answer for a second is lost,
- * and its place is used for the next one.
+ * Writes one line of JSON; times are microseconds from sending a message to
+ * reading its reply. A message without a reply for a second counts as lost, and
+ * its slot is reused.
  */
 #include "common.h"
 
@@ -23,7 +23,7 @@
 #define SLOTS 65536
 #define LONGEST 2048
 #define PATIENCE SECOND
-/* Milliseconds that the last answers get at a fixed rate. */
+/* Milliseconds to wait for the last replies at a fixed rate. */
 #define LAST_ANSWERS 500
 
 enum {
@@ -47,9 +47,9 @@ enum {
 
 enum mode { MODE_SOLICIT, MODE_EXCHANGE, MODE_RELAYED, MODE_ECHO };
 
-/* A message that waits for its answer; the transaction ID names its slot. */
+/* A message that waits for its reply; the transaction ID is the slot's index. */
 struct slot {
-  uint64_t sent_at; /* 0: none waits */
+  uint64_t sent_at; /* 0: the slot is free */
   uint64_t mac;
   uint8_t generation;
   uint8_t type;
@@ -66,7 +66,7 @@ static uint16_t server_id_length;
 static struct histogram times;
 static uint64_t sent, answered, lost, wrong;
 
-/* Messages that are sent together. */
+/* Messages sent with one system call. */
 static uint8_t outgoing[BATCH][LONGEST];
 static struct mmsghdr out[BATCH];
 static struct iovec out_parts[BATCH];
@@ -93,7 +93,7 @@ static void mac_bytes(uint64_t mac, uint8_t *to) {
   for (int index = 0; index < 6; index++) to[index] = mac >> (40 - 8 * index);
 }
 
-/* The data of an option, or nothing. */
+/* The data of an option, or NULL. */
 static const uint8_t *find(const uint8_t *at, const uint8_t *end, uint16_t code,
                            uint16_t *length) {
   while (end - at >= 4) {
@@ -117,7 +117,7 @@ static void flush(void) {
   out_count = 0;
 }
 
-/* Writes a client's message; `ia` is the IA_NA of an Advertise or nothing. */
+/* Writes a client's message; `ia` is the IA_NA of an Advertise or NULL. */
 static uint8_t *write_message(uint8_t *at, uint32_t id, const struct slot *slot,
                               const uint8_t *ia, uint16_t ia_length) {
   const uint8_t requested[] = {0, 23, 0, 24};
@@ -166,7 +166,7 @@ static void send_from(unsigned index, const uint8_t *ia, uint16_t ia_length) {
   if (++out_count == BATCH) flush();
 }
 
-/* The next machine asks, in this slot. */
+/* Sends the next machine's message in this slot. */
 static void begin(unsigned index) {
   slots[index].mac = first_mac + next_machine;
   slots[index].type = SOLICIT;
@@ -174,7 +174,7 @@ static void begin(unsigned index) {
   send_from(index, NULL, 0);
 }
 
-/* Whether an answer gives an address to the client of the slot; its IA_NA. */
+/* The IA_NA of a reply that assigns an address to the slot's client, or NULL. */
 static const uint8_t *given_ia(const uint8_t *at, const uint8_t *end,
                                const struct slot *slot, uint16_t *length) {
   uint8_t mac[6];
@@ -189,7 +189,7 @@ static const uint8_t *given_ia(const uint8_t *at, const uint8_t *end,
                                                                           : ia;
 }
 
-/* Takes an answer. The slot is free after it, unless the exchange goes on. */
+/* Handles a reply and frees the slot, unless the exchange continues. */
 static void take(const uint8_t *at, unsigned length, uint64_t read_at,
                  int repeats) {
   const uint8_t *end = at + length;
@@ -202,7 +202,7 @@ static void take(const uint8_t *at, unsigned length, uint64_t read_at,
   if (end - at < 4) return;
   unsigned index = get16(at + 1);
   struct slot *slot = &slots[index];
-  /* An answer that comes after its message counted as lost. */
+  /* A reply to a message that was already counted as lost. */
   if (slot->sent_at == 0 || slot->generation != at[3]) return;
   uint16_t ia_length = 0;
   const uint8_t *ia = NULL;
@@ -243,7 +243,7 @@ static void prepare_to_receive(void) {
   }
 }
 
-/* Reads what is there; it does not wait, for the core is its own. */
+/* Reads without waiting: the process has a core of its own. */
 static void receive(int repeats) {
   int count = recvmmsg(udp, in, BATCH, MSG_DONTWAIT, NULL);
   if (count <= 0) return;
@@ -267,7 +267,7 @@ static void open_socket(const char *link, uint16_t port,
     fail("bind");
 }
 
-/* So many messages wait at any time. */
+/* Keeps a constant number of messages outstanding. */
 static void run_closed(unsigned outstanding, double seconds, uint64_t count) {
   uint64_t end = now() + seconds * SECOND, look_at = now() + PATIENCE;
   for (unsigned index = 0; index < outstanding; index++) begin(index);
@@ -286,9 +286,8 @@ static void run_closed(unsigned outstanding, double seconds, uint64_t count) {
 }
 
 /*
- * Reads what comes until a time. It sleeps meanwhile: a process with a higher priority and
- * never sleeps is stopped by the kernel for 50 ms of each second, and leaves
- * nothing of the core to others.
+ * Reads until a time and sleeps in between: the kernel stops a real-time process
+ * that never sleeps for 50 ms of each second, and the core has other work to do.
  */
 static void receive_until(uint64_t end) {
   struct pollfd socket = {.fd = udp, .events = POLLIN};
@@ -298,7 +297,7 @@ static void receive_until(uint64_t end) {
   }
 }
 
-/* So many messages a second, whatever becomes of them. */
+/* Sends at a constant rate, with or without replies. */
 static void run_rate(double rate, double seconds) {
   uint64_t start = now(), wanted = rate * seconds;
   for (uint64_t number = 0; number < wanted; number++) {
@@ -329,7 +328,7 @@ static void serve(const char *link) {
   }
 }
 
-/* Sends a message every millisecond; when the first reply came. */
+/* Sends a message every millisecond until the first reply; returns its time. */
 static void wait_for_first(double seconds) {
   struct timespec time;
   uint64_t end = now() + seconds * SECOND;

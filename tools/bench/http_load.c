@@ -1,22 +1,22 @@
 /*
- * Readers of HTTP responses: files, or a daemon's event stream.
+ * HTTP clients that download a file or read a daemon's event stream.
  *
  *   http_load --server=ADDRESS --port=N --path=PATH --connections=N
- *     --size=OCTETS  of the file: each connection fetches it once
- *     --seconds=N    again and again, for so long
+ *     --size=BYTES   size of the file: each connection downloads it once
+ *     --seconds=N    repeats the download for N seconds
  *   http_load --events=1 [...] --parsing=N
- *     reads event streams until SIGTERM; says `reading` when all have had the
- *     state, and counts from then on. So many of the readers take events apart
- *     and look at their age.
+ *     reads event streams until SIGTERM; prints `reading` when all clients have
+ *     the state, and counts from then on. N of the clients parse events and
+ *     measure their age.
  *
- * Bytes that are not parsed are discarded in the kernel, so that the
- * server is the limit. It writes a line of JSON.
+ * Bytes that are not parsed are discarded in the kernel, so that the server is
+ * the bottleneck. Writes one line of JSON.
  */
 #include "common.h"
 
 #define MOST_CONNECTIONS 8192
 #define CHUNK (1 << 20)
-/* Time without a byte after which every reader has the state. */
+/* Time without a byte after which every client is assumed to have the state. */
 #define QUIET (300 * MILLISECOND)
 
 struct connection {
@@ -55,7 +55,7 @@ static void end(struct connection *connection) {
   going_on--;
 }
 
-/* Reads a response's head, and leaves what comes after it in the socket. */
+/* Reads a response's header and leaves its body in the socket. */
 static int read_head(struct connection *connection) {
   char text[4096];
   ssize_t length = recv(connection->tcp, text, sizeof text - 1, MSG_PEEK);
@@ -94,7 +94,7 @@ static void read_file(struct connection *connection, uint64_t size,
   open_connection(connection);
 }
 
-/* Nanoseconds since the time that an event says it has. */
+/* Nanoseconds since an event's timestamp. */
 static void look_at(const char *event) {
   const char *text = strstr(event, "\"timestamp\":\"");
   struct timespec time;
@@ -111,7 +111,7 @@ static void look_at(const char *event) {
   observe(&ages, age < 0 ? 0 : age * SECOND);
 }
 
-/* Takes whole blocks off the text that has come. */
+/* Handles the complete events of the text received so far. */
 static void take_events(struct connection *connection) {
   char *at = connection->text, *end;
   while ((end = strstr(at, "\n\n")) != NULL) {

@@ -1,7 +1,7 @@
 /*
- * Gives a program a socket as inetd would: `inetd ADDRESS PORT PROGRAM...`
- * becomes that program, with the UDP socket as its standard input. Some servers
- * have IPv6 in no other way.
+ * Starts a program as inetd does: `inetd ADDRESS PORT PROGRAM...` executes the
+ * program with a UDP socket as its standard input. Some servers support IPv6
+ * only in this way.
  */
 #include "common.h"
 

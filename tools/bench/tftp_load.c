@@ -1,23 +1,22 @@
 /*
  * TFTP clients that fetch one file, all at once.
  *
- *   tftp_load --server=ADDRESS --path=PATH --size=OCTETS [...]
- *     --clients=N --from=ADDRESS  so many, each at an address of its own from
- *                                 this one on
- *     --blksize=N --window=N      what they ask for
- *     --delay=MILLISECONDS        the round trip: what arrives is looked at so
- *                                 much later. The kernel may have no netem, and
- *                                 a program between client and server would
- *                                 want a share of the cores.
+ *   tftp_load --server=ADDRESS --path=PATH --size=BYTES [...]
+ *     --clients=N --from=ADDRESS  number of clients, each with its own address,
+ *                                 counted up from this one
+ *     --blksize=N --window=N      requested options
+ *     --delay=MILLISECONDS        round-trip time: packets are handled this much
+ *                                 later. The kernel may lack netem, and a proxy
+ *                                 would need CPU time of its own.
  *
- * It writes a line of JSON; times are milliseconds.
+ * Writes one line of JSON; times are milliseconds.
  */
 #include "common.h"
 
 #define LONGEST 65536
 #define MOST_CLIENTS 4096
 #define QUEUE 65536
-/* A client asks again, or confirms again, when nothing came for so long. */
+/* Time without a packet after which a client retransmits. */
 #define PATIENCE SECOND
 #define MOST_TRIES 10
 
@@ -33,12 +32,12 @@ struct client {
   int udp;
   struct sockaddr_in6 server;
   unsigned block_size, window, in_window, tries;
-  uint64_t block; /* the last one that came in order */
+  uint64_t block; /* the last one received in order */
   uint64_t received, begun_at, heard_at, ended_at;
   int has_begun, is_over, is_complete, has_complained;
 };
 
-/* What has arrived and is not looked at yet. */
+/* Packets received and not handled yet. */
 struct arrival {
   uint64_t due;
   struct client *client;
@@ -87,7 +86,7 @@ static void end(struct client *client, int is_complete) {
   going_on--;
 }
 
-/* What the server has agreed to; what it leaves out is as it always was. */
+/* Applies the options of an OACK; the others keep their defaults. */
 static void read_options(struct client *client, const char *at,
                          const char *end) {
   client->block_size = 512;
@@ -105,7 +104,7 @@ static void take_data(struct client *client, const uint8_t *bytes,
                       size_t length) {
   uint16_t number = bytes[2] << 8 | bytes[3];
   if (number != (uint16_t)(client->block + 1)) {
-    /* One is missing: once, so that not each that follows says it again. */
+    /* A block is missing: acknowledge once, not for each block that follows. */
     if (!client->has_complained) acknowledge(client);
     client->has_complained = 1;
     return;
@@ -167,7 +166,7 @@ static void open_client(struct client *client, struct in6_addr from,
   client->udp = socket(AF_INET6, SOCK_DGRAM, 0);
   setsockopt(client->udp, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
              sizeof receive_buffer);
-  /* All addresses of a network may be this host's, and none be assigned. */
+  /* A local route makes all addresses of a prefix this host's. */
   setsockopt(client->udp, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
   if (client->udp < 0 ||
       bind(client->udp, (struct sockaddr *)&own, sizeof own) < 0)
@@ -209,7 +208,7 @@ int main(int argc, char **argv) {
   for (unsigned index = 0; index < count; index++)
     open_client(&clients[index], from, index, poll);
   while (going_on > 0) {
-    /* Nothing else needs this core: looking is cheaper than being woken. */
+    /* Nothing else needs this core: polling is cheaper than waking up. */
     struct epoll_event events[64];
     int ready = epoll_wait(poll, events, 64, 0);
     for (int index = 0; index < ready; index++)

@@ -67,8 +67,8 @@ Deno.test("iPXE tool", async (t) => {
 
   for (
     const [args, sentence] of [
-      [["--source=/none"], "there is no /none"],
-      [["--from=/none"], "no iPXE was found there"],
+      [["--source=/none"], "/none does not exist"],
+      [["--from=/none"], "found no iPXE build"],
       [["--verbose"], "unknown argument --verbose"],
     ] as const
   ) {
