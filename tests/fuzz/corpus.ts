@@ -1,10 +1,10 @@
-/** Inputs that are kept with the tests, one file for each target. */
+/** The corpus: inputs in `tests/fuzz/corpus/`, one file for each target. */
 
 import { octetsOf } from "./mutate.ts";
 
 const DIRECTORY = new URL("corpus/", import.meta.url);
 
-/** What a file holds: text where it is some, else hexadecimal digits. */
+/** The form of an input in a file: text if it is valid UTF-8, else hexadecimal. */
 type Entry = string | { readonly hex: string };
 
 function fileOf(name: string): URL {
@@ -24,7 +24,7 @@ function entryOf(input: Uint8Array): Entry {
   return isText ? new TextDecoder().decode(input) : { hex: input.toHex() };
 }
 
-/** The inputs of a target. */
+/** Reads the inputs of a target. */
 export async function readCorpus(name: string): Promise<Uint8Array[]> {
   try {
     const entries = JSON.parse(await Deno.readTextFile(fileOf(name)));

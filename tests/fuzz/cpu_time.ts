@@ -1,17 +1,17 @@
-/** How much work something is, whoever else wants the processor. */
+/** Measures CPU time, which other processes do not influence. */
 
 import { cpuUsage } from "node:process";
 
-/** Runs of what seemed slow: what is compiled or collected meanwhile is not it. */
+/** Runs of a slow input: a single one may include compilation and garbage collection. */
 const RUNS = 9;
 
-/** Milliseconds of the processor that this process has had. */
+/** CPU time of this process, in milliseconds. */
 function used(): number {
   const { user, system } = cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Milliseconds of the processor that `work` takes, by the fastest of some runs. */
+/** CPU time of `work` in milliseconds: the minimum of several runs. */
 export function effortOf(work: () => void): number {
   let least = Infinity;
   for (let run = 0; run < RUNS; run++) {
@@ -22,7 +22,7 @@ export function effortOf(work: () => void): number {
   return least;
 }
 
-/** The same for work that waits. */
+/** The same for asynchronous work. */
 export async function effortOfWaiting(
   work: () => unknown,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-/** Runs inputs through targets, and keeps those that did something new. */
+/** Runs inputs through targets and keeps those with new behavior. */
 
 import { effortOfWaiting } from "./cpu_time.ts";
 import { changed, minimised } from "./mutate.ts";
@@ -8,32 +8,32 @@ import { Invariant, type Target, Violation } from "./target.ts";
 /** Inputs of one target that are kept in memory. */
 const MAX_CORPUS = 4096;
 
-/** Kinds of behaviour of one target that are told apart. */
+/** Kinds of behavior of one target that are distinguished. */
 const MAX_BEHAVIOURS = 100_000;
 
-/** Changes made to one input at most. */
+/** Maximum number of mutations of one input. */
 const MAX_CHANGES = 5;
 
 /** Milliseconds that one input may take. */
 const PATIENCE = 50;
 
-/** An invariant that an input breaks. */
+/** An invariant that an input violates. */
 export interface Failure {
   readonly invariant: Invariant;
-  /** As short as it could be made. */
+  /** Minimized. */
   readonly input: Uint8Array;
   readonly error: Error;
 }
 
 /** Fuzzes one target. */
 export class Fuzzer {
-  /** Inputs that were run. */
+  /** Number of inputs run. */
   inputs = 0;
-  /** Milliseconds that they took. */
+  /** Their time in milliseconds. */
   elapsed = 0;
   /** The first failure of each invariant. */
   readonly failures: Map<Invariant, Failure> = new Map();
-  /** Inputs that each did what none before had done. */
+  /** Inputs with behavior that no earlier input had. */
   readonly corpus: Uint8Array[] = [];
 
   readonly target: Target;
@@ -41,7 +41,7 @@ export class Fuzzer {
   readonly isQuick = new Invariant(`an input takes less than ${PATIENCE} ms`);
   readonly #random: Random;
   readonly #behaviours = new Set<string>();
-  /** Told of what is run, before it is: it may never come back. */
+  /** Gets each input before it is run: it may never return. */
   readonly #onInput: (target: Target, input: Uint8Array) => void;
 
   constructor(
@@ -54,12 +54,12 @@ export class Fuzzer {
     this.#onInput = onInput;
   }
 
-  /** All that is looked at. */
+  /** All invariants that are checked. */
   get invariants(): readonly Invariant[] {
     return [...this.target.invariants, this.throwsNothing, this.isQuick];
   }
 
-  /** How many kinds of behaviour were seen. */
+  /** Number of kinds of behavior seen. */
   get behaviours(): number {
     return this.#behaviours.size;
   }
@@ -69,12 +69,12 @@ export class Fuzzer {
     for (const input of inputs) await this.try(input);
   }
 
-  /** Makes and runs so many inputs. */
+  /** Generates and runs `count` inputs. */
   async step(count: number): Promise<void> {
     for (let index = 0; index < count; index++) await this.try(this.#make());
   }
 
-  /** Runs one input; keeps it if it does something new. */
+  /** Runs one input and keeps it if its behavior is new. */
   async try(input: Uint8Array): Promise<void> {
     this.inputs++;
     const start = performance.now();
@@ -92,7 +92,7 @@ export class Fuzzer {
     }
   }
 
-  /** What an input does; an input like it does the same. */
+  /** The behavior of an input; similar inputs have the same. */
   async behaviourOf(input: Uint8Array): Promise<string | undefined> {
     const behaviour = await this.#run(input);
     return typeof behaviour === "string" ? behaviour : undefined;
@@ -114,7 +114,7 @@ export class Fuzzer {
       : input;
   }
 
-  /** What it did, or what was wrong with that. */
+  /** Its behavior, or the violated invariant. */
   async #run(
     input: Uint8Array,
   ): Promise<string | { invariant: Invariant; error: Error }> {
@@ -144,7 +144,7 @@ export class Fuzzer {
     input: Uint8Array,
   ): Promise<void> {
     if (this.failures.has(invariant)) return;
-    // Taken before it is known how short it can be: making it short runs it.
+    // Recorded first: minimizing runs the input again.
     this.failures.set(invariant, { invariant, input, error });
     let shortest = error;
     const shortened = await minimised(input, async (candidate) => {

@@ -1,9 +1,9 @@
 /**
- * Fuzzes the parts of the daemon that read what others send.
+ * Fuzzes the parts of the daemon that parse untrusted input.
  *
- * `--inputs N`: so many inputs in all; `--seconds S`: for so long (60 if neither
- * is given); `--seed X`: the same inputs again; `--only TARGET`; `--input HEX`:
- * one input of that target; `--save`: adds inputs that did something new to the
+ * `--inputs N`: total number of inputs; `--seconds S`: duration (default 60);
+ * `--seed X`: repeats the inputs of an earlier run; `--only TARGET`; `--input HEX`:
+ * runs one input of that target; `--save`: adds inputs with new behavior to the
  * corpus in `tests/fuzz/corpus/`.
  */
 
@@ -16,13 +16,13 @@ import { inputText, type Target } from "./target.ts";
 import { TARGETS } from "./targets.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** Seconds of a run for which nothing was asked. */
+/** Default duration in seconds. */
 const DEFAULT_SECONDS = 60;
 
-/** Milliseconds between two lines that tell how far it is. */
+/** Milliseconds between two progress lines. */
 const REPORT_INTERVAL = 60_000;
 
-/** Inputs of one target that are kept with the tests. */
+/** Maximum number of inputs in the corpus of one target. */
 const MAX_SAVED = 120;
 
 interface Options {
@@ -79,7 +79,7 @@ function targetsOf({ only }: Options): Target[] {
     : [target];
 }
 
-/** Gives each target its share, round by round. */
+/** Runs the targets in rounds, each with its share of inputs. */
 async function fuzz(
   fuzzers: readonly Fuzzer[],
   { inputs, seconds }: Options,
@@ -94,7 +94,7 @@ async function fuzz(
     Deno.addSignalListener(signal, () => isStopped = true);
   }
   while (!isStopped && performance.now() < end) {
-    // Signals come between two tasks.
+    // Signal handlers run between two tasks.
     await new Promise((resolve) => setTimeout(resolve, 0));
     for (const fuzzer of fuzzers) {
       const left = inputs - total();
@@ -120,7 +120,7 @@ async function fuzz(
   }
 }
 
-/** Adds what did something new, as short as it can be. */
+/** Adds inputs with new behavior to the corpus, minimized. */
 async function save({ target, corpus }: Fuzzer): Promise<void> {
   const kept = await readCorpus(target.name);
   const fuzzer = new Fuzzer(target, new Random(0));
@@ -142,13 +142,13 @@ async function save({ target, corpus }: Fuzzer): Promise<void> {
   await writeCorpus(target.name, kept);
 }
 
-/** What was wrong, and how to see it again. */
+/** Describes a failure and the command that reproduces it. */
 function described({ name }: Target, { error, input }: Failure): string {
   return `          ${error.stack ?? error.message}
           again: deno task fuzz --only ${name} --input ${inputText(input)}`;
 }
 
-/** A line for each invariant; how many hold, and how many do not. */
+/** Prints a line for each invariant; returns how many hold and how many do not. */
 function report(fuzzer: Fuzzer): { passed: number; failed: number } {
   const { target, inputs, elapsed, behaviours, invariants } = fuzzer;
   console.log(
@@ -175,7 +175,7 @@ function report(fuzzer: Fuzzer): { passed: number; failed: number } {
   return { passed, failed };
 }
 
-/** Runs one input and tells what it did. */
+/** Runs one input and prints its behavior. */
 async function replay(target: Target, hex: string): Promise<number> {
   if (!/^([0-9a-f]{2})*$/i.test(hex)) refuse("--input takes octets in hex");
   const fuzzer = new Fuzzer(target, new Random(0));

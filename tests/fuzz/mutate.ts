@@ -1,4 +1,4 @@
-/** Changes of inputs that know nothing of what they mean. */
+/** Mutations of bytes that know nothing of the format. */
 
 import type { Random } from "./random.ts";
 
@@ -25,7 +25,7 @@ function piece(random: Random, input: Uint8Array): Uint8Array {
   return input.subarray(start, start + random.below(32));
 }
 
-/** `input` with one change. */
+/** `input` with one mutation. */
 export function changed(
   random: Random,
   input: Uint8Array,
@@ -41,21 +41,21 @@ export function changed(
     case 1: // a byte
       if (at < result.length) result[at] = random.next();
       return result;
-    case 2: // a byte at a bound
+    case 2: // an extreme byte
       if (at < result.length) result[at] = random.pick(INTERESTING);
       return result;
-    case 3: // a number a little off
+    case 3: // a number, slightly changed
       if (at < result.length) result[at]! += random.below(9) - 4;
       return result;
     case 4:
       return input.slice(0, at);
-    case 5: // a hole
+    case 5: // a deletion
       return spliced(input, at, at + 1 + random.below(16), new Uint8Array(0));
-    case 6: // something twice
+    case 6: // a duplication
       return spliced(input, at, at, piece(random, input));
-    case 7: // something of another input
+    case 7: // a part of another input
       return spliced(input, at, at + random.below(16), piece(random, other));
-    case 8: // half of each
+    case 8: // the beginning of one and the end of the other
       return spliced(
         input,
         at,
@@ -71,22 +71,22 @@ export function changed(
   }
 }
 
-/** Bytes of text. */
+/** Encodes text. */
 export function octetsOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Text of bytes; what is no UTF-8 becomes replacement characters. */
+/** Decodes text; invalid UTF-8 becomes replacement characters. */
 export function textOf(input: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(input);
 }
 
-/** Longest chain of attempts to make an input smaller. */
+/** Maximum number of attempts to minimize an input. */
 const MAX_ATTEMPTS = 4000;
 
 /**
- * The shortest and simplest input found that `isLike` the given one: pieces are
- * left out, large ones first, then bytes become zero.
+ * Minimizes an input for which `isLike` holds: removes parts, large ones first,
+ * then replaces bytes with zero.
  */
 export async function minimised(
   input: Uint8Array,

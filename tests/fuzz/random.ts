@@ -1,12 +1,12 @@
-/** Random numbers that a seed repeats. */
+/** Pseudorandom numbers from a seed. */
 
-/** xoshiro128**: 32 bits at once, with a period that no run exhausts. */
+/** xoshiro128**: 32 bits per call, with a period of 2^128 - 1. */
 export class Random {
   readonly #state = new Uint32Array(4);
 
-  /** @param seed Any whole number; another one gives other numbers. */
+  /** @param seed Any integer. */
   constructor(seed: number) {
-    // splitmix32: seeds that are alike make states that are not
+    // splitmix32: similar seeds lead to different states.
     let mixed = seed >>> 0;
     for (let index = 0; index < 4; index++) {
       mixed = mixed + 0x9e37_79b9 >>> 0;
@@ -37,17 +37,17 @@ export class Random {
     return this.next() % limit;
   }
 
-  /** True once in `times`. */
+  /** True with a probability of 1 / `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }
 
-  /** One of `list`, which is not empty. */
+  /** An element of `list`, which is not empty. */
   pick<Item>(list: readonly Item[]): Item {
     return list[this.below(list.length)]!;
   }
 
-  /** So many random bytes. */
+  /** `length` random bytes. */
   octets(length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     for (let index = 0; index < length; index++) bytes[index] = this.next();

@@ -1,23 +1,23 @@
-/** What is fuzzed, and what must be so whatever comes in. */
+/** Fuzz targets and their invariants. */
 
 import type { Random } from "./random.ts";
 
-/** Something that must be so. One line of the report. */
+/** An invariant: one line of the report. */
 export class Invariant {
-  /** How often it was looked at. */
+  /** Number of checks. */
   checked = 0;
 
   /** @param name A sentence. */
   constructor(readonly name: string) {}
 
-  /** Looks at it once more. */
+  /** Checks it. */
   holds(condition: boolean, detail?: () => unknown): void {
     this.checked++;
     if (!condition) throw new Violation(this, detail);
   }
 }
 
-/** An invariant that did not hold. */
+/** A violated invariant. */
 export class Violation extends Error {
   override name = "Violation";
 
@@ -34,24 +34,24 @@ export class Violation extends Error {
 }
 
 /**
- * A part of the program that takes bytes. Every input is bytes, even where
- * they stand for a text or a sequence of steps, so that one engine changes,
- * keeps and shortens all of them.
+ * A part of the program that is fuzzed. All inputs are bytes, even if they
+ * represent text or a sequence of steps, so that one engine mutates, stores and
+ * minimizes them.
  */
 export interface Target {
   readonly name: string;
-  /** How many of its inputs are run for each one of the slowest target. */
+  /** Number of inputs run for each input of the slowest target. */
   readonly weight: number;
-  /** Longest input, in bytes. */
+  /** Maximum length of an input in bytes. */
   readonly maxLength: number;
   readonly invariants: readonly Invariant[];
-  /** Inputs that the corpus begins with, besides its file. */
+  /** Initial inputs, besides the file of the corpus. */
   readonly seeds: readonly Uint8Array[];
-  /** What mutation puts in, whole. */
+  /** Tokens that mutations insert. */
   readonly words: readonly Uint8Array[];
-  /** A new input out of nothing. */
+  /** Generates an input. */
   make(random: Random): Uint8Array;
-  /** A change that knows the format; without it there are only blind ones. */
+  /** A mutation that knows the format, besides those that do not. */
   change?(random: Random, input: Uint8Array, other: Uint8Array): Uint8Array;
   /**
    * Runs an input. Returns what it did, in short: an input that does what none
@@ -60,11 +60,11 @@ export interface Target {
    * @throws {Violation} if an invariant did not hold.
    */
   run(input: Uint8Array): string | Promise<string>;
-  /** Takes away what it made. */
+  /** Removes temporary files. */
   close?(): Promise<void>;
 }
 
-/** What people read for an input, and give back with `--input`. */
+/** The form of an input in messages and in `--input`. */
 export function inputText(input: Uint8Array): string {
   return input.toHex();
 }

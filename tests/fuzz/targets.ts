@@ -13,7 +13,7 @@ import { AddressesTarget } from "./targets/addresses.ts";
 import { NamesTarget } from "./targets/names.ts";
 import { EventStreamTarget } from "./targets/event_stream.ts";
 
-/** Makers of targets, in the order of the report. */
+/** Factories of targets, in the order of the report. */
 export const TARGETS: readonly (() => Target)[] = [
   () => new Dhcpv6Target(),
   () => new TftpPacketTarget(),

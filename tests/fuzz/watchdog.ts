@@ -1,14 +1,14 @@
-/** Tells which input never comes to an end: nothing else could, from inside. */
+/** Reports the input that never returns, from another thread. */
 
 import { watchdogProgram } from "./watchdog_program.ts";
 
-/** Bytes of an input that are reported. */
+/** Maximum number of reported bytes of an input. */
 const MAX_TOLD = 65_536;
 
-/** Numbers before the input: a count, the lengths of name and input. */
+/** Numbers before the input: a counter, the lengths of name and input. */
 const HEADER = 12;
 
-/** Ends the program when one input takes longer than can be. */
+/** Ends the program when one input takes too long. */
 export class Watchdog {
   readonly #shared = new SharedArrayBuffer(HEADER + 256 + MAX_TOLD);
   readonly #numbers = new Int32Array(this.#shared, 0, 3);
@@ -21,7 +21,7 @@ export class Watchdog {
     this.#worker.postMessage(this.#shared);
   }
 
-  /** Takes note of the input that runs from now on. */
+  /** Records the input that is run next. */
   sees(name: string, input: Uint8Array): void {
     if (name !== this.#name) {
       this.#name = name;

@@ -1,9 +1,9 @@
-/** The other thread of the watchdog. */
+/** The watchdog's thread. */
 
 /** Milliseconds that one input may take. */
 const PATIENCE = 30_000;
 
-/** Starts it; send it the shared memory. */
+/** Starts when it gets the shared memory. */
 export function watchdogProgram(): Worker {
   return new Worker(import.meta.url, { type: "module" });
 }
@@ -29,7 +29,7 @@ function watch(shared: SharedArrayBuffer): void {
         `again: deno task fuzz --only ${name} --input ${input.toHex()}\n` +
         "0 passed, 1 failed",
     );
-    // Deno.exit would end this thread alone.
+    // Deno.exit ends a worker only.
     Deno.kill(Deno.pid, "SIGKILL");
   }, PATIENCE);
 }
