@@ -84,7 +84,17 @@ Deno.test({
         Object.fromEntries(
           Object.entries(others).filter(([, value]) => value !== null),
         ),
-        { allow_all: true, prompt: false },
+        // An empty list is no limit.
+        {
+          allow_env: [],
+          allow_ffi: [],
+          allow_net: [],
+          allow_read: [],
+          allow_run: [],
+          allow_sys: [],
+          allow_write: [],
+          prompt: false,
+        },
       );
     });
 
