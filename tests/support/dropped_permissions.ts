@@ -10,6 +10,7 @@ import { dropPermissions } from "../../lib/cli/permissions.ts";
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   "read a file": () => Deno.readTextFileSync(import.meta.filename!),
   "list interfaces": () => Deno.networkInterfaces(),
+  "read the host name": () => Deno.hostname(),
   "listen": () =>
     Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 }).close(),
   "read /proc": () => Deno.readTextFileSync("/proc/self/status"),
