@@ -429,6 +429,7 @@ function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
     bytes,
     length: 8 * SUBNET_BYTES,
   }));
+  prefixes.push(...given["link-prefix"].map(({ prefix }) => prefix));
   for (const prefix of given["http-allow"]) {
     if (prefix === "any") return prefix;
     prefixes.push(prefix);

@@ -13,7 +13,7 @@ import { messageName } from "../dhcpv6/wire/constants.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import type { NetworkInterface } from "../net/interface.ts";
-import { parseIpv6 } from "../net/ipv6.ts";
+import { isLinkLocal, isMulticast, parseIpv6 } from "../net/ipv6.ts";
 import { formatMac, matchesMac, NO_MAC } from "../net/mac.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -210,7 +210,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     const { responder } = this.#options.config;
     let entry: Unserved;
     if (drop === "link_unknown") {
-      entry = linkAddressAt === -1
+      entry = linkAddressAt === -1 || !namesLink(bytes, linkAddressAt)
         ? unserved.entry(drop)
         : unserved.entry(drop, bytes, linkAddressAt);
     } else if (drop === "no_mac") {
@@ -286,6 +286,14 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
       },
     );
   }
+}
+
+/**
+ * Whether a relay's link-address can stand for a link: a unicast address outside
+ * of 0000::/8, as `::1` is, and of fe80::/10 (RFC 4291 section 2.4).
+ */
+function namesLink(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] !== 0 && !isMulticast(bytes, at) && !isLinkLocal(bytes, at);
 }
 
 /** The log line of the daemon's end: how many messages got which outcome. */

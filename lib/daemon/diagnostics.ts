@@ -68,11 +68,17 @@ export function bootAddressNotice(
   const { template, bootAddress, responder } = config;
   if (template === undefined) return undefined;
   const { tftp, isBase } = bootAddressesFor(config, iface);
-  const isOwn = iface.addresses.some((address) =>
+  const index = iface.addresses.findIndex((address) =>
     formatIpv6(parseIpv6(address)!) === formatIpv6(parseIpv6(tftp)!)
   );
-  if (!isOwn) {
+  if (index === -1) {
     return `boot URLs use ${tftp}, which is not an address of ${iface.name}`;
+  }
+  const state = iface.states[index]!;
+  if (state === "temporary" || state === "expiring") {
+    return `boot URLs use ${tftp}, which ${
+      state === "temporary" ? "is a temporary address" : "is deprecated"
+    }: ${iface.name} has no lasting address in that prefix`;
   }
   return isBase || bootAddress !== undefined
     ? undefined
@@ -82,18 +88,26 @@ export function bootAddressNotice(
 }
 
 /**
- * What an interface without an address in the base prefix means;
- * `undefined` if it has one.
+ * What an interface without an address in the base prefix means, or with
+ * addresses whose lifetime ends; `undefined` if it has another one.
  */
 export function basePrefixProblem(
   { responder }: Pick<DaemonConfig, "responder">,
-  { name, addresses }: NetworkInterface,
+  { name, addresses, states }: NetworkInterface,
 ): string | undefined {
   const base = responder.subnets[0]!;
-  if (addresses.some((text) => isInSubnet(parseIpv6(text)!, 0, base))) {
+  const prefix = formatSubnet(base.bytes);
+  const own = addresses.filter((text) => isInSubnet(parseIpv6(text)!, 0, base));
+  if (own.some((text) => states[addresses.indexOf(text)] !== "expiring")) {
     return undefined;
   }
-  return `${name} has no address in ${formatSubnet(base.bytes)} (${
+  if (own.length > 0) {
+    return `all addresses of ${name} in ${prefix} are deprecated (${
+      own.join(", ")
+    }): the prefix is about to leave this link, and clients get addresses of it; ` +
+      "set --base-address to the prefix that replaces it";
+  }
+  return `${name} has no address in ${prefix} (${
     addresses.length === 0
       ? "it has link-local ones only"
       : `it has ${addresses.join(", ")}`

@@ -46,9 +46,10 @@ export class UnservedClients {
    * @param bytes `undefined` if the message names no link.
    */
   entry(cause: UnservedCause, bytes = NO_LINK, at = 0): Unserved {
+    const hasLink = bytes !== NO_LINK;
     for (const entry of this.#entries) {
       if (
-        entry.cause === cause &&
+        entry.cause === cause && (entry.link !== undefined) === hasLink &&
         equalBytes(entry.prefix, 0, bytes, at, SUBNET_BYTES)
       ) return entry;
     }
@@ -57,7 +58,7 @@ export class UnservedClients {
     const entry: Unserved = {
       cause,
       prefix,
-      link: bytes === NO_LINK ? undefined : formatSubnet(bytes, at),
+      link: hasLink ? formatSubnet(bytes, at) : undefined,
       count: 0,
       mac: NO_MAC,
       source: undefined,
@@ -114,7 +115,7 @@ export function describeUnserved(
   switch (cause) {
     case "link_unknown":
       return link === undefined
-        ? `relay ${source} is not on this link and sends no link-address: ` +
+        ? `relay ${source} is not on this link and sends no link-address of a link: ` +
           "configure one on the relay, or let it send to ff02::1:2"
         : `relay ${source} is on link ${link}, which no base address covers: ` +
           `add a --base-address in it, or --link-prefix ${link}=BASE`;

@@ -10,14 +10,16 @@ import { canonicalAddress } from "./prefix.ts";
 /**
  * How long an address is good for, the longest first: assigned without an end;
  * with a lifetime that is renewed; temporary (RFC 8981); no longer preferred
- * (RFC 4862 section 5.5.4); not usable, because duplicate address detection
- * (section 5.4) is not over or has failed.
+ * (RFC 4862 section 5.5.4), as an operator has set; the same with an end, as when
+ * the router has another prefix by now; not usable, because duplicate address
+ * detection (section 5.4) is not over or has failed.
  */
 export const ADDRESS_STATES = [
   "permanent",
   "dynamic",
   "temporary",
   "deprecated",
+  "expiring",
   "unusable",
 ] as const;
 export type AddressState = typeof ADDRESS_STATES[number];
@@ -39,7 +41,7 @@ const LINE_LENGTH = 54;
 function stateOf(flags: number): AddressState {
   if (flags & DAD_FAILED) return "unusable";
   if (flags & TENTATIVE && !(flags & OPTIMISTIC)) return "unusable";
-  if (flags & DEPRECATED) return "deprecated";
+  if (flags & DEPRECATED) return flags & PERMANENT ? "deprecated" : "expiring";
   if (flags & TEMPORARY) return "temporary";
   return flags & PERMANENT ? "permanent" : "dynamic";
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/config.ts";
@@ -21,6 +21,7 @@ import { linkLayerDuid } from "../../../lib/dhcpv6/wire/duid.ts";
 import { Log } from "../../../lib/telemetry/log.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
+import type { AddressState } from "../../../lib/net/address_states.ts";
 import type { NetworkInterface } from "../../../lib/net/interface.ts";
 
 const DUID = "000300010200000000aa";
@@ -242,6 +243,19 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     },
   );
 
+  await t.step("knows which link-addresses name no link", async () => {
+    const fixture = new Fixture();
+    const packet = message(1, opt(1, DUID), iaNa(1));
+    for (const link of ["::1", "::ffff:192.0.2.1", "ff02::1", "0:0:0:0:1::"]) {
+      fixture.packet(relayed(packet, { link }), "fe80::5");
+    }
+    const [entry, ...others] = fixture.observer.unserved.json();
+    assertEquals(others, []);
+    assertEquals([entry?.link, entry?.count], [null, 4]);
+    assertMatch(entry!.message, /sends no link-address of a link: configure/);
+    assertEquals(await fixture.log("link"), ["link_unknown"]);
+  });
+
   await t.step("forgets the least seen of too many links", () => {
     const fixture = new Fixture();
     const packet = message(1, opt(1, DUID), iaNa(1));
@@ -283,9 +297,23 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
     fixture.observer.onInterface(interfaceWith("2001:db8:1:2::7"));
     assertEquals(fixture.observer.hasBasePrefix, true);
     assertEquals(fixture.observer.unserved.json(), []);
+    const renumbered = interfaceWith("2001:db8:1:2::7", "2001:db8:5:6::7");
+    const deprecated = (state: AddressState) => ({
+      ...renumbered,
+      states: [state, "dynamic"] as const,
+    });
+    fixture.observer.onInterface(deprecated("deprecated"));
+    assertEquals(fixture.observer.hasBasePrefix, true);
+    fixture.observer.onInterface(deprecated("expiring"));
+    assertEquals(fixture.observer.hasBasePrefix, false);
+    assertMatch(
+      fixture.observer.unserved.json()[0]!.message,
+      /^all addresses of x in 2001:db8:1:2::\/64 are deprecated \(2001:db8:1:2::7\)/,
+    );
+    fixture.observer.onInterface(interfaceWith("2001:db8:1:2::7"));
     assertEquals(
       (await fixture.log()).filter((line) => line.startsWith("prefix")),
-      ["prefix_absent", "prefix_present"],
+      ["prefix_absent", "prefix_present", "prefix_present"],
     );
   });
 

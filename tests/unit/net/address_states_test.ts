@@ -22,8 +22,8 @@ Deno.test("states of addresses", async (t) => {
       "00": "dynamic",
       "44": "dynamic", // optimistic: tentative, but in use
       "01": "temporary",
-      "20": "deprecated",
-      "21": "deprecated",
+      "20": "expiring",
+      "21": "expiring",
       "a0": "deprecated",
       "40": "unusable",
       "c0": "unusable",
@@ -44,7 +44,7 @@ Deno.test("states of addresses", async (t) => {
       line(address("6"), 300, "20");
     assertEquals([...parseAddressStates(text, 300)], [
       ["2001:db8:1:2::5", "temporary"],
-      ["2001:db8:1:2::6", "deprecated"],
+      ["2001:db8:1:2::6", "expiring"],
     ]);
     assertEquals(parseAddressStates(text, 3).size, 0);
     assertEquals(parseAddressStates("", 3).size, 0);

@@ -342,7 +342,14 @@ Deno.test("boot address", async (t) => {
       return [tftp, http].map((text) => text.replace(/^2001:db8:1:2::?/, ""));
     };
     const random = "a1b2:c3d4:e5f6:789a";
-    for (const state of ["temporary", "deprecated", "unusable"] as const) {
+    for (
+      const state of [
+        "temporary",
+        "deprecated",
+        "expiring",
+        "unusable",
+      ] as const
+    ) {
       assertEquals(chosen({ "": "permanent", "5": state }), ["", ""]);
       assertEquals(chosen({ "": state, "5": "permanent" }), ["5", "5"]);
       assertEquals(chosen({ "5": state, "6": "dynamic" }), ["6", "6"]);
@@ -354,7 +361,8 @@ Deno.test("boot address", async (t) => {
     }
     assertEquals(chosen({ "": "dynamic", "5": "permanent" }), ["", "5"]);
     assertEquals(chosen({ "5": "dynamic", "6": "permanent" }), ["6", "6"]);
-    assertEquals(chosen({ "5": "unusable", "6": "deprecated" }), ["6", "6"]);
+    assertEquals(chosen({ "5": "unusable", "6": "expiring" }), ["6", "6"]);
+    assertEquals(chosen({ "5": "expiring", "6": "deprecated" }), ["6", "6"]);
     assertEquals(chosen({ "5": "deprecated", "6": "temporary" }), ["6", "6"]);
   });
 });
