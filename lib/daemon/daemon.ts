@@ -181,8 +181,8 @@ export class Daemon implements Service {
   /** Reads all files again that can change while the daemon runs. */
   async reload(): Promise<void> {
     this.#log.info("reloading", "SIGHUP: reading all files again");
-    this.#ipxe.reload();
-    await Promise.all(this.#services.map((service) => service.reload?.()));
+    const parts = [this.#ipxe, ...this.#services, this.#otlp];
+    await Promise.all(parts.map((part) => part?.reload?.()));
   }
 
   /** Stops every service. Work in progress gets 5 s to finish. */

@@ -57,12 +57,16 @@ const NOTATIONS: readonly (readonly [RegExp, string])[] = [
   [/^[0-9a-f]{12}$/i, ""],
   [/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i, ":"],
   [/^[0-9a-f]{1,2}(-[0-9a-f]{1,2}){5}$/i, "-"],
-  [/^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i, "."],
+  [/^[0-9a-f]{1,2}(\.[0-9a-f]{1,2}){5}$/i, "."],
+  [/^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/i, "."],
+  [/^[0-9a-f]{4}(-[0-9a-f]{4}){2}$/i, "-"],
+  [/^[0-9a-f]{6}-[0-9a-f]{6}$/i, "-"],
 ];
 
 /**
- * Parses a MAC in a usual notation: 6 bytes with colons or dashes, each with 1
- * or 2 digits (macOS omits leading zeros), 3 groups of 4 digits with dots, or 12
+ * Parses a MAC in a usual notation: 6 bytes with colons, dashes or dots, each with
+ * 1 or 2 digits (macOS omits leading zeros), 3 groups of 4 digits with dots or
+ * dashes, 2 groups of 6 digits with a dash (as switches print them), or 12
  * digits; upper or lower case. `undefined` for any other text.
  */
 export function parseMac(text: string): Mac | undefined {
@@ -91,7 +95,10 @@ export interface MacPattern {
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/^((?:[0-9a-f]{1,2}:){1,5})\*$/i, ":"],
   [/^((?:[0-9a-f]{1,2}-){1,5})\*$/i, "-"],
+  [/^((?:[0-9a-f]{1,2}\.){1,5})\*$/i, "."],
   [/^((?:[0-9a-f]{4}\.){1,2})\*$/i, "."],
+  [/^((?:[0-9a-f]{4}-){1,2})\*$/i, "-"],
+  [/^([0-9a-f]{6}-)\*$/i, "-"],
 ];
 
 /**

@@ -112,6 +112,17 @@ interface Batch {
 /** Statuses of a server that has nothing at a signal's path. */
 const NOT_THERE = new Set([404, 405, 501]);
 
+/** Statuses of a server that cannot make sense of a request. */
+const BAD_REQUEST = new Set([400, 415, 422]);
+
+/** Bad requests in a row that say that a signal is not supported. */
+const MAX_BAD_REQUESTS = 5;
+
+const OTHER: Readonly<Record<Signal, Signal>> = {
+  metrics: "logs",
+  logs: "metrics",
+};
+
 /** Statuses of a server that does not accept the headers. */
 const UNAUTHORIZED = new Set([401, 403]);
 
@@ -159,6 +170,8 @@ export class OtlpExporter {
     metrics: false,
     logs: false,
   };
+  /** Requests in a row that the collector could make no sense of. */
+  readonly #badRequests: Record<Signal, number> = { metrics: 0, logs: 0 };
   /** Whether the collector has no logs, so that events are not pushed now. */
   #areEventsPaused = false;
   /** When `stop` gives up, in milliseconds of the monotonic clock. */
@@ -211,6 +224,13 @@ export class OtlpExporter {
   notify(): void {
     this.#idle.end();
     if (this.#unread >= MAX_OTLP_BATCH) this.#batching.end();
+  }
+
+  /** Reads the files with headers again. */
+  async reload(): Promise<void> {
+    await this.#reloadHeaders(
+      this.#urls.logs === undefined ? "metrics" : "logs",
+    );
   }
 
   /** Pushes what is left, at most for `stopTimeout`. */
@@ -367,8 +387,14 @@ export class OtlpExporter {
     { count }: RequestBody,
   ): string | undefined {
     if (this.#isAccepted[signal]) return undefined;
-    if (outcome.kind === "refused" && NOT_THERE.has(outcome.status)) {
-      return outcome.reason;
+    if (outcome.kind === "refused") {
+      // One bad request says little; if the collector takes the other signal in
+      // the same encoding, several say that it has no place for this one.
+      return NOT_THERE.has(outcome.status) ||
+          this.#badRequests[signal] >= MAX_BAD_REQUESTS &&
+            this.#isAccepted[OTHER[signal]]
+        ? outcome.reason
+        : undefined;
     }
     return outcome.kind === "delivered" && count > 0 &&
         outcome.rejected >= count
@@ -397,6 +423,8 @@ export class OtlpExporter {
       outcome = await this.#postOnce(signal, body);
     }
     this.requests[signal][outcome.kind]++;
+    const isBad = outcome.kind === "refused" && BAD_REQUEST.has(outcome.status);
+    this.#badRequests[signal] = isBad ? this.#badRequests[signal] + 1 : 0;
     this.#report(signal, outcome, body);
     return outcome;
   }

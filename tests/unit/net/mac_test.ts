@@ -22,6 +22,9 @@ Deno.test("MAC", async (t) => {
         "02005eAB5301",
         "2:0:5e:ab:53:1",
         "2-0-5E-AB-53-1",
+        "02.00.5e.ab.53.01",
+        "0200-5eAB-5301",
+        "02005e-ab5301",
       ]
     ) assertEquals(parseMac(text), 0x0200_5eab_5301, text);
   });
@@ -41,6 +44,9 @@ Deno.test("MAC", async (t) => {
         "02:00:5e:ab:53:0g",
         " 02:00:5e:ab:53:01",
         "0200:5eab:5301",
+        "0200-5eab.5301",
+        "02005e:ab5301",
+        "02005e-ab530",
       ]
     ) assertEquals(parseMac(text), undefined, text);
   });
@@ -79,6 +85,9 @@ Deno.test("MAC", async (t) => {
         ["02-DE-AD-*", 0x02dead, 24],
         ["02de.*", 0x02de, 32],
         ["02de.ad00.*", 0x02de_ad00, 16],
+        ["02de-ad00-*", 0x02de_ad00, 16],
+        ["02dead-*", 0x02dead, 24],
+        ["02.de.ad.*", 0x02dead, 24],
         ["02DEAD000001", 0x02de_ad00_0001, 0],
       ] as const
     ) assertEquals(parseMacPattern(text), { prefix, divisor: 2 ** bits }, text);

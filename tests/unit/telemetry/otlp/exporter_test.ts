@@ -476,6 +476,32 @@ Deno.test("a collector that refuses", async (t) => {
     assertEquals(await setup.logged("collector_away"), []);
   });
 
+  await t.step("one signal again and again is left in peace", async () => {
+    using clock = new FakeClock();
+    await using setup = new Setup({ clock });
+    setup.collector.answer = (path) =>
+      path === "/v1/logs"
+        ? new Response("unsupported path requested", { status: 400 })
+        : undefined;
+    await setup.eventually(
+      "metrics",
+      () => setup.exporter.requests.metrics.delivered > 0,
+    );
+    for (let number = 1; number <= 5; number++) {
+      setup.happen(1);
+      await setup.eventually("it", () => setup.asked.length === number);
+    }
+    for (let number = 0; number < 5; number++) {
+      setup.happen(1);
+      await clock.advance(100);
+    }
+    assertEquals(setup.asked.length, 5);
+    assertEquals((await setup.logged("collector_refuses")).length, 1);
+    const lines = await setup.logged("collector_lacks_signal");
+    assertEquals(lines.map(({ signal }) => signal), ["logs"]);
+    assertMatch(String(lines[0]!.message), /unsupported path requested/);
+  });
+
   await t.step("a part: that is counted and logged once", async () => {
     await using setup = new Setup();
     const partly = () =>
@@ -743,6 +769,25 @@ Deno.test("headers of the collector", async (t) => {
     for (const lines of [line, refusal]) {
       assert(!JSON.stringify(lines).includes("Bearer"));
     }
+  });
+
+  await t.step("are read again on request", async () => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, "tenant-a\n");
+    await using setup = new Setup({
+      collector: () => ({ headers: [header(`x-scope-orgid=@${file}`)] }),
+    });
+    setup.happen(1);
+    await setup.has(1);
+    await Deno.writeTextFile(file, "tenant-b\n");
+    await setup.exporter.reload();
+    setup.happen(1);
+    await setup.has(2);
+    assertEquals(
+      setup.asked.map(({ headers }) => headers.get("x-scope-orgid")),
+      ["tenant-a", "tenant-b"],
+    );
+    await Deno.remove(file);
   });
 
   await t.step("are one line of text, and none that a request has", () => {
