@@ -86,6 +86,7 @@ export class HttpStack {
         this.downloads,
         {
           isBootPath: bootPathsOf(config.template),
+          isMachine: (client) => options.tracker.isMachine(client),
           onRefused: (refusal) =>
             options.tracker.onRefused(refusal, performance.now()),
         },

@@ -252,6 +252,12 @@ export class MachineTracker {
     this.#registry.reach(machine, "http_fetch_uki", detail);
   }
 
+  /** Whether an address is that of a known machine. */
+  isMachine(client: string): boolean {
+    const mac = macOfClient(client, this.#subnets);
+    return mac !== NO_MAC && this.#registry.get(mac) !== undefined;
+  }
+
   /**
    * Records a request that was refused. Only requests from a machine's own
    * address are noted on its timeline, whatever MAC their path names. No machine

@@ -32,6 +32,10 @@ import { decoded, headResponse, textResponse } from "./responses.ts";
 /** Names of EFI programs and of images that firmware boots. */
 const BOOTABLE = /\.(?:efi|img|iso)$/i;
 
+/** What browsers ask every server for, on a machine that is up as well. */
+const OF_BROWSERS =
+  /^\/(?:favicon\.ico|robots\.txt|apple-touch-icon[^/]*|\.well-known\/.*)$/;
+
 /** Problems with a machine's own file that an operator does not expect. */
 const SKIPPED: ReadonlySet<PathProblemKind> = new Set([
   "broken_link",
@@ -55,6 +59,8 @@ export interface BootFileHandlerOptions {
    * @param mac The machine's MAC; `undefined`: of any machine.
    */
   readonly isBootPath?: (path: string, mac: Mac | undefined) => boolean;
+  /** Whether an address is that of a known machine. */
+  readonly isMachine?: (client: string) => boolean;
   /** Called for each refused request of a boot. Must not block. */
   readonly onRefused?: (refusal: BootRefusal) => void;
 }
@@ -144,8 +150,9 @@ export class BootFileHandler {
   }
 
   /**
-   * Reports a request that is refused before it leads to a file. A path that is
-   * neither below `/mac/` nor one that a machine boots from is none of a boot.
+   * Reports a request that is refused before it leads to a file. Of a client
+   * that is no known machine, only paths below `/mac/` and those that machines
+   * boot from are reported.
    *
    * @param path Of the request target.
    */
@@ -156,9 +163,10 @@ export class BootFileHandler {
     protocol: Protocol,
   ): void {
     const macText = /^\/mac\/([^/]*)/.exec(path)?.[1];
-    if (macText === undefined && !this.#isBootPath(decoded(path), undefined)) {
-      return;
-    }
+    const isReported = macText !== undefined ||
+      this.#isBootPath(decoded(path), undefined) ||
+      !OF_BROWSERS.test(path) && this.#options.isMachine?.(client);
+    if (!isReported) return;
     const mac = parseMac(decoded(macText ?? ""));
     this.#options.onRefused?.({ cause, protocol, client, path, mac });
   }

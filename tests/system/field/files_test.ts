@@ -320,6 +320,20 @@ Deno.test({
       }
     });
 
+    await t.step("any path that a known machine asks for", async () => {
+      await using daemon = await start("--tftp-listen-addr=off");
+      await place.solicit("http");
+      for (
+        const path of ["/vmlinuz", "/boot/grub/grub.cfg", `/${mac}/kernel`]
+      ) {
+        assertEquals(await place.status(path), 404);
+        await isNoted(path, "not found");
+      }
+      assertEquals(daemon.count("boot_refused"), 1);
+      assertEquals(await place.status("/favicon.ico"), 404);
+      await isNoted(`/${mac}/kernel`, "not found");
+    });
+
     await t.step("a link into a directory of mode 0700", async () => {
       await using daemon = await start("--tftp-listen-addr=off");
       const path = `/mac/${mac}/denied.efi`;
