@@ -351,7 +351,9 @@ export class OptionTable {
   }
 
   /**
-   * Reads the options from `at` to `end`.
+   * Reads the options from `at` to `end`. A malformed one makes the message
+   * invalid only if the reply depends on it and there is no earlier one with the
+   * same code.
    *
    * @param author Who has written them.
    * @param malformed Counts those that were left out, or read in part.
@@ -375,7 +377,9 @@ export class OptionTable {
       at = start + readUint16(bytes, at + 2);
       let readable = at;
       if (at > end) {
-        if (isEssential(author, code)) return "option_malformed";
+        if (isEssential(author, code) && !this.#has(code, count)) {
+          return "option_malformed";
+        }
         malformed.add(code);
         break;
       }
@@ -386,7 +390,11 @@ export class OptionTable {
       }
       if (!isOptionValid(bytes, code, start, at)) {
         readable = readableEnd(bytes, author, code, start, at);
-        if (readable === INVALID) return "option_malformed";
+        if (readable === INVALID) {
+          if (!this.#has(code, count)) return "option_malformed";
+          malformed.add(code);
+          continue;
+        }
         countMalformed(bytes, code, start, at, malformed);
         if (readable === LEFT_OUT) continue;
       }
@@ -398,6 +406,14 @@ export class OptionTable {
     }
     this.count = count;
     return undefined;
+  }
+
+  /** Whether one of the first `count` options, which are read, has `code`. */
+  #has(code: number, count: number): boolean {
+    for (let index = 0; index < count; index++) {
+      if (this.codes[index] === code) return true;
+    }
+    return false;
   }
 }
 

@@ -85,9 +85,11 @@ function readOptions(
 ): Option[] | undefined {
   const options: Option[] = [];
   const isEssential = ({ code }: Option) => ESSENTIAL[author].includes(code);
+  const isFirst = ({ code }: Option) =>
+    !options.some((other) => other.code === code);
   for (const { option, isTruncated } of areas(bytes)) {
     if (isTruncated) {
-      if (isEssential(option)) return undefined;
+      if (isEssential(option) && isFirst(option)) return undefined;
       break;
     }
     if (option.code === 0) continue;
@@ -95,7 +97,8 @@ function readOptions(
     if (typeof decodeOptions(encodeOptions([option]), 0) === "string") {
       if (isEssential(option)) {
         if (option.code <= 2 || option.code === 79 || !isUsableIa(option)) {
-          return undefined;
+          if (isFirst(option)) return undefined;
+          counts = undefined;
         }
       } else counts = salvaged(option);
     }

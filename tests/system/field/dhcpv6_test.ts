@@ -130,6 +130,9 @@ const CLIENTS: [string, Uint8Array, string][] = [
   ["3 zero bytes at the end", concat(solicit(), "000000"), "trailing_bytes"],
   ["zero bytes up to 512", concat(solicit(), "00".repeat(478)), "trailing_by"],
   ["half a vendor class at the end", concat(solicit(), "0010 0600 0000"), "ve"],
+  ["half a Client ID at the end", concat(solicit(), "0001 ffff"), "client_id"],
+  ["an IA_NA cut off at the end", concat(solicit(), "0003 00ff 0000"), "ia_na"],
+  ["a second Client ID of 2 bytes", solicit(opt(1, "0001")), "client_id"],
   [
     "a status code of 1 byte in the IA",
     message(SOLICIT, CLIENT_ID, nest(3, IAID, opt(13, "00"))),
@@ -176,6 +179,16 @@ const RELAYS: [string, Uint8Array, string][] = [
     "a client's user class as raw bytes",
     relayed(solicit(opt(15, ascii("linuxboot"))), RELAY, ID),
     "user_class",
+  ],
+  [
+    "half a Relay Message behind the whole one",
+    concat(relayed(solicit(), RELAY, ID), "0009 ffff"),
+    "relay_message",
+  ],
+  [
+    "half an Interface-ID behind the whole one",
+    concat(relayed(solicit(), RELAY, ID), "0012 0100"),
+    "interface_id",
   ],
 ];
 
