@@ -19,7 +19,10 @@ export interface BootFile {
   readonly size: number;
   /** See {@linkcode fileVersion}. */
   readonly version: string;
-  /** A strong entity tag (RFC 9110 §8.8.3), in quotes. */
+  /**
+   * A strong entity tag (RFC 9110 §8.8.3), in quotes. Another one each time if the
+   * file's status does not tell its content.
+   */
   readonly etag: string;
   /** When it was last changed; `undefined` if that is not known. */
   readonly modified: Date | undefined;
@@ -85,9 +88,19 @@ export function lastModified(
   mtime: Date | null,
   now: number,
 ): Date | undefined {
-  if (mtime === null) return undefined;
-  const time = mtime.getTime();
-  return time > LAST_PLACEHOLDER_TIME && time <= now ? mtime : undefined;
+  return mtime !== null && isRecorded(mtime) && mtime.getTime() <= now
+    ? mtime
+    : undefined;
+}
+
+/**
+ * Whether a time says when something happened. Read-only images, such as
+ * squashfs, have no times but those that they were made with: two of them may
+ * have files of the same status and other content, so that a tag must not be used
+ * twice.
+ */
+function isRecorded(time: Date | null): boolean {
+  return time !== null && time.getTime() > LAST_PLACEHOLDER_TIME;
 }
 
 /** Finds the files of machines. The directory may be absent, and may change. */
@@ -141,11 +154,14 @@ export class BootDirectory {
     // Opening a FIFO would block until another process opens it.
     if (!info.isFile) return { kind: "no_file", path };
     const version = fileVersion(info);
+    const content = isRecorded(info.ctime)
+      ? version
+      : `${version} ${crypto.randomUUID()}`;
     return {
       path,
       size: info.size,
       version,
-      etag: await eTag(version),
+      etag: await eTag(content),
       modified: lastModified(info.mtime, Date.now()),
       type: typeOf(relativePath),
     };

@@ -327,6 +327,25 @@ Deno.test("netboot files", async (t) => {
     assertNotEquals(other.etag, file.etag);
   });
 
+  await t.step("have no tag twice on an image without times", async () => {
+    const { stat } = Deno;
+    const time = new Date(1000);
+    Deno.stat = async (path) => ({
+      ...await stat(path),
+      mtime: time,
+      ctime: time,
+    });
+    try {
+      const file = (await files.find(MAC, "boot.efi"))!;
+      const again = (await files.find(MAC, "boot.efi"))!;
+      assertEquals(file.modified, undefined);
+      assertEquals(file.version, again.version);
+      assertNotEquals(file.etag, again.etag);
+    } finally {
+      Deno.stat = stat;
+    }
+  });
+
   await t.step("are there or not, as the directory is", async () => {
     const late = new BootDirectory(`${place.root}/late`);
     assertEquals(await late.find(MAC, "boot.efi"), undefined);
