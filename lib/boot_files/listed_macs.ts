@@ -97,6 +97,9 @@ export async function readMacDirectories(
   return { macs, omitted, unserved };
 }
 
+/** Links of one directory that are looked at before it counts as served. */
+const MAX_EXAMINED_LINKS = 16;
+
 /** A name that no file in a directory has: whether it may be looked up counts. */
 const ABSENT = ".dhcpv6macd-absent";
 
@@ -120,7 +123,35 @@ async function directoryProblem(
       return { kind: "permission_denied", path };
     }
   }
-  return undefined;
+  return await contentProblem(path, name, roots);
+}
+
+/**
+ * Why nothing in a directory is served: all of its links are refused. An empty
+ * directory lists its machine, which boots from the files for all.
+ *
+ * @param path The directory, without links.
+ * @param name Its name in the netboot directory.
+ */
+async function contentProblem(
+  path: string,
+  name: string,
+  roots: ServedRoots,
+): Promise<PathProblem | undefined> {
+  let problem: PathProblem | undefined;
+  let left = MAX_EXAMINED_LINKS;
+  try {
+    for await (const entry of Deno.readDir(path)) {
+      if (!entry.isSymlink || left-- === 0) return undefined;
+      const found = await roots.resolve(`${name}/${entry.name}`);
+      if (!("kind" in found)) return undefined;
+      problem ??= found;
+    }
+  } catch {
+    // It may not be listed, or is gone: its files may be served.
+    return undefined;
+  }
+  return problem;
 }
 
 /**

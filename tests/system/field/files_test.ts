@@ -671,6 +671,15 @@ Deno.test({
       assertEquals(await bootsWith(...follow), true);
       assertEquals(await bootsWith(), false);
       await Deno.remove(own);
+      // As tmpfiles.d does it with `L+`.
+      await Deno.mkdir(own);
+      assertEquals(await bootsWith(), true, "an empty directory");
+      await Deno.symlink(`${store}/abc-system/boot.efi`, `${own}/boot.efi`);
+      assertEquals(await bootsWith(...follow), true);
+      assertEquals(await bootsWith(), false);
+      await Deno.writeTextFile(`${own}/kernel`, "");
+      assertEquals(await bootsWith(), true, "one file is served");
+      await Deno.remove(own, { recursive: true });
       await Deno.rename(`${netboot}/elsewhere`, own);
     });
 

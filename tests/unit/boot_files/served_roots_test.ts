@@ -96,6 +96,10 @@ Deno.test("what is served", async (t) => {
       const { macs, unserved } = await readMacDirectories(netboot, 9, roots);
       return macs.has(MAC) || unserved?.get(MAC)?.kind;
     };
+    await Deno.symlink("sub", link);
+    assertEquals(await listed(), "broken_link", "the only thing in it");
+    await Deno.remove(link);
+    await Deno.writeTextFile(`${netboot}/sub/kernel`, "x");
     for (
       const [target, follow, expected] of [
         ["sub", [], true],
