@@ -238,6 +238,34 @@ Deno.test({
       });
     });
 
+    await t.step("a prefix that the provider withdraws in steps", async () => {
+      await using lab = new Lab();
+      const { router } = await lab.pair();
+      await router.linkLocal("lan");
+      await router.ip(`addr add ${OWN}/64 dev lan nodad`);
+      const options = [
+        "--interface=lan",
+        `--base-address=${BASE}`,
+        "--http-boot-url-template=http://[{{.BootAddress}}]/",
+      ];
+      const daemon = await startDaemon(router, ...options);
+      // Deprecated for good, as operators do it, it is still on the link.
+      await router.ip(`addr change ${OWN}/64 dev lan preferred_lft 0`);
+      const right = await runDaemon(router, "check", ...options);
+      assertEquals(/prefix|deprecated/.test(right.stdout), false, right.stdout);
+      await router.ip(
+        `addr change ${OWN}/64 dev lan valid_lft 7200 preferred_lft 0`,
+      );
+      await router.ip("addr add 2001:db8:7:7::1/64 dev lan nodad");
+      const { message } = await daemon.logs("prefix_absent");
+      assertMatch(message, /all addresses of lan in \S+ are deprecated/);
+      assertEquals((await get(router, "/unserved"))[0].message, message);
+      const wrong = await runDaemon(router, "check", ...options);
+      assertEquals(wrong.code, 1);
+      assertMatch(wrong.stdout, /^problem: all addresses of lan in /m);
+      await daemon.stop();
+    });
+
     await t.step("the daemon's own address in URLs", async (t) => {
       await using lab = new Lab();
       const { router, client } = await lab.pair();
