@@ -215,9 +215,12 @@ function timeServer(text: string): NtpServer {
   return ntpServer(text) ?? reject(text, accepted);
 }
 
-/** Whether a text has the form of an IPv4 address, which encodes as a name. */
+/**
+ * Whether a text ends in a number, as IPv4 addresses do in all notations and no
+ * domain name does. It would be encoded as a name.
+ */
 function isIpv4(text: string): boolean {
-  return /^[0-9]+(\.[0-9]+){3}\.?$/.test(text);
+  return /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$/i.test(text);
 }
 
 /** Where a server listens; without a host name, at every address. */
