@@ -12,7 +12,13 @@ import {
   portOf,
   sampleUrl,
 } from "../daemon/diagnostics.ts";
-import { namesFindings, netbootFindings } from "../daemon/file_findings.ts";
+import {
+  ClosedDirectories,
+  type Findings,
+  namesFindings,
+  netbootFindings,
+  optionFileFindings,
+} from "../daemon/file_findings.ts";
 import {
   type DaemonConfig,
   tcpAddressesOf,
@@ -104,9 +110,9 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
   lines.push(
     `firewall: open UDP port ${port}${
       config.tftp === undefined ? "" : `, UDP port ${tftpPortOf(config)}`
-    }${
-      tcp.size === 0 ? "" : ` and TCP port ${[...tcp].join(" and ")}`
-    } on ${interfaceName}`,
+    }${tcp.size === 0 ? "" : ` and TCP port ${[...tcp].join(" and ")}`} on ${
+      iface?.name ?? interfaceName
+    }`,
   );
   return { lines, problems };
 }
@@ -415,13 +421,26 @@ function canonical(address: string): string {
 
 /** Whether the files that the configuration names can be read. */
 async function checkFiles(
-  { netbootDirectory, netbootFollow, namesFile }: DaemonConfig,
+  { netbootDirectory, netbootFollow, namesFile, https, ipxe }: DaemonConfig,
 ): Promise<CheckReport> {
+  const closed = new ClosedDirectories();
   const findings = [
     ...netbootDirectory === undefined
       ? []
-      : [await netbootFindings(netbootDirectory, netbootFollow)],
-    ...namesFile === undefined ? [] : [namesFindings(namesFile)],
+      : [await netbootFindings(netbootDirectory, netbootFollow, closed)],
+    ...namesFile === undefined ? [] : [namesFindings(namesFile, closed)],
+    tlsFindings(https, closed),
+    optionFileFindings(
+      [
+        ...[...ipxe.builds].map(([build, path]) =>
+          [`ipxe-${build}-efi`, path] as const
+        ),
+        ...ipxe.script === undefined
+          ? []
+          : [["ipxe-script", ipxe.script] as const],
+      ],
+      closed,
+    ),
   ];
   return merged(findings.map(({ problems, warnings }) => ({
     lines: [
@@ -430,4 +449,23 @@ async function checkFiles(
     ],
     problems: problems.length,
   })));
+}
+
+/** Where systemd puts the files of LoadCredential=, for the service's user only. */
+const CREDENTIALS = "/run/credentials/";
+
+/** What the service may not read. `checkTls` reports what nothing can read. */
+function tlsFindings(
+  https: DaemonConfig["https"],
+  closed: ClosedDirectories,
+): Findings {
+  const files = https === undefined ? [] : [
+    ["tls-cert-file", https.files.certFile],
+    ["tls-key-file", https.files.keyFile],
+  ] as const;
+  const { warnings } = optionFileFindings(
+    files.filter(([, path]) => !path.startsWith(CREDENTIALS)),
+    closed,
+  );
+  return { problems: [], warnings };
 }

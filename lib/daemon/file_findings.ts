@@ -7,6 +7,7 @@
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { type PathProblem, ServedRoots } from "../boot_files/served_roots.ts";
 import { parseNames } from "../machines/names_file.ts";
+import { fileErrorReason } from "../net/file_error.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { MAX_NAMES_FILE } from "../overload/limits.ts";
 
@@ -33,7 +34,82 @@ type Access = "everybody" | "group" | "owner" | "none";
 /** Permission bits of a mode for users that neither own a file nor share its group. */
 const READ = 0o4;
 const ENTER = 0o5;
+/** To reach what is below a directory, without listing it. */
 const PASS = 0o1;
+
+/**
+ * Directories that the user of the service cannot enter. Each is reported once,
+ * however many paths lead through it.
+ */
+export class ClosedDirectories {
+  /** The device and the inode of each directory that was examined. */
+  readonly #seen = new Set<string>();
+
+  /** Whether a directory was not examined before. */
+  isNew({ dev, ino }: Deno.FileInfo): boolean {
+    const key = `${dev} ${ino}`;
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    return true;
+  }
+
+  /**
+   * Reports the directories above a path that cannot be entered: above the path
+   * itself, and above the target if links are part of it.
+   *
+   * @param what The path, as the findings name it.
+   * @param level Of directories that only their owner can enter.
+   */
+  addParents(
+    path: string,
+    what: string,
+    findings: Findings,
+    level: keyof Findings = "problems",
+  ): void {
+    const start = path.startsWith("/") ? path : `${realPathOf(".")}/${path}`;
+    for (const whole of new Set([start, realPathOf(start)])) {
+      for (
+        let end = whole.lastIndexOf("/");
+        end > 0;
+        end = whole.lastIndexOf("/", end - 1)
+      ) this.add(whole.slice(0, end), `, above ${what},`, findings, level);
+    }
+  }
+
+  /** Reports a directory if it cannot be entered. */
+  add(
+    directory: string,
+    where: string,
+    findings: Findings,
+    level: keyof Findings = "problems",
+  ): void {
+    let info: Deno.FileInfo;
+    try {
+      info = Deno.statSync(directory);
+    } catch {
+      return; // It is gone, or not even this process can reach it.
+    }
+    const mode = info.mode ?? 0o777;
+    if (!info.isDirectory || (mode & PASS) !== 0 || !this.isNew(info)) return;
+    const start = `cannot enter ${escapeControls(directory)}, mode ${
+      modeOf(info)
+    }${where} as the user of the shipped units`;
+    if ((mode >> 3 & PASS) !== 0) {
+      findings.warnings.push(`${start} without SupplementaryGroups=`);
+    } else if (level === "problems") {
+      findings.problems.push(`${start} (chmod o+x)`);
+    } else findings.warnings.push(`${start} without LoadCredential=`);
+  }
+}
+
+/** A path without links; the path itself if that cannot be determined. */
+function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
+}
 
 /**
  * Who can read a path. `none`: not even this process. The shipped units run
@@ -82,22 +158,25 @@ function modeOf({ mode }: Deno.FileInfo): string {
  * What is wrong with the netboot directory. An absent one may come yet.
  *
  * @param follow Directories that links in it may lead to.
+ * @param closed Reports what leads to the files, once for all findings.
  */
 export async function netbootFindings(
   directory: string,
   follow: readonly string[],
+  closed: ClosedDirectories,
 ): Promise<Findings> {
   const findings: Findings = { problems: [], warnings: [] };
+  followFindings(follow, closed, findings);
+  closed.addParents(directory, "--netboot-dir", findings);
   let info: Deno.FileInfo;
   try {
     info = Deno.statSync(directory);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
-      const why = error instanceof Deno.errors.NotADirectory
-        ? "a part of its path is a file"
-        : (error as Error).message;
       findings.problems.push(
-        `cannot read --netboot-dir ${escapeControls(directory)}: ${why}`,
+        `cannot read --netboot-dir ${escapeControls(directory)}: ${
+          pathErrorText(error)
+        }`,
       );
     }
     return findings;
@@ -109,41 +188,41 @@ export async function netbootFindings(
     return findings;
   }
   const what = `--netboot-dir ${escapeControls(directory)}`;
+  closed.isNew(info);
   accessFinding(what, info, accessOf(directory, info), findings);
-  findings.warnings.push(...closedParents(directory));
-  await examine(new ServedRoots(directory, follow), findings);
+  await examine(new ServedRoots(directory, follow), closed, findings);
   return findings;
 }
 
-/** Directories above that the user of the service cannot pass. */
-function closedParents(directory: string): string[] {
-  let path: string;
-  try {
-    path = Deno.realPathSync(directory);
-  } catch {
-    return [];
-  }
-  const closed: string[] = [];
-  for (
-    let end = path.lastIndexOf("/");
-    end > 0;
-    end = path.lastIndexOf("/", end - 1)
-  ) {
-    const parent = path.slice(0, end);
+/** What is wrong with the directories that links may lead to. */
+function followFindings(
+  follow: readonly string[],
+  closed: ClosedDirectories,
+  findings: Findings,
+): void {
+  for (const directory of follow) {
+    const what = `--netboot-follow ${escapeControls(directory)}`;
+    closed.addParents(directory, what, findings);
     try {
-      const info = Deno.statSync(parent);
-      if (info.mode !== null && (info.mode & PASS) === 0) {
-        closed.push(
-          `cannot enter ${escapeControls(parent)}, mode ${
-            modeOf(info)
-          }, above --netboot-dir, as the user of the shipped units (chmod o+x)`,
-        );
+      if (!Deno.statSync(directory).isDirectory) {
+        findings.problems.push(`${what} is a file, not a directory`);
+        continue;
       }
-    } catch {
-      // It has gone meanwhile.
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        findings.problems.push(`cannot read ${what}: ${pathErrorText(error)}`);
+      }
+      continue;
     }
+    closed.add(directory, ", of --netboot-follow,", findings);
   }
-  return closed;
+}
+
+/** Why a path that the configuration names leads to nothing. */
+function pathErrorText(error: unknown): string {
+  return error instanceof Deno.errors.NotADirectory
+    ? "a part of its path is a file"
+    : (error as Error).message;
 }
 
 /** What is wrong with a link in the netboot directory. */
@@ -159,7 +238,11 @@ function linkFinding(path: string, problem: PathProblem): string {
 }
 
 /** Examines what the netboot directory holds. */
-async function examine(roots: ServedRoots, findings: Findings): Promise<void> {
+async function examine(
+  roots: ServedRoots,
+  closed: ClosedDirectories,
+  findings: Findings,
+): Promise<void> {
   const found: Findings = { problems: [], warnings: [] };
   let left = MAX_EXAMINED;
   const visit = async (relative: string, depth: number): Promise<void> => {
@@ -194,7 +277,12 @@ async function examine(roots: ServedRoots, findings: Findings): Promise<void> {
       }
       if (!info.isDirectory && !info.isFile) continue;
       const access = accessOf(served.path, info);
-      accessFinding(path, info, access, found);
+      if (!info.isDirectory || closed.isNew(info)) {
+        accessFinding(path, info, access, found);
+      }
+      if (isSymlink) {
+        closed.addParents(served.path, `the target of ${path}`, found);
+      }
       if (info.isDirectory && access !== "none" && depth < MAX_DEPTH) {
         await visit(`${relative}${name}/`, depth + 1);
       }
@@ -211,9 +299,13 @@ async function examine(roots: ServedRoots, findings: Findings): Promise<void> {
 }
 
 /** What is wrong with the file of names. An absent one may come yet. */
-export function namesFindings(path: string): Findings {
+export function namesFindings(
+  path: string,
+  closed: ClosedDirectories,
+): Findings {
   const findings: Findings = { problems: [], warnings: [] };
   const { problems } = findings;
+  closed.addParents(path, "--names", findings);
   let text: string;
   try {
     const info = Deno.statSync(path);
@@ -264,6 +356,43 @@ export function namesFindings(path: string): Findings {
         escapeControls(name)
       } is no unicast address`,
     );
+  }
+  return findings;
+}
+
+/**
+ * What the user of the shipped units may not read of files that other options
+ * name. A daemon that runs as root can, so these are
+ * warnings.
+ *
+ * @param files The option and the path of each.
+ */
+export function optionFileFindings(
+  files: readonly (readonly [option: string, path: string])[],
+  closed: ClosedDirectories,
+): Findings {
+  const findings: Findings = { problems: [], warnings: [] };
+  for (const [option, path] of files) {
+    const what = `--${option} ${escapeControls(path)}`;
+    let info: Deno.FileInfo;
+    try {
+      info = Deno.statSync(path);
+      Deno.openSync(path).close();
+    } catch (error) {
+      findings.problems.push(`cannot read ${what}: ${fileErrorReason(error)}`);
+      continue;
+    }
+    const access = accessOf(path, info);
+    if (access !== "everybody") {
+      findings.warnings.push(
+        `cannot read ${what}, mode ${
+          modeOf(info)
+        }, as the user of the shipped units without ${
+          access === "group" ? "SupplementaryGroups=" : "LoadCredential="
+        }`,
+      );
+    }
+    closed.addParents(path, what, findings, "warnings");
   }
   return findings;
 }

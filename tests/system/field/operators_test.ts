@@ -67,6 +67,13 @@ async function problems(host: Host, ...args: string[]): Promise<string[]> {
   return found;
 }
 
+/** The warnings of `check`, which must find no problem. */
+async function warnings(host: Host, ...args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await runDaemon(host, "check", ...args);
+  assertEquals(code, 0, stdout + stderr);
+  return stdout.split("\n").filter((line) => line.startsWith("warning: "));
+}
+
 /** Asserts that `check` names one problem, and which. */
 async function assertProblem(
   host: Host,
@@ -271,6 +278,134 @@ Deno.test({
       await assertProblem(router, /53:15, mode 0700/, ...OPTIONS, option);
       await set(0o755, 0o755, 0o600);
       await assertProblem(router, /boot.efi, mode 0600/, ...OPTIONS, option);
+    });
+
+    await t.step("directories that this user cannot enter", async () => {
+      const above = `${lab.directory}/above`;
+      const netboot = `${above}/sub/netboot`;
+      await Deno.mkdir(`${netboot}/default`, { recursive: true });
+      await Deno.writeTextFile(`${above}/names`, `${MAC} one\n`);
+      const options = [
+        ...OPTIONS,
+        `--netboot-dir=${netboot}`,
+        `--names=${above}/names`,
+      ];
+      for (const path of [above, `${above}/sub`, netboot]) {
+        await Deno.chmod(path, 0o755);
+      }
+      assertEquals(await problems(router, ...options), []);
+      // One line, though two options lead through it.
+      await Deno.chmod(above, 0o700);
+      await assertProblem(
+        router,
+        /cannot enter \S+above, mode 0700, above --netboot-dir, .*\(chmod o\+x\)/,
+        ...options,
+      );
+      await assertProblem(
+        router,
+        /cannot enter \S+above, mode 0700, above --names,/,
+        ...OPTIONS,
+        options.at(-1)!,
+      );
+      await Deno.chmod(above, 0o750);
+      const group = await warnings(router, ...options);
+      assertEquals(group.length, 1, group.join("\n"));
+      assertMatch(group[0]!, /above, mode 0750, .* SupplementaryGroups=$/);
+      await Deno.chmod(above, 0o711);
+      assertEquals(await warnings(router, ...options), []);
+
+      // A link to the directory, and links to files in one that is followed.
+      const link = `${lab.directory}/link`;
+      await Deno.symlink(netboot, link);
+      await Deno.chmod(`${above}/sub`, 0o700);
+      await assertProblem(
+        router,
+        /cannot enter \S+above\/sub, mode 0700, above --netboot-dir,/,
+        ...OPTIONS,
+        `--netboot-dir=${link}`,
+      );
+      await Deno.chmod(`${above}/sub`, 0o755);
+      const store = `${lab.directory}/follow/store`;
+      await Deno.mkdir(`${store}/closed`, { recursive: true });
+      for (const name of ["one", "two"]) {
+        await Deno.writeTextFile(`${store}/closed/${name}`, name);
+        await Deno.symlink(
+          `${store}/closed/${name}`,
+          `${netboot}/default/${name}`,
+        );
+      }
+      const follow = [...options, `--netboot-follow=${store}`];
+      assertEquals(await problems(router, ...follow), []);
+      await Deno.chmod(`${store}/closed`, 0o700);
+      await assertProblem(
+        router,
+        /cannot enter \S+closed, mode 0700, above the target of \S+\/one,/,
+        ...follow,
+      );
+      await Deno.chmod(`${store}/closed`, 0o755);
+      await Deno.chmod(store, 0o700);
+      await assertProblem(
+        router,
+        /cannot enter \S+store, mode 0700, of --netboot-follow,/,
+        ...follow,
+      );
+      await Deno.chmod(store, 0o755);
+      await Deno.chmod(`${lab.directory}/follow`, 0o700);
+      await assertProblem(
+        router,
+        /cannot enter \S+follow, mode 0700, above --netboot-follow \S+store,/,
+        ...follow,
+      );
+      await Deno.chmod(`${lab.directory}/follow`, 0o755);
+      await assertProblem(
+        router,
+        /--netboot-follow \S+file is a file, not a directory/,
+        ...options,
+        ...[`--netboot-follow=${store}`, `--netboot-follow=${file}`],
+      );
+    });
+
+    await t.step("key, certificate and iPXE of root: warnings", async () => {
+      const authority = await Authority.create(lab.directory, "issuer");
+      await Deno.mkdir(`${lab.directory}/rooted`);
+      const keyFile = await makeKey(`${lab.directory}/rooted/of.key`);
+      const certFile = `${lab.directory}/rooted/of.pem`;
+      await authority.certify({
+        address: SERVER,
+        name: "boot.example",
+        keyFile,
+        certFile,
+      });
+      const script = `${lab.directory}/own.ipxe`;
+      await Deno.writeTextFile(script, "#!ipxe\n");
+      const options = [
+        ...OPTIONS,
+        `--tls-cert-file=${certFile}`,
+        `--tls-key-file=${keyFile}`,
+        `--ipxe-script=${script}`,
+        `--ipxe-x86-64-efi=${file}`,
+      ];
+      for (const path of [keyFile, certFile, script, file]) {
+        await Deno.chmod(path, 0o644);
+      }
+      assertEquals(await warnings(router, ...options), []);
+      await Deno.chmod(keyFile, 0o600);
+      await Deno.chmod(certFile, 0o640);
+      await Deno.chmod(script, 0o600);
+      await Deno.chmod(file, 0o600);
+      await Deno.chmod(`${lab.directory}/rooted`, 0o700);
+      const found = (await warnings(router, ...options)).join("\n");
+      for (
+        const pattern of [
+          /--tls-cert-file \S+, mode 0640, .* without SupplementaryGroups=$/m,
+          /--tls-key-file \S+, mode 0600, .* without LoadCredential=$/m,
+          /--ipxe-script \S+, mode 0600, .* without LoadCredential=$/m,
+          /--ipxe-x86-64-efi \S+, mode 0600, /,
+          /cannot enter \S+rooted, mode 0700, above --tls-cert-file /,
+        ]
+      ) assertMatch(found, pattern);
+      assertEquals(found.split("\n").length, 5, found);
+      await Deno.chmod(file, 0o644);
     });
 
     await t.step("a file of names that cannot be used", async () => {
