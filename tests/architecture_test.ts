@@ -35,6 +35,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "@std/cli",
       "@std/encoding",
       "node:fs",
+      "node:tls",
     ],
     deno: true,
   },

@@ -74,8 +74,8 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       }`,
     );
   }
-  using ports = new PortCheck(await runningDaemon(config));
   const iface = new InterfaceMonitor(interfaceName).find();
+  using ports = new PortCheck(await runningDaemon(config, iface));
   if (iface === undefined) {
     problems++;
     lines.push(`problem: ${interfaceProblem(interfaceName)}`);
@@ -94,7 +94,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       add(
         iface.addresses.length > 0
           ? problem(prefixProblem)
-          : { lines: [`warning: ${prefixProblem}`], problems: 0 },
+          : warning(prefixProblem),
       );
     }
     add(checkDhcpv6Ports(ports, iface, port));
@@ -200,6 +200,7 @@ class PortCheck implements Disposable {
    * Binds a socket.
    *
    * @param use What it is for, for the line about a second use.
+   * @param address Of HTTP and HTTPS.
    * @returns Why that fails; `undefined` if it does not.
    */
   bind(
@@ -208,6 +209,7 @@ class PortCheck implements Disposable {
     port: number,
     use: string,
     open: () => { close(): void },
+    address?: ListenAddress,
   ): CheckReport | undefined {
     const key = `${protocol} ${port}`;
     try {
@@ -223,20 +225,23 @@ class PortCheck implements Disposable {
           `${protocol} port ${port} is used twice, by ${other} and ${use}`,
         );
       }
-      const isOwn = this.#running !== undefined &&
-        (use !== "DHCPv6" || this.#running.isServing);
-      return !isOwn ? problem(message) : {
-        lines: [
-          `warning: ${protocol} port ${port} on ${where} is already in use, by the daemon that serves this link now`,
-        ],
-        problems: 0,
-      };
+      const running = this.#running;
+      const isOwn = running !== undefined &&
+        (use !== "DHCPv6" || running.isServing) &&
+        (address === undefined || running.addresses.has(address));
+      return !isOwn ? problem(message) : warning(
+        `${protocol} port ${port} on ${where} is already in use, by the daemon that serves this link now`,
+      );
     }
   }
 }
 
 function problem(text: string): CheckReport {
   return { lines: [`problem: ${text}`], problems: 1 };
+}
+
+function warning(text: string): CheckReport {
+  return { lines: [`warning: ${text}`], problems: 0 };
 }
 
 function merged(reports: readonly CheckReport[]): CheckReport {
@@ -307,6 +312,7 @@ function checkHttpPorts(
       port,
       name,
       () => Deno.listen({ hostname, port }),
+      address,
     );
     return found ?? {
       lines: [

@@ -4,12 +4,18 @@
  * @module
  */
 
+import { connect } from "node:tls";
 import type { DaemonConfig } from "../daemon/config.ts";
 import { authorityOf, type ListenAddress } from "../http/listener.ts";
+import type { NetworkInterface } from "../net/interface.ts";
+import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { equalBytes, IPV6_LENGTH, parseIpv6 } from "../net/ipv6.ts";
 
 /** Milliseconds for an answer. */
 const TIMEOUT = 2000;
+
+/** Characters of a response over TLS that are read; the page has fewer. */
+const MAX_RESPONSE = 1_000_000;
 
 /** Where the daemon's page names its interface and its first base address. */
 const HEADING = /<small>on ([^\s<]+) <span class="base">([^<]*)<\/span>/;
@@ -18,45 +24,117 @@ const HEADING = /<small>on ([^\s<]+) <span class="base">([^<]*)<\/span>/;
 export interface RunningDaemon {
   /** Whether it serves DHCPv6 now. */
   readonly isServing: boolean;
+  /** The addresses of HTTP and HTTPS at which it answers. */
+  readonly addresses: ReadonlySet<ListenAddress>;
 }
+
+/** The status and the text of a response; `undefined` if there is none. */
+type Get = (
+  address: ListenAddress,
+  path: string,
+) => Promise<{ readonly status: number; readonly text: string } | undefined>;
 
 /**
  * The daemon that serves the same interface and the same first base address, as
- * its HTTP listener says; `undefined` if none answers. The runtime lets the
- * program see no other process.
+ * its HTTP and HTTPS listeners say; `undefined` if none answers. The runtime lets
+ * the program see no other process.
+ *
+ * @param iface The interface of the configuration.
  */
 export async function runningDaemon(
-  { http, interfaceName, responder }: DaemonConfig,
+  config: DaemonConfig,
+  iface: NetworkInterface | undefined,
 ): Promise<RunningDaemon | undefined> {
-  for (const address of [http].flat() as (ListenAddress | undefined)[]) {
-    if (address === undefined) continue;
-    const page = await get(address, "/");
-    const [, name, base] = HEADING.exec(page?.text ?? "") ?? [];
-    const bytes = parseIpv6(base ?? "");
-    const own = responder.subnets[0]!.bytes;
-    if (
-      name !== interfaceName || bytes === undefined ||
-      !equalBytes(bytes, 0, own, 0, IPV6_LENGTH)
-    ) continue;
-    const health = await get(address, "/healthz");
-    return { isServing: health?.status === 200 };
-  }
-  return undefined;
+  const { http, https } = config;
+  const listeners = [
+    ...http.map((address) => ({ address, get: getHttp as Get })),
+    ...(https?.addresses ?? []).map((address) => ({ address, get: getHttps })),
+  ];
+  const answers = await Promise.all(
+    listeners.map(({ address, get }) => get(address, "/")),
+  );
+  const own = listeners.filter((_, index) =>
+    isSameDaemon(answers[index]?.text ?? "", config, iface)
+  );
+  if (own.length === 0) return undefined;
+  const { address, get } = own[0]!;
+  const health = await get(address, "/healthz");
+  return {
+    isServing: health?.status === 200,
+    addresses: new Set(own.map(({ address }) => address)),
+  };
 }
 
-async function get(
-  { hostname, port }: ListenAddress,
+/** Whether a page is of a daemon for this interface and base address. */
+function isSameDaemon(
+  page: string,
+  { interfaceName, responder }: DaemonConfig,
+  iface: NetworkInterface | undefined,
+): boolean {
+  const [, name, base] = HEADING.exec(page) ?? [];
+  const bytes = parseIpv6(base ?? "");
+  const own = responder.subnets[0]!.bytes;
+  if (
+    name === undefined || bytes === undefined ||
+    !equalBytes(bytes, 0, own, 0, IPV6_LENGTH)
+  ) return false;
+  // One of the two names may be an altname.
+  return name === interfaceName ||
+    iface !== undefined &&
+      new InterfaceMonitor(name).find()?.index === iface.index;
+}
+
+async function getHttp(
+  address: ListenAddress,
   path: string,
-): Promise<{ status: number; text: string } | undefined> {
-  const loopback = { "::": "::1", "0.0.0.0": "127.0.0.1" }[hostname];
-  const authority = authorityOf({ hostname: loopback ?? hostname, port });
+): ReturnType<Get> {
   try {
-    const response = await fetch(`http://${authority}${path}`, {
-      signal: AbortSignal.timeout(TIMEOUT),
-      redirect: "error",
-    });
+    const response = await fetch(
+      `http://${authorityOf(reachable(address))}${path}`,
+      { signal: AbortSignal.timeout(TIMEOUT), redirect: "error" },
+    );
     return { status: response.status, text: await response.text() };
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The same with TLS, by hand: `fetch` has no way to accept a certificate that is
+ * not for the address. What is asked here is not confidential.
+ */
+function getHttps(address: ListenAddress, path: string): ReturnType<Get> {
+  const { hostname, port } = reachable(address);
+  const { promise, resolve } = Promise.withResolvers<
+    Awaited<ReturnType<Get>>
+  >();
+  let text = "";
+  const socket = connect(
+    { host: hostname, port, ca: [], rejectUnauthorized: false },
+    () =>
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nhost: ${
+          authorityOf({ hostname, port })
+        }\r\nconnection: close\r\n\r\n`,
+      ),
+  );
+  socket.setEncoding("utf8");
+  socket.on("data", (part: string) => {
+    text += part;
+    if (text.length > MAX_RESPONSE) socket.destroy();
+  });
+  socket.on("error", () => {}); // "close" follows.
+  socket.on("close", () => {
+    clearTimeout(timer);
+    const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(text) ?? [];
+    resolve(status === undefined ? undefined : { status: +status, text });
+  });
+  const timer = setTimeout(() => socket.destroy(), TIMEOUT);
+  return promise;
+}
+
+/** The address at which this host itself reaches a listener. */
+function reachable({ hostname, port }: ListenAddress): ListenAddress {
+  const loopback = { "::": "::1", "0.0.0.0": "127.0.0.1" }[hostname];
+  return { hostname: loopback ?? hostname, port };
 }

@@ -182,6 +182,50 @@ Deno.test({
       await daemon.stop();
     });
 
+    await t.step("the same, under an altname", async () => {
+      const altname = "enp129s0f1np1";
+      await router.ip(`link property add dev lan altname ${altname}`);
+      const named = [`--interface=${altname}`, OPTIONS[1]!];
+      for (
+        const [one, other] of [[OPTIONS, named], [named, OPTIONS]] as const
+      ) {
+        const daemon = await startDaemon(router, ...one);
+        const { code, stdout } = await runDaemon(router, "check", ...other);
+        assertEquals(code, 0, stdout);
+        assertMatch(stdout, /^warning: UDP port 547 .* by the daemon/m);
+        assertMatch(stdout, /^firewall: .* on lan$/m);
+        await daemon.stop();
+      }
+    });
+
+    await t.step("the same, with HTTPS only", async () => {
+      const authority = await Authority.create(lab.directory, "only");
+      const keyFile = await makeKey(`${lab.directory}/only-of.key`);
+      const certFile = `${lab.directory}/only-of.pem`;
+      await authority.certify({
+        address: "2001:db8::7",
+        name: "boot.example",
+        keyFile,
+        certFile,
+      });
+      const tls = [
+        ...OPTIONS,
+        `--tls-cert-file=${certFile}`,
+        `--tls-key-file=${keyFile}`,
+      ];
+      const only = [...tls, "--http-listen-addr=off"];
+      const daemon = await startDaemon(router, ...only);
+      assertEquals(await problems(router, ...only), []);
+      await daemon.stop();
+
+      // What another program holds is a problem while the daemon runs.
+      const plain = await startDaemon(router, ...OPTIONS);
+      const holder = await holdPort(router, "TCP", 443);
+      await assertProblem(router, /TCP port 443 .*in use/, ...tls);
+      await holder.stop();
+      await plain.stop();
+    });
+
     await t.step("two uses of one port", async () => {
       await assertProblem(
         router,
