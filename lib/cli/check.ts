@@ -20,6 +20,7 @@ import {
   optionFileFindings,
 } from "../daemon/file_findings.ts";
 import {
+  bootAddressesFor,
   type DaemonConfig,
   tcpAddressesOf,
   tftpAddressesFor,
@@ -98,7 +99,7 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
       );
     }
     add(checkDhcpv6Ports(ports, iface, port));
-    lines.push(...describeBoot(config, iface));
+    add(describeBoot(config, iface));
     add(checkTftpPorts(ports, config, iface));
     const unreachable = await ownAddressProblem(config, iface);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
@@ -135,8 +136,8 @@ function interfaceNames(): string[] {
 function describeBoot(
   config: DaemonConfig,
   iface: NetworkInterface,
-): string[] {
-  const { template, bootPolicy, ipxe, netbootDirectory } = config;
+): CheckReport {
+  const { template, bootPolicy, netbootDirectory } = config;
   const lines = [
     template === undefined
       ? "boot instructions: none (no --http-boot-url-template)"
@@ -148,22 +149,59 @@ function describeBoot(
   ];
   const notice = bootAddressNotice(config, iface);
   if (notice !== undefined) lines.push(`warning: ${notice}`);
-  const builds = [...new IpxeFiles(ipxe).builds];
-  for (const hostname of tftpAddressesFor(config, iface)) {
-    if (!hasAddress(iface, hostname)) {
-      lines.push(
-        `warning: TFTP cannot be served at ${hostname}: ${iface.name} does not have this address, or it is not usable`,
+  return merged([
+    { lines, problems: 0 },
+    ...tftpAddressesFor(config, iface).map((hostname) =>
+      describeTftp(config, iface, hostname)
+    ),
+  ]);
+}
+
+/** What TFTP serves at an address, or why it cannot. */
+function describeTftp(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+  hostname: string,
+): CheckReport {
+  const { tftp, bootAddress, template, ipxe } = config;
+  if (!hasAddress(iface, hostname)) {
+    const isGiven = tftp !== "boot address" || bootAddress !== undefined;
+    // An interface without any global address may get this one later.
+    return isGiven && iface.addresses.length > 0 && !isOwnAddress(hostname)
+      ? problem(
+        `TFTP cannot be served at ${hostname}: this host does not have this address (correct ${
+          tftp === "boot address" ? "--boot-address" : "--tftp-listen-addr"
+        }, or give it to ${iface.name})`,
+      )
+      : warning(
+        `TFTP cannot be served at ${hostname}: ${iface.name} does not have this address, or it is not usable`,
       );
-      continue;
-    }
+  }
+  const where = authorityOf({ hostname, port: tftpPortOf(config) });
+  const builds = [...new IpxeFiles(ipxe).builds];
+  const lines = [
+    `TFTP: ${where}, iPXE for ${
+      builds.join(", ") || "no architecture, PXE clients get no boot file"
+    }`,
+  ];
+  const literal = parseAddress(hostname);
+  if (
+    template !== undefined && literal !== undefined && isMappedIpv4(literal)
+  ) {
     lines.push(
-      `TFTP: [${hostname}]:${tftpPortOf(config)}, iPXE for ${
-        builds.join(", ") ||
-        "no architecture, PXE clients get no boot file"
+      `warning: TFTP is served over IPv4 only, at ${where}, but boot URLs have the IPv6 address ${
+        bootAddressesFor(config, iface).tftp
       }`,
     );
   }
-  return lines;
+  return { lines, problems: 0 };
+}
+
+/** Whether an interface of this host has an address, usable or not. */
+function isOwnAddress(hostname: string): boolean {
+  return Deno.networkInterfaces().some(({ address }) =>
+    canonical(address) === canonical(hostname)
+  );
 }
 
 /** Whether a socket can be bound to an address of the interface. */

@@ -226,6 +226,44 @@ Deno.test({
       await plain.stop();
     });
 
+    await t.step("TFTP at addresses that this host lacks", async () => {
+      const absent = "2001:db8:1:2::99";
+      for (const option of ["--boot-address=", "--tftp-listen-addr="]) {
+        const value = option.startsWith("--tftp") ? `[${absent}]:69` : absent;
+        await assertProblem(
+          router,
+          RegExp(
+            `TFTP cannot be served at ${absent}: this host does not .*${
+              option.slice(0, -1)
+            }`,
+          ),
+          ...OPTIONS,
+          option + value,
+        );
+      }
+      const template = `--http-boot-url-template=http://[2001:db8:7::7]/`;
+      const ipv4 = [
+        "--tftp-listen-addr=0.0.0.0:69",
+        `--boot-address=${SERVER}`,
+      ];
+      assertEquals(await warnings(router, ...OPTIONS, ...ipv4), []);
+      const found = await warnings(router, ...OPTIONS, ...ipv4, template);
+      assertEquals(found.length, 1, found.join("\n"));
+      assertMatch(
+        found[0]!,
+        /TFTP is served over IPv4 only, at 0\.0\.0\.0:69, .* 2001:db8:1:2::1$/,
+      );
+      // An interface without any global address may get this one later.
+      await router.ip(`addr del ${SERVER}/64 dev lan`);
+      const later = await warnings(
+        router,
+        ...OPTIONS,
+        `--boot-address=${absent}`,
+      );
+      assert(later.some((line) => line.includes("TFTP cannot be served")));
+      await router.ip(`addr add ${SERVER}/64 dev lan nodad`);
+    });
+
     await t.step("two uses of one port", async () => {
       await assertProblem(
         router,
