@@ -26,6 +26,7 @@ import {
   tftpAddressesFor,
   tftpPortOf,
 } from "../daemon/config.ts";
+import { renderTemplate, SAMPLE_VALUES } from "../dhcpv6/reply/url_template.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import { groupsOf } from "../dhcpv6/server/sockets.ts";
 import { examineKeyPair } from "../http/certificate.ts";
@@ -51,6 +52,9 @@ const SAMPLE_MAC = 0x0000_5e00_5301;
 
 /** Milliseconds for the host name of the template to be resolved. */
 const RESOLVE_TIMEOUT = 2000;
+
+/** Milliseconds for a connection to an address in the template. */
+const CONNECT_TIMEOUT = 1000;
 
 /** The result of a check. */
 export interface CheckReport {
@@ -373,6 +377,9 @@ async function checkTls(
   const url = iface && sampleUrl(config, iface);
   const isOwn = url !== undefined && await isOwnHost(url.hostname, iface!);
   const reports = isOwn ? [checkScheme(config, url)] : [];
+  if (url !== undefined && reports.every(({ problems }) => problems === 0)) {
+    reports.push(await checkTemplate(config, url, iface!));
+  }
   const { https } = config;
   if (https === undefined) return merged(reports);
   const { files } = https;
@@ -427,6 +434,97 @@ function checkScheme(
       } is served`,
     )
     : { lines: [], problems: 0 };
+}
+
+/**
+ * Whether something serves the template's URL, if its host is an address of this
+ * daemon. Those of other hosts are not connected to.
+ */
+async function checkTemplate(
+  config: DaemonConfig,
+  url: URL,
+  iface: NetworkInterface,
+): Promise<CheckReport> {
+  const none = { lines: [], problems: 0 };
+  const hostname = withoutBrackets(url.hostname);
+  if (url.protocol === "tftp:" || parseAddress(hostname) === undefined) {
+    return none;
+  }
+  const isOwn = hasOwnField(config, url) ||
+    await isOwnHost(url.hostname, iface);
+  if (!isOwn) return none;
+  const { http, https, netbootDirectory } = config;
+  const isHttps = url.protocol === "https:";
+  const name = isHttps ? "HTTPS" : "HTTP";
+  const addresses = isHttps ? https?.addresses ?? [] : http;
+  const port = portOf(url);
+  const where = authorityOf({ hostname, port });
+  // An interface without any global address may get this one later.
+  if (iface.addresses.length > 0 && !await isOwnHost(url.hostname, iface)) {
+    return await accepts(hostname, port) ? none : problem(
+      `the URL template leads to ${where}, which is no address of this host, and where nothing listens (use {{.BootAddress}} or correct --boot-address)`,
+    );
+  }
+  if (!addresses.some((address) => covers(address, hostname, port))) {
+    return await accepts(hostname, port)
+      ? warning(
+        `the URL template leads to ${where}, which another program serves, not this daemon`,
+      )
+      : problem(
+        `the URL template leads to ${where}, where nothing listens: ${name} is ${
+          addresses.length === 0
+            ? "off"
+            : `served at ${addresses.map(authorityOf).join(", ")}`
+        } (correct the template or --${name.toLowerCase()}-listen-addr)`,
+      );
+  }
+  if (netbootDirectory === undefined) {
+    return problem(
+      "the URL template leads to this daemon, which serves no boot files without --netboot-dir",
+    );
+  }
+  return url.pathname.startsWith("/mac/") ? none : warning(
+    `the URL template has the path ${url.pathname}, but this daemon serves boot files at /mac/MAC/FILE only`,
+  );
+}
+
+/** Whether the host of the template's URL is a field with this daemon's address. */
+function hasOwnField({ template }: DaemonConfig, url: URL): boolean {
+  // The host of a template with a field differs with the field's value.
+  const other = renderTemplate(template!, {
+    ...SAMPLE_VALUES,
+    BaseAddress: "100::1",
+    BootAddress: "100::1",
+  });
+  return URL.parse(other)?.hostname !== url.hostname;
+}
+
+/** Whether a listener gets connections to an address and port. */
+function covers(
+  address: ListenAddress,
+  hostname: string,
+  port: number,
+): boolean {
+  if (address.port !== port) return false;
+  const bytes = parseAddress(address.hostname);
+  if (bytes === undefined) return false;
+  // A socket at `::` also gets IPv4.
+  if (isUnspecified(bytes)) return true;
+  if (address.hostname === "0.0.0.0") {
+    return isMappedIpv4(parseAddress(hostname)!);
+  }
+  return canonical(address.hostname) === canonical(hostname);
+}
+
+/** Whether something accepts a TCP connection within {@linkcode CONNECT_TIMEOUT}. */
+async function accepts(hostname: string, port: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(CONNECT_TIMEOUT);
+  try {
+    (await Deno.connect({ hostname, port, signal })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

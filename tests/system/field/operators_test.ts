@@ -118,14 +118,19 @@ function hexOf(text: string): string {
 }
 
 /** A program that listens at a port until it is killed. */
-async function holdPort(host: Host, kind: "UDP" | "TCP", port: number) {
+async function holdPort(
+  host: Host,
+  kind: "UDP" | "TCP",
+  port: number,
+  address = "::",
+) {
   const program = host.start([
     ...["python3", "-uc"],
     `import socket, time
 s = socket.socket(socket.AF_INET6, socket.SOCK_${
       kind === "UDP" ? "DGRAM" : "STREAM"
     })
-s.bind(("::", ${port}))
+s.bind(("${address}", ${port}))
 ${kind === "TCP" ? "s.listen()" : ""}
 print("bound")
 time.sleep(1000)`,
@@ -510,6 +515,79 @@ Deno.test({
       );
     });
 
+    await t.step("a template that leads to no listener", async () => {
+      const netboot = `${lab.directory}/served`;
+      await Deno.mkdir(netboot);
+      const directory = `--netboot-dir=${netboot}`;
+      const options = (url: string, ...args: string[]) => [
+        ...OPTIONS,
+        `--boot-address=${SERVER}`,
+        `--http-boot-url-template=${url}`,
+        ...args,
+      ];
+      const path = "mac/{{.MAC}}/boot.efi";
+      const good = `http://[{{.BootAddress}}]:6315/${path}`;
+      assertEquals(await problems(router, ...options(good, directory)), []);
+      for (const host of ["{{.BootAddress}}", SERVER]) {
+        await assertProblem(
+          router,
+          /leads to \[2001:db8:1:2::1\]:80, where nothing listens: HTTP is served at \[::\]:6315 /,
+          ...options(`http://[${host}]/${path}`, directory),
+        );
+      }
+      await assertProblem(
+        router,
+        /leads to \[2001:db8:1:2::\]:80, which is no address of this host, and where nothing/,
+        ...options(`http://[{{.BaseAddress}}]/${path}`, directory),
+      );
+      for (
+        const [listen, served] of [
+          ["off", /:6315, where nothing listens: HTTP is off/],
+          ["127.0.0.1:6315", /HTTP is served at 127\.0\.0\.1:6315 /],
+          ["0.0.0.0:6315", /HTTP is served at 0\.0\.0\.0:6315 /],
+        ] as const
+      ) {
+        await assertProblem(
+          router,
+          served,
+          ...options(good, directory, `--http-listen-addr=${listen}`),
+        );
+      }
+      assertEquals(
+        await problems(
+          router,
+          ...options(
+            good,
+            directory,
+            `--http-listen-addr=[${SERVER}]:6315`,
+          ),
+        ),
+        [],
+      );
+      await assertProblem(
+        router,
+        /serves no boot files without --netboot-dir/,
+        ...options(good),
+      );
+      const elsewhere = await warnings(
+        router,
+        ...options(`http://[${SERVER}]:6315/{{.MAC}}`, directory),
+      );
+      assertEquals(elsewhere.length, 1, elsewhere.join("\n"));
+      assertMatch(elsewhere[0]!, /has the path \/\S+, .* at \/mac\/MAC\/FILE/);
+
+      // Another program, and another host, are not this daemon's concern.
+      const holder = await holdPort(router, "TCP", 80);
+      const other = await warnings(router, ...options(`http://[${SERVER}]/`));
+      assertEquals(other.length, 1, other.join("\n"));
+      assertMatch(other[0]!, /:80, which another program serves/);
+      await holder.stop();
+      assertEquals(
+        await warnings(router, ...options("http://[2001:db8:7::7]/boot.efi")),
+        [],
+      );
+    });
+
     await t.step("HTTPS that cannot be served or is rejected", async () => {
       const authority = await Authority.create(lab.directory, "authority");
       const keyFile = await makeKey(`${lab.directory}/one.key`);
@@ -530,7 +608,8 @@ Deno.test({
           router,
           ...OPTIONS,
           ...tls,
-          template(`https://[{{.BootAddress}}]/{{.MAC}}`),
+          template(`https://[{{.BootAddress}}]/mac/{{.MAC}}/boot.efi`),
+          `--netboot-dir=${lab.directory}/served`,
         ),
         [],
       );
