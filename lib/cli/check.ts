@@ -461,7 +461,7 @@ async function checkTemplate(
   const where = authorityOf({ hostname, port });
   // An interface without any global address may get this one later.
   if (iface.addresses.length > 0 && !await isOwnHost(url.hostname, iface)) {
-    return await accepts(hostname, port) ? none : problem(
+    return await accepts(hostname, port) ? none : warning(
       `the URL template leads to ${where}, which is no address of this host, and where nothing listens (use {{.BootAddress}} or correct --boot-address)`,
     );
   }
@@ -470,7 +470,7 @@ async function checkTemplate(
       ? warning(
         `the URL template leads to ${where}, which another program serves, not this daemon`,
       )
-      : problem(
+      : warning(
         `the URL template leads to ${where}, where nothing listens: ${name} is ${
           addresses.length === 0
             ? "off"
@@ -479,7 +479,7 @@ async function checkTemplate(
       );
   }
   if (netbootDirectory === undefined) {
-    return problem(
+    return warning(
       "the URL template leads to this daemon, which serves no boot files without --netboot-dir",
     );
   }

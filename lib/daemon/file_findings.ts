@@ -37,6 +37,8 @@ const ENTER = 0o5;
 /** To reach what is below a directory, without listing it. */
 const PASS = 0o1;
 
+const CHMOD = "(chmod o+x)";
+
 /**
  * Directories that the user of the service cannot enter. Each is reported once,
  * however many paths lead through it.
@@ -54,17 +56,18 @@ export class ClosedDirectories {
   }
 
   /**
-   * Reports the directories above a path that cannot be entered: above the path
-   * itself, and above the target if links are part of it.
+   * Warns of the directories above a path that cannot be entered: above the path
+   * itself, and above the target if links are part of it. They do not disturb a
+   * daemon that runs as root.
    *
    * @param what The path, as the findings name it.
-   * @param level Of directories that only their owner can enter.
+   * @param remedy For directories that only their owner can enter.
    */
   addParents(
     path: string,
     what: string,
     findings: Findings,
-    level: keyof Findings = "problems",
+    remedy = CHMOD,
   ): void {
     const start = path.startsWith("/") ? path : `${realPathOf(".")}/${path}`;
     for (const whole of new Set([start, realPathOf(start)])) {
@@ -72,7 +75,7 @@ export class ClosedDirectories {
         let end = whole.lastIndexOf("/");
         end > 0;
         end = whole.lastIndexOf("/", end - 1)
-      ) this.add(whole.slice(0, end), `, above ${what},`, findings, level);
+      ) this.add(whole.slice(0, end), `, above ${what},`, findings, remedy);
     }
   }
 
@@ -81,7 +84,7 @@ export class ClosedDirectories {
     directory: string,
     where: string,
     findings: Findings,
-    level: keyof Findings = "problems",
+    remedy = CHMOD,
   ): void {
     let info: Deno.FileInfo;
     try {
@@ -96,9 +99,7 @@ export class ClosedDirectories {
     }${where} as the user of the shipped units`;
     if ((mode >> 3 & PASS) !== 0) {
       findings.warnings.push(`${start} without SupplementaryGroups=`);
-    } else if (level === "problems") {
-      findings.problems.push(`${start} (chmod o+x)`);
-    } else findings.warnings.push(`${start} without LoadCredential=`);
+    } else findings.warnings.push(`${start} ${remedy}`);
   }
 }
 
@@ -392,7 +393,7 @@ export function optionFileFindings(
         }`,
       );
     }
-    closed.addParents(path, what, findings, "warnings");
+    closed.addParents(path, what, findings, "without LoadCredential=");
   }
   return findings;
 }

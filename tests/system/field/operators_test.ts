@@ -85,6 +85,17 @@ async function assertProblem(
   assertMatch(found[0]!, pattern);
 }
 
+/** Asserts that `check` warns of one thing and finds no problem. */
+async function assertWarning(
+  host: Host,
+  pattern: RegExp,
+  ...args: string[]
+): Promise<void> {
+  const found = await warnings(host, ...args);
+  assertEquals(found.length, 1, found.join("\n"));
+  assertMatch(found[0]!, pattern);
+}
+
 /** Sends DHCPv6 messages from the client's port to all servers on the link. */
 async function send(client: Host, ...messages: Uint8Array[]): Promise<void> {
   const program = `
@@ -383,12 +394,12 @@ Deno.test({
       assertEquals(await problems(router, ...options), []);
       // One line, though two options lead through it.
       await Deno.chmod(above, 0o700);
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+above, mode 0700, above --netboot-dir, .*\(chmod o\+x\)/,
         ...options,
       );
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+above, mode 0700, above --names,/,
         ...OPTIONS,
@@ -405,7 +416,7 @@ Deno.test({
       const link = `${lab.directory}/link`;
       await Deno.symlink(netboot, link);
       await Deno.chmod(`${above}/sub`, 0o700);
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+above\/sub, mode 0700, above --netboot-dir,/,
         ...OPTIONS,
@@ -424,21 +435,21 @@ Deno.test({
       const follow = [...options, `--netboot-follow=${store}`];
       assertEquals(await problems(router, ...follow), []);
       await Deno.chmod(`${store}/closed`, 0o700);
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+closed, mode 0700, above the target of \S+\/one,/,
         ...follow,
       );
       await Deno.chmod(`${store}/closed`, 0o755);
       await Deno.chmod(store, 0o700);
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+store, mode 0700, of --netboot-follow,/,
         ...follow,
       );
       await Deno.chmod(store, 0o755);
       await Deno.chmod(`${lab.directory}/follow`, 0o700);
-      await assertProblem(
+      await assertWarning(
         router,
         /cannot enter \S+follow, mode 0700, above --netboot-follow \S+store,/,
         ...follow,
@@ -529,13 +540,13 @@ Deno.test({
       const good = `http://[{{.BootAddress}}]:6315/${path}`;
       assertEquals(await problems(router, ...options(good, directory)), []);
       for (const host of ["{{.BootAddress}}", SERVER]) {
-        await assertProblem(
+        await assertWarning(
           router,
           /leads to \[2001:db8:1:2::1\]:80, where nothing listens: HTTP is served at \[::\]:6315 /,
           ...options(`http://[${host}]/${path}`, directory),
         );
       }
-      await assertProblem(
+      await assertWarning(
         router,
         /leads to \[2001:db8:1:2::\]:80, which is no address of this host, and where nothing/,
         ...options(`http://[{{.BaseAddress}}]/${path}`, directory),
@@ -547,7 +558,7 @@ Deno.test({
           ["0.0.0.0:6315", /HTTP is served at 0\.0\.0\.0:6315 /],
         ] as const
       ) {
-        await assertProblem(
+        await assertWarning(
           router,
           served,
           ...options(good, directory, `--http-listen-addr=${listen}`),
@@ -564,7 +575,7 @@ Deno.test({
         ),
         [],
       );
-      await assertProblem(
+      await assertWarning(
         router,
         /serves no boot files without --netboot-dir/,
         ...options(good),
