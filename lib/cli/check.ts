@@ -269,8 +269,11 @@ class PortCheck implements Disposable {
       }
       const running = this.#running;
       const isOwn = running !== undefined &&
-        (use !== "DHCPv6" || running.isServing) &&
-        (address === undefined || running.addresses.has(address));
+        (use === "DHCPv6"
+          ? running.isServing
+          : address === undefined
+          ? running.tftp?.has(where) !== false
+          : running.addresses.has(address));
       return !isOwn ? problem(message) : warning(
         `${protocol} port ${port} on ${where} is already in use, by the daemon that serves this link now`,
       );

@@ -16,6 +16,9 @@ const TIMEOUT = 2000;
 /** Characters of a response over TLS that are read; the page has fewer. */
 const MAX_RESPONSE = 1_000_000;
 
+/** The metric with a label for each address at which TFTP is served. */
+const TFTP_METRIC = "dhcpv6macd_tftp_listening";
+
 /** Where the daemon's page names its interface and its first base address. */
 const HEADING = /<small>on ([^\s<]+) <span class="base">([^<]*)<\/span>/;
 
@@ -25,6 +28,8 @@ export interface RunningDaemon {
   readonly isServing: boolean;
   /** The addresses of HTTP and HTTPS at which it answers. */
   readonly addresses: ReadonlySet<ListenAddress>;
+  /** The addresses of TFTP; `undefined` if its version does not report them. */
+  readonly tftp: ReadonlySet<string> | undefined;
 }
 
 /** The status and the text of a response; `undefined` if there is none. */
@@ -58,10 +63,21 @@ export async function runningDaemon(
   if (own.length === 0) return undefined;
   const { address, get } = own[0]!;
   const health = await get(address, "/healthz");
+  const metrics = await get(address, "/metrics");
   return {
     isServing: health?.status === 200,
     addresses: new Set(own.map(({ address }) => address)),
+    tftp: tftpAddresses(metrics?.text ?? ""),
   };
+}
+
+/** The addresses that the metrics name for TFTP. */
+function tftpAddresses(metrics: string): ReadonlySet<string> | undefined {
+  if (!metrics.includes(`# TYPE ${TFTP_METRIC} `)) return undefined;
+  const samples = metrics.matchAll(
+    RegExp(`^${TFTP_METRIC}\\{address="([^"]*)"\\} 1$`, "gm"),
+  );
+  return new Set([...samples].map(([, address]) => address!));
 }
 
 /** Whether a page is of a daemon for this interface and base address. */

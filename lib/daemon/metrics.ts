@@ -174,6 +174,13 @@ function byType(counts: Float64Array): [string, number][] {
 
 function tftpMetrics(tftp: TftpServer): Metric[] {
   return [
+    labelled(
+      "gauge",
+      "dhcpv6macd_tftp_listening",
+      "1 for each address at which TFTP is served.",
+      "address",
+      tftp.hostnames.map((hostname) => [hostname, 1]),
+    ),
     single(
       "gauge",
       "dhcpv6macd_tftp_transfers",

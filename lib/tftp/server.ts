@@ -180,6 +180,11 @@ export class TftpServer {
     return this.#transfers.size;
   }
 
+  /** The addresses at which the server listens. */
+  get hostnames(): readonly string[] {
+    return this.#sockets.hostnames;
+  }
+
   /** Listens at these addresses, and at those of {@linkcode bind} from then on. */
   start(hostnames: readonly string[] = []): void {
     this.#isListening = true;

@@ -240,6 +240,11 @@ Deno.test({
       await assertProblem(router, /TCP port 443 .*in use/, ...tls);
       await holder.stop();
       await plain.stop();
+      const tftp = await holdPort(router, "UDP", 69);
+      const without = await startDaemon(router, ...OPTIONS);
+      await assertProblem(router, /UDP port 69 .*in use/, ...OPTIONS);
+      await tftp.stop();
+      await without.stop();
     });
 
     await t.step("TFTP at addresses that this host lacks", async () => {
