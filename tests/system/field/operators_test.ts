@@ -141,6 +141,11 @@ async function holdPort(
 s = socket.socket(socket.AF_INET6, socket.SOCK_${
       kind === "UDP" ? "DGRAM" : "STREAM"
     })
+${
+      // Closed connections of the daemon keep the port in TIME_WAIT.
+      kind === "TCP"
+        ? "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)"
+        : ""}
 s.bind(("${address}", ${port}))
 ${kind === "TCP" ? "s.listen()" : ""}
 print("bound")
