@@ -262,7 +262,6 @@ Deno.test({
         `--tls-key-file=${lab.directory}/key`,
       ];
       await Deno.mkdir(`${lab.directory}/netboot/default`, { recursive: true });
-      await Deno.chmod(lab.directory, 0o755);
       await lab.file("netboot/default/boot.efi", "MZ of a boot loader");
       const both = [
         "--http-listen-addr=[::]:6315",

@@ -189,7 +189,7 @@ Deno.test({
       const options = [
         "--interface=lan",
         `--base-address=${BASE}`,
-        "--http-boot-url-template=http://[2001:db8:ffff::1]/",
+        "--http-boot-url-template=http://[{{.BootAddress}}]/",
       ];
       const lacking =
         /lan has no address in 2001:db8:1:2::\/64 \(it has 2001:db8:1:3::1\): .*correct --base-address/;

@@ -185,10 +185,7 @@ Deno.test({
         ...["-preference=2", "-https-listen-addr=:443"],
         "-http-boot-url-template=http://[{{$.BootAddress}}]/ {{- .MAC -}} ",
       );
-      // The original leaves port 80 to another server, which is missing here.
-      assertEquals(code, 1, stdout);
-      assertEquals(stdout.match(/^problem: .*/gm)?.length, 1, stdout);
-      assertMatch(stdout, /^problem: .*:80, where nothing listens/m);
+      assertEquals(code, 0, stdout);
       assertMatch(stdout, /^warning: --preference is given 2 times/m);
       assertMatch(
         stdout,
