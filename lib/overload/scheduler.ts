@@ -124,14 +124,18 @@ export class ByteBudget {
  * Joins pieces of text for one slice, or up to 65,536 characters. The rest stays
  * in the iterator.
  *
- * @returns The text, and whether the iterator has ended.
+ * @returns The text, and whether the iterator has ended. Only the last text may be
+ * empty, however late it is: a stream asks nobody for more who gave it nothing.
  */
 export function takeSlice(
   pieces: Iterator<string>,
 ): { text: string; isLast: boolean } {
   const end = performance.now() + SLICE;
   let text = "";
-  while (text.length < SLICE_CHARACTERS && performance.now() < end) {
+  while (
+    text === "" ||
+    text.length < SLICE_CHARACTERS && performance.now() < end
+  ) {
     const { value, done } = pieces.next();
     if (done) return { text, isLast: true };
     text += value;

@@ -332,9 +332,9 @@ Deno.test({
         await router.ip(
           `addr add ${stable}/64 dev lan mngtmpaddr valid_lft 9999 preferred_lft 9999`,
         );
-        await eventually("a temporary address", async () => {
-          const { stdout } = await router.ip("-6 addr show dev lan temporary");
-          return /inet6/.test(stdout) && !/tentative/.test(stdout);
+        await eventually("both addresses, no longer tentative", async () => {
+          const { stdout } = await router.ip("-6 addr show dev lan");
+          return / temporary /.test(stdout) && !/ tentative/.test(stdout);
         });
         const daemon = await startDaemon(router, ...options);
         assertEquals(await bootUrl(client), `http://[${stable}]/`);

@@ -1,5 +1,37 @@
-import { assertLess } from "@std/assert";
-import { ByteBudget } from "../../../lib/overload/scheduler.ts";
+import { assertEquals, assertLess } from "@std/assert";
+import { ByteBudget, takeSlice } from "../../../lib/overload/scheduler.ts";
+
+Deno.test("a slice of text", async (t) => {
+  /** What the slices of these pieces have, and the last one. */
+  const slicesOf = (...texts: string[]) => {
+    const pieces = texts.values();
+    const slices: string[] = [];
+    for (let count = 0; count <= texts.length; count++) {
+      const { text, isLast } = takeSlice(pieces);
+      slices.push(text);
+      if (isLast) break;
+    }
+    return slices;
+  };
+
+  await t.step("has all that there is time for", () => {
+    assertEquals(slicesOf("a", "", "b"), ["ab"]);
+    const long = "x".repeat(65_536);
+    assertEquals(slicesOf(long, "a", "b"), [long, "ab"]);
+  });
+
+  await t.step("is not empty although the process was stopped", () => {
+    const { now } = performance;
+    let time = 0;
+    performance.now = () => time += 1000;
+    try {
+      assertEquals(slicesOf("a", "", "", "b"), ["a", "b", ""]);
+      assertEquals(slicesOf("", ""), [""]);
+    } finally {
+      performance.now = now;
+    }
+  });
+});
 
 Deno.test("ByteBudget", async (t) => {
   await t.step(

@@ -8,7 +8,7 @@ const ROOT = new URL("../../../", import.meta.url);
  * All that runs as root's neighbour besides our own modules. What makes a list
  * longer is a decision: it changes what has to be trusted.
  */
-const BUILT_INS = ["node:fs", "node:timers"];
+const BUILT_INS = ["node:fs", "node:timers", "node:tls"];
 
 /** Files outside of `lib/` that are part of the program. */
 const FILES = [
