@@ -125,7 +125,8 @@ export class ByteBudget {
  * in the iterator.
  *
  * @returns The text, and whether the iterator has ended. Only the last text may be
- * empty, however late it is: a stream asks nobody for more who gave it nothing.
+ * empty, however late it is: a stream does not pull again after a pull that has
+ * enqueued nothing.
  */
 export function takeSlice(
   pieces: Iterator<string>,
