@@ -10,7 +10,8 @@ import {
 import { configOf, logOptionsOf } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
 import type { DaemonConfig } from "../../../lib/daemon/config.ts";
-import { formatIpv6 } from "../../../lib/net/ipv6.ts";
+import { formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
+import { isInPrefix } from "../../../lib/net/prefix.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
 
@@ -731,6 +732,14 @@ Deno.test("settings", async (t) => {
       ]),
       [[64, "2001:db8:7:8::"], [48, "2001:db8:7:8::"], [8, "2001:db8:1:2::"]],
     );
+  });
+
+  await t.step("serve HTTP to the clients of a link prefix", () => {
+    const { allowed } = settings("--link-prefix=fd00:7::/48=2001:db8:1:2::");
+    assert(allowed !== "any");
+    assertEquals(allowed.map(({ length }) => length), [64, 48]);
+    const client = parseIpv6("fd00:7:0:5::1")!;
+    assert(allowed.some((prefix) => isInPrefix(client, prefix)));
   });
 
   for (
