@@ -44,6 +44,7 @@ import {
   withoutBrackets,
 } from "../net/prefix.ts";
 import { encodeHex } from "@std/encoding/hex";
+import { overlap } from "./config.ts";
 import { suggestion } from "./did_you_mean.ts";
 import { type RunningDaemon, runningDaemon } from "./running_daemon.ts";
 
@@ -381,7 +382,7 @@ async function checkTls(
   const isOwn = url !== undefined && await isOwnHost(url.hostname, iface!);
   const reports = isOwn ? [checkScheme(config, url)] : [];
   if (url !== undefined && reports.every(({ problems }) => problems === 0)) {
-    reports.push(await checkTemplate(config, url, iface!));
+    reports.push(await checkTemplate(config, url, iface!, isOwn));
   }
   const { https } = config;
   if (https === undefined) return merged(reports);
@@ -442,44 +443,43 @@ function checkScheme(
 /**
  * Whether something serves the template's URL, if its host is an address of this
  * daemon. Those of other hosts are not connected to.
+ *
+ * @param isOwn Whether the URL's host is this one.
  */
 async function checkTemplate(
   config: DaemonConfig,
   url: URL,
   iface: NetworkInterface,
+  isOwn: boolean,
 ): Promise<CheckReport> {
   const none = { lines: [], problems: 0 };
   const hostname = withoutBrackets(url.hostname);
-  if (url.protocol === "tftp:" || parseAddress(hostname) === undefined) {
-    return none;
-  }
-  const isOwn = hasOwnField(config, url) ||
-    await isOwnHost(url.hostname, iface);
-  if (!isOwn) return none;
+  if (
+    url.protocol === "tftp:" || parseAddress(hostname) === undefined ||
+    !isOwn && !hasOwnField(config, url)
+  ) return none;
   const { http, https, netbootDirectory } = config;
   const isHttps = url.protocol === "https:";
   const name = isHttps ? "HTTPS" : "HTTP";
   const addresses = isHttps ? https?.addresses ?? [] : http;
-  const port = portOf(url);
-  const where = authorityOf({ hostname, port });
+  const listener = { hostname, port: portOf(url) };
+  const where = authorityOf(listener);
   // An interface without any global address may get this one later.
-  if (iface.addresses.length > 0 && !await isOwnHost(url.hostname, iface)) {
-    return await accepts(hostname, port) ? none : warning(
+  if (iface.addresses.length > 0 && !isOwn) {
+    return await accepts(listener) ? none : warning(
       `the URL template leads to ${where}, which is no address of this host, and where nothing listens (use {{.BootAddress}} or correct --boot-address)`,
     );
   }
-  if (!addresses.some((address) => covers(address, hostname, port))) {
-    return await accepts(hostname, port)
-      ? warning(
-        `the URL template leads to ${where}, which another program serves, not this daemon`,
-      )
-      : warning(
-        `the URL template leads to ${where}, where nothing listens: ${name} is ${
-          addresses.length === 0
-            ? "off"
-            : `served at ${addresses.map(authorityOf).join(", ")}`
-        } (correct the template or --${name.toLowerCase()}-listen-addr)`,
-      );
+  if (!addresses.some((address) => overlap(address, listener))) {
+    const served = addresses.length === 0
+      ? "off"
+      : `served at ${addresses.map(authorityOf).join(", ")}`;
+    return warning(
+      `the URL template leads to ${where}, ` +
+        (await accepts(listener)
+          ? "which another program serves, not this daemon"
+          : `where nothing listens: ${name} is ${served} (correct the template or --${name.toLowerCase()}-listen-addr)`),
+    );
   }
   if (netbootDirectory === undefined) {
     return warning(
@@ -502,28 +502,11 @@ function hasOwnField({ template }: DaemonConfig, url: URL): boolean {
   return URL.parse(other)?.hostname !== url.hostname;
 }
 
-/** Whether a listener gets connections to an address and port. */
-function covers(
-  address: ListenAddress,
-  hostname: string,
-  port: number,
-): boolean {
-  if (address.port !== port) return false;
-  const bytes = parseAddress(address.hostname);
-  if (bytes === undefined) return false;
-  // A socket at `::` also gets IPv4.
-  if (isUnspecified(bytes)) return true;
-  if (address.hostname === "0.0.0.0") {
-    return isMappedIpv4(parseAddress(hostname)!);
-  }
-  return canonical(address.hostname) === canonical(hostname);
-}
-
 /** Whether something accepts a TCP connection within {@linkcode CONNECT_TIMEOUT}. */
-async function accepts(hostname: string, port: number): Promise<boolean> {
+async function accepts(address: ListenAddress): Promise<boolean> {
   const signal = AbortSignal.timeout(CONNECT_TIMEOUT);
   try {
-    (await Deno.connect({ hostname, port, signal })).close();
+    (await Deno.connect({ ...address, signal })).close();
     return true;
   } catch {
     return false;

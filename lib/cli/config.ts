@@ -316,8 +316,11 @@ function addressesOf(
   return addresses.map(({ hostname = "::", port }) => ({ hostname, port }));
 }
 
-/** Whether the kernel would refuse the second of two listening sockets. */
-function overlap(a: ListenAddress, b: ListenAddress): boolean {
+/**
+ * Whether two sockets would listen at one address and port, so that the kernel
+ * refuses the second one.
+ */
+export function overlap(a: ListenAddress, b: ListenAddress): boolean {
   if (a.port !== b.port) return false;
   const [first, second] = [a, b].map(({ hostname }) => parseAddress(hostname));
   if (first === undefined || second === undefined) {

@@ -50,8 +50,8 @@ export async function runningDaemon(
   iface: NetworkInterface | undefined,
 ): Promise<RunningDaemon | undefined> {
   const { http, https } = config;
-  const listeners = [
-    ...http.map((address) => ({ address, get: getHttp as Get })),
+  const listeners: { address: ListenAddress; get: Get }[] = [
+    ...http.map((address) => ({ address, get: getHttp })),
     ...(https?.addresses ?? []).map((address) => ({ address, get: getHttps })),
   ];
   const answers = await Promise.all(

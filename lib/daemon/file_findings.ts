@@ -37,6 +37,7 @@ const ENTER = 0o5;
 /** To reach what is below a directory, without listing it. */
 const PASS = 0o1;
 
+/** How to open a directory to others. */
 const CHMOD = "(chmod o+x)";
 
 /**
@@ -79,7 +80,7 @@ export class ClosedDirectories {
     }
   }
 
-  /** Reports a directory if it cannot be entered. */
+  /** Warns of a directory if it cannot be entered. */
   add(
     directory: string,
     where: string,
@@ -97,9 +98,10 @@ export class ClosedDirectories {
     const start = `cannot enter ${escapeControls(directory)}, mode ${
       modeOf(info)
     }${where} as the user of the shipped units`;
-    if ((mode >> 3 & PASS) !== 0) {
-      findings.warnings.push(`${start} without SupplementaryGroups=`);
-    } else findings.warnings.push(`${start} ${remedy}`);
+    const isGroupOpen = (mode >> 3 & PASS) !== 0;
+    findings.warnings.push(
+      `${start} ${isGroupOpen ? "without SupplementaryGroups=" : remedy}`,
+    );
   }
 }
 
@@ -363,8 +365,7 @@ export function namesFindings(
 
 /**
  * What the user of the shipped units may not read of files that other options
- * name. A daemon that runs as root can, so these are
- * warnings.
+ * name. A daemon that runs as root can, so these are warnings.
  *
  * @param files The option and the path of each.
  */
