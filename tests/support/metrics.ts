@@ -1,6 +1,6 @@
 /** What a daemon says of itself, asked on its own host. */
 
-import { eventually, type Host } from "../../support/lab.ts";
+import { eventually, type Host } from "./lab.ts";
 
 const URL = "http://[::1]:6315";
 

@@ -19,7 +19,12 @@ import {
   pause,
   Program,
 } from "../../support/lab.ts";
-import { health, isHealthy, metrics, requestsAnswered } from "./metrics.ts";
+import {
+  health,
+  isHealthy,
+  metrics,
+  requestsAnswered,
+} from "../../support/metrics.ts";
 import {
   labProgram,
   plugIn,

@@ -31,7 +31,7 @@ import {
   missing,
   pause,
 } from "../../support/lab.ts";
-import { metrics, residentMib } from "./metrics.ts";
+import { metrics, residentMib } from "../../support/metrics.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { getToKnow, labProgram, plugIn, SERVER } from "./switch.ts";
 

@@ -12,7 +12,7 @@ import {
   pause,
   type Program,
 } from "../../support/lab.ts";
-import { isHealthy, metrics, residentMib } from "./metrics.ts";
+import { isHealthy, metrics, residentMib } from "../../support/metrics.ts";
 import { labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing("tests of HTTP abuse", "curl", "prlimit", "nft");

@@ -2,7 +2,7 @@ import { assertEquals, assertLess } from "@std/assert";
 import { BASE } from "../../support/expect.ts";
 import { favoredDaemonCommand, RunningDaemon } from "../../support/daemon.ts";
 import { type Host, Lab, missing } from "../../support/lab.ts";
-import { health, isHealthy, metrics } from "./metrics.ts";
+import { health, isHealthy, metrics } from "../../support/metrics.ts";
 import {
   getToKnow,
   labProgram,

@@ -16,7 +16,7 @@ import {
 import { daemonCommand, launchAs } from "../../support/daemon.ts";
 import { BASE } from "../../support/expect.ts";
 import { command, Lab, missing, pause } from "../../support/lab.ts";
-import { isHealthy } from "./metrics.ts";
+import { isHealthy } from "../../support/metrics.ts";
 import { labProgram } from "./switch.ts";
 
 const SUITE = "the test of a stalled netboot directory";

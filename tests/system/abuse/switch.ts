@@ -5,7 +5,7 @@
  */
 
 import { eventually, type Host, Lab, type Program } from "../../support/lab.ts";
-import { requestsAnswered } from "./metrics.ts";
+import { requestsAnswered } from "../../support/metrics.ts";
 
 /** The router's address on the link, beside its link-local one. */
 export const SERVER = "2001:db8:1:2::1";

@@ -21,7 +21,7 @@ import {
   pause,
   type Program,
 } from "../../support/lab.ts";
-import { metrics } from "./metrics.ts";
+import { metrics } from "../../support/metrics.ts";
 import { labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing("tests of TFTP abuse", "curl", "tcpdump", "tshark");

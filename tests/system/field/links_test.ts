@@ -293,35 +293,31 @@ Deno.test({
         const own = "http://[2001:db8:1:2::7]/";
         const better = "http://[2001:db8:1:2:a1b2:c3d4:e5f6:789a]/";
         assertEquals(await bootUrl(client), own);
-        await router.ip(
-          "addr change 2001:db8:1:2::7/64 dev lan preferred_lft 0",
-        );
-        await eventually(
-          "the deprecated address is left",
-          async () => await bootUrl(client) === better,
-        );
-        await router.ip(
-          "addr change 2001:db8:1:2::7/64 dev lan preferred_lft forever",
-        );
-        await eventually(
-          "it is preferred again",
-          async () => await bootUrl(client) === own,
-        );
-        // Not permanent: the kernel renews it, and may withdraw it.
-        await router.ip(
-          "addr change 2001:db8:1:2::7/64 dev lan valid_lft 3600 preferred_lft 3600",
-        );
-        await eventually(
-          "a permanent one is better",
-          async () => await bootUrl(client) === better,
-        );
-        await router.ip(
-          "addr change 2001:db8:1:2::7/64 dev lan valid_lft forever preferred_lft forever",
-        );
-        await eventually(
-          "it is permanent again",
-          async () => await bootUrl(client) === own,
-        );
+        for (
+          const [what, lifetimes, expected] of [
+            ["a deprecated address is not used", "preferred_lft 0", better],
+            ["it is preferred again", "preferred_lft forever", own],
+            // The kernel removes it at the end of its lifetime.
+            [
+              "a permanent one is better than one with a lifetime",
+              "valid_lft 3600 preferred_lft 3600",
+              better,
+            ],
+            [
+              "it is permanent again",
+              "valid_lft forever preferred_lft forever",
+              own,
+            ],
+          ] as const
+        ) {
+          await router.ip(
+            `addr change 2001:db8:1:2::7/64 dev lan ${lifetimes}`,
+          );
+          await eventually(
+            what,
+            async () => await bootUrl(client) === expected,
+          );
+        }
         await daemon.stop();
       });
 

@@ -74,15 +74,18 @@ async function warnings(host: Host, ...args: string[]): Promise<string[]> {
   return stdout.split("\n").filter((line) => line.startsWith("warning: "));
 }
 
+function assertOne(found: readonly string[], pattern: RegExp): void {
+  assertEquals(found.length, 1, found.join("\n"));
+  assertMatch(found[0]!, pattern);
+}
+
 /** Asserts that `check` names one problem, and which. */
 async function assertProblem(
   host: Host,
   pattern: RegExp,
   ...args: string[]
 ): Promise<void> {
-  const found = await problems(host, ...args);
-  assertEquals(found.length, 1, found.join("\n"));
-  assertMatch(found[0]!, pattern);
+  assertOne(await problems(host, ...args), pattern);
 }
 
 /** Asserts that `check` warns of one thing and finds no problem. */
@@ -91,9 +94,7 @@ async function assertWarning(
   pattern: RegExp,
   ...args: string[]
 ): Promise<void> {
-  const found = await warnings(host, ...args);
-  assertEquals(found.length, 1, found.join("\n"));
-  assertMatch(found[0]!, pattern);
+  assertOne(await warnings(host, ...args), pattern);
 }
 
 /** Sends DHCPv6 messages from the client's port to all servers on the link. */
@@ -273,11 +274,12 @@ Deno.test({
         `--boot-address=${SERVER}`,
       ];
       assertEquals(await warnings(router, ...OPTIONS, ...ipv4), []);
-      const found = await warnings(router, ...OPTIONS, ...ipv4, template);
-      assertEquals(found.length, 1, found.join("\n"));
-      assertMatch(
-        found[0]!,
+      await assertWarning(
+        router,
         /TFTP is served over IPv4 only, at 0\.0\.0\.0:69, .* 2001:db8:1:2::1$/,
+        ...OPTIONS,
+        ...ipv4,
+        template,
       );
       // An interface without any global address may get this one later.
       await router.ip(`addr del ${SERVER}/64 dev lan`);
@@ -416,9 +418,11 @@ Deno.test({
         options.at(-1)!,
       );
       await Deno.chmod(above, 0o750);
-      const group = await warnings(router, ...options);
-      assertEquals(group.length, 1, group.join("\n"));
-      assertMatch(group[0]!, /above, mode 0750, .* SupplementaryGroups=$/);
+      await assertWarning(
+        router,
+        /above, mode 0750, .* SupplementaryGroups=$/,
+        ...options,
+      );
       await Deno.chmod(above, 0o711);
       assertEquals(await warnings(router, ...options), []);
 
@@ -590,18 +594,19 @@ Deno.test({
         /serves no boot files without --netboot-dir/,
         ...options(good),
       );
-      const elsewhere = await warnings(
+      await assertWarning(
         router,
+        /has the path \/\S+, .* at \/mac\/MAC\/FILE/,
         ...options(`http://[${SERVER}]:6315/{{.MAC}}`, directory),
       );
-      assertEquals(elsewhere.length, 1, elsewhere.join("\n"));
-      assertMatch(elsewhere[0]!, /has the path \/\S+, .* at \/mac\/MAC\/FILE/);
 
       // Another program, and another host, are not this daemon's concern.
       const holder = await holdPort(router, "TCP", 80);
-      const other = await warnings(router, ...options(`http://[${SERVER}]/`));
-      assertEquals(other.length, 1, other.join("\n"));
-      assertMatch(other[0]!, /:80, which another program serves/);
+      await assertWarning(
+        router,
+        /:80, which another program serves/,
+        ...options(`http://[${SERVER}]/`),
+      );
       await holder.stop();
       assertEquals(
         await warnings(router, ...options("http://[2001:db8:7::7]/boot.efi")),

@@ -14,6 +14,7 @@ import {
   missing,
   type Program,
 } from "../../support/lab.ts";
+import { metrics } from "../../support/metrics.ts";
 import { readLogs, readMetrics } from "../../support/otlp_strict.ts";
 import { watchCommand } from "../../support/watch_program.ts";
 import { BASE } from "../../support/expect.ts";
@@ -81,23 +82,9 @@ function requestsOf({ output }: Program, path: string): Request[] {
   });
 }
 
-/** Labels in the order of their names, as they stand behind a metric's name. */
-function labelsText(labels: readonly (readonly [string, string])[]): string {
-  const texts = labels.map(([name, value]) => `${name}="${value}"`);
-  return texts.length === 0 ? "" : `{${texts.toSorted().join()}}`;
-}
-
-/** The values of `/metrics`, by name and labels. */
-function samplesOf(text: string): Map<string, number> {
-  const lines = text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm);
-  return new Map(Array.from(lines, ([, name, labels = "", value]) => {
-    const pairs = labels.matchAll(/(\w+)="([^"]*)"/g);
-    const list = Array.from(
-      pairs,
-      ([, label, text]) => [label!, text!] as const,
-    );
-    return [name + labelsText(list), Number(value)];
-  }));
+/** A metric's name, and its labels (`name="value"`) in alphabetical order. */
+function sampleName(name: string, labels: readonly string[]): string {
+  return labels.length === 0 ? name : `${name}{${labels.toSorted().join()}}`;
 }
 
 /**
@@ -118,8 +105,8 @@ async function storedIn(host: Host, url: string): Promise<Map<string, number>> {
       const { __name__: name, base_address: _, ...labels } = metric;
       const own = Object.entries<string>(labels).filter(([label]) =>
         !label.includes(".")
-      );
-      return [name + labelsText(own), values.at(-1)];
+      ).map(([label, value]) => `${label}="${value}"`);
+      return [sampleName(name, own), values.at(-1)];
     }),
   );
 }
@@ -205,16 +192,14 @@ Deno.test({
           `--otlp-metrics-endpoint=${database}/opentelemetry/v1/metrics`,
         );
         await machinesAsk(client);
-        const { stdout } = await router.run([
-          "curl",
-          "-sSg",
-          `http://[${SERVER}]:6315/metrics`,
-        ]);
-        // Those that do not change while nobody asks.
-        const own = [...samplesOf(stdout)].filter(([name]) =>
+        // Metrics that stay the same without messages of clients.
+        const own = [...await metrics(router)].filter(([name]) =>
           /^dhcpv6macd_(dhcpv6|machine|tftp)\w*_(total|count)\b/.test(name)
-        );
-        assert(own.length > 50, stdout);
+        ).map(([sample, value]) => {
+          const [name, ...labels] = sample.match(/^\w+|\w+="[^"]*"/g)!;
+          return [sampleName(name!, labels), value] as const;
+        });
+        assert(own.length > 50, String(own));
         // It stores what comes in one request little by little.
         let different = own;
         await eventually("the same figures", async () => {

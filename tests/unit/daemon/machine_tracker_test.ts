@@ -49,7 +49,9 @@ class Fixture {
       this.reports.push(`other MAC ${otherMac.toString(16)}`),
     onRefused: (machine, { cause }) =>
       this.reports.push(
-        `refused ${machine === undefined ? "somebody" : "it"}: ${cause}`,
+        `refused ${
+          machine === undefined ? "a client" : "the machine"
+        }: ${cause}`,
       ),
   }, {
     whyUnlisted: () => this.unlisted,
@@ -235,22 +237,22 @@ Deno.test("MachineTracker", async (t) => {
     };
     const own = "2001:db8:1:2:0:5254:12:3456";
     const slaac = "2001:db8:9:9:5054:ff:fe12:3456";
-    const somebody = ["refused somebody: not_found"];
-    assertEquals(refused("2001:db8:1:2::99", MAC), somebody);
-    assertEquals(refused(own), somebody, "no MAC in the path");
-    assertEquals(refused(own, MAC + 1), somebody, "another one's path");
-    assertEquals(refused(slaac, MAC), somebody, "not an address of ours");
+    const aClient = ["refused a client: not_found"];
+    assertEquals(refused("2001:db8:1:2::99", MAC), aClient);
+    assertEquals(refused(own), aClient, "no MAC in the path");
+    assertEquals(refused(own, MAC + 1), aClient, "another one's path");
+    assertEquals(refused(slaac, MAC), aClient, "not an address of ours");
     assertEquals(refused(own, MAC), [
       "init",
-      "refused it: not_found",
+      "refused the machine: not_found",
       "boot_refused",
     ]);
-    const again = ["refused it: not_found", "boot_refused again"];
+    const again = ["refused the machine: not_found", "boot_refused again"];
     for (const client of [own, slaac, "fe80::5054:ff:fe12:3456"]) {
       assertEquals(refused(client), again, client);
       assertEquals(refused(client, MAC + 1), again, client);
     }
-    assertEquals(refused("2001:db8:1:2::99", MAC), somebody);
+    assertEquals(refused("2001:db8:1:2::99", MAC), aClient);
     assertEquals(fixture.registry.size, 1);
   });
 
@@ -272,24 +274,24 @@ Deno.test("MachineTracker", async (t) => {
     };
     // The source of a datagram is easily forged.
     assertEquals(refuse("wrong_method", "tftp"), [
-      "refused somebody: wrong_method",
+      "refused a client: wrong_method",
     ]);
     const elsewhere = "2001:db8:9:9:5054:ff:fe12:3456";
     assertEquals(refuse("address_not_allowed", "http", elsewhere), [
-      "refused somebody: address_not_allowed",
+      "refused a client: address_not_allowed",
     ]);
     assertEquals(refuse("address_not_allowed", "http"), [
-      "refused somebody: address_not_allowed",
+      "refused a client: address_not_allowed",
     ]);
     assertEquals(fixture.registry.size, 0);
     fixture.registry.add(MAC, 0);
     fixture.reports.splice(0);
     assertEquals(refuse("wrong_method", "tftp"), [
-      "refused it: wrong_method",
+      "refused the machine: wrong_method",
       "boot_refused",
     ]);
     assertEquals(refuse("address_not_allowed", "http", elsewhere), [
-      "refused it: address_not_allowed",
+      "refused the machine: address_not_allowed",
       "boot_refused",
     ]);
   });
@@ -343,7 +345,7 @@ Deno.test("MachineTracker", async (t) => {
       assertEquals(fixture.message(Solicit, { event: "firmware_init" }), [
         "init",
         "firmware_init",
-        `refused it: ${cause}`,
+        `refused the machine: ${cause}`,
         "boot_refused",
       ]);
       assertEquals(
