@@ -278,6 +278,30 @@ Deno.test({
         });
       }
 
+      await t.step("gets headers that are read again at SIGHUP", async () => {
+        const tenant = await lab.file("tenant", "first\n");
+        const server = await startCollector();
+        const daemon = await serve(
+          router,
+          `--otlp-logs-endpoint=${url}`,
+          `--otlp-header=x-scope-orgid=@${tenant}`,
+          `--ca-file=${authority.certFile}`,
+        );
+        await Deno.writeTextFile(tenant, "second\n");
+        daemon.program.kill("SIGHUP");
+        await daemon.logs("reloading");
+        await machinesAsk(client);
+        await eventually(
+          "events",
+          () => eventsAt(server, "/v1/logs").length === 3 * MACHINES,
+        );
+        for (const { headers } of requestsOf(server, "/v1/logs")) {
+          assertEquals(headers["x-scope-orgid"], "second");
+        }
+        assertEquals(await daemon.stop(), 0);
+        await server.stop();
+      });
+
       await t.step("is not trusted without --ca-file", async () => {
         const server = await startCollector();
         const daemon = await serve(
