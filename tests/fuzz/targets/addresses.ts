@@ -39,7 +39,11 @@ const WORDS = texts(
   "/128",
   "02:00:5e:00:53:01",
   "02-00-5E-00-53-01",
+  "2:0:5e:0:53:1",
+  "0.2.2.0.2.1",
   "0200.5e00.5301",
+  "0200-5e00-5301",
+  "02005e-005301",
   "02:de:ad:*",
   ":",
   ".",
@@ -126,8 +130,8 @@ function checkMac(text: string): string {
   if (mac !== undefined) {
     isMac.holds(
       formatMac(mac).replaceAll(":", "") ===
-        text.toLowerCase().split(/[:-]/).map((group) => group.padStart(2, "0"))
-          .join("").replaceAll(".", ""),
+        text.toLowerCase().split(/[:.-]/)
+          .map((group) => group.padStart(2, "0")).join(""),
       () => mac,
     );
   }
