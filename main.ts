@@ -10,7 +10,5 @@ if (import.meta.main) {
   // Before the other modules are loaded: until then a SIGHUP ends the process.
   const signals = new Signals();
   const { run } = await import("./lib/cli/commands.ts");
-  const { dropPermissions } = await import("./lib/cli/permissions.ts");
-  dropPermissions();
   Deno.exit(await run(Deno.args, signals));
 }

@@ -17,7 +17,10 @@ interface Rule {
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
-  "boot_files": { imports: ["net", "overload", "@std/http"], deno: true },
+  "boot_files": {
+    imports: ["files", "net", "overload", "@std/http"],
+    deno: true,
+  },
   "cli": {
     imports: [
       "assets/shared",
@@ -26,6 +29,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "dhcpv6/reply",
       "dhcpv6/server",
       "dhcpv6/wire",
+      "files",
       "http",
       "net",
       "overload",
@@ -46,6 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "dhcpv6/reply",
       "dhcpv6/server",
       "dhcpv6/wire",
+      "files",
       "http",
       "http/web_ui",
       "machines",
@@ -79,16 +84,18 @@ const RULES: Readonly<Record<string, Rule>> = {
     deno: true,
   },
   "dhcpv6/wire": { imports: ["net"], deno: false },
+  "files": { imports: ["overload", "node:fs"], deno: true },
   "http": {
     imports: [
+      "assets/shared",
       "boot_files",
+      "files",
       "http/web_ui",
       "machines",
       "net",
       "overload",
       "telemetry",
       "@std/encoding",
-      "@std/http",
     ],
     deno: true,
   },
@@ -96,7 +103,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     imports: ["assets/shared", "http", "machines", "overload", "@std/encoding"],
     deno: true,
   },
-  "machines": { imports: ["net", "overload"], deno: true },
+  "machines": { imports: ["files", "net", "overload"], deno: true },
   "net": { imports: [], deno: true },
   "overload": { imports: ["node:timers"], deno: true },
   "telemetry": { imports: ["deno.json", "overload"], deno: false },
@@ -119,6 +126,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 const LAYERS: readonly (readonly string[])[] = [
   ["net"],
   ["overload"],
+  ["files"],
   ["machines", "boot_files", "telemetry"],
   [
     "telemetry/otlp",

@@ -142,6 +142,9 @@ async function compile(options: BuildOptions): Promise<void> {
       "--no-code-cache",
       "--include",
       `${ROOT}/assets`,
+      // Deno before 2.8 opens files in this worker.
+      "--include",
+      `${ROOT}/lib/files/old_runtime_worker.ts`,
       "--target",
       target,
       "--output",

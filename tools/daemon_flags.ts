@@ -5,11 +5,10 @@
  */
 
 /**
- * Deno's flags for the daemon. It starts with all permissions and drops most of
- * them before it looks at its arguments (`lib/cli/permissions.ts`): no narrower
- * set lets it open the kernel's list of addresses. What it may read is not
- * narrowed: the files that it serves are on its command line, which the build
- * does not know.
+ * Deno's flags for the daemon. It has all permissions, because no narrower set
+ * lets it open files in `/proc`: the kernel's list of addresses, and the links
+ * that tell where an opened boot file is. What limits it is the sandbox of its
+ * unit.
  */
 export const DAEMON_FLAGS = [
   // A second server on the same port, while a certificate is replaced.

@@ -11,14 +11,16 @@ import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
 
-/** A file of the netboot directory. */
+/** An open file of the netboot directory. */
 export interface BootFile {
+  /** At its first byte. Whoever gets it closes it. */
+  readonly handle: Deno.FsFile;
   /** Its absolute path, without symbolic links. */
   readonly path: string;
   /** Its length in bytes. */
   readonly size: number;
-  /** See {@linkcode fileVersion}. */
-  readonly version: string;
+  /** Its status when it was opened. */
+  readonly info: Deno.FileInfo;
   /**
    * A strong entity tag (RFC 9110 §8.8.3), in quotes. Another one each time if the
    * file's status does not tell its content.
@@ -82,13 +84,17 @@ const LAST_PLACEHOLDER_TIME = Date.UTC(1980, 0, 2);
 
 /**
  * When a file was last changed, if its modification time says that. A time in
- * the future does not (RFC 9110 §8.8.2.1).
+ * the future does not (RFC 9110 §8.8.2.1), nor does the current second: the file
+ * may change again in it, and a client's date would then name two contents
+ * (§8.8.2.2).
  */
 export function lastModified(
   mtime: Date | null,
   now: number,
 ): Date | undefined {
-  return mtime !== null && isRecorded(mtime) && mtime.getTime() <= now
+  const isPast = (time: Date) =>
+    Math.floor(time.getTime() / 1000) < Math.floor(now / 1000);
+  return mtime !== null && isRecorded(mtime) && isPast(mtime)
     ? mtime
     : undefined;
 }
@@ -115,11 +121,14 @@ export class BootDirectory {
   }
 
   /**
-   * The file of a machine, else the one for all machines; `undefined` if there
-   * is neither, or if it is not served.
+   * Opens the file of a machine, else the one for all machines; `undefined` if
+   * there is neither. A file of the machine that is not served is not replaced by
+   * the one for all: what boots then would be another system.
    *
    * @param escaped The path of a URL behind the MAC, as it was requested.
    * @param problems Gets why each path that was tried is not served.
+   * @throws {FileStalledError} if the file system does not answer.
+   * @throws {Error} if no file descriptor is left.
    */
   async find(
     mac: Mac,
@@ -132,6 +141,7 @@ export class BootDirectory {
       const file = await this.#fileAt([folder, ...names].join("/"));
       if ("etag" in file) return file;
       problems.push(file);
+      if (file.kind !== "not_found") return undefined;
     }
     return undefined;
   }
@@ -148,19 +158,17 @@ export class BootDirectory {
   }
 
   async #fileAt(relativePath: string): Promise<BootFile | PathProblem> {
-    const found = await this.#roots.resolve(relativePath);
+    const found = await this.#roots.open(relativePath);
     if ("kind" in found) return found;
-    const { path, info } = found;
-    // Opening a FIFO would block until another process opens it.
-    if (!info.isFile) return { kind: "no_file", path };
-    const version = fileVersion(info);
+    const { path, handle, info } = found;
     const content = isRecorded(info.ctime)
-      ? version
-      : `${version} ${crypto.randomUUID()}`;
+      ? fileVersion(info)
+      : `${fileVersion(info)} ${crypto.randomUUID()}`;
     return {
+      handle,
       path,
       size: info.size,
-      version,
+      info,
       etag: await eTag(content),
       modified: lastModified(info.mtime, Date.now()),
       type: typeOf(relativePath),

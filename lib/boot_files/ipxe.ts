@@ -5,10 +5,13 @@
  * @module
  */
 
+import { FileStalledError, fileWork } from "../files/file_work.ts";
+import { NotRegularFileError } from "../files/opened_file.ts";
+import { readFile } from "../files/read_file.ts";
 import { fileVersion } from "./file_version.ts";
 import { type PathProblem, problemAt } from "./served_roots.ts";
-import { MAX_TFTP_FILE } from "../overload/limits.ts";
-import { delay } from "../overload/timeout.ts";
+import { FILE_TIMEOUT, MAX_TFTP_FILE } from "../overload/limits.ts";
+import { delay, waitAtMost } from "../overload/timeout.ts";
 import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
 
 /** The name under which iPXE requests its script. */
@@ -20,12 +23,14 @@ export interface IpxeFilesOptions {
   readonly script: string | undefined;
 }
 
-/** A file that was read, or is being read for all requests of this time. */
+/** A file that was read. */
 interface LoadedFile {
   readonly version: string;
-  /** `undefined` if the file changed while it was read. */
-  readonly content: Promise<Uint8Array | undefined>;
+  readonly content: Uint8Array;
 }
+
+/** Called when a file cannot be read, and the last known content is served. */
+export type OnStale = (problem: PathProblem) => void;
 
 /** How often a file is read again that changes while it is read. */
 const MAX_ATTEMPTS = 5;
@@ -47,34 +52,56 @@ export function packedBuild(build: IpxeBuild): URL {
   return new URL(`ipxe-${build}.efi.gz`, ASSETS);
 }
 
+/**
+ * Milliseconds that a request waits for a file to be read while its last known
+ * content can be served: firmware retransmits after a second or more.
+ */
+const FRESH_TIMEOUT = 1000;
+
 /** The iPXE files, each read when it is requested and again when it changes. */
 export class IpxeFiles {
   /** The builds that are available; `reload` may change the set. */
   readonly builds: ReadonlySet<IpxeBuild>;
 
   readonly #builds = new Set<IpxeBuild>();
-  readonly #paths = new Map<IpxeBuild | "script", string | URL>();
-  readonly #loaded = new Map<IpxeBuild | "script", LoadedFile>();
-  /** Why the last attempt to read a file gave nothing. */
-  readonly #problems = new Map<IpxeBuild | "script", PathProblem>();
+  readonly #files = new Map<IpxeBuild | "script", IpxeFile>();
 
-  constructor({ builds, script }: IpxeFilesOptions) {
+  /** Files that replace the embedded ones count as available until `reload`. */
+  constructor(
+    { builds, script }: IpxeFilesOptions,
+    onStale: OnStale = () => {},
+  ) {
     for (const build of IPXE_BUILDS) {
-      this.#paths.set(build, builds.get(build) ?? packedBuild(build));
+      const path = builds.get(build);
+      const file = new IpxeFile(path ?? packedBuild(build), onStale);
+      this.#files.set(build, file);
+      if (path !== undefined || file.isEmbedded()) this.#builds.add(build);
     }
     this.builds = this.#builds;
-    this.#paths.set("script", script ?? new URL(SCRIPT_NAME, ASSETS));
-    this.reload();
+    const path = script ?? new URL(SCRIPT_NAME, ASSETS);
+    this.#files.set("script", new IpxeFile(path, onStale));
   }
 
-  /** Looks again which builds there are, and reads files when requested next. */
-  reload(): void {
-    this.#loaded.clear();
-    for (const build of IPXE_BUILDS) {
-      if (isFile(this.#paths.get(build)!)) this.#builds.add(build);
-      else this.#builds.delete(build);
+  /** Begins to read the files that replace embedded ones. */
+  start(): void {
+    for (const file of this.#files.values()) {
+      if (!file.isEmbedded()) void file.refresh();
     }
   }
+
+  /** Looks again which builds there are, and reads changed files. */
+  async reload(): Promise<void> {
+    await Promise.all(IPXE_BUILDS.map(async (build) => {
+      const file = this.#files.get(build)!;
+      if (file.isEmbedded()) return;
+      await file.read();
+      if (file.isAbsent) this.#builds.delete(build);
+      else this.#builds.add(build);
+    }));
+  }
+
+  /** A file that is being read is no work in progress. */
+  stop(): void {}
 
   /**
    * The file for a requested name. Only the end of the name counts, so that no
@@ -87,36 +114,11 @@ export class IpxeFiles {
   }
 
   /**
-   * The content of the file for a requested name; `undefined` if it is absent,
-   * longer than {@linkcode MAX_TFTP_FILE} or changes all the time.
+   * The content of the file for a requested name; the last known one if the file
+   * cannot be read. `undefined` if it is absent, or was never read.
    */
   async read(name: string): Promise<Uint8Array | undefined> {
-    const key = IpxeFiles.fileFor(name);
-    const path = this.#paths.get(key);
-    if (path === undefined) return undefined;
-    this.#problems.delete(key);
-    const text = path instanceof URL ? path.pathname : path;
-    const unreadable = (detail: string) => {
-      this.#problems.set(key, { kind: "unreadable", path: text, detail });
-      return undefined;
-    };
-    try {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const info = await Deno.stat(path);
-        if (info.size > MAX_TFTP_FILE) return unreadable("it is too large");
-        if (isBeingWritten(info)) {
-          await delay(SETTLING_TIME);
-          continue;
-        }
-        const content = await this.#load(key, path, fileVersion(info));
-        if (content !== undefined) return content;
-      }
-    } catch (error) {
-      this.#loaded.delete(key);
-      this.#problems.set(key, await problemAt(text, error as Error));
-      return undefined;
-    }
-    return unreadable("it changes while it is read");
+    return await this.#files.get(IpxeFiles.fileFor(name))!.read();
   }
 
   /**
@@ -124,21 +126,105 @@ export class IpxeFiles {
    * file.
    */
   problem(name: string): PathProblem | undefined {
-    return this.#problems.get(IpxeFiles.fileFor(name));
+    return this.#files.get(IpxeFiles.fileFor(name))!.problem;
+  }
+}
+
+/** One of the files. */
+class IpxeFile {
+  /** Why the last attempt to read it gave nothing. */
+  problem: PathProblem | undefined;
+  /** Whether the last attempt has found no such file. */
+  isAbsent = false;
+
+  readonly #path: string | URL;
+  readonly #onStale: OnStale;
+  #loaded: LoadedFile | undefined;
+  /** The only attempt in progress, for all requests of this time. */
+  #refreshing: Promise<void> | undefined;
+
+  constructor(path: string | URL, onStale: OnStale) {
+    this.#path = path;
+    this.#onStale = onStale;
   }
 
-  /** The content of a version; `undefined` if the file has changed since. */
-  #load(
-    key: IpxeBuild | "script",
-    path: string | URL,
-    version: string,
-  ): Promise<Uint8Array | undefined> {
-    let loaded = this.#loaded.get(key);
-    if (loaded?.version !== version) {
-      loaded = { version, content: contentOfVersion(path, version) };
-      this.#loaded.set(key, loaded);
+  /** Whether it is compiled in. One that could be, and is not, is none. */
+  isEmbedded(): boolean {
+    return this.#path instanceof URL && isFile(this.#path);
+  }
+
+  /** See {@linkcode IpxeFiles.read}. */
+  async read(): Promise<Uint8Array | undefined> {
+    const refreshing = this.refresh();
+    let isOver = false;
+    void refreshing.then(() => isOver = true);
+    await waitAtMost(
+      this.#loaded === undefined ? FILE_TIMEOUT : FRESH_TIMEOUT,
+      refreshing,
+    );
+    if (!isOver) this.problem = { kind: "stalled", path: this.#text };
+    if (this.#loaded !== undefined && this.problem !== undefined) {
+      this.#onStale(this.problem);
     }
-    return loaded.content;
+    return this.#loaded?.content;
+  }
+
+  /** Reads it if it has changed. Is never rejected. */
+  refresh(): Promise<void> {
+    return this.#refreshing ??= this.#refresh().finally(() =>
+      this.#refreshing = undefined
+    );
+  }
+
+  get #text(): string {
+    return this.#path instanceof URL ? this.#path.pathname : this.#path;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      // An embedded file is in memory: it waits for nothing.
+      const problem = this.#path instanceof URL
+        ? await this.#load()
+        : await fileWork.run(
+          `iPXE ${this.#text}`,
+          this.#text,
+          () => this.#load(),
+          { isPatient: true },
+        );
+      this.isAbsent = false;
+      this.problem = problem === undefined
+        ? undefined
+        : { kind: "unreadable", path: this.#text, detail: problem };
+    } catch (error) {
+      this.problem = error instanceof NotRegularFileError
+        ? { kind: "no_file", path: this.#text }
+        : error instanceof FileStalledError
+        ? { kind: "stalled", path: this.#text }
+        : await problemAt(this.#text, error as Error);
+      this.isAbsent = this.problem.kind === "not_found" ||
+        this.problem.kind === "broken_link";
+      if (this.isAbsent) this.#loaded = undefined;
+    }
+  }
+
+  /** Reads it if it has changed; gives why it cannot be served as it is. */
+  async #load(): Promise<string | undefined> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const info = await Deno.stat(this.#path);
+      if (info.size > MAX_TFTP_FILE) return "it is too large";
+      if (isBeingWritten(info)) {
+        await delay(SETTLING_TIME);
+        continue;
+      }
+      const version = fileVersion(info);
+      if (this.#loaded?.version === version) return undefined;
+      const content = await contentOf(this.#path);
+      // Checked after reading: a mixture of two versions is not served.
+      if (fileVersion(await Deno.stat(this.#path)) !== version) continue;
+      this.#loaded = { version, content };
+      return undefined;
+    }
+    return "it changes while it is read";
   }
 }
 
@@ -148,20 +234,12 @@ function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
     Math.abs(Date.now() - mtime.getTime()) < SETTLING_TIME;
 }
 
-/** Checks the version after reading: a mixture of two versions is not served. */
-async function contentOfVersion(
-  path: string | URL,
-  version: string,
-): Promise<Uint8Array | undefined> {
-  const content = await contentOf(path);
-  return fileVersion(await Deno.stat(path)) === version ? content : undefined;
-}
-
 async function contentOf(path: string | URL): Promise<Uint8Array> {
+  if (typeof path === "string") {
+    return (await readFile(path, MAX_TFTP_FILE)).bytes;
+  }
   const bytes = await Deno.readFile(path);
-  return path instanceof URL && path.pathname.endsWith(".gz")
-    ? await decompress(bytes)
-    : bytes;
+  return path.pathname.endsWith(".gz") ? await decompress(bytes) : bytes;
 }
 
 async function decompress(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileWork } from "../files/file_work.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
 import {
   directoryVersion,
@@ -272,7 +273,9 @@ export class ListedMacs {
    * of the first. It is never rejected.
    */
   refresh(): Promise<void> {
-    return this.#scan ??= this.#refresh().finally(() => this.#scan = undefined);
+    const scan = () => this.#refresh();
+    return this.#scan ??= fileWork.runUnlimited(this.#directory, scan)
+      .finally(() => this.#scan = undefined);
   }
 
   async #refresh(): Promise<void> {

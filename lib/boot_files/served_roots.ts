@@ -7,9 +7,13 @@
  * @module
  */
 
+import { FileStalledError } from "../files/file_work.ts";
+import { openFile } from "../files/open_file.ts";
+import { NotRegularFileError, type OpenedFile } from "../files/opened_file.ts";
+
 /**
  * Why a path leads to nothing that is served. `no_file`: to a directory or a
- * device. `unreadable`: any other error of the file system.
+ * device. `stalled`: the file system does not answer. `unreadable`: any other error of the file system.
  */
 export type PathProblemKind =
   | "not_found"
@@ -17,6 +21,7 @@ export type PathProblemKind =
   | "link_leads_out"
   | "permission_denied"
   | "no_file"
+  | "stalled"
   | "unreadable";
 
 /** Why a path is not served. */
@@ -37,6 +42,9 @@ export interface ServedPath {
   readonly path: string;
   readonly info: Deno.FileInfo;
 }
+
+/** Codes of errors that another request may not meet: no descriptor is left. */
+const TEMPORARY = new Set(["EMFILE", "ENFILE"]);
 
 /** Links that are followed to find the cause of an error, as in Linux. */
 const MAX_LINKS = 40;
@@ -73,6 +81,33 @@ export class ServedRoots {
     }
   }
 
+  /**
+   * Opens a file that a path below the directory leads to. What is checked is
+   * where the opened file is: the path may change meanwhile.
+   *
+   * @param relativePath Without empty names and dot segments.
+   * @throws {FileStalledError} if the file system does not answer.
+   * @throws {Error} if no file descriptor is left.
+   */
+  async open(relativePath: string): Promise<OpenedFile | PathProblem> {
+    let at = this.directory;
+    try {
+      const root = await Deno.realPath(this.directory);
+      at = `${root}/${relativePath}`;
+      const file = await openFile(at);
+      if (isBelow(file.path, root) || await this.#isFollowed(file.path)) {
+        return file;
+      }
+      file.handle.close();
+      return { kind: "link_leads_out", path: at, detail: file.path };
+    } catch (error) {
+      if (isTemporary(error)) throw error;
+      return error instanceof NotRegularFileError
+        ? { kind: "no_file", path: at }
+        : await problemAt(at, error as Error);
+    }
+  }
+
   /** Whether links may lead to a path without links outside of the directory. */
   async #isFollowed(path: string): Promise<boolean> {
     for (const directory of this.follow) {
@@ -84,6 +119,11 @@ export class ServedRoots {
     }
     return false;
   }
+}
+
+function isTemporary(error: unknown): boolean {
+  return error instanceof FileStalledError ||
+    TEMPORARY.has((error as { code?: string }).code ?? "");
 }
 
 /** Whether `path` is `directory` or below it. Both are without links. */

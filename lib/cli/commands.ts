@@ -34,6 +34,7 @@ import {
   logOptionsOf,
   NoInterfaceError,
 } from "./config.ts";
+import { examineOptionFiles } from "./option_files.ts";
 import { isJournal } from "./journal.ts";
 import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage_error.ts";
@@ -153,7 +154,8 @@ async function printCheck(
 ): Promise<number> {
   let report: CheckReport;
   try {
-    report = await check(configOf(options, notices));
+    const files = await examineOptionFiles(options);
+    report = await check(configOf(options, files, notices));
   } catch (error) {
     if (!(error instanceof NoInterfaceError)) throw error;
     report = { lines: [`problem: ${error.message}`], problems: 1 };
@@ -215,7 +217,10 @@ async function watchDaemons(
       throw new UsageError(`watch: duplicate URL ${text}`);
     }
   }
-  const caCerts = caCertsOf(options);
+  const notices: string[] = [];
+  const files = await examineOptionFiles(options);
+  const caCerts = caCertsOf(options, files, notices);
+  for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
   const ending = new AbortController();
   void signals.ended.then(() => ending.abort());
   // The terminal is gone.
@@ -263,7 +268,8 @@ async function serve(
   );
   const log = new Log(format, level, Deno.stderr, isInJournal);
   logCrashes(log);
-  const configure = () => configOf(options, notices);
+  const files = await examineOptionFiles(options);
+  const configure = () => configOf(options, files, notices);
   const config = await configWithInterface(configure, log, signals);
   if (config === undefined) {
     await log.flush(LOG_FLUSH_TIMEOUT);

@@ -6,7 +6,6 @@
  */
 
 import type { DaemonConfig } from "../daemon/config.ts";
-import { readHeaderFileSync } from "../daemon/collector.ts";
 import type { Option } from "../dhcpv6/wire/packet.ts";
 import {
   dnsServersOption,
@@ -53,6 +52,7 @@ import {
   type Prefix,
 } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
+import type { OptionFiles } from "./option_files.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
@@ -70,11 +70,13 @@ const DEFAULT_VALID_LIFETIME = 1200;
  * The configuration that options describe.
  *
  * @param given The options.
+ * @param files What the files that they name are.
  * @param noticed What the operator should know about them already.
  * @throws {UsageError} if an option is missing or two contradict.
  */
 export function configOf(
   given: GivenOptions,
+  files: OptionFiles,
   noticed: readonly string[] = [],
 ): DaemonConfig {
   const bases = given["base-address"];
@@ -153,7 +155,11 @@ export function configOf(
       ["names", given.names, "it is read"],
     ] as const
   ) {
-    if (path === undefined || exists(path)) continue;
+    if (path === undefined) continue;
+    if (files.info(path) === "stalled") {
+      notices.push(stalledNotice(option, path, `${use} once it does`));
+    }
+    if (!files.isAbsent(path)) continue;
     notices.push(
       `--${option} ${
         escapeControls(path)
@@ -185,14 +191,14 @@ export function configOf(
     http,
     https,
     allowed: allowedPrefixes(given),
-    ipxe: ipxeFiles(given),
+    ipxe: ipxeFiles(given, files, notices),
     hosts: hostNames(given),
     namesFile: given.names,
     maxMachines: given["max-machines"],
     maxEvents: given["max-events"],
     maxOpenFiles: given["max-open-files"],
-    collector: collectorOf(given),
-    caCerts: caCertsOf(given),
+    collector: collectorOf(given, files, notices),
+    caCerts: caCertsOf(given, files, notices),
     notices,
   };
 }
@@ -335,8 +341,23 @@ export function overlap(a: ListenAddress, b: ListenAddress): boolean {
     bothIpv4 && (isAny(first) || isAny(second));
 }
 
+/** The notice about a file that could not be examined. */
+function stalledNotice(
+  option: string,
+  path: string,
+  consequence: string,
+): string {
+  return `--${option} ${
+    escapeControls(path)
+  }: the file system does not answer; ${consequence}`;
+}
+
 /** Where metrics and events are pushed, and how. */
-function collectorOf(given: GivenOptions): CollectorOptions | undefined {
+function collectorOf(
+  given: GivenOptions,
+  files: OptionFiles,
+  notices: string[],
+): CollectorOptions | undefined {
   const endpoint = given["otlp-endpoint"];
   const metricsEndpoint = given["otlp-metrics-endpoint"];
   const logsEndpoint = given["otlp-logs-endpoint"];
@@ -353,7 +374,12 @@ function collectorOf(given: GivenOptions): CollectorOptions | undefined {
   for (const header of headers) {
     if (header.file === undefined) continue;
     try {
-      header.take(readHeaderFileSync(header.file));
+      const content = files.text(header.file);
+      if (content === "stalled") {
+        notices.push(
+          stalledNotice("otlp-header", header.file, "SIGHUP reads it again"),
+        );
+      } else header.take(content);
     } catch (error) {
       throw new UsageError(
         `--otlp-header ${header.name}: ${
@@ -376,11 +402,21 @@ function collectorOf(given: GivenOptions): CollectorOptions | undefined {
  *
  * @throws {UsageError} if it cannot be read or has none.
  */
-export function caCertsOf(given: GivenOptions): string[] {
+export function caCertsOf(
+  given: GivenOptions,
+  files: OptionFiles,
+  notices: string[],
+): string[] {
   const path = given["ca-file"];
   if (path === undefined) return [];
   try {
-    const pem = Deno.readTextFileSync(path);
+    const pem = files.text(path);
+    if (pem === "stalled") {
+      notices.push(
+        stalledNotice("ca-file", path, "its certificates are not trusted"),
+      );
+      return [];
+    }
     if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
       throw new Error("no certificate in PEM");
     }
@@ -392,15 +428,6 @@ export function caCertsOf(given: GivenOptions): string[] {
         fileErrorReason(error)
       }`,
     );
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    return !(error instanceof Deno.errors.NotFound);
   }
 }
 
@@ -440,40 +467,42 @@ function allowedPrefixes(given: GivenOptions): readonly Prefix[] | "any" {
   return prefixes;
 }
 
-function ipxeFiles(given: GivenOptions): IpxeFilesOptions {
+function ipxeFiles(
+  given: GivenOptions,
+  files: OptionFiles,
+  notices: string[],
+): IpxeFilesOptions {
+  const examine = (name: OptionName, path: string) => {
+    const info = files.info(path);
+    if (info !== "stalled") return checkFile(name, path, info);
+    notices.push(stalledNotice(name, path, "it is served once it does"));
+  };
   const builds = new Map<IpxeBuild, string>();
   for (const build of IPXE_BUILDS) {
     const path = given[`ipxe-${build}-efi`];
     if (path === undefined) continue;
-    checkFile(`ipxe-${build}-efi`, path);
+    examine(`ipxe-${build}-efi`, path);
     builds.set(build, path);
   }
   const script = given["ipxe-script"];
-  if (script !== undefined) checkFile("ipxe-script", script);
+  if (script !== undefined) examine("ipxe-script", script);
   return { builds, script };
 }
 
-function checkFile(name: OptionName, path: string): void {
-  const size = fileSize(path);
-  if (size === undefined) {
+function checkFile(
+  name: OptionName,
+  path: string,
+  info: Deno.FileInfo | undefined,
+): void {
+  if (info === undefined || !info.isFile) {
     throw new UsageError(`--${name}: no such file: ${escapeControls(path)}`);
   }
-  if (size > MAX_TFTP_FILE) {
+  if (info.size > MAX_TFTP_FILE) {
     throw new UsageError(
       `--${name}: ${escapeControls(path)} exceeds the limit of ${
         MAX_TFTP_FILE / 1024 / 1024
       } MiB for TFTP`,
     );
-  }
-}
-
-/** The size of a regular file in bytes; `undefined` if it is none. */
-function fileSize(path: string): number | undefined {
-  try {
-    const { isFile, size } = Deno.statSync(path);
-    return isFile ? size : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
 import { fetchTrusting } from "../net/trusting_fetch.ts";
 import {
@@ -40,37 +41,14 @@ export function exporterOf(
 }
 
 /**
- * Reads a file before the daemon starts.
+ * Reads a file with the value of a header.
  *
  * @throws {Error} with the path and the reason.
  */
-export function readHeaderFileSync(path: string): string {
-  try {
-    checkSize(Deno.statSync(path));
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw readError(path, error);
-  }
-}
-
-/** The same while the daemon serves. */
 export async function readHeaderFile(path: string): Promise<string> {
   try {
-    checkSize(await Deno.stat(path));
-    return await Deno.readTextFile(path);
+    return await readText(path, MAX_HEADER_FILE);
   } catch (error) {
-    throw readError(path, error);
+    throw new Error(`cannot read ${path}: ${fileErrorReason(error)}`);
   }
-}
-
-/** A FIFO or a device would never end. */
-function checkSize({ isFile, size }: Deno.FileInfo): void {
-  if (!isFile) throw new Error("it is no regular file");
-  if (size > MAX_HEADER_FILE) {
-    throw new Error(`it is larger than ${MAX_HEADER_FILE} bytes`);
-  }
-}
-
-function readError(path: string, error: unknown): Error {
-  return new Error(`cannot read ${path}: ${fileErrorReason(error)}`);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeFiles } from "../boot_files/ipxe.ts";
 import { Dhcpv6Server } from "../dhcpv6/server/server.ts";
 import { MachineWriter } from "../machines/json.ts";
 import { Names } from "../machines/names_file.ts";
@@ -22,6 +22,7 @@ import { type DaemonConfig, responderOptionsFor } from "./config.ts";
 import { DaemonDhcpv6Observer, logTotals } from "./dhcpv6_observer.ts";
 import { warnIfUnreachable, withListenErrors } from "./diagnostics.ts";
 import { bootListOf } from "./boot_list.ts";
+import { ipxeFilesOf, logStalledFiles } from "./file_log.ts";
 import { FloodMonitor } from "./flood_monitor.ts";
 import { HttpStack } from "./http_stack.ts";
 import { InterfacePoller } from "./interface_poller.ts";
@@ -77,7 +78,7 @@ export class Daemon implements Service {
     const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
     const shared = { registry, writer, names, scheduler, log };
 
-    const ipxe = this.#ipxe = new IpxeFiles(config.ipxe);
+    const ipxe = this.#ipxe = ipxeFilesOf(config, log);
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({
       config,
@@ -146,12 +147,14 @@ export class Daemon implements Service {
         tftp.onInterface(iface);
       },
       onPoll: (iface) => {
+        logStalledFiles(log);
         flood.check(dhcpv6.counters.dropped.send_blocked, tracker.rejected);
         void dhcpv6.refresh(iface);
         tftp.bind();
       },
     });
     this.#services = [
+      ipxe,
       names,
       ...bootList === undefined ? [] : [bootList],
       dhcpv6Observer,
@@ -172,16 +175,13 @@ export class Daemon implements Service {
     logStart(this.#config, this.#ipxe, this.#log);
     for (const service of this.#services) await service.start?.();
     this.#otlp?.start();
-    const iface = this.#dhcpv6.serving;
-    if (iface !== undefined) {
-      void warnIfUnreachable(this.#config, iface, this.#log);
-    }
+    void warnIfUnreachable(this.#config, this.#dhcpv6.serving, this.#log);
   }
 
   /** Reads all files again that can change while the daemon runs. */
   async reload(): Promise<void> {
     this.#log.info("reloading", "SIGHUP: reading all files again");
-    const parts = [this.#ipxe, ...this.#services, this.#otlp];
+    const parts = [...this.#services, this.#otlp];
     await Promise.all(parts.map((part) => part?.reload?.()));
   }
 

@@ -195,9 +195,10 @@ export function withListenErrors(
 /** Logs it when clients would not reach this daemon at the template's host. */
 export async function warnIfUnreachable(
   config: DaemonConfig,
-  iface: NetworkInterface,
+  iface: NetworkInterface | undefined,
   log: Log,
 ): Promise<void> {
+  if (iface === undefined) return;
   const problem = await ownAddressProblem(config, iface);
   if (problem !== undefined) log.warning("unreachable", problem);
 }

@@ -6,6 +6,7 @@
  */
 
 import { BootDirectory } from "../boot_files/directory.ts";
+import { fileWork } from "../files/file_work.ts";
 import { ActiveConnections } from "../http/active_connections.ts";
 import { Api } from "../http/api.ts";
 import { BootFileHandler } from "../http/boot_files.ts";
@@ -97,6 +98,7 @@ export class HttpStack {
         metrics: options.metrics,
         unserved: options.unserved,
         problem: options.problem,
+        stalledFiles: () => fileWork.stalled(),
       }),
       page: new WebUi({
         ...shared,

@@ -16,9 +16,13 @@ import {
   readKeyPair,
   TlsReload,
 } from "../http/tls_reload.ts";
+import { delay } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { listenError, StartError } from "./diagnostics.ts";
 import type { Service } from "./service.ts";
+
+/** Milliseconds that `start` waits for the files of the certificate. */
+const START_TIMEOUT = 2000;
 
 /** What the service works with. */
 export interface HttpsServiceOptions {
@@ -33,6 +37,7 @@ export class HttpsService implements Service {
   readonly #options: HttpsServiceOptions;
   readonly #servers: HttpServer[] = [];
   #reload: TlsReload | undefined;
+  #isStopped = false;
 
   constructor(options: HttpsServiceOptions) {
     this.#options = options;
@@ -44,12 +49,31 @@ export class HttpsService implements Service {
   }
 
   /**
-   * Reads the certificate and listens.
+   * Reads the certificate and listens. If the file system does not answer, that
+   * happens when it does: the other services do not wait for it.
    *
    * @throws {StartError} if the certificate or its key cannot be read or used, or
    * if a port cannot be bound.
    */
   async start(): Promise<void> {
+    const { files, log } = this.#options;
+    const serving = this.#serve().then(() => true);
+    const timeout = new AbortController();
+    const isServing = await Promise.race([
+      serving,
+      delay(START_TIMEOUT, timeout.signal),
+    ]).finally(() => timeout.abort());
+    if (isServing) return;
+    log.warning(
+      "certificate_unread",
+      `HTTPS is not served yet: the file system of ${files.certFile} and ${files.keyFile} does not answer`,
+    );
+    serving.catch((error: Error) =>
+      log.error("https_refused", `cannot serve HTTPS: ${error.message}`)
+    );
+  }
+
+  async #serve(): Promise<void> {
     const { listeners, files, log } = this.#options;
     const examine = (keyPair: KeyPair) =>
       examineKeyPair(keyPair, files, undefined, Date.now());
@@ -61,6 +85,7 @@ export class HttpsService implements Service {
         `cannot read the TLS certificate or its key: ${error.message}`,
       );
     });
+    if (this.#isStopped) return;
     const { fault, flaws } = examine(keyPair);
     if (fault !== undefined) throw new StartError(fault);
     warn(flaws);
@@ -103,6 +128,7 @@ export class HttpsService implements Service {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#reload?.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
   }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { escapeControls } from "../../assets/shared/escape_controls.js";
+import type { StalledOperation } from "../files/file_work.ts";
 import type { EventStream } from "./event_stream.ts";
 import {
   type MachineWriter,
@@ -33,7 +35,12 @@ export interface ApiOptions {
   readonly unserved: () => readonly UnservedJson[];
   /** Why DHCPv6 is not served now; `undefined` if it is. */
   readonly problem: () => string | undefined;
+  /** The files that the daemon waits for. */
+  readonly stalledFiles?: () => readonly StalledOperation[];
 }
+
+/** Files that a health check names. */
+const MAX_STALLED_FILES = 8;
 
 const MACHINES = "/machines/";
 
@@ -88,12 +95,23 @@ export class Api {
       : undefined;
   }
 
-  /** Answers a health check: 200, or 503 with the problem. */
+  /**
+   * Answers a health check: 200, or 503 with the reason why DHCPv6 is not served.
+   * Files that the daemon waits for are named in further lines.
+   */
   health(): Response {
     const problem = this.#options.problem();
-    return problem === undefined
-      ? textResponse(200, "ok", UNCACHED)
-      : textResponse(503, problem, UNCACHED);
+    const stalled = this.#options.stalledFiles?.() ?? [];
+    const lines = [
+      problem ?? "ok",
+      ...stalled.slice(0, MAX_STALLED_FILES).map(({ path, seconds }) =>
+        `the file system does not answer for ${seconds} s: ${
+          escapeControls(path)
+        }`
+      ),
+    ];
+    const status = problem === undefined ? 200 : 503;
+    return textResponse(status, lines.join("\n"), UNCACHED);
   }
 
   /**

@@ -21,11 +21,8 @@ import {
   type BootFile,
   pathNames,
 } from "../boot_files/directory.ts";
-import {
-  type PathProblem,
-  type PathProblemKind,
-  problemAt,
-} from "../boot_files/served_roots.ts";
+import type { PathProblem } from "../boot_files/served_roots.ts";
+import { FileStalledError, fileWork } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
 
@@ -35,14 +32,6 @@ const BOOTABLE = /\.(?:efi|img|iso)$/i;
 /** What browsers ask every server for, on a machine that is up as well. */
 const OF_BROWSERS =
   /^\/(?:favicon\.ico|robots\.txt|apple-touch-icon[^/]*|\.well-known\/.*)$/;
-
-/** Problems with a machine's own file that an operator does not expect. */
-const SKIPPED: ReadonlySet<PathProblemKind> = new Set([
-  "broken_link",
-  "link_leads_out",
-  "permission_denied",
-  "unreadable",
-]);
 
 /** Called with the progress of a download that boots. Must not block. */
 export type OnBootFile = (
@@ -122,31 +111,78 @@ export class BootFileHandler {
     }
     const asked = { mac, path, escapedPath, client, protocol };
     const problems: PathProblem[] = [];
-    const file = await this.#files?.find(mac, escapedPath, problems);
+    let file: BootFile | undefined;
+    try {
+      file = await this.#find(asked, problems);
+    } catch (error) {
+      return this.#unavailable(asked, error as Error);
+    }
     if (file === undefined) return this.#notFound(asked, problems);
-    // The file for all machines replaces the machine's own, which is not served.
-    const skipped = problems.find(({ kind }) => SKIPPED.has(kind));
-    if (skipped !== undefined) this.#refuse(skipped.kind, asked, skipped);
     const headers = headersOf(file);
-    switch (evaluateConditions(request.headers, file)) {
+    const range = evaluateRange(request.headers, file.size, file);
+    const answer = this.#withoutBody(request, file, range, headers, asked);
+    if (answer === undefined) {
+      return await this.#send(file, range as ByteRange, headers, asked);
+    }
+    file.handle.close();
+    return answer;
+  }
+
+  /** Opens the file of a request; `undefined` if it is not served. */
+  async #find(
+    { mac, path, escapedPath, client }: FileRequest,
+    problems: PathProblem[],
+  ): Promise<BootFile | undefined> {
+    const files = this.#files;
+    return files && await fileWork.run(
+      client,
+      `${files.directory}: ${path}`,
+      () => files.find(mac, escapedPath, problems),
+      {},
+      (late) => late?.handle.close(),
+    );
+  }
+
+  /** The response to a request that gets no part of the file. */
+  #withoutBody(
+    { method, headers: conditions }: Request,
+    file: BootFile,
+    range: ReturnType<typeof evaluateRange>,
+    headers: Headers,
+    asked: FileRequest,
+  ): Response | undefined {
+    switch (evaluateConditions(conditions, file)) {
       case "not_modified":
         return new Response(null, { status: 304, headers });
       case "precondition_failed":
         this.#refuse("file_changed", asked);
         return textResponse(412, "precondition failed: the file has changed");
     }
-    if (request.method === "HEAD") {
+    if (method === "HEAD") {
       headers.set("content-length", String(file.size));
       return headResponse({ headers });
     }
-    const range = evaluateRange(request.headers, file.size, file);
-    if (range === "unsatisfiable") {
-      this.#refuse("range_not_satisfiable", asked);
-      return textResponse(416, "range not satisfiable: the file is shorter", {
-        "content-range": `bytes */${file.size}`,
-      });
-    }
-    return await this.#send(file, range, headers, asked);
+    if (range !== "unsatisfiable") return undefined;
+    this.#refuse("range_not_satisfiable", asked);
+    return textResponse(416, "range not satisfiable: the file is shorter", {
+      "content-range": `bytes */${file.size}`,
+    });
+  }
+
+  /** Answers when a file cannot be opened now, for no fault of its own. */
+  #unavailable(request: FileRequest, error: Error): Response {
+    const isStalled = error instanceof FileStalledError;
+    this.#refuse(isStalled ? "stalled" : "too_many_transfers", request, {
+      path: this.#files!.directory,
+      detail: error.message,
+    });
+    return textResponse(
+      503,
+      isStalled
+        ? "service unavailable: the file system does not answer"
+        : "service unavailable: too many open files",
+      { "retry-after": "10" },
+    );
   }
 
   /**
@@ -212,17 +248,12 @@ export class BootFileHandler {
   ): Promise<Response> {
     const { start, end } = range ?? { start: 0, end: file.size };
     const report = start === 0 ? this.#reportFor(file, request) : undefined;
-    let body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-    try {
-      body = await this.downloads.open(
-        file,
-        { start, end },
-        request.client,
-        report,
-      );
-    } catch (error) {
-      return this.#notOpened(file, request, error as Error);
-    }
+    const body = await this.downloads.body(
+      file,
+      { start, end },
+      request.client,
+      report,
+    );
     if (body === undefined) {
       this.#refuse("too_many_transfers", request);
       return textResponse(
@@ -236,22 +267,6 @@ export class BootFileHandler {
     if (range === undefined) return new Response(body, { headers });
     headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
     return new Response(body, { status: 206, headers });
-  }
-
-  /** Answers when a file was found and could not be opened. */
-  async #notOpened(
-    { path }: BootFile,
-    request: FileRequest,
-    error: Error,
-  ): Promise<Response> {
-    const problem = await problemAt(path, error);
-    const { kind } = problem;
-    this.#refuse(
-      kind === "not_found" ? "file_changed" : kind,
-      request,
-      problem,
-    );
-    return textResponse(404, "not found");
   }
 
   /** Reports the progress of a download; `undefined` if it is no boot stage. */

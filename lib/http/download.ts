@@ -5,7 +5,8 @@
  * @module
  */
 
-import { fileVersion } from "../boot_files/file_version.ts";
+import { isSameContent } from "../boot_files/file_version.ts";
+import { fileWork } from "../files/file_work.ts";
 import {
   MAX_CHUNK_BYTES,
   MAX_DOWNLOADS,
@@ -53,16 +54,15 @@ export class Downloads {
   }
 
   /**
-   * Opens a range of a file as a body. A chunk of it may be used until the next
-   * one is read.
+   * Makes a range of an open file a body. A chunk of it may be used until the
+   * next one is read. The file is closed at the end, and if this fails.
    *
    * @param client The client's address.
    * @param report Called after each chunk, and at the end. A range that ends
    * before the file does is complete when it is sent.
    * @returns `undefined` if there are too many downloads.
-   * @throws {Deno.errors.NotFound} if the file was removed or replaced.
    */
-  async open(
+  async body(
     file: BootFile,
     range: ByteRange,
     client: string,
@@ -70,12 +70,17 @@ export class Downloads {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     // Before the first await, so that concurrent requests count.
     const unit = this.quota.acquire(client);
-    if (unit === undefined) return undefined;
+    if (unit === undefined) {
+      file.handle.close();
+      return undefined;
+    }
     try {
-      const handle = await openAt(file, range.start);
+      if (range.start > 0) {
+        await file.handle.seek(range.start, Deno.SeekMode.Start);
+      }
       const download = new Download(this, {
         file,
-        handle,
+        client,
         unit,
         size: range.end - range.start,
         report,
@@ -84,6 +89,7 @@ export class Downloads {
       return new ReadableStream(download, { highWaterMark: 0 });
     } catch (error) {
       unit[Symbol.dispose]();
+      file.handle.close();
       throw error;
     }
   }
@@ -91,9 +97,10 @@ export class Downloads {
 
 /** What a {@linkcode Download} sends, and what it takes while it does. */
 interface DownloadOptions {
-  readonly file: BootFile;
   /** At the first byte to send; closed at the end. */
-  readonly handle: Deno.FsFile;
+  readonly file: BootFile;
+  /** The client's address. */
+  readonly client: string;
   /** Its share of the quota of downloads; disposed of at the end. */
   readonly unit: Disposable;
   /** Bytes to send. */
@@ -157,9 +164,17 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
    *
    * @throws {Error} if the file has changed.
    */
-  async #read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  #read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { client, file } = this.#options;
+    const read = () => this.#readNow(length);
+    return fileWork.run(client, file.path, read, { isPatient: true });
+  }
+
+  async #readNow(
+    length: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#isOver) return undefined;
-    const { file, handle, size } = this.#options;
+    const { file: { handle, info }, size } = this.#options;
     const buffer = new Uint8Array(length);
     const count = length === 0 ? 0 : await handle.read(buffer);
     if (this.#isOver) return undefined;
@@ -168,7 +183,10 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
     const position = this.#sentBytes + (count ?? 0);
     const isCheckDue = position === size ||
       position - this.#checkedAt >= FILE_CHECK_INTERVAL_BYTES;
-    if (count === null || isCheckDue && !await isUnchanged(handle, file)) {
+    if (
+      count === null ||
+      isCheckDue && !isSameContent(info, await handle.stat())
+    ) {
       throw new Error("the file has changed");
     }
     if (isCheckDue) this.#checkedAt = position;
@@ -179,9 +197,9 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   #end(error?: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { handle, unit, report } = this.#options;
+    const { file, unit, report } = this.#options;
     unit[Symbol.dispose]();
-    handle.close();
+    file.handle.close();
     if (error === undefined) report?.complete(this.#sentBytes);
     else report?.fail(this.#sentBytes, error);
   }
@@ -199,30 +217,4 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
  */
 function detachBuffer(buffer: ArrayBuffer | undefined): void {
   buffer?.transfer(0);
-}
-
-/**
- * Opens a file at an offset.
- *
- * @throws {Deno.errors.NotFound} if it was removed or replaced.
- */
-async function openAt(file: BootFile, start: number): Promise<Deno.FsFile> {
-  const handle = await Deno.open(file.path);
-  try {
-    if (!await isUnchanged(handle, file)) {
-      throw new Deno.errors.NotFound(file.path);
-    }
-    if (start > 0) await handle.seek(start, Deno.SeekMode.Start);
-    return handle;
-  } catch (error) {
-    handle.close();
-    throw error;
-  }
-}
-
-async function isUnchanged(
-  handle: Deno.FsFile,
-  file: BootFile,
-): Promise<boolean> {
-  return fileVersion(await handle.stat()) === file.version;
 }

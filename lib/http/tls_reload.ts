@@ -4,7 +4,10 @@
  * @module
  */
 
+import { fileWork } from "../files/file_work.ts";
+import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
+import { MAX_PEM_FILE } from "../overload/limits.ts";
 
 /** Milliseconds between two reads of the files. */
 const POLL_INTERVAL = 1000;
@@ -41,7 +44,8 @@ export async function readKeyPair(files: KeyPairFiles): Promise<KeyPair> {
  */
 async function readFile(path: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    const read = () => readText(path, MAX_PEM_FILE);
+    return await fileWork.runUnlimited(path, read);
   } catch (error) {
     throw new Error(`${path}: ${fileErrorReason(error)}`);
   }
@@ -63,6 +67,8 @@ export class TlsReload {
   readonly #options: TlsReloadOptions;
   /** Those last read, in use or refused. */
   #last: KeyPair;
+  /** The only read in flight. */
+  #reading: Promise<KeyPair> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: TlsReloadOptions) {
@@ -84,7 +90,7 @@ export class TlsReload {
   async reload(): Promise<void> {
     let keyPair: KeyPair;
     try {
-      keyPair = await readKeyPair(this.#options.files);
+      keyPair = await this.#read();
     } catch (error) {
       return this.#options.onRefused(error as Error);
     }
@@ -99,10 +105,17 @@ export class TlsReload {
 
   async #refresh(): Promise<void> {
     try {
-      this.#use(await readKeyPair(this.#options.files));
+      this.#use(await this.#read());
     } catch {
       // One of them is being replaced. The next read gets both.
     }
+  }
+
+  /** A read that does not end occupies two threads of the runtime, not more. */
+  #read(): Promise<KeyPair> {
+    return this.#reading ??= readKeyPair(this.#options.files).finally(() =>
+      this.#reading = undefined
+    );
   }
 
   #use(keyPair: KeyPair): void {

@@ -15,6 +15,7 @@ export const REFUSAL_REASONS = {
   permission_denied: "permission denied",
   no_file: "not a regular file",
   unreadable: "cannot be read",
+  stalled: "the file system does not answer",
   file_changed: "the file has changed",
   no_netboot_dir: "not found, there is no netboot directory",
   not_listed: "not listed, there is no directory for this machine",

@@ -4,11 +4,21 @@
  * @module
  */
 
+import { fileWork } from "../files/file_work.ts";
+import { readText } from "../files/read_file.ts";
 import { MAX_NAMES_FILE } from "../overload/limits.ts";
+import { SLICE, yieldToEventLoop } from "../overload/scheduler.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 
 /** Milliseconds between two checks whether the file has changed. */
 const POLL_INTERVAL = 2000;
+
+/** Milliseconds that `start` waits for the file. */
+const START_TIMEOUT = 1000;
+
+/** Lines between two looks at the clock. */
+const LINES_PER_LOOK = 256;
 
 /** A malformed line. */
 export interface NamesProblem {
@@ -17,23 +27,54 @@ export interface NamesProblem {
   readonly text: string;
 }
 
+/** What a file of names holds. */
+export interface ParsedNames {
+  readonly names: Map<Mac, string>;
+  readonly problems: NamesProblem[];
+}
+
 /**
  * Reads lines of `MAC name`. Empty lines and those that begin with `#` are
  * ignored. Of two names for one MAC, the last is used.
  */
-export function parseNames(
-  text: string,
-): { names: Map<Mac, string>; problems: NamesProblem[] } {
+export function parseNames(text: string): ParsedNames {
+  const steps = parseByLine(text);
+  for (;;) {
+    const { value, done } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same, with pauses in which packets are handled. */
+export async function parseNamesInSlices(text: string): Promise<ParsedNames> {
+  const steps = parseByLine(text);
+  let sliceEnd = performance.now() + SLICE;
+  for (let line = 1;; line++) {
+    const { value, done } = steps.next();
+    if (done) return value;
+    if (line % LINES_PER_LOOK !== 0 || performance.now() < sliceEnd) continue;
+    await yieldToEventLoop();
+    sliceEnd = performance.now() + SLICE;
+  }
+}
+
+/** Pauses after each line. */
+function* parseByLine(text: string): Generator<undefined, ParsedNames> {
   const names = new Map<Mac, string>();
   const problems: NamesProblem[] = [];
-  text.split(/\r\n|\n|\r/).forEach((content, index) => {
-    const line = content.trim();
-    if (line === "" || line.startsWith("#")) return;
-    const [, macText, name] = /^(\S+)\s+(.+)$/.exec(line) ?? [];
-    const mac = macText === undefined ? undefined : parseMac(macText);
-    if (mac === undefined) problems.push({ line: index + 1, text: line });
-    else names.set(mac, name!);
-  });
+  const lines = text.matchAll(/([^\r\n]*)(?:\r\n|\n|\r|$)/g);
+  let number = 0;
+  for (const [, content] of lines) {
+    number++;
+    const line = content!.trim();
+    if (line !== "" && !line.startsWith("#")) {
+      const [, macText, name] = /^(\S+)\s+(.+)$/.exec(line) ?? [];
+      const mac = macText === undefined ? undefined : parseMac(macText);
+      if (mac === undefined) problems.push({ line: number, text: line });
+      else names.set(mac, name!);
+    }
+    yield;
+  }
   return { names, problems };
 }
 
@@ -52,6 +93,8 @@ export class Names {
   #names = new Map<Mac, string>();
   /** The state of the file when it was read last, or the error of that. */
   #lastState = "";
+  /** The only read in flight. */
+  #reading: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
@@ -61,15 +104,22 @@ export class Names {
     this.#observer = observer;
   }
 
-  /** Reads the file, then again every 2 s if it has changed. */
+  /**
+   * Reads the file, then again every 2 s if it has changed. Waits for the first
+   * read, but at most 1 s.
+   */
   async start(): Promise<void> {
     if (this.#path === undefined) return;
     this.#isStopped = false;
-    await this.#poll(this.#path);
+    await waitAtMost(START_TIMEOUT, this.#poll(this.#path));
   }
 
-  /** Reads the file now, whether it has changed or not. */
+  /**
+   * Reads the file now, whether it has changed or not. A read in flight is
+   * followed by another one.
+   */
   async reload(): Promise<void> {
+    await this.#reading;
     if (this.#path === undefined || this.#isStopped) return;
     this.#lastState = "";
     await this.#refresh(this.#path);
@@ -97,16 +147,21 @@ export class Names {
     this.#timer = setTimeout(() => this.#poll(path), POLL_INTERVAL);
   }
 
-  async #refresh(path: string): Promise<void> {
+  #refresh(path: string): Promise<void> {
+    const read = () => this.#read(path);
+    return this.#reading ??= fileWork.runUnlimited(path, read).finally(() =>
+      this.#reading = undefined
+    );
+  }
+
+  async #read(path: string): Promise<void> {
     try {
       const { size, mtime, ino } = await Deno.stat(path);
       const state = `${size} ${mtime?.getTime()} ${ino}`;
       if (state === this.#lastState) return;
       this.#lastState = state;
-      if (size > MAX_NAMES_FILE) {
-        throw new Error(`it has more than ${MAX_NAMES_FILE} bytes`);
-      }
-      const { names, problems } = parseNames(await Deno.readTextFile(path));
+      const text = await readText(path, MAX_NAMES_FILE);
+      const { names, problems } = await parseNamesInSlices(text);
       this.#names = names;
       this.#observer.namesRead(names.size, problems);
     } catch (error) {

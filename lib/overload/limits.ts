@@ -107,6 +107,32 @@ export const MAX_KEPT_CHARACTERS = 128;
  */
 export const MAX_LISTED_MACS = 65_536;
 
+/** Bytes of a file with certificates or a key: those of all authorities fit. */
+export const MAX_PEM_FILE = 1024 * 1024;
+
+/**
+ * Operations on boot files at once, each in a thread. The runtime has 32; the
+ * list of machines takes up to 8 more, the files of the configuration and the
+ * log one each.
+ */
+export const MAX_FILE_OPERATIONS = 16;
+
+/**
+ * Operations on boot files at once for one client. One download has one at a
+ * time, so that four clients have to meet a file system that does not answer
+ * before others wait for it.
+ */
+export const MAX_FILE_OPERATIONS_PER_CLIENT = 4;
+
+/** Milliseconds that a request waits for other file operations to end. */
+export const FILE_QUEUE_TIMEOUT = 2000;
+
+/** Milliseconds that a request waits for a file operation of its own. */
+export const FILE_TIMEOUT = 5000;
+
+/** Milliseconds after which a file operation is reported. */
+export const FILE_STALL_TIME = 2000;
+
 /** Bytes of the names file: 128 for each of 65,536 machines. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 

@@ -1,5 +1,11 @@
 /** Requests, a daemon's state and files for the HTTP tests. */
 
+import type {
+  BootDirectory,
+  BootFile,
+} from "../../lib/boot_files/directory.ts";
+import type { PathProblem } from "../../lib/boot_files/served_roots.ts";
+import type { Mac } from "../../lib/net/mac.ts";
 import { Api } from "../../lib/http/api.ts";
 import { Router, type RouterObserver } from "../../lib/http/router.ts";
 import { HostNames } from "../../lib/http/host_check.ts";
@@ -17,6 +23,18 @@ export const MAC_TEXT = "02:00:5e:00:53:01";
 export const MAC = 0x0200_5e00_5301;
 export const OTHER_MAC_TEXT = "02:00:5e:00:53:02";
 export const OTHER_MAC = 0x0200_5e00_5302;
+
+/** Finds a machine's file, without keeping it open. */
+export async function findClosed(
+  files: BootDirectory,
+  mac: Mac,
+  escaped: string,
+  problems?: PathProblem[],
+): Promise<BootFile | undefined> {
+  const file = await files.find(mac, escaped, problems);
+  file?.handle.close();
+  return file;
+}
 
 /** A request, apart from its path. */
 export interface Asked {

@@ -18,6 +18,7 @@ import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";
 import { Invariant, type Target } from "../target.ts";
 import { anyText, isShowable, texts } from "./text.ts";
+import { presentFiles } from "../../support/option_files.ts";
 
 const namesOption = new Invariant("a refusal names the option");
 const isOneLine = new Invariant(
@@ -156,7 +157,10 @@ function parsed(args: readonly string[]): CommandLine | string {
 function settled({ options }: CommandLine): DaemonConfig | string {
   try {
     // Without a name the machine's own interfaces would be looked at.
-    return configOf({ ...options, interface: options.interface ?? "eth1" });
+    return configOf(
+      { ...options, interface: options.interface ?? "eth1" },
+      presentFiles,
+    );
   } catch (error) {
     if (error instanceof UsageError) return error.message;
     throw error;

@@ -7,6 +7,7 @@ import type {
   ResponderOptions,
 } from "../../../lib/dhcpv6/reply/responder.ts";
 import { IPXE_BUILDS } from "../../../lib/boot_files/ipxe_builds.ts";
+import { presentFiles } from "../../support/option_files.ts";
 
 /** The configuration of a command line, with the boot options in `boot`. */
 function settings(
@@ -20,6 +21,7 @@ function settings(
       "--base-address=2001:db8:7:8:9::",
       ...args,
     ]).options,
+    presentFiles,
   );
   return {
     ...answers,

@@ -186,6 +186,7 @@ function naiveRange(header: string, size: number): number[] | undefined {
   ) return undefined;
   const octets = Array.from({ length: size }, (_, index) => index);
   if (first === "") {
+    if (size === 0 && BigInt(last) > 0n) return undefined;
     return octets.filter((octet) =>
       BigInt(octet) >= BigInt(size) - BigInt(last)
     );

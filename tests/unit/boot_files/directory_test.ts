@@ -5,11 +5,13 @@ import {
   lastModified,
   pathNames,
 } from "../../../lib/boot_files/directory.ts";
+import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
 import { fileVersion } from "../../../lib/boot_files/file_version.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 import {
   ask,
+  findClosed,
   Known,
   MAC,
   MAC_TEXT,
@@ -193,7 +195,8 @@ Deno.test("a modification time that says nothing is none", async (t) => {
       [Date.UTC(1980, 0, 1, 14), false],
       [Date.UTC(1980, 0, 3), true],
       [Date.UTC(2025, 9, 13), true],
-      [now, true],
+      [now - 1, true],
+      [now, false], // it may change again in this second
       [now + 1, false],
     ] as const
   ) {
@@ -219,7 +222,7 @@ Deno.test("netboot files", async (t) => {
 
   /** What `find` leads to. */
   async function found(escaped: string, mac = MAC) {
-    const file = await files.find(mac, escaped);
+    const file = await findClosed(files, mac, escaped);
     return file === undefined ? undefined : await Deno.readTextFile(file.path);
   }
 
@@ -233,10 +236,34 @@ Deno.test("netboot files", async (t) => {
     assertEquals(await found("nothing.efi"), undefined);
   });
 
-  await t.step("what is not to be served does not cover what is", async () => {
-    assertEquals(await found("empty.efi"), SHARED, "a directory");
-    assertEquals(await found("out.efi"), SHARED, "a link that leads out");
-  });
+  await t.step(
+    "what is there is not replaced by the file for all",
+    async () => {
+      for (
+        const [name, kind] of [
+          ["empty.efi", "no_file"],
+          ["out.efi", "link_leads_out"],
+          ["dangling.efi", "broken_link"],
+          ["pipe.efi", "no_file"],
+          ["loop.efi", "unreadable"],
+        ] as const
+      ) {
+        await Deno.writeTextFile(
+          `${place.netboot}/default/${name}.all`,
+          SHARED,
+        );
+        await Deno.rename(
+          `${place.netboot}/default/${name}.all`,
+          `${place.netboot}/default/${name}`,
+        );
+        assertEquals(await found(name, 0x0200_5e00_53ff), SHARED);
+        const problems: PathProblem[] = [];
+        assertEquals(await findClosed(files, MAC, name, problems), undefined);
+        assertEquals(problems.map((problem) => problem.kind), [kind], name);
+        await Deno.remove(`${place.netboot}/default/${name}`);
+      }
+    },
+  );
 
   await t.step("in directories, and with any name", async () => {
     assertEquals(await found("sub/deep/inner.img"), OWN);
@@ -278,11 +305,11 @@ Deno.test("netboot files", async (t) => {
       ] as const
     ) {
       await Deno.writeTextFile(`${own}/${name}`, "");
-      assertEquals((await files.find(MAC, name))?.type, type, name);
+      assertEquals((await findClosed(files, MAC, name))?.type, type, name);
     }
     // A link says by its own name what it is, as the firmware does.
     assertEquals(
-      (await files.find(MAC, "inside.efi"))!.type,
+      (await findClosed(files, MAC, "inside.efi"))!.type,
       "application/efi",
     );
   });
@@ -291,12 +318,12 @@ Deno.test("netboot files", async (t) => {
     const path = `${place.netboot}/${MAC_TEXT}/changing.efi`;
     const seen = new Set<string>();
     const look = async (what: string) => {
-      const file = (await files.find(MAC, "changing.efi"))!;
-      assertEquals(file.version, fileVersion(await Deno.stat(path)));
+      const file = (await findClosed(files, MAC, "changing.efi"))!;
+      assertEquals(fileVersion(file.info), fileVersion(await Deno.stat(path)));
       assertEquals(file.size, (await Deno.stat(path)).size);
       assert(/^"[^"\\]+"$/.test(file.etag), file.etag);
-      const again = (await files.find(MAC, "changing.efi"))!;
-      assertEquals(again, file, "the same as long as nothing changes");
+      const again = (await findClosed(files, MAC, "changing.efi"))!;
+      assertEquals(again.etag, file.etag, "as long as nothing changes");
       assert(!seen.has(file.etag), what);
       seen.add(file.etag);
       await nextTick();
@@ -321,42 +348,47 @@ Deno.test("netboot files", async (t) => {
     await look("the time set back");
     await Deno.utime(path, 1, 1);
     await look("a time of long ago");
-    const file = (await files.find(MAC, "changing.efi"))!;
+    const file = (await findClosed(files, MAC, "changing.efi"))!;
     assertEquals(file.modified, undefined);
-    const other = (await files.find(MAC, "boot.efi"))!;
+    const other = (await findClosed(files, MAC, "boot.efi"))!;
     assertNotEquals(other.etag, file.etag);
   });
 
   await t.step("have no tag twice on an image without times", async () => {
     const { stat } = Deno;
+    const { stat: statOpen } = Deno.FsFile.prototype;
     const time = new Date(1000);
+    Deno.FsFile.prototype.stat = async function () {
+      return { ...await statOpen.call(this), mtime: time, ctime: time };
+    };
     Deno.stat = async (path) => ({
       ...await stat(path),
       mtime: time,
       ctime: time,
     });
     try {
-      const file = (await files.find(MAC, "boot.efi"))!;
-      const again = (await files.find(MAC, "boot.efi"))!;
+      const file = (await findClosed(files, MAC, "boot.efi"))!;
+      const again = (await findClosed(files, MAC, "boot.efi"))!;
       assertEquals(file.modified, undefined);
-      assertEquals(file.version, again.version);
+      assertEquals(fileVersion(file.info), fileVersion(again.info));
       assertNotEquals(file.etag, again.etag);
     } finally {
       Deno.stat = stat;
+      Deno.FsFile.prototype.stat = statOpen;
     }
   });
 
   await t.step("are there or not, as the directory is", async () => {
     const late = new BootDirectory(`${place.root}/late`);
-    assertEquals(await late.find(MAC, "boot.efi"), undefined);
+    assertEquals(await findClosed(late, MAC, "boot.efi"), undefined);
     await Deno.symlink(place.netboot, `${place.root}/late`);
     assertEquals(
-      (await late.find(MAC, "boot.efi"))?.path,
+      (await findClosed(late, MAC, "boot.efi"))?.path,
       `${place.netboot}/${MAC_TEXT}/boot.efi`,
       "the directory itself may be a link",
     );
     await Deno.remove(`${place.root}/late`);
-    assertEquals(await late.find(MAC, "boot.efi"), undefined);
+    assertEquals(await findClosed(late, MAC, "boot.efi"), undefined);
   });
 
   await t.step("the MAC in all its notations", async () => {
@@ -507,7 +539,7 @@ Deno.test("netboot files", async (t) => {
         ? `${path.slice(0, 20)}... (${path.length})`
         : path;
       await t.step(JSON.stringify(name), async () => {
-        assertEquals(await files.find(MAC, path), undefined);
+        assertEquals(await findClosed(files, MAC, path), undefined);
         const response = await ask(router, `/mac/${MAC_TEXT}/${path}`);
         const text = await response.text();
         assertEquals(response.status, 404);
@@ -532,7 +564,7 @@ Deno.test("netboot files", async (t) => {
     await t.step("a machine's directory that leads out is none", async () => {
       const mac = parseMac("02:00:5e:00:53:03")!;
       for (const path of ["secret.txt", `${MAC_TEXT}/secret.txt`]) {
-        assertEquals(await files.find(mac, path), undefined);
+        assertEquals(await findClosed(files, mac, path), undefined);
       }
     });
 

@@ -1,3 +1,4 @@
+import { findClosed } from "../../support/http.ts";
 import { assertEquals } from "@std/assert";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import { MacDirectories } from "../../../lib/boot_files/mac_directories.ts";
@@ -28,7 +29,7 @@ Deno.test("directories of machines in any notation", async (t) => {
   const boot = new BootDirectory(root);
   const names = new MacDirectories(root);
   const path = async (mac: number, file = "boot.efi") =>
-    (await boot.find(mac, file))?.path.slice(root.length + 1);
+    (await findClosed(boot, mac, file))?.path.slice(root.length + 1);
 
   try {
     for (

@@ -5,7 +5,7 @@ import {
   problemAt,
   ServedRoots,
 } from "../../../lib/boot_files/served_roots.ts";
-import { MAC, MAC_TEXT, nextTick } from "../../support/http.ts";
+import { findClosed, MAC, MAC_TEXT, nextTick } from "../../support/http.ts";
 import { eventually } from "../../support/lab.ts";
 
 Deno.test("what is served", async (t) => {
@@ -120,7 +120,7 @@ Deno.test("what is served", async (t) => {
     const files = new BootDirectory(netboot);
     const find = async () => {
       await nextTick();
-      return (await files.find(MAC, "boot.efi"))?.path;
+      return (await findClosed(files, MAC, "boot.efi"))?.path;
     };
     assertEquals(await find(), undefined);
     for (

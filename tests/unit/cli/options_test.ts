@@ -12,11 +12,15 @@ import { UsageError } from "../../../lib/cli/usage_error.ts";
 import type { DaemonConfig } from "../../../lib/daemon/config.ts";
 import { formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { isInPrefix } from "../../../lib/net/prefix.ts";
+import { presentFiles } from "../../support/option_files.ts";
 
 const NEEDED = ["--interface=eth1", "--base-address=2001:db8:1:2::"];
 
 function settings(...args: string[]) {
-  return configOf(parseCommandLine([...NEEDED, ...args]).options);
+  return configOf(
+    parseCommandLine([...NEEDED, ...args]).options,
+    presentFiles,
+  );
 }
 
 Deno.test("command line", async (t) => {
@@ -608,6 +612,7 @@ Deno.test("settings", async (t) => {
   await t.step("notice what does not count", () => {
     const { notices } = configOf(
       parseCommandLine(["--interface=x", "--base-address=2001:db8::1"]).options,
+      presentFiles,
     );
     assertEquals(notices.length, 1);
     assert(notices[0]!.includes("bits are ignored"));
@@ -618,7 +623,7 @@ Deno.test("settings", async (t) => {
       "--interface=a",
       ...NEEDED,
     ]);
-    assertEquals(configOf(options, notices).notices, notices);
+    assertEquals(configOf(options, presentFiles, notices).notices, notices);
     assertEquals(notices.length, 1);
   });
 
@@ -781,7 +786,7 @@ Deno.test("settings", async (t) => {
 
   await t.step("need a base address", () => {
     assertThrows(
-      () => configOf(parseCommandLine(["--interface=x"]).options),
+      () => configOf(parseCommandLine(["--interface=x"]).options, presentFiles),
       UsageError,
       "--base-address is required",
     );
@@ -828,7 +833,7 @@ Deno.test("documentation", async (t) => {
       );
       const { options, words } = parseCommandLine(args);
       if (words.length === 0 && !options.help) {
-        configOf({ ...options, interface: "lo" });
+        configOf({ ...options, interface: "lo" }, presentFiles);
       }
     }
   });

@@ -23,6 +23,7 @@ import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { hex, iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
 import type { AddressState } from "../../../lib/net/address_states.ts";
 import type { NetworkInterface } from "../../../lib/net/interface.ts";
+import { presentFiles } from "../../support/option_files.ts";
 
 const DUID = "000300010200000000aa";
 const EUI = "fe80::5054:ff:fe12:3456";
@@ -56,6 +57,7 @@ class Fixture {
       "--base-address=2001:db8:7:8::",
       "--max-machines=2",
     ]).options,
+    presentFiles,
   );
   readonly #responder: Responder;
   readonly observer: DaemonDhcpv6Observer;

@@ -54,6 +54,7 @@ import {
   SimulatedHost,
   until,
 } from "../../support/simulated_host.ts";
+import { presentFiles } from "../../support/option_files.ts";
 
 const {
   Solicit,
@@ -352,7 +353,7 @@ class Scenario implements AsyncDisposable {
       `--max-events=${MAX_EVENTS}`,
     ]);
     this.#daemon = new Daemon(
-      configOf(options),
+      configOf(options, presentFiles),
       new Log("json", "info", this.#pipe),
     );
     // TFTP cannot find this file any more.

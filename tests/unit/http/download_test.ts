@@ -34,7 +34,7 @@ Deno.test("a download through Deno.serve", async (t) => {
       { hostname: "::1", port: 0, onListen() {} },
       async () =>
         new Response(
-          await downloads.open(
+          await downloads.body(
             (await files.find(MAC, "boot.efi"))!,
             { start: 0, end: SIZE },
             "::1",

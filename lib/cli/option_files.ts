@@ -1,0 +1,98 @@
+/**
+ * Looks at the files that options name, before the configuration is made of
+ * them. A file system that does not answer delays the start, and does not prevent
+ * it.
+ *
+ * @module
+ */
+
+import { readHeaderFile } from "../daemon/collector.ts";
+import { IPXE_BUILDS } from "../boot_files/ipxe_builds.ts";
+import { readText } from "../files/read_file.ts";
+import { MAX_PEM_FILE } from "../overload/limits.ts";
+import { waitAtMost } from "../overload/timeout.ts";
+import type { GivenOptions } from "./options.ts";
+
+/** Milliseconds that all files together are waited for. */
+const TIMEOUT = 1000;
+
+/** The file system has not answered. */
+export type Stalled = "stalled";
+
+/** What the files of options are. */
+export interface OptionFiles {
+  /** The status of a file or directory; `undefined` if it cannot be had. */
+  info(path: string): Deno.FileInfo | Stalled | undefined;
+  /** Whether there is nothing at a path. */
+  isAbsent(path: string): boolean;
+  /**
+   * The content of a file.
+   *
+   * @throws {Error} if it cannot be read.
+   */
+  text(path: string): string | Stalled;
+}
+
+/** What an operation gave; `undefined`: nothing yet. */
+type Outcome<T> = { readonly value: T } | { readonly error: Error } | undefined;
+
+/** Results of operations on files, by path. */
+class Results<T> {
+  readonly #outcomes = new Map<string, Outcome<T>>();
+
+  async look(path: string, operation: () => Promise<T>): Promise<void> {
+    this.#outcomes.set(path, undefined);
+    try {
+      this.#outcomes.set(path, { value: await operation() });
+    } catch (error) {
+      this.#outcomes.set(path, { error: error as Error });
+    }
+  }
+
+  of(path: string): Outcome<T> {
+    return this.#outcomes.get(path);
+  }
+}
+
+/** Looks at the files of options, for at most 1 s. */
+export async function examineOptionFiles(
+  given: GivenOptions,
+): Promise<OptionFiles> {
+  const infos = new Results<Deno.FileInfo>();
+  const texts = new Results<string>();
+  const paths = [
+    given["netboot-dir"],
+    ...given["netboot-follow"],
+    given.names,
+    ...IPXE_BUILDS.map((build) => given[`ipxe-${build}-efi`]),
+    given["ipxe-script"],
+  ].filter((path) => path !== undefined);
+  const caFile = given["ca-file"];
+  const headerFiles = given["otlp-header"].map(({ file }) => file)
+    .filter((file) => file !== undefined);
+  const looking = Promise.all([
+    ...paths.map((path) => infos.look(path, () => Deno.stat(path))),
+    caFile !== undefined &&
+    texts.look(caFile, () => readText(caFile, MAX_PEM_FILE)),
+    ...headerFiles.map((path) => texts.look(path, () => readHeaderFile(path))),
+  ]);
+  await waitAtMost(TIMEOUT, looking);
+  return {
+    info: (path) => {
+      const outcome = infos.of(path);
+      if (outcome === undefined) return "stalled";
+      return "value" in outcome ? outcome.value : undefined;
+    },
+    isAbsent: (path) => {
+      const outcome = infos.of(path);
+      return outcome !== undefined && "error" in outcome &&
+        outcome.error instanceof Deno.errors.NotFound;
+    },
+    text: (path) => {
+      const outcome = texts.of(path);
+      if (outcome === undefined) return "stalled";
+      if ("error" in outcome) throw outcome.error;
+      return outcome.value;
+    },
+  };
+}

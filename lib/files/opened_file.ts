@@ -1,0 +1,56 @@
+/**
+ * What opening a file gives, however it is opened.
+ *
+ * @module
+ */
+
+/** A path leads to a directory, a FIFO or a device. */
+export class NotRegularFileError extends Error {
+  override name = "NotRegularFileError";
+
+  constructor() {
+    super("it is no regular file");
+  }
+}
+
+/** An open regular file. */
+export interface OpenedFile {
+  /** At its first byte. Whoever gets it closes it. */
+  readonly handle: Deno.FsFile;
+  readonly info: Deno.FileInfo;
+  /**
+   * Where the file is, without symbolic links: what its path led to when it was
+   * opened, whatever it leads to now.
+   */
+  readonly path: string;
+}
+
+/** The errors of the runtime that callers distinguish, by those of POSIX. */
+const ERRORS: Readonly<
+  Record<string, new (message: string) => Error>
+> = {
+  ENOENT: Deno.errors.NotFound,
+  ENOTDIR: Deno.errors.NotADirectory,
+  EACCES: Deno.errors.PermissionDenied,
+  EPERM: Deno.errors.PermissionDenied,
+  ELOOP: Deno.errors.FilesystemLoop,
+};
+
+/** The error of the runtime for one of `node:fs`. */
+export function runtimeError(
+  { code = "", message }: { code?: string; message: string },
+): Error {
+  const error = new (ERRORS[code] ?? Error)(message);
+  return Object.assign(error, { code });
+}
+
+/**
+ * The text of a link in `/proc/self/fd` as a path. The kernel marks files that
+ * were removed or replaced meanwhile.
+ */
+export function pathOfDescriptor(
+  link: string,
+  { nlink }: Deno.FileInfo,
+): string {
+  return nlink === 0 ? link.replace(/ \(deleted\)$/, "") : link;
+}
