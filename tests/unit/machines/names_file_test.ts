@@ -1,5 +1,9 @@
-import { assertEquals } from "@std/assert";
-import { Names, parseNames } from "../../../lib/machines/names_file.ts";
+import { assert, assertEquals } from "@std/assert";
+import {
+  Names,
+  parseNames,
+  parseNamesInSlices,
+} from "../../../lib/machines/names_file.ts";
 import { eventually } from "../../support/lab.ts";
 
 Deno.test("names", async (t) => {
@@ -16,6 +20,24 @@ Deno.test("names", async (t) => {
       { line: 6, text: "nobody" },
       { line: 7, text: "02:00 short" },
     ]);
+  });
+
+  await t.step("are read in slices, packets between them", async () => {
+    const text = Array.from(
+      { length: 200_000 },
+      (_, index) =>
+        `${
+          (0x0200_0000_0000 + index).toString(16).padStart(12, "0")
+        } m${index}`,
+    )
+      .join("\n");
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const { names } = await parseNamesInSlices(text);
+    clearInterval(timer);
+    assertEquals(names.size, 200_000);
+    assertEquals(names.get(0x0200_0000_0007), "m7");
+    assert(turns > 5, `${turns} turns of the event loop`);
   });
 
   await t.step(

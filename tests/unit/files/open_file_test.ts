@@ -1,0 +1,116 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { openFile } from "../../../lib/files/open_file.ts";
+import { openDescriptor } from "../../../lib/files/old_runtime_descriptor.ts";
+import { NotRegularFileError } from "../../../lib/files/opened_file.ts";
+import { readFile, readText } from "../../../lib/files/read_file.ts";
+import { command } from "../../support/lab.ts";
+
+Deno.test("opening a file", async (t) => {
+  const directory = await Deno.realPath(await Deno.makeTempDir());
+  await Deno.mkdir(`${directory}/sub`);
+  await Deno.writeTextFile(`${directory}/sub/file`, "content");
+  await Deno.symlink("sub", `${directory}/link`);
+  await Deno.symlink("nothing", `${directory}/broken`);
+  await Deno.symlink("loop", `${directory}/loop`);
+  await command(["mkfifo", `${directory}/fifo`]);
+
+  await t.step("leads to its bytes, and says where it is", async () => {
+    for (const path of ["sub/file", "link/file", "sub/../link/file"]) {
+      const { handle, info, path: found } = await openFile(
+        `${directory}/${path}`,
+      );
+      using _handle = handle;
+      assertEquals(found, `${directory}/sub/file`, path);
+      assertEquals(info.size, 7);
+      assertEquals(await new Response(handle.readable).text(), "content");
+    }
+  });
+
+  await t.step("is of regular files only, and waits for no FIFO", async () => {
+    for (const path of [`${directory}/fifo`, directory, "/dev/zero"]) {
+      await assertRejects(() => openFile(path), NotRegularFileError);
+    }
+  });
+
+  for (
+    const [path, error] of [
+      ["none", Deno.errors.NotFound],
+      ["broken", Deno.errors.NotFound],
+      ["sub/file/x", Deno.errors.NotADirectory],
+      ["loop", Deno.errors.FilesystemLoop],
+    ] as const
+  ) {
+    await t.step(`fails for ${path} as in the runtime`, async () => {
+      await assertRejects(() => openFile(`${directory}/${path}`), error);
+    });
+  }
+
+  await t.step("leaves no descriptor open", async () => {
+    const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    (await openFile(`${directory}/sub/file`)).handle.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = count();
+    for (let round = 0; round < 20; round++) {
+      (await openFile(`${directory}/sub/file`)).handle.close();
+      await assertRejects(() => openFile(`${directory}/fifo`), Error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(count(), before);
+  });
+
+  await t.step("a file that was removed is still where it was", async () => {
+    const path = `${directory}/removed (deleted)`;
+    await Deno.writeTextFile(path, "x");
+    const opening = openFile(path);
+    const opened = await opening;
+    assertEquals(opened.path, path);
+    opened.handle.close();
+  });
+
+  await t.step("on an old runtime: a descriptor by device and inode", () => {
+    const [descriptor, close] = openDescriptor(`${directory}/link/file`);
+    try {
+      assertEquals(descriptor.target, `${directory}/sub/file`);
+      assertEquals(Deno.readLinkSync(descriptor.link), descriptor.target);
+    } finally {
+      close();
+    }
+  });
+
+  await t.step("on an old runtime: no FIFO", async () => {
+    await assertRejects(
+      () => Promise.resolve().then(() => openDescriptor(`${directory}/fifo`)),
+      NotRegularFileError,
+    );
+  });
+
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("reading a whole file", async (t) => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/file`;
+
+  await t.step("has a limit in bytes", async () => {
+    await Deno.writeTextFile(path, "12345");
+    assertEquals(await readText(path, 5), "12345");
+    await assertRejects(
+      () => readText(path, 4),
+      Error,
+      "it has more than 4 bytes",
+    );
+  });
+
+  await t.step("of a file that reports no size", async () => {
+    const text = await readText("/proc/self/status", 1024 * 1024);
+    assertEquals(text.startsWith("Name:"), true);
+    await assertRejects(() => readText("/proc/self/status", 10), Error, "10");
+  });
+
+  await t.step("of an empty one", async () => {
+    await Deno.writeTextFile(path, "");
+    assertEquals((await readFile(path, 10)).bytes, new Uint8Array(0));
+  });
+
+  await Deno.remove(directory, { recursive: true });
+});
