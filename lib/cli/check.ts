@@ -11,6 +11,7 @@ import {
   ownAddressProblem,
   portOf,
   sampleUrl,
+  vrfProblem,
 } from "../daemon/diagnostics.ts";
 import {
   ClosedDirectories,
@@ -109,6 +110,8 @@ export async function check(config: DaemonConfig): Promise<CheckReport> {
     const unreachable = await ownAddressProblem(config, iface);
     if (unreachable !== undefined) lines.push(`warning: ${unreachable}`);
   }
+  const vrf = vrfProblem(interfaceName);
+  if (vrf !== undefined) add(warning(vrf));
   add(checkHttpPorts(ports, config));
   add(await checkTls(config, iface));
   add(await checkFiles(config));

@@ -199,6 +199,7 @@ export function configOf(
     maxOpenFiles: given["max-open-files"],
     collector: collectorOf(given, files, notices),
     caCerts: caCertsOf(given, files, notices),
+    caFile: given["ca-file"],
     notices,
   };
 }
@@ -413,14 +414,11 @@ export function caCertsOf(
     const pem = files.text(path);
     if (pem === "stalled") {
       notices.push(
-        stalledNotice("ca-file", path, "its certificates are not trusted"),
+        stalledNotice("ca-file", path, "its certificates are not trusted yet"),
       );
       return [];
     }
-    if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
-      throw new Error("no certificate in PEM");
-    }
-    checkCaCerts([pem]);
+    checkCaCerts(pem);
     return [pem];
   } catch (error) {
     throw new UsageError(

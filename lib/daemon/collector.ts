@@ -7,7 +7,10 @@
 
 import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
-import { fetchTrusting } from "../net/trusting_fetch.ts";
+import { checkCaCerts, TrustingFetch } from "../net/trusting_fetch.ts";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { MAX_PEM_FILE } from "../overload/limits.ts";
+import type { Log } from "../telemetry/log.ts";
 import {
   type ExporterOptions,
   OtlpExporter,
@@ -22,22 +25,47 @@ type Configured =
   | "collector"
   | "fetch"
   | "readFile"
+  | "reloadTrust"
   | "interfaceName"
   | "baseAddress";
 
 /** The exporter of a configuration; `undefined` if that names no collector. */
 export function exporterOf(
-  { collector, caCerts, interfaceName, responder }: DaemonConfig,
+  { collector, caCerts, caFile, interfaceName, responder }: DaemonConfig,
   parts: Omit<ExporterOptions, Configured>,
 ): OtlpExporter | undefined {
-  return collector && new OtlpExporter({
+  if (collector === undefined) return undefined;
+  const trusting = new TrustingFetch(caCerts);
+  return new OtlpExporter({
     ...parts,
     collector,
-    fetch: fetchTrusting(caCerts),
+    fetch: trusting.fetch,
     readFile: readHeaderFile,
+    reloadTrust: () => reloadTrust(trusting, caFile, parts.log),
     interfaceName,
     baseAddress: responder.subnets[0]!.text,
   });
+}
+
+/** Reads the file of `--ca-file` again. */
+async function reloadTrust(
+  trusting: TrustingFetch,
+  caFile: string | undefined,
+  log: Log,
+): Promise<void> {
+  if (caFile === undefined) return;
+  try {
+    const pem = await readText(caFile, MAX_PEM_FILE);
+    checkCaCerts(pem);
+    trusting.trust([pem]);
+  } catch (error) {
+    log.error(
+      "ca_file_refused",
+      `--ca-file: cannot use ${escapeControls(caFile)}: ${
+        fileErrorReason(error)
+      }; keeping the certificates in use`,
+    );
+  }
 }
 
 /**

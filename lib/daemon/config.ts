@@ -63,6 +63,8 @@ export interface DaemonConfig {
   readonly collector: CollectorOptions | undefined;
   /** Certificates in PEM that are trusted besides the usual ones. */
   readonly caCerts: readonly string[];
+  /** The file that they are in; `undefined`: there are none. */
+  readonly caFile: string | undefined;
   /** Warnings about the configuration, for the log. */
   readonly notices: readonly string[];
 }

@@ -15,6 +15,7 @@ import {
 import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
+import { foreignVrfOf } from "../net/vrf.ts";
 import type { Service } from "./service.ts";
 import { formatSubnet, withoutBrackets } from "../net/prefix.ts";
 
@@ -168,6 +169,14 @@ export async function ownAddressProblem(
   }
 }
 
+/** What is not served when the interface is in a VRF; `undefined` if it is not. */
+export function vrfProblem(interfaceName: string): string | undefined {
+  const vrf = foreignVrfOf(interfaceName);
+  return vrf === undefined ? undefined : (
+    `${interfaceName} is in the VRF ${vrf}: relays, TFTP and HTTP are served there only by a daemon that runs in it (ip vrf exec ${vrf} dhcpv6macd ...)`
+  );
+}
+
 /**
  * A service whose errors at the start name the address and the cause.
  *
@@ -198,6 +207,8 @@ export async function warnIfUnreachable(
   iface: NetworkInterface | undefined,
   log: Log,
 ): Promise<void> {
+  const vrf = vrfProblem(config.interfaceName);
+  if (vrf !== undefined) log.warning("vrf", vrf);
   if (iface === undefined) return;
   const problem = await ownAddressProblem(config, iface);
   if (problem !== undefined) log.warning("unreachable", problem);

@@ -5,7 +5,7 @@
  */
 
 import { MAX_WATCHED_MACHINES } from "../overload/limits.ts";
-import { type Fetch, fetchTrusting } from "../net/trusting_fetch.ts";
+import { type Fetch, TrustingFetch } from "../net/trusting_fetch.ts";
 import type { LogSink } from "../telemetry/log.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import { type DaemonUrl, labelsOf } from "./daemon_url.ts";
@@ -53,7 +53,7 @@ export async function watch(
 ): Promise<boolean> {
   const { daemons, caCerts = [], json, sink, isTerminal, isColored, say } =
     options;
-  const fetch = fetchTrusting(caCerts);
+  const { fetch } = new TrustingFetch(caCerts);
   const output = new Output(sink);
   const view = json ? new JsonView(output) : new TextView(output, {
     isTerminal,

@@ -53,6 +53,8 @@ export interface ExporterOptions {
   readonly fetch?: Fetch;
   /** Reads the file of a header. */
   readonly readFile: (path: string) => Promise<string>;
+  /** Reads again which certificates are trusted. Is never rejected. */
+  readonly reloadTrust?: () => Promise<void>;
   /** The prefix of event ids of this run. */
   readonly run: string;
   readonly interfaceName: string;
@@ -228,6 +230,7 @@ export class OtlpExporter {
 
   /** Reads the files with headers again. */
   async reload(): Promise<void> {
+    await this.#options.reloadTrust?.();
     await this.#reloadHeaders(
       this.#urls.logs === undefined ? "metrics" : "logs",
     );

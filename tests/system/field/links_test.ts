@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { runDaemon, startDaemon } from "../../support/daemon.ts";
-import { launchDaemon, type RunningDaemon } from "../../support/daemon.ts";
+import {
+  daemonCommand,
+  launchAs,
+  launchDaemon,
+  type RunningDaemon,
+} from "../../support/daemon.ts";
 import {
   ascii,
   hex,
@@ -373,6 +378,41 @@ Deno.test({
         assertEquals(daemon.count("tftp_refused"), 1);
         await daemon.stop();
       });
+    });
+
+    await t.step("an interface in a VRF: what is not served", async () => {
+      await using lab = new Lab();
+      const { router } = await lab.pair();
+      await router.ip(`addr add ${OWN}/64 dev lan nodad`);
+      // Kernels without VRFs run this test as well: it shows the daemon what the
+      // kernel says of an interface in the VRF `blue`.
+      const master = `${lab.directory}/net/lan/master`;
+      await Deno.mkdir(master, { recursive: true });
+      const event = (type: string) =>
+        Deno.writeTextFile(
+          `${master}/uevent`,
+          `DEVTYPE=${type}\nINTERFACE=blue\nIFINDEX=7\n`,
+        );
+      const command = [
+        ...["unshare", "--mount", "sh", "-c"],
+        'mount --bind "$1" /sys/class/net && shift && exec "$@"',
+        ...["sh", `${lab.directory}/net`, ...daemonCommand()],
+      ];
+      const options = ["--interface=lan", `--base-address=${BASE}`];
+      const VRF = /lan is in the VRF blue: .*ip vrf exec blue/;
+      await event("vrf");
+      const checked = await router.run([...command, "check", ...options], {
+        mayFail: true,
+      });
+      assertMatch(checked.stdout, VRF);
+      const daemon = await launchAs(command, router, ...options);
+      await daemon.logs("vrf", ({ message }) => VRF.test(message));
+      assertEquals(await daemon.stop(), 0);
+      await event("bridge");
+      const bridged = await router.run([...command, "check", ...options], {
+        mayFail: true,
+      });
+      assert(!bridged.stdout.includes("in the VRF"), bridged.stdout);
     });
 
     await t.step("an interface by its altname, also a later one", async () => {

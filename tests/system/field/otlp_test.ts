@@ -302,6 +302,31 @@ Deno.test({
         await server.stop();
       });
 
+      await t.step("is trusted by a file that is read at SIGHUP", async () => {
+        const other = await Authority.create(lab.directory, "other");
+        const caFile = `${lab.directory}/trusted.pem`;
+        await Deno.copyFile(other.certFile, caFile);
+        const server = await startCollector();
+        const daemon = await serve(
+          router,
+          `--otlp-logs-endpoint=${url}`,
+          `--ca-file=${caFile}`,
+        );
+        await machinesAsk(client);
+        await daemon.logs("collector_away");
+        await Deno.writeTextFile(caFile, "no certificate");
+        daemon.program.kill("SIGHUP");
+        await daemon.logs("ca_file_refused");
+        await Deno.copyFile(authority.certFile, caFile);
+        daemon.program.kill("SIGHUP");
+        await eventually(
+          "events",
+          () => eventsAt(server, "/v1/logs").length === 3 * MACHINES,
+        );
+        assertEquals(await daemon.stop(), 0);
+        await server.stop();
+      });
+
       await t.step("is not trusted without --ca-file", async () => {
         const server = await startCollector();
         const daemon = await serve(
