@@ -7,6 +7,8 @@
 
 import { parseAddress, withoutBrackets } from "../net/prefix.ts";
 
+const MAX_PORT = 65_535;
+
 /** Characters of a domain name (RFC 1035 §2.3.4, as text). */
 const MAX_NAME_LENGTH = 254;
 
@@ -32,13 +34,25 @@ export class HostNames {
 }
 
 /**
- * Whether a Host header cannot be taken for more than one host and port. The
- * runtime builds the URL of a request from it and the target, so a slash in it
- * would begin the path. The runtime joins several Host headers by `, `; RFC 9112
- * §3.2 allows one.
+ * Whether a Host header, or the authority of a target, is one host with or without
+ * a port (RFC 9110 §7.2). Of several Host headers, the runtime makes one with
+ * commas.
  */
-export function isOneHost(header: string): boolean {
-  return !/[/?#]|, /.test(header);
+export function isHost(authority: string): boolean {
+  const [, host, port = ""] =
+    /^(\[[^\]]*\]|[a-z0-9._~%!$&'()*+;=-]+)(?::([0-9]*))?$/i.exec(authority) ??
+      [];
+  if (host === undefined) return isBareIpv6(authority);
+  return Number(port) <= MAX_PORT && (!host.startsWith("[") || isLiteral(host));
+}
+
+/**
+ * Whether the runtime has made up the authority of a target: the request has no
+ * Host header, or names its host nowhere else. HTTP/2 to `localhost` with a port is
+ * taken for such a request as well.
+ */
+export function isMadeUp(authority: string): boolean {
+  return /^localhost:[0-9]+$/.test(authority);
 }
 
 /**

@@ -14,7 +14,8 @@ import { type Api, isApiPath } from "./api.ts";
 import {
   hostNameOf,
   type HostNames,
-  isOneHost,
+  isHost,
+  isMadeUp,
   isOwnOrigin,
   type Protocol,
 } from "./host_check.ts";
@@ -139,12 +140,19 @@ export class Router {
         "forbidden: client address not allowed, see --http-allow",
       );
     }
-    if (!isOneHost(request.headers.get("host") ?? "")) {
+    const host = request.headers.get("host");
+    if (host !== null && !isHost(host)) {
       return textResponse(400, "bad request: malformed Host header");
     }
     const target = targetOf(request.url);
     if (target === undefined) {
       return textResponse(400, "bad request: the request target has no path");
+    }
+    if (host === null && isMadeUp(target.authority)) {
+      return textResponse(400, "bad request: no Host header");
+    }
+    if (!isHost(target.authority)) {
+      return textResponse(400, "bad request: the request target has no host");
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
       return textResponse(405, "method not allowed: only GET and HEAD", {

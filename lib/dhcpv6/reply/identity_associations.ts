@@ -42,6 +42,11 @@ const HAS_OTHER = 2;
 
 /** Writes identity associations, or status codes instead. */
 export class IdentityAssociationWriter {
+  /** Addresses of lifetime 0 that are written at most, so that a reply fits. */
+  maxForeign = Infinity;
+  /** Addresses of lifetime 0 in the last reply. */
+  foreign = 0;
+
   readonly #writer: Writer;
   readonly #preferredLifetime: number;
   readonly #validLifetime: number;
@@ -68,6 +73,9 @@ export class IdentityAssociationWriter {
    */
   assign(packet: Packet, subnet: Subnet, mac: Mac): boolean {
     const { options } = packet;
+    const isExtended = packet.type === MessageType.Renew ||
+      packet.type === MessageType.Rebind;
+    this.foreign = 0;
     let isFirst = true;
     let assigned = true;
     for (let index = 0; index < options.count; index++) {
@@ -81,26 +89,27 @@ export class IdentityAssociationWriter {
             this.#status(StatusCode.NotOnLink, "address of another link");
             assigned = false;
           } else if (isFirst) {
-            this.#writeAddress(packet, index, subnet, mac, start);
+            this.#writeAddress(subnet, mac, start);
+            if (isExtended) this.#writeForeign(packet, index, subnet, mac);
           } else {
-            // An IA with a status has no addresses. In a Renew, the client keeps
-            // its old addresses until they expire.
-            this.#status(StatusCode.NoAddrsAvail, "one address per client");
+            if (
+              !isExtended || !this.#writeForeign(packet, index, subnet, mac)
+            ) this.#status(StatusCode.NoAddrsAvail, "one address per client");
             assigned = false;
           }
           isFirst = false;
           this.#writer.end(start);
           break;
         }
-        case OptionCode.IaTa:
-          this.#refuse(
-            packet,
-            index,
-            StatusCode.NoAddrsAvail,
-            "no temporary addresses",
-          );
+        case OptionCode.IaTa: {
+          const start = this.#beginIa(packet, index, OptionCode.IaTa);
+          if (!isExtended || !this.#writeForeign(packet, index, subnet, mac)) {
+            this.#status(StatusCode.NoAddrsAvail, "no temporary addresses");
+          }
+          this.#writer.end(start);
           assigned = false;
           break;
+        }
         case OptionCode.IaPd:
           this.#refuse(
             packet,
@@ -179,13 +188,7 @@ export class IdentityAssociationWriter {
     this.#writer.end(start);
   }
 
-  #writeAddress(
-    packet: Packet,
-    index: number,
-    subnet: Subnet,
-    mac: Mac,
-    start: number,
-  ): void {
+  #writeAddress(subnet: Subnet, mac: Mac, start: number): void {
     const writer = this.#writer;
     // Overwrites the T1 and T2 of 0.
     writer.at = start + 4;
@@ -198,23 +201,40 @@ export class IdentityAssociationWriter {
     writer.at += IPV6_LENGTH - BASE_BYTES;
     writer.uint32(this.#preferredLifetime);
     writer.uint32(this.#validLifetime);
-    if (
-      packet.type !== MessageType.Renew && packet.type !== MessageType.Rebind
-    ) return;
-    // RFC 8415 §18.3.4: lifetimes of 0 make the client drop other addresses.
-    const { bytes } = packet;
-    const end = packet.options.ends[index]!;
-    let at = packet.options.starts[index]! + IA_HEADER;
+  }
+
+  /**
+   * Returns the addresses of an IA that are not the client's with lifetimes of 0,
+   * which make the client drop them (RFC 8415 §18.3.4 and §18.3.5).
+   *
+   * @returns Whether there are any.
+   */
+  #writeForeign(
+    packet: Packet,
+    index: number,
+    subnet: Subnet,
+    mac: Mac,
+  ): boolean {
+    const writer = this.#writer;
+    const { bytes, options } = packet;
+    const end = options.ends[index]!;
+    let at = options.starts[index]! + headerOf(options.codes[index]!);
+    let hasForeign = false;
     while ((at = nextAddress(bytes, at, end)) !== -1) {
       if (!isAssignedAddress(bytes, at, subnet, mac)) {
-        writer.uint16(OptionCode.IaAddress);
-        writer.uint16(IA_ADDRESS_HEADER);
-        writer.copy(bytes, at, at + IPV6_LENGTH);
-        writer.uint32(0);
-        writer.uint32(0);
+        hasForeign = true;
+        if (this.foreign < this.maxForeign) {
+          this.foreign++;
+          writer.uint16(OptionCode.IaAddress);
+          writer.uint16(IA_ADDRESS_HEADER);
+          writer.copy(bytes, at, at + IPV6_LENGTH);
+          writer.uint32(0);
+          writer.uint32(0);
+        }
       }
       at = optionEnd(bytes, at);
     }
+    return hasForeign;
   }
 
   #status(code: number, text: string): void {
@@ -224,6 +244,11 @@ export class IdentityAssociationWriter {
     writer.ascii(text);
     writer.end(start);
   }
+}
+
+/** Bytes of an IA_NA or IA_TA before its options. */
+function headerOf(code: number): number {
+  return code === OptionCode.IaTa ? IA_TA_HEADER : IA_HEADER;
 }
 
 const NO_BINDING = "no binding for this client";
@@ -254,11 +279,8 @@ function addressKindsOf(
   mac: Mac,
 ): number {
   const { bytes, options } = packet;
-  const header = options.codes[index] === OptionCode.IaTa
-    ? IA_TA_HEADER
-    : IA_HEADER;
   const end = options.ends[index]!;
-  let at = options.starts[index]! + header;
+  let at = options.starts[index]! + headerOf(options.codes[index]!);
   let kinds = 0;
   while ((at = nextAddress(bytes, at, end)) !== -1) {
     kinds |= isAssignedAddress(bytes, at, subnet, mac) ? HAS_OWN : HAS_OTHER;

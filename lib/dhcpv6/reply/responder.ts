@@ -16,9 +16,11 @@ import {
 } from "../../net/mac.ts";
 import {
   type DropReason,
+  IA_ADDRESS_HEADER,
   MAX_DHCPV6_REPLY,
   MESSAGE_HEADER,
   MessageType,
+  OPTION_HEADER,
   OptionCode,
 } from "../wire/constants.ts";
 import {
@@ -102,6 +104,9 @@ export interface Outcome {
   /** Whether a Release holds the client's own address. */
   hasReleased?: boolean;
 }
+
+/** Bytes of an address in an IA, with the header of its option. */
+const IA_ADDRESS_LENGTH = OPTION_HEADER + IA_ADDRESS_HEADER;
 
 /** The enterprise number of PXE vendor classes: Intel's (RFC 5970 §3). */
 const PXE_ENTERPRISE = 343;
@@ -209,15 +214,35 @@ export class Responder {
       (allow.length > 0 && !matchesMac(allow, mac))
     ) return "mac_not_allowed";
 
-    const writer = this.#writer;
-    writer.reset(reply);
+    const associations = this.#identityAssociations;
+    associations.foreign = 0;
+    associations.maxForeign = Infinity;
+    let dropped = this.#write(packet, subnet, mac, reply);
+    const excess = this.#writer.at - MAX_DHCPV6_REPLY;
+    if (dropped === undefined && excess > 0) {
+      // The addresses that the client is to drop give way to all else.
+      associations.maxForeign = associations.foreign -
+        Math.ceil(excess / IA_ADDRESS_LENGTH);
+      if (associations.maxForeign < 0) return "answer_too_long";
+      dropped = this.#write(packet, subnet, mac, reply);
+    }
+    if (dropped !== undefined) return dropped;
+    outcome.length = this.#writer.at;
+    return undefined;
+  }
+
+  /** Writes the reply, with the headers of relays around it. */
+  #write(
+    packet: Packet,
+    subnet: Subnet,
+    mac: Mac,
+    reply: Uint8Array,
+  ): DropReason | undefined {
+    this.#writer.reset(reply);
     this.#relayReply.begin(packet);
     const dropped = this.#writeReply(packet, subnet, mac);
-    if (dropped !== undefined) return dropped;
-    this.#relayReply.end(packet);
-    if (writer.at > MAX_DHCPV6_REPLY) return "answer_too_long";
-    outcome.length = writer.at;
-    return undefined;
+    if (dropped === undefined) this.#relayReply.end(packet);
+    return dropped;
   }
 
   /** Validates the message by RFC 8415 §16. */

@@ -370,7 +370,6 @@ function checkDrop(outcome: Outcome, expected: Expected | undefined): void {
 function alwaysFits({ relays, client }: Request): boolean {
   const ias = client.options.filter(({ code }) => IA.includes(code));
   return relays.length === 0 && ias.length <= 1 &&
-    ias.every(({ data }) => data.length <= 12) &&
     first(client.options, 39) === undefined;
 }
 
@@ -425,7 +424,7 @@ function checkReply(
     () => ({ expected, outcome }),
   );
   checkIds(request, reply);
-  const assigned = checkIas(expected, reply);
+  const assigned = checkIas(expected, reply, outcome.length);
   checkStatus(expected, reply);
   checkRequested(expected, reply, assigned);
   checkBoot(expected, reply);
@@ -551,8 +550,19 @@ function checkIds({ client }: Request, reply: ClientServerMessage): void {
 
 const IA = [3, 4, 25];
 
-/** Checks the IAs of a reply; returns whether each got an address. */
-function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
+/** Bytes of an address of lifetime 0 in a reply. */
+const ENDED_LENGTH = 28;
+
+/**
+ * Checks the IAs of a reply; returns whether each got an address.
+ *
+ * @param length Bytes of the whole reply.
+ */
+function checkIas(
+  expected: Expected,
+  reply: ClientServerMessage,
+  length: number,
+): boolean {
   const { client } = expected.request;
   const requested = client.options.filter(({ code }) => IA.includes(code));
   const answered = reply.options.filter(({ code }) => IA.includes(code));
@@ -575,8 +585,20 @@ function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
   answersIas.holds(requested.length === answered.length, () => reply);
   let assigned = true;
   let isFirst = true;
+  const own = expected.base + expected.mac;
+  const ended = new EndedAddresses(length);
   requested.forEach((ia, index) => {
     const answer = answered[index]!;
+    // RFC 8415 section 18.3.4: what the client is to drop has lifetimes of 0.
+    const others = [5, 6].includes(client.type) && ia.code !== 25
+      ? addressesIn(ia).filter((address) => address !== own)
+      : [];
+    if (others.length > 0 && (ia.code === 4 || !isFirst)) {
+      checkHead(ia, answer);
+      ended.check(insideIa(answer)!, others);
+      assigned = false;
+      return;
+    }
     if (ia.code !== 3) {
       checkRefused(ia, answer, ia.code === 4 ? 2 : 6);
       assigned = false;
@@ -590,29 +612,62 @@ function checkIas(expected: Expected, reply: ClientServerMessage): boolean {
     if (isElsewhere || !isFirst) {
       checkRefused(ia, answer, isElsewhere ? 4 : 2);
       assigned = false;
-    } else checkAssigned(expected, ia, answer);
+    } else {
+      checkAssigned(expected, ia, answer);
+      ended.check(insideIa(answer)!.slice(1), others);
+    }
     isFirst = false;
   });
   return assigned;
 }
 
-/** Checks an IA with a status and nothing else. */
-function checkRefused(ia: Option, answer: Option, status: number): void {
-  const inside = insideIa(answer)!;
+/** Addresses of lifetime 0: all, or the first ones in a reply that is full. */
+class EndedAddresses {
+  #isCut = false;
+
+  constructor(readonly length: number) {}
+
+  check(given: readonly Option[], addresses: readonly string[]): void {
+    const isComplete = given.length === addresses.length;
+    assignsOwn.holds(
+      given.length <= addresses.length &&
+        (!this.#isCut || given.length === 0) &&
+        (isComplete || this.length + ENDED_LENGTH > MAX_DHCPV6_REPLY) &&
+        given.every(({ code, data }, index) =>
+          code === 5 && data.subarray(16).toHex() === "0".repeat(16) &&
+          data.subarray(0, 16).toHex() === addresses[index]
+        ),
+      () => ({ given, addresses, length: this.length }),
+    );
+    if (!isComplete) this.#isCut = true;
+  }
+}
+
+/** Checks that an IA has the IAID of the client, and T1 and T2 of 0. */
+function checkHead(ia: Option, answer: Option): void {
   const head = ia.code === 4 ? 4 : 12;
   answersIas.holds(
     answer.code === ia.code &&
       equalBytes(answer.data, 0, ia.data, 0, 4) &&
-      answer.data.subarray(4, head).every((byte) => byte === 0) &&
-      inside.length === 1 && inside[0]!.code === 13 &&
+      answer.data.subarray(4, head).every((byte) => byte === 0),
+    () => ({ ia, answer }),
+  );
+}
+
+/** Checks an IA with a status and nothing else. */
+function checkRefused(ia: Option, answer: Option, status: number): void {
+  const inside = insideIa(answer)!;
+  checkHead(ia, answer);
+  answersIas.holds(
+    inside.length === 1 && inside[0]!.code === 13 &&
       codesIn(inside[0]!.data)[0] === status,
     () => ({ ia, answer, status }),
   );
 }
 
-/** Checks an IA_NA with the client's address, and others with lifetimes of 0. */
+/** Checks the beginning of an IA_NA with the client's address. */
 function checkAssigned(
-  { options, base, mac, request }: Expected,
+  { options, base, mac }: Expected,
   ia: Option,
   answer: Option,
 ): void {
@@ -629,24 +684,13 @@ function checkAssigned(
     () => ({ ia, answer }),
   );
   const own = base + mac;
-  const [given, ...ended] = insideIa(answer)!;
+  const [given] = insideIa(answer)!;
   const lifetimes = ({ data }: Option) => data.subarray(16).toHex();
   const digits = (number: number) => number.toString(16).padStart(8, "0");
   assignsOwn.holds(
     given?.code === 5 && given.data.subarray(0, 16).toHex() === own &&
       lifetimes(given) === digits(preferredLifetime) + digits(validLifetime),
     () => answer,
-  );
-  const others = [5, 6].includes(request.client.type)
-    ? addressesIn(ia).filter((address) => address !== own)
-    : [];
-  assignsOwn.holds(
-    ended.length === others.length &&
-      ended.every((option, index) =>
-        option.code === 5 && lifetimes(option) === "0".repeat(16) &&
-        option.data.subarray(0, 16).toHex() === others[index]
-      ),
-    () => ({ ended, others }),
   );
 }
 

@@ -121,6 +121,9 @@ function lines(bytes: Uint8Array, arrival: Arrival = {}): string[] {
   return [head!.split(" ")[1]!, ...options];
 }
 
+const FOREIGN = (count: number) =>
+  Array.from({ length: count }, (_, index) => `2001:db8:1:2::${index + 16}`);
+
 const ADVERTISE = "2";
 const REPLY = "7";
 const ASSIGNED = (iaid: number) => [
@@ -255,9 +258,45 @@ const DIRECT: Row[] = [
     [REPLY, ...ASSIGNED(9)],
   ],
   [
-    "Renew of a second address: refused, whatever it holds",
-    message(RENEW, UUID, OURS, iaNa(7, OWN), iaNa(8, "2001:db8:1:2::5")),
-    [REPLY, ...ASSIGNED(7), ...NO_SECOND(8)],
+    "Renew of further IAs: their addresses get lifetimes of 0",
+    message(
+      RENEW,
+      UUID,
+      OURS,
+      iaNa(7, OWN),
+      iaNa(8, "2001:db8:1:2::5", "2001:db8:9::1"),
+      iaTa(9, "2001:db8:1:2::6"),
+    ),
+    [
+      REPLY,
+      ...ASSIGNED(7),
+      "3 8 0 0",
+      "  5 2001:db8:1:2::5 0 0",
+      "  5 2001:db8:9::1 0 0",
+      "4 9",
+      "  5 2001:db8:1:2::6 0 0",
+    ],
+  ],
+  [
+    "Renew of further IAs without other addresses: refused",
+    message(RENEW, UUID, OURS, iaNa(7, OWN), iaNa(8), iaNa(9, OWN), iaTa(6)),
+    [
+      REPLY,
+      ...ASSIGNED(7),
+      ...NO_SECOND(8),
+      ...NO_SECOND(9),
+      ...NO_TEMPORARY(6),
+    ],
+  ],
+  [
+    "Renew of more addresses than fit: its own, and as many as fit",
+    message(RENEW, UUID, OURS, iaNa(7, ...FOREIGN(59), OWN), iaNa(8)),
+    [
+      REPLY,
+      ...ASSIGNED(7),
+      ...FOREIGN(39).map((address) => `  5 ${address} 0 0`),
+      ...NO_SECOND(8),
+    ],
   ],
   ["Renew without an IA", message(RENEW, UUID, OURS), [REPLY]],
   [
