@@ -13,8 +13,16 @@ import {
   MAX_LOG_RESERVE,
   MAX_WARNINGS_PER_MINUTE,
 } from "../overload/limits.ts";
-import { waitAtMost } from "../overload/timeout.ts";
+import { delay, waitAtMost } from "../overload/timeout.ts";
 import { MINUTE, Throttle } from "./throttle.ts";
+
+/** Milliseconds until a full pipe that does not block is tried again. */
+const FULL_PIPE_PAUSE = 50;
+
+const LINE_FEED = 0x0a;
+
+/** Why lines are lost, usually. */
+const STALLED = "the reader of stderr had stalled";
 
 /** Levels, the most important first; `debug` adds a line for each packet. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -75,6 +83,10 @@ export class Log {
   #queue: string[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
+  /** Why they are lost. */
+  #lossReason = STALLED;
+  /** Whether the last line that was written lacks its end. */
+  #isCut = false;
   #minute = 0;
   #linesThisMinute = 0;
   /** How many lines of each warning and error were written this minute. */
@@ -254,30 +266,64 @@ export class Log {
 
   async #write(): Promise<void> {
     const encoder = new TextEncoder();
-    try {
-      while (this.#queue.length > 0) {
-        const lines = this.#queue;
-        this.#queue = [];
-        let bytes = encoder.encode(lines.join(""));
-        while (bytes.length > 0) {
-          bytes = bytes.subarray(await this.#sink.write(bytes));
-        }
-        if (this.#lost > 0) {
-          const lost = this.#lost;
-          this.#lost = 0;
-          this.#enqueue(
-            Date.now(),
-            "warning",
-            "log_lines_lost",
-            `lost ${lost} log lines: the reader of stderr had stalled`,
-            { lines: lost },
-          );
-        }
+    while (this.#queue.length > 0) {
+      const lines = this.#queue;
+      this.#queue = [];
+      // A line that was cut off ends where this begins.
+      const start = this.#isCut ? "\n" : "";
+      const bytes = encoder.encode(start + lines.join(""));
+      let at = 0;
+      try {
+        while (at < bytes.length) at += await this.#put(bytes.subarray(at));
+        this.#isCut = false;
+        if (this.#lost > 0) this.#reportLost();
+      } catch (error) {
+        // A full disk, or a closed pipe: it is reported when stderr works again.
+        if (at > 0) this.#isCut = bytes[at - 1] !== LINE_FEED;
+        this.#lose(bytes.subarray(at), lines.length, (error as Error).message);
+        break;
       }
-    } catch {
-      // stderr is closed: there is nowhere left to report that.
-    } finally {
-      this.#writing = undefined;
     }
+    this.#writing = undefined;
+  }
+
+  /** Writes some of the bytes; waits while a pipe that does not block is full. */
+  async #put(bytes: Uint8Array): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#sink.write(bytes);
+      } catch (error) {
+        if ((error as Error).name !== "WouldBlock") throw error;
+        await delay(FULL_PIPE_PAUSE);
+      }
+    }
+  }
+
+  /**
+   * Counts lines that could not be written.
+   *
+   * @param left The bytes that are left of them.
+   * @param most How many lines there were.
+   */
+  #lose(left: Uint8Array, most: number, reason: string): void {
+    let lines = 0;
+    for (const byte of left) if (byte === LINE_FEED) lines++;
+    const lost = Math.min(lines, most);
+    this.#lost += lost;
+    this.totalLost += lost;
+    this.#lossReason = `stderr could not be written (${reason})`;
+  }
+
+  #reportLost(): void {
+    const lost = this.#lost;
+    this.#lost = 0;
+    this.#enqueue(
+      Date.now(),
+      "warning",
+      "log_lines_lost",
+      `lost ${lost} log lines: ${this.#lossReason}`,
+      { lines: lost },
+    );
+    this.#lossReason = STALLED;
   }
 }

@@ -97,6 +97,58 @@ Deno.test("log", async (t) => {
     },
   );
 
+  await t.step("counts and reports lines that cannot be written", async () => {
+    const written: string[] = [];
+    let room = 30;
+    const log = new Log("text", "info", {
+      write(bytes) {
+        if (room === 0) {
+          return Promise.reject(new Error("No space left on device"));
+        }
+        const count = Math.min(room, bytes.length);
+        room -= count;
+        written.push(new TextDecoder().decode(bytes.subarray(0, count)));
+        return Promise.resolve(count);
+      },
+    });
+    for (const text of ["one", "two", "three"]) log.info("x", text);
+    await log.flush(1000);
+    assertEquals(log.totalLost, 1, "the first is cut off, the others wait");
+    room = Infinity;
+    log.info("x", "four");
+    await log.flush(1000);
+    const lines = written.join("").split("\n");
+    assertEquals(lines[0]!.length, 30);
+    assertEquals(
+      lines.slice(1, 4).map((line) => line.split(" ").at(-1)),
+      ["two", "three", "four"],
+    );
+    assert(
+      lines[4]!.endsWith(
+        "lost 1 log lines: stderr could not be written (No space left on device)",
+      ),
+      lines[4],
+    );
+  });
+
+  await t.step("waits while a pipe that does not block is full", async () => {
+    const written: string[] = [];
+    let refusals = 3;
+    const log = new Log("text", "info", {
+      write(bytes) {
+        if (refusals-- > 0) {
+          return Promise.reject(new Deno.errors.WouldBlock("again"));
+        }
+        written.push(new TextDecoder().decode(bytes));
+        return Promise.resolve(bytes.length);
+      },
+    });
+    log.info("x", "one");
+    await log.flush(5000);
+    assertEquals(written.length, 1);
+    assertEquals(log.totalLost, 0);
+  });
+
   await t.step(
     "reserves room for warnings, and bounds it",
     async () => {
