@@ -96,6 +96,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "overload",
       "telemetry",
       "@std/encoding",
+      "@std/http",
     ],
     deno: true,
   },

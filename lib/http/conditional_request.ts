@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ifMatch, ifNoneMatch } from "@std/http/etag";
+
 /** What preconditions compare. */
 export interface Validators {
   /** A strong entity tag, in quotes. */
@@ -45,17 +47,17 @@ function secondsAt(time: Date | undefined): number | undefined {
 }
 
 /**
- * Whether a list of entity tags has a tag, in time linear in its length. A tag of
- * the list may contain commas; `etag` must not.
+ * A list of entity tags without blanks. Parsing one with blanks takes time
+ * quadratic in their number; a tag has none (RFC 9110 §8.8.3).
  */
-function hasTag(list: string, etag: string): boolean {
-  return list.trim() === "*" ||
-    list.split(",").some((part) => part.trim() === etag);
+function withoutBlanks(tags: string): string {
+  return tags.split(",").map((tag) => tag.trim())
+    .filter((tag) => !/\s/.test(tag)).join(",");
 }
 
 /** Whether an If-None-Match header has a tag, by weak comparison. */
 export function hasAlready(noneMatch: string, etag: string): boolean {
-  return hasTag(noneMatch, etag) || hasTag(noneMatch, `W/${etag}`);
+  return !ifNoneMatch(withoutBlanks(noneMatch), etag);
 }
 
 /** Evaluates the preconditions, in the order of RFC 9110 §13.2.2. */
@@ -67,7 +69,7 @@ export function evaluateConditions(
   const match = headers.get("if-match");
   const unmodifiedSince = secondsOf(headers.get("if-unmodified-since"));
   if (match !== null) {
-    if (!hasTag(match, etag)) return "precondition_failed";
+    if (!ifMatch(withoutBlanks(match), etag)) return "precondition_failed";
   } else if (changed !== undefined && changed > (unmodifiedSince ?? Infinity)) {
     return "precondition_failed";
   }
