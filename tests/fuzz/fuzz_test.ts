@@ -72,25 +72,28 @@ Deno.test("fuzzer", async (t) => {
     );
   });
 
-  await t.step("is told what to do in words, or says so", async () => {
-    const [program, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
-    const run = async (...given: string[]) => {
-      const { code, stdout, stderr } = await new Deno.Command(program!, {
-        args: [...args, `${import.meta.dirname}/main.ts`, ...given],
-      }).output();
-      return { code, text: textOf(stdout) + textOf(stderr) };
-    };
-    const names = await run("--only", "nothing");
-    assertEquals(names.code, 2);
-    assertStringIncludes(names.text, "there are dhcpv6,");
-    const one = await run("--only", "shown", "--input", "0041202e");
-    assertEquals(one.code, 0);
-    assertStringIncludes(one.text, "1 passed, 0 failed");
-    const few = await run("--only", "names", "--inputs", "50", "--seed", "1");
-    assertEquals(few.code, 0, few.text);
-    assertStringIncludes(few.text, "seed 1\n");
-    assertStringIncludes(few.text, "4 passed, 0 failed");
-  });
+  await t.step(
+    "takes its options as words, or prints what is wrong",
+    async () => {
+      const [program, ...args] = Deno.env.get("TEST_DENO")!.split("\n");
+      const run = async (...given: string[]) => {
+        const { code, stdout, stderr } = await new Deno.Command(program!, {
+          args: [...args, `${import.meta.dirname}/main.ts`, ...given],
+        }).output();
+        return { code, text: textOf(stdout) + textOf(stderr) };
+      };
+      const names = await run("--only", "nothing");
+      assertEquals(names.code, 2);
+      assertStringIncludes(names.text, "there are dhcpv6,");
+      const one = await run("--only", "shown", "--input", "0041202e");
+      assertEquals(one.code, 0);
+      assertStringIncludes(one.text, "1 passed, 0 failed");
+      const few = await run("--only", "names", "--inputs", "50", "--seed", "1");
+      assertEquals(few.code, 0, few.text);
+      assertStringIncludes(few.text, "seed 1\n");
+      assertStringIncludes(few.text, "4 passed, 0 failed");
+    },
+  );
 });
 
 Deno.test("corpus", async (t) => {

@@ -23,7 +23,7 @@ const hasLength = new Invariant(
   "an answer for firmware has a Content-Length, and keeps it",
 );
 const isOctets = new Invariant(
-  "the octets are those of the file, in the range",
+  "the bytes are those of the file, in the range",
 );
 const isGuarded = new Invariant(
   "hosts and sources that are not served learn nothing",

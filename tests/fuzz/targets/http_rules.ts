@@ -13,7 +13,7 @@ import { Invariant, type Target } from "../target.ts";
 import { anyText, texts } from "./text.ts";
 
 const isRange = new Invariant(
-  "a range is the octets that a naive reader takes",
+  "a range is the bytes that a naive reader takes",
 );
 const isUnsatisfiable = new Invariant("416 is for what begins behind the end");
 const followsOrder = new Invariant("conditions count in the order of the RFC");

@@ -17,7 +17,7 @@ const isModest = new Invariant(
 );
 const isWindow = new Invariant("no more than a window is sent at once");
 const isPacket = new Invariant(
-  "what is sent is the offer or octets of the file",
+  "what is sent is the offer or bytes of the file",
 );
 const isOver = new Invariant("what is over stays over");
 const isPatient = new Invariant("a deadline lies ahead");

@@ -387,7 +387,7 @@ Deno.test("faults", async (t) => {
   });
 
   await t.step({
-    name: "relays whom nobody can reach: no fault of the daemon",
+    name: "relays that cannot be reached: no fault of the daemon",
     ignore,
     fn: async () => {
       await using lab = new Lab();
@@ -844,7 +844,7 @@ Deno.test("faults", async (t) => {
   });
 
   await t.step({
-    name: "an address that somebody has already: a warning",
+    name: "an address that another host has already: a warning",
     ignore,
     fn: async () => {
       await using lab = new Lab();

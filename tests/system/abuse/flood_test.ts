@@ -278,7 +278,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "answers that nobody takes",
+  name: "replies that no host takes",
   ignore,
   fn: async (t) => {
     for (

@@ -215,7 +215,7 @@ Deno.test({
       );
 
       await t.step(
-        "firmware is told when the file is another by then",
+        "firmware gets 412 when the file has changed meanwhile",
         async () => {
           const size = 3 * MIB;
           await writeRandom(`${own}/boot.efi`, size);
@@ -339,7 +339,7 @@ Deno.test({
       );
 
       await t.step(
-        "who is not of the link is refused, and who is allowed is not",
+        "clients of other links are refused, allowed ones are not",
         async () => {
           await Deno.writeTextFile(`${own}/small.txt`, "small");
           await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");

@@ -155,7 +155,7 @@ Deno.test({
     );
 
     await t.step(
-      "an address of its own that drops TCP is told of, with the cure",
+      "an address of its own that drops TCP: a warning with the cure",
       async () => {
         await using lab = new Lab();
         const { router } = await lab.pair();
@@ -208,7 +208,7 @@ Deno.test({
     );
 
     await t.step(
-      "an unprivileged user is told which capability is missing",
+      "an unprivileged user reads which capability is missing",
       async () => {
         await using lab = new Lab();
         const { router } = await lab.pair();

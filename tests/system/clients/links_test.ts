@@ -115,7 +115,7 @@ Deno.test({
     );
 
     await t.step(
-      "a client that remembers an address of another prefix is told NotOnLink, and moves",
+      "a client that remembers an address of another prefix gets NotOnLink, and moves",
       async () => {
         await using lab = new Lab();
         const { router, client } = await lab.pair();

@@ -76,7 +76,7 @@ Deno.test({
     });
 
     await t.step(
-      "no answer carries another's octets through a slow link",
+      "no reply carries the bytes of another through a slow link",
       async () => {
         await using lab = new Lab();
         const { router, client } = await lab.pair();

@@ -192,7 +192,7 @@ Deno.test({
       },
     );
 
-    await t.step("who is not of the link gets nothing", async () => {
+    await t.step("clients of other links get nothing", async () => {
       await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");
       await router.ip("-6 route add 2001:db8:77::7/128 dev lan");
       const to = `${lab.directory}/stranger`;
@@ -265,7 +265,7 @@ Deno.test({
       },
     );
 
-    await t.step("the log tells of machines only when they are real", () => {
+    await t.step("the log names machines only when they are real", () => {
       // The client has neither the MAC's address nor been seen by DHCPv6.
       assertEquals(daemon.count("serve_ipxe_over_tftp"), 0);
       assert(daemon.log.length > 0);

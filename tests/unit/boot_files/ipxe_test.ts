@@ -167,7 +167,7 @@ Deno.test("TFTP path attacks", async (t) => {
   );
 
   await t.step(
-    "are whole when whoever writes one halts in its middle",
+    "are whole when their writer halts in the middle",
     async () => {
       const path = `${root}/halting.efi`;
       using clock = new FakeClock();

@@ -368,7 +368,7 @@ Deno.test("settings", async (t) => {
     assertEquals(answers.onRequest, []);
   });
 
-  await t.step("tells of files in one line, whatever they are called", () => {
+  await t.step("names files in one line, whatever they are called", () => {
     const { notices } = settings("--netboot-dir=/no\nwhere\u202e");
     assertEquals(notices.length, 1);
     assert(

@@ -220,7 +220,7 @@ Deno.test("access", async (t) => {
     }
   });
 
-  await t.step("nobody whose address cannot be read", () => {
+  await t.step("no client whose address cannot be read", () => {
     const access = new AccessList(prefixes("::/0"));
     for (
       const text of ["", "localhost", "1", "::1::", "[::1]", "/run/socket"]

@@ -135,7 +135,7 @@ Deno.test("parseArgs", async (t) => {
     );
   });
 
-  await t.step("makes numbers of words, unless it is told not to", () => {
+  await t.step("makes numbers of words, except of string options", () => {
     const words = ["020000000012", "1e3", "x1", " ", "0x1f"];
     assertEquals(parseArgs(words)._, [20000000012, 1000, "x1", " ", 31]);
     assertEquals<unknown>(parseArgs(words, { string: ["_"] })._, words);

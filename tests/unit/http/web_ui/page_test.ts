@@ -137,7 +137,7 @@ Deno.test("the page as the server makes it", async (t) => {
   );
 
   await t.step(
-    "tells of a boot that has come to its end, and of the last one only",
+    "shows a boot that has come to its end, and the last one only",
     () => {
       const row = machineRow(
         machine(

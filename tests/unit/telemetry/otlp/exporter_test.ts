@@ -226,25 +226,30 @@ Deno.test("events", async (t) => {
     await setup.has(MAX_OTLP_BATCH);
   });
 
-  await t.step("say who tells, of whom and what", async () => {
-    await using setup = new Setup();
-    const machine = setup.registry.add(1, 0);
-    setup.registry.reach(machine, "http_boot");
-    await eventually("2 events", () => setup.collector.events.length === 2);
-    const { resource, items } = readLogs(setup.collector.taken("/v1/logs")[0]!);
-    assertEquals(resource["service.instance.id"], RUN);
-    assertEquals(resource["network.interface.name"], "lan");
-    assertEquals(resource.base_address, BASE);
-    assertEquals(items.map(({ attributes }) => attributes.name), [
-      "the first",
-      "the first",
-    ]);
-    assertEquals(items[0]!.attributes.ipv6_address, "2001:db8:1:2::1");
-    assertEquals(items.map(({ eventName }) => eventName), [
-      "init",
-      "http_boot",
-    ]);
-  });
+  await t.step(
+    "have their source, their machine and their content",
+    async () => {
+      await using setup = new Setup();
+      const machine = setup.registry.add(1, 0);
+      setup.registry.reach(machine, "http_boot");
+      await eventually("2 events", () => setup.collector.events.length === 2);
+      const { resource, items } = readLogs(
+        setup.collector.taken("/v1/logs")[0]!,
+      );
+      assertEquals(resource["service.instance.id"], RUN);
+      assertEquals(resource["network.interface.name"], "lan");
+      assertEquals(resource.base_address, BASE);
+      assertEquals(items.map(({ attributes }) => attributes.name), [
+        "the first",
+        "the first",
+      ]);
+      assertEquals(items[0]!.attributes.ipv6_address, "2001:db8:1:2::1");
+      assertEquals(items.map(({ eventName }) => eventName), [
+        "init",
+        "http_boot",
+      ]);
+    },
+  );
 
   await t.step("go below the path of the endpoint", async () => {
     for (const path of ["/otlp", "/a/b/"]) {

@@ -237,7 +237,7 @@ Deno.test("the answer of a collector", async (t) => {
     assertEquals(await postTo(endless, 200), delivered());
   });
 
-  await t.step("of nobody: in words that say why", async () => {
+  await t.step("of no collector: with the reason in words", async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     listener.close();
