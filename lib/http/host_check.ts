@@ -49,7 +49,7 @@ export function isHost(authority: string): boolean {
 /**
  * Whether the runtime has made up the authority of a target: the request has no
  * Host header, or names its host nowhere else. HTTP/2 to `localhost` with a port is
- * taken for such a request as well.
+ * taken for such a request as well, and so is HTTP/1.0 without the header.
  */
 export function isMadeUp(authority: string): boolean {
   return /^localhost:[0-9]+$/.test(authority);

@@ -298,7 +298,7 @@ Deno.test({
           assertMatch(method, /^HTTP\/1\.1 405 /);
           assertMatch(method, /^allow: GET, HEAD\r$/mi);
 
-          const old = await head("--http1.0", "-H", "Host:", urlOf("list.txt"));
+          const old = await head("--http1.0", urlOf("list.txt"));
           assertMatch(old, /^HTTP\/1\.[01] 200 /);
           assertMatch(old, /^content-length: 35000\r$/mi);
         },
@@ -307,8 +307,13 @@ Deno.test({
       for (
         const [what, expected, ...args] of [
           ["a Host with a zone", 200, "-H", "Host: [fe80::1%25eth0]:6315"],
-          ["a Host that is none", 200, "-H", "Host: [::1"],
-          ["an empty Host", 200, "-H", "Host;"],
+          ["a Host that is none", 400, "-H", "Host: [::1"],
+          ["a Host with a blank", 400, "-H", "Host: foo bar"],
+          ["a Host with a user", 400, "-H", "Host: a@b"],
+          ["an empty Host", 400, "-H", "Host;"],
+          ["no Host", 400, "-H", "Host:"],
+          ["no Host in HTTP/1.0", 400, "--http1.0", "-H", "Host:"],
+          ["HTTP/2 without a Host header", 200, "--http2-prior-knowledge"],
           ["a Host that is a path", 400, "-H", "Host: /healthz?"],
           ["a star", 405, "-X", "OPTIONS", "--request-target", "*"],
           ["an authority", 400, "-X", "CONNECT", "--request-target", "a:443"],
