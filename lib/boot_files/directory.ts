@@ -6,7 +6,7 @@
  */
 
 import { eTag } from "@std/http/etag";
-import { fileVersion } from "./file_version.ts";
+import { fileVersion, isRecorded } from "./file_version.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
@@ -76,13 +76,6 @@ export function pathNames(escaped: string): string[] | undefined {
 }
 
 /**
- * Times up to 2 January 1980 stand for no time: stores and reproducible images
- * set all files to 0, to 1, or to 1980-01-01, the first day of FAT and zip, in
- * some time zone. Milliseconds since 1970.
- */
-const LAST_PLACEHOLDER_TIME = Date.UTC(1980, 0, 2);
-
-/**
  * When a file was last changed, if its modification time says that. A time in
  * the future does not (RFC 9110 §8.8.2.1), nor does the current second: the file
  * may change again in it, and a client's date would then name two contents
@@ -97,16 +90,6 @@ export function lastModified(
   return mtime !== null && isRecorded(mtime) && isPast(mtime)
     ? mtime
     : undefined;
-}
-
-/**
- * Whether a time says when something happened. Read-only images, such as
- * squashfs, have no times but those that they were made with: two of them may
- * have files of the same status and other content, so that a tag must not be used
- * twice.
- */
-function isRecorded(time: Date | null): boolean {
-  return time !== null && time.getTime() > LAST_PLACEHOLDER_TIME;
 }
 
 /** Finds the files of machines. The directory may be absent, and may change. */
@@ -161,6 +144,9 @@ export class BootDirectory {
     const found = await this.#roots.open(relativePath);
     if ("kind" in found) return found;
     const { path, handle, info } = found;
+    // Read-only images, such as squashfs, have no times but those that they were
+    // made with: two of them may have files of the same status and other content,
+    // so that a tag must not be used twice.
     const content = isRecorded(info.ctime)
       ? fileVersion(info)
       : `${fileVersion(info)} ${crypto.randomUUID()}`;

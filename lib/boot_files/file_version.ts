@@ -14,9 +14,21 @@ export function fileVersion(info: Deno.FileInfo): string {
 }
 
 /**
+ * Times up to 2 January 1980 stand for no time: stores and reproducible images
+ * set all files to 0, to 1, or to 1980-01-01, the first day of FAT and zip, in
+ * some time zone. Milliseconds since 1970.
+ */
+const LAST_PLACEHOLDER_TIME = Date.UTC(1980, 0, 2);
+
+/** Whether a time says when something happened. */
+export function isRecorded(time: Date | null): boolean {
+  return time !== null && time.getTime() > LAST_PLACEHOLDER_TIME;
+}
+
+/**
  * Whether the content of an open file is what it was, as far as the file system
- * tells. Its change time also changes with links that are added or removed, such as
- * when another file takes its place: that changes no content.
+ * tells. The change time counts only where there is no modification time: it also
+ * changes when a file gets another name, or when another file takes its place.
  */
 export function isSameContent(
   before: Deno.FileInfo,
@@ -24,6 +36,6 @@ export function isSameContent(
 ): boolean {
   return before.size === now.size &&
     before.mtime?.getTime() === now.mtime?.getTime() &&
-    (before.nlink !== now.nlink ||
+    (isRecorded(now.mtime) ||
       before.ctime?.getTime() === now.ctime?.getTime());
 }

@@ -8,6 +8,7 @@
 
 import { readHeaderFile } from "../daemon/collector.ts";
 import { IPXE_BUILDS } from "../boot_files/ipxe_builds.ts";
+import { fileWork } from "../files/file_work.ts";
 import { readText } from "../files/read_file.ts";
 import { MAX_PEM_FILE } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
@@ -54,6 +55,11 @@ class Results<T> {
   }
 }
 
+/** Files of one directory that does not answer take four threads, not all. */
+function limited<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  return fileWork.run("options", path, operation, { isPatient: true });
+}
+
 /** Looks at the files of options, for at most 1 s. */
 export async function examineOptionFiles(
   given: GivenOptions,
@@ -71,9 +77,14 @@ export async function examineOptionFiles(
   const headerFiles = given["otlp-header"].map(({ file }) => file)
     .filter((file) => file !== undefined);
   const looking = Promise.all([
-    ...paths.map((path) => infos.look(path, () => Deno.stat(path))),
+    ...paths.map((path) =>
+      infos.look(path, () => limited(path, () => Deno.stat(path)))
+    ),
     caFile !== undefined &&
-    texts.look(caFile, () => readText(caFile, MAX_PEM_FILE)),
+    texts.look(
+      caFile,
+      () => limited(caFile, () => readText(caFile, MAX_PEM_FILE)),
+    ),
     ...headerFiles.map((path) => texts.look(path, () => readHeaderFile(path))),
   ]);
   await waitAtMost(TIMEOUT, looking);

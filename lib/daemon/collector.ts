@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileWork } from "../files/file_work.ts";
 import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
 import { checkCaCerts, TrustingFetch } from "../net/trusting_fetch.ts";
@@ -47,6 +48,11 @@ export function exporterOf(
   });
 }
 
+/** Reads a file that may not answer: each one occupies a few threads at most. */
+function readInTime(path: string, limit: number): Promise<string> {
+  return fileWork.run(path, path, () => readText(path, limit));
+}
+
 /** Reads the file of `--ca-file` again. */
 async function reloadTrust(
   trusting: TrustingFetch,
@@ -55,7 +61,7 @@ async function reloadTrust(
 ): Promise<void> {
   if (caFile === undefined) return;
   try {
-    const pem = await readText(caFile, MAX_PEM_FILE);
+    const pem = await readInTime(caFile, MAX_PEM_FILE);
     checkCaCerts(pem);
     trusting.trust([pem]);
   } catch (error) {
@@ -75,7 +81,7 @@ async function reloadTrust(
  */
 export async function readHeaderFile(path: string): Promise<string> {
   try {
-    return await readText(path, MAX_HEADER_FILE);
+    return await readInTime(path, MAX_HEADER_FILE);
   } catch (error) {
     throw new Error(`cannot read ${path}: ${fileErrorReason(error)}`);
   }

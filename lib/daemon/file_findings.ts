@@ -121,7 +121,8 @@ function realPathOf(path: string): string {
 function accessOf(path: string, info: Deno.FileInfo): Access {
   try {
     if (info.isDirectory) [...Deno.readDirSync(path)];
-    else Deno.openSync(path).close();
+    // Opening a FIFO would wait for another process.
+    else if (info.isFile) Deno.openSync(path).close();
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return "none";
   }
@@ -318,6 +319,10 @@ export function namesFindings(
       );
       return findings;
     }
+    if (!info.isFile) {
+      problems.push(`--names ${escapeControls(path)} is no regular file`);
+      return findings;
+    }
     if (info.size > MAX_NAMES_FILE) {
       problems.push(
         `--names ${escapeControls(path)} has more than ${MAX_NAMES_FILE} bytes`,
@@ -379,6 +384,7 @@ export function optionFileFindings(
     let info: Deno.FileInfo;
     try {
       info = Deno.statSync(path);
+      if (!info.isFile) throw new Error("it is no regular file");
       Deno.openSync(path).close();
     } catch (error) {
       findings.problems.push(`cannot read ${what}: ${fileErrorReason(error)}`);

@@ -48,6 +48,18 @@ export async function openWithOldRuntime(
   path: string,
   dev: number,
 ): Promise<OpenedFile> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await openOnce(path, dev);
+    } catch (error) {
+      // Another thread has opened or closed the same file meanwhile.
+      if (!(error instanceof LostDescriptorError)) throw error;
+      if (attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function openOnce(path: string, dev: number): Promise<OpenedFile> {
   if (!isLocal(dev)) return await openInWorker(path);
   const [descriptor, close] = withRuntimeErrors(() => openDescriptor(path));
   try {
@@ -82,16 +94,21 @@ function isLocal(dev: number): boolean {
 /**
  * Opens the file of a descriptor once more.
  *
- * @throws {Deno.errors.NotFound} if the descriptor has become another file's.
+ * @throws {LostDescriptorError} if the descriptor has become another file's.
  */
 async function opened(
   { link, target, dev, ino }: Descriptor,
 ): Promise<OpenedFile> {
-  const handle = await Deno.open(link);
+  let handle: Deno.FsFile;
+  try {
+    handle = await Deno.open(link);
+  } catch (error) {
+    throw new LostDescriptorError((error as Error).message);
+  }
   try {
     const info = await handle.stat();
     if (info.dev !== dev || info.ino !== ino) {
-      throw new Deno.errors.NotFound("the descriptor is another file's");
+      throw new LostDescriptorError("the descriptor is another file's");
     }
     return { handle, info, path: target };
   } catch (error) {
@@ -99,6 +116,14 @@ async function opened(
     throw error;
   }
 }
+
+/** A descriptor was closed, or reused, before its file was opened again. */
+class LostDescriptorError extends Error {
+  override name = "LostDescriptorError";
+}
+
+/** How often a file is opened again for {@linkcode LostDescriptorError}. */
+const MAX_ATTEMPTS = 5;
 
 /** Milliseconds after which a worker that does not answer gets no more work. */
 const WORKER_STALL_TIME = 500;

@@ -37,7 +37,7 @@ export function openDescriptor(path: string): [Descriptor, () => void] {
   const close = () => closeSync(resource);
   try {
     const { dev, ino } = fstatSync(resource);
-    return [descriptorOf(dev, ino), close];
+    return [descriptorOf(path, dev, ino), close];
   } catch (error) {
     close();
     throw error;
@@ -47,17 +47,22 @@ export function openDescriptor(path: string): [Descriptor, () => void] {
 /** Where the last descriptor was found: the lowest free one is used next. */
 let lastLink = "/proc/self/fd/0";
 
-/** A descriptor of an open file: `node:fs` has numbers of its own. */
-function descriptorOf(dev: number, ino: number): Descriptor {
-  const found = descriptorAt(lastLink, dev, ino);
-  if (found !== undefined) return found;
+/**
+ * A descriptor of an open file: `node:fs` has numbers of its own. The file may be
+ * open more than once, under several names: that of the path comes first.
+ */
+function descriptorOf(path: string, dev: number, ino: number): Descriptor {
+  let other = descriptorAt(lastLink, dev, ino);
+  if (other?.target === path) return other;
   for (const name of readdirSync("/proc/self/fd")) {
     const link = `/proc/self/fd/${name}`;
     const found = descriptorAt(link, dev, ino);
     if (found === undefined) continue;
     lastLink = link;
-    return found;
+    if (found.target === path) return found;
+    other ??= found;
   }
+  if (other !== undefined) return other;
   throw new Deno.errors.NotFound("the file is not open");
 }
 

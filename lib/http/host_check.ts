@@ -47,9 +47,9 @@ export function isHost(authority: string): boolean {
 }
 
 /**
- * Whether the runtime has made up the authority of a target: the request has no
- * Host header, or names its host nowhere else. HTTP/2 to `localhost` with a port is
- * taken for such a request as well, and so is HTTP/1.0 without the header.
+ * Whether the runtime has made up the authority of a target without a Host header.
+ * HTTP/2 to `localhost` with a port looks the same: browsers and curl use it over
+ * TLS only.
  */
 export function isMadeUp(authority: string): boolean {
   return /^localhost:[0-9]+$/.test(authority);

@@ -107,7 +107,7 @@ export class Router {
   ): Promise<Response> {
     const { bootFiles } = this.#options;
     const { client, protocol } = context;
-    const target = this.#targetOf(request, client);
+    const target = this.#targetOf(request, client, protocol);
     if (target instanceof Response) {
       const path = targetOf(request.url)?.path ?? "";
       bootFiles.refuse(CAUSES[target.status]!, path, client, protocol);
@@ -127,7 +127,11 @@ export class Router {
   }
 
   /** The target of a request, or the response that refuses the request. */
-  #targetOf(request: Request, client: string): Target | Response {
+  #targetOf(
+    request: Request,
+    client: string,
+    protocol: Protocol,
+  ): Target | Response {
     const { allows, observer } = this.#options;
     if (!allows(client)) {
       // Not for every path: a port scan is no client that lacks an option.
@@ -148,7 +152,7 @@ export class Router {
     if (target === undefined) {
       return textResponse(400, "bad request: the request target has no path");
     }
-    if (host === null && isMadeUp(target.authority)) {
+    if (host === null && protocol === "http" && isMadeUp(target.authority)) {
       return textResponse(400, "bad request: no Host header");
     }
     if (!isHost(target.authority)) {

@@ -15,7 +15,7 @@ import type { Names } from "../../machines/names_file.ts";
 import type { Fetch } from "../../net/trusting_fetch.ts";
 import type { Metric } from "../metrics.ts";
 import { type CooperativeScheduler, SLICE } from "../../overload/scheduler.ts";
-import { Backoff, Pause } from "../../overload/timeout.ts";
+import { Backoff, Pause, waitAtMost } from "../../overload/timeout.ts";
 import { CollectorLog } from "./collector_log.ts";
 import {
   type LogRecord,
@@ -46,6 +46,9 @@ export interface CollectorOptions {
   readonly encoding: OtlpEncoding;
   readonly headers: readonly CollectorHeader[];
 }
+
+/** Milliseconds that requests take to end once they are aborted. */
+const ABORT_TIME = 200;
 
 /** What is pushed, and where. */
 export interface ExporterOptions {
@@ -179,6 +182,8 @@ export class OtlpExporter {
   /** When `stop` gives up, in milliseconds of the monotonic clock. */
   #deadline = Infinity;
   #running: Promise<unknown> | undefined;
+  /** The only reload in progress. */
+  #reloading: Promise<void> | undefined;
 
   constructor(
     options: ExporterOptions,
@@ -228,8 +233,14 @@ export class OtlpExporter {
     if (this.#unread >= MAX_OTLP_BATCH) this.#batching.end();
   }
 
-  /** Reads the files with headers again. */
-  async reload(): Promise<void> {
+  /** Reads certificates and headers again. One call waits for another one. */
+  reload(): Promise<void> {
+    return this.#reloading ??= this.#reload().finally(() =>
+      this.#reloading = undefined
+    );
+  }
+
+  async #reload(): Promise<void> {
     await this.#options.reloadTrust?.();
     await this.#reloadHeaders(
       this.#urls.logs === undefined ? "metrics" : "logs",
@@ -245,7 +256,8 @@ export class OtlpExporter {
     const timer = setTimeout(() => {
       for (const controller of this.#open) controller.abort();
     }, stopTimeout);
-    await this.#running;
+    // It may wait for the file of a header.
+    await waitAtMost(stopTimeout + ABORT_TIME, this.#running);
     clearTimeout(timer);
     this.#collectorLogs.logs.ended(this.waitingEvents);
   }

@@ -98,23 +98,6 @@ Deno.test({
       );
     });
 
-    await t.step(
-      "drops most of them before it looks at its arguments",
-      async () => {
-        const { stdout } = await command([
-          BINARY,
-          "check",
-          "--interface=lo",
-          "--base-address=2001:db8::",
-          "--names=/proc/self/status",
-        ], { mayFail: true });
-        assertMatch(
-          stdout,
-          /^problem: cannot read --names .*Requires all access/m,
-        );
-      },
-    );
-
     await t.step("--version names the version and the commit", async () => {
       const { stdout } = await command([BINARY, "--version"]);
       const commit = commitOf(ROOT);

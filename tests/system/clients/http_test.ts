@@ -571,6 +571,16 @@ Deno.test({
         return /^\*\s+subject: CN ?= ?(\S+)/m.exec(stderr)?.[1];
       }
 
+      /** The protocol and status of a request to localhost on the router. */
+      async function onLocalhost(): Promise<string> {
+        const { stdout } = await router.run([
+          ...["curl", "-sS", "-k", "--max-time", "20", "-o", "/dev/null"],
+          ...["-w", "%{http_version} %{http_code}", "--http2"],
+          `https://localhost:${TLS_PORT}/healthz`,
+        ]);
+        return stdout;
+      }
+
       /** That name, of a connection that was not caught. */
       const nameSeen = () => eventually("a connection", certificateName);
 
@@ -643,6 +653,7 @@ Deno.test({
           await install("first", "first");
           daemon = await startDaemon(router, ...tlsOptions);
           assertEquals(await nameSeen(), "first");
+          assertEquals(await onLocalhost(), "2 200");
           const to = fresh();
           const trusting = await curl(
             ...["--cacert", authority, "-o", to, tlsUrlOf("boot.efi")],

@@ -520,6 +520,26 @@ Deno.test({
       await Deno.chmod(file, 0o644);
     });
 
+    await t.step("files that are FIFOs", async () => {
+      const fifo = `${lab.directory}/fifo`;
+      await router.run(["mkfifo", fifo]);
+      for (
+        const options of [
+          [`--names=${fifo}`],
+          [`--tls-cert-file=${fifo}`, `--tls-key-file=${fifo}`],
+          [`--ca-file=${fifo}`],
+          [`--ipxe-script=${fifo}`],
+        ]
+      ) {
+        const { code, stdout, stderr } = await runDaemon(
+          router,
+          ...["check", ...OPTIONS, ...options],
+        );
+        assert(code !== 0, stdout);
+        assertMatch(stdout + stderr, /fifo/);
+      }
+    });
+
     await t.step("a file of names that cannot be used", async () => {
       const names = `${lab.directory}/names`;
       const option = `--names=${names}`;

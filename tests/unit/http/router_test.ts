@@ -769,6 +769,16 @@ Deno.test("Router", async (t) => {
           await Deno.rename(`${path}.new`, path);
         }],
         ["removed", (path) => Deno.remove(path)],
+        ["renamed, and replaced", async (path) => {
+          await Deno.rename(path, `${path}.old`);
+          await Deno.writeFile(path, filled(SIZE, NEW));
+        }],
+        ["linked, and replaced", async (path) => {
+          await Deno.remove(`${path}.kept`).catch(() => {});
+          await Deno.link(path, `${path}.kept`);
+          await Deno.writeFile(`${path}.new`, filled(SIZE, NEW));
+          await Deno.rename(`${path}.new`, path);
+        }],
       ] as [string, (path: string) => Promise<void>][]
     ) {
       await step(`is ${what}: all bytes are of the old file`, async () => {

@@ -50,6 +50,8 @@ interface Options {
   /** Behind the collector's own address. */
   readonly path?: string;
   readonly password?: string;
+  /** Reads the file of a header. */
+  readonly readFile?: (path: string) => Promise<string>;
   /** Changes what is said of the collector, which is at this URL. */
   readonly collector?: (url: URL) => Partial<CollectorOptions>;
 }
@@ -72,6 +74,7 @@ class Setup implements AsyncDisposable {
       clock,
       path = "/",
       password = "",
+      readFile = readHeaderFile,
       collector,
     }: Options = {},
   ) {
@@ -97,7 +100,7 @@ class Setup implements AsyncDisposable {
         headers: [],
         ...collector?.(this.collector.endpoint),
       },
-      readFile: readHeaderFile,
+      readFile,
       run: RUN,
       interfaceName: "lan",
       baseAddress: BASE,
@@ -851,6 +854,31 @@ Deno.test("headers of the collector", async (t) => {
 });
 
 Deno.test("the end", async (t) => {
+  await t.step("does not wait for the file of a header", async () => {
+    let reads = 0;
+    const never = Promise.withResolvers<string>();
+    const header = CollectorHeader.parse("authorization=@/token")!;
+    header.take("secret");
+    await using setup = new Setup({
+      timing: { stopTimeout: 100 },
+      collector: () => ({ headers: [header] }),
+      readFile: () => {
+        reads++;
+        return never.promise;
+      },
+    });
+    setup.collector.answer = () => new Response(null, { status: 401 });
+    setup.happen(3);
+    await eventually("it is read", () => reads > 0);
+    const reloads = Array.from({ length: 20 }, () => setup.exporter.reload());
+    await pause(100);
+    // One for each signal, and one for all reloads.
+    assert(reads <= 3, `${reads}`);
+    await setup.stop();
+    never.resolve("secret");
+    await Promise.all(reloads);
+  });
+
   await t.step("comes after a last push of everything", async () => {
     await using setup = new Setup({
       timing: { batchDelay: 60_000, metricsInterval: 60_000 },
