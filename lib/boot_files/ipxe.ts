@@ -56,7 +56,7 @@ export function packedBuild(build: IpxeBuild): URL {
  * Milliseconds that a request waits for a file to be read while its last known
  * content can be served: firmware retransmits after a second or more.
  */
-const FRESH_TIMEOUT = 1000;
+const FRESH_TIMEOUT = 2000;
 
 /** The iPXE files, each read when it is requested and again when it changes. */
 export class IpxeFiles {

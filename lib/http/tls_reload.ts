@@ -4,13 +4,17 @@
  * @module
  */
 
+import { fileVersion } from "../boot_files/file_version.ts";
 import { fileWork } from "../files/file_work.ts";
 import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
 import { MAX_PEM_FILE } from "../overload/limits.ts";
 
-/** Milliseconds between two reads of the files. */
+/** Milliseconds between two looks at the files. */
 const POLL_INTERVAL = 1000;
+
+/** Milliseconds without a change after which unchanged files are not read. */
+const SETTLING_TIME = 2500;
 
 /** A certificate chain and its key, in PEM. */
 export interface KeyPair {
@@ -51,6 +55,22 @@ async function readFile(path: string): Promise<string> {
   }
 }
 
+/**
+ * Identifies the content of files; `undefined` while a further change might not be
+ * visible in it.
+ */
+function settledVersion(infos: readonly Deno.FileInfo[]): string | undefined {
+  const changed = Math.max(
+    ...infos.flatMap(({ mtime, ctime }) => [
+      mtime?.getTime() ?? 0,
+      ctime?.getTime() ?? 0,
+    ]),
+  );
+  return Math.abs(Date.now() - changed) < SETTLING_TIME
+    ? undefined
+    : infos.map(fileVersion).join(" ");
+}
+
 /** Which files a {@linkcode TlsReload} reads, and what it does with them. */
 export interface TlsReloadOptions {
   readonly files: KeyPairFiles;
@@ -67,6 +87,8 @@ export class TlsReload {
   readonly #options: TlsReloadOptions;
   /** Those last read, in use or refused. */
   #last: KeyPair;
+  /** The version of the files that were read last; `undefined`: read again. */
+  #version: string | undefined;
   /** The only read in flight. */
   #reading: Promise<KeyPair> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,7 +98,7 @@ export class TlsReload {
     this.#last = options.current;
   }
 
-  /** Begins to read the files, once a second. */
+  /** Begins to look at the files, once a second, and reads them when they change. */
   start(): void {
     this.#timer ??= setTimeout(async () => {
       await this.#refresh();
@@ -104,8 +126,16 @@ export class TlsReload {
   }
 
   async #refresh(): Promise<void> {
+    const { certFile, keyFile } = this.#options.files;
     try {
+      const version = await fileWork.runUnlimited(
+        certFile,
+        async () =>
+          settledVersion([await Deno.stat(certFile), await Deno.stat(keyFile)]),
+      );
+      if (version !== undefined && version === this.#version) return;
       this.#use(await this.#read());
+      this.#version = version;
     } catch {
       // One of them is being replaced. The next read gets both.
     }

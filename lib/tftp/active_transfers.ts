@@ -25,8 +25,6 @@ export interface ActiveTransfer {
   readonly packet: Uint8Array;
   /** Whether `packet` is in use. */
   isSending: boolean;
-  /** ERRORs sent to others than the client. */
-  strangers: number;
 }
 
 /** Whether a request gets a transfer, and if not, why. */
@@ -95,19 +93,11 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
   }
 }
 
-/** Clients of former transfers that are remembered: some 100 bytes each. */
-const MAX_FORMER_CLIENTS = 1024;
-
-/** Milliseconds for which they are remembered. */
-const FORMER_CLIENT_TIME = 60_000;
-
 /** One transfer at most for each client address and port. */
 export class ActiveTransfers {
   readonly #limit: number;
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
-  /** When the transfers of clients have ended, by client; oldest first. */
-  readonly #former = new Map<string, number>();
 
   /** @param limit The most transfers at once; at least 1. */
   constructor(limit: number) {
@@ -157,18 +147,6 @@ export class ActiveTransfers {
   remove(client: Deno.NetAddr, active: ActiveTransfer | undefined): void {
     const key = keyOf(client);
     if (this.#entries.get(key) === active) this.#entries.delete(key);
-    this.#former.delete(key);
-    this.#former.set(key, performance.now());
-    if (this.#former.size <= MAX_FORMER_CLIENTS) return;
-    this.#former.delete(this.#former.keys().next().value!);
-  }
-
-  /** Whether a client has a transfer, or had one in the last minute. */
-  isKnown(client: Deno.NetAddr, now: number): boolean {
-    const key = keyOf(client);
-    const end = this.#former.get(key);
-    return this.#entries.has(key) ||
-      end !== undefined && now - end < FORMER_CLIENT_TIME;
   }
 
   /** Ends all transfers. */

@@ -56,9 +56,6 @@ const RECEIVE_RETRY_DELAY = 100;
  */
 const CLEANUP_TIMEOUT = 100;
 
-/** ERRORs that a transfer sends to others than its client. */
-const MAX_STRANGERS = 3;
-
 /** The server's configuration. */
 export interface TftpServerOptions {
   readonly port: number;
@@ -361,7 +358,6 @@ export class TftpServer {
       destination: this.#destination(client),
       packet: new Uint8Array(transfer.packetSize),
       isSending: false,
-      strangers: 0,
     };
   }
 
@@ -392,9 +388,11 @@ export class TftpServer {
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
         const { hostname, port } = from as Deno.NetAddr;
+        // RFC 1350 §4: packets of other hosts and ports are discarded. They get
+        // no ERROR 5: on a busy link, curl has ended good transfers by it.
         if (hostname === client.hostname && port === client.port) {
           transfer.receive(bytes, performance.now());
-        } else this.#refuseStranger(active, bytes, from as Deno.NetAddr);
+        } else this.refused.unknown_transfer_id++;
         reportProgress(transfer, report);
       }
     } catch (error) {
@@ -402,32 +400,6 @@ export class TftpServer {
     } finally {
       timer.stop();
     }
-  }
-
-  /**
-   * Answers a packet of a host or port that the transfer is not with (RFC 1350
-   * §4), a few times in a transfer. Clients of former transfers get no ERROR: the
-   * kernel may have given this transfer the port of theirs, whose last ACK was
-   * lost, and curl ends a good transfer by it.
-   */
-  #refuseStranger(
-    active: ActiveTransfer,
-    bytes: Uint8Array,
-    stranger: Deno.NetAddr,
-  ): void {
-    this.refused.unknown_transfer_id++;
-    if (
-      opcodeOf(bytes) === Opcode.Error ||
-      active.strangers >= MAX_STRANGERS ||
-      !this.#options.allows(stranger.hostname) ||
-      this.#transfers.isKnown(stranger, performance.now())
-    ) return;
-    active.strangers++;
-    void this.#sendError(
-      active.socket,
-      encodeError(ErrorCode.UnknownTransferId, "unknown transfer ID"),
-      stranger,
-    );
   }
 
   #reportOf(

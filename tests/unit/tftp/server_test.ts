@@ -7,14 +7,7 @@ import {
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
-import {
-  decodeError,
-  encodeError,
-  encodeRequest,
-  ErrorCode,
-  Opcode,
-  opcodeOf,
-} from "../../../lib/tftp/packet.ts";
+import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { TftpServer } from "../../../lib/tftp/server.ts";
 
 /**
@@ -126,7 +119,7 @@ Deno.test("TftpServer", async (t) => {
   );
 
   await step(
-    "answers packets from other ports than the client's by ERROR 5, 3 times",
+    "counts packets from other ports than the client's, and no more",
     async () => {
       await ask(REQUEST);
       const { port: transfer } = await next();
@@ -135,20 +128,16 @@ Deno.test("TftpServer", async (t) => {
         hostname: "::1",
         port: 0,
       });
-      const to = { transport: "udp", hostname: "::1", port: transfer } as const;
-      // An ERROR gets none: two programs would go on with it for ever.
-      await other.send(encodeError(ErrorCode.NotDefined, "x"), to);
-      for (let packet = 0; packet < 5; packet++) {
-        await other.send(acknowledge(packet), to);
-        if (packet >= 3) continue;
-        const [bytes, from] = await other.receive();
-        assertEquals((from as Deno.NetAddr).port, transfer);
-        assertEquals(opcodeOf(bytes), Opcode.Error);
-        assertEquals(decodeError(bytes).code, ErrorCode.UnknownTransferId);
+      for (const packet of [acknowledge(0), acknowledge(1)]) {
+        await other.send(packet, {
+          transport: "udp",
+          hostname: "::1",
+          port: transfer,
+        });
       }
       await eventually(
-        "all are counted",
-        () => server.refused.unknown_transfer_id === 6,
+        "both are counted",
+        () => server.refused.unknown_transfer_id === 2,
       );
       await ask(acknowledge(0), transfer);
       assertEquals((await next()).bytes[3], 1, "the transfer goes on");
