@@ -13,7 +13,7 @@ import { type PathProblem, ServedRoots } from "./served_roots.ts";
 
 /** An open file of the netboot directory. */
 export interface BootFile {
-  /** At its first byte. Whoever gets it closes it. */
+  /** At its first byte. The caller that gets it closes it. */
   readonly handle: Deno.FsFile;
   /** Its absolute path, without symbolic links. */
   readonly path: string;

@@ -14,6 +14,27 @@ export function fileVersion(info: Deno.FileInfo): string {
 }
 
 /**
+ * The same of several files; `undefined` while a further change might not be
+ * visible in it.
+ *
+ * @param settlingTime Milliseconds since the last change after which one would be.
+ */
+export function settledVersion(
+  infos: readonly Deno.FileInfo[],
+  settlingTime: number,
+): string | undefined {
+  const changed = Math.max(
+    ...infos.flatMap(({ mtime, ctime }) => [
+      mtime?.getTime() ?? 0,
+      ctime?.getTime() ?? 0,
+    ]),
+  );
+  return Math.abs(Date.now() - changed) < settlingTime
+    ? undefined
+    : infos.map(fileVersion).join(" ");
+}
+
+/**
  * Times up to 2 January 1980 stand for no time: stores and reproducible images
  * set all files to 0, to 1, or to 1980-01-01, the first day of FAT and zip, in
  * some time zone. Milliseconds since 1970.

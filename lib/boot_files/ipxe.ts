@@ -5,8 +5,7 @@
  * @module
  */
 
-import { FileStalledError, fileWork } from "../files/file_work.ts";
-import { NotRegularFileError } from "../files/opened_file.ts";
+import { fileWork } from "../files/file_work.ts";
 import { readFile } from "../files/read_file.ts";
 import { fileVersion } from "./file_version.ts";
 import { type PathProblem, problemAt } from "./served_roots.ts";
@@ -155,12 +154,9 @@ class IpxeFile {
 
   /** See {@linkcode IpxeFiles.read}. */
   async read(): Promise<Uint8Array | undefined> {
-    const refreshing = this.refresh();
-    let isOver = false;
-    void refreshing.then(() => isOver = true);
-    await waitAtMost(
+    const isOver = await waitAtMost(
       this.#loaded === undefined ? FILE_TIMEOUT : FRESH_TIMEOUT,
-      refreshing,
+      this.refresh(),
     );
     if (!isOver) this.problem = { kind: "stalled", path: this.#text };
     if (this.#loaded !== undefined && this.problem !== undefined) {
@@ -196,11 +192,7 @@ class IpxeFile {
         ? undefined
         : { kind: "unreadable", path: this.#text, detail: problem };
     } catch (error) {
-      this.problem = error instanceof NotRegularFileError
-        ? { kind: "no_file", path: this.#text }
-        : error instanceof FileStalledError
-        ? { kind: "stalled", path: this.#text }
-        : await problemAt(this.#text, error as Error);
+      this.problem = await problemAt(this.#text, error as Error);
       this.isAbsent = this.problem.kind === "not_found" ||
         this.problem.kind === "broken_link";
       if (this.isAbsent) this.#loaded = undefined;
@@ -236,7 +228,7 @@ function isBeingWritten({ mtime }: Deno.FileInfo): boolean {
 
 async function contentOf(path: string | URL): Promise<Uint8Array> {
   if (typeof path === "string") {
-    return (await readFile(path, MAX_TFTP_FILE)).bytes;
+    return await readFile(path, MAX_TFTP_FILE);
   }
   const bytes = await Deno.readFile(path);
   return path.pathname.endsWith(".gz") ? await decompress(bytes) : bytes;

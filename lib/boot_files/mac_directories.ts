@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fileVersion } from "./file_version.ts";
+import { settledVersion } from "./file_version.ts";
 import { formatMac, type Mac, parseMac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
 import { SLICE, yieldToEventLoop } from "../overload/scheduler.ts";
@@ -26,12 +26,7 @@ const READ_DUTY_FACTOR = 20;
 export async function directoryVersion(
   directory: string,
 ): Promise<string | undefined> {
-  const info = await Deno.stat(directory);
-  const { mtime, ctime } = info;
-  const changed = Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
-  return Math.abs(Date.now() - changed) < TIMESTAMP_STEP
-    ? undefined
-    : fileVersion(info);
+  return settledVersion([await Deno.stat(directory)], TIMESTAMP_STEP);
 }
 
 /** An entry of a directory whose name is a MAC. */

@@ -13,7 +13,8 @@ import { NotRegularFileError, type OpenedFile } from "../files/opened_file.ts";
 
 /**
  * Why a path leads to nothing that is served. `no_file`: to a directory or a
- * device. `stalled`: the file system does not answer. `unreadable`: any other error of the file system.
+ * device. `stalled`: the file system does not answer. `unreadable`: any other
+ * error of the file system.
  */
 export type PathProblemKind =
   | "not_found"
@@ -102,9 +103,7 @@ export class ServedRoots {
       return { kind: "link_leads_out", path: at, detail: file.path };
     } catch (error) {
       if (isTemporary(error)) throw error;
-      return error instanceof NotRegularFileError
-        ? { kind: "no_file", path: at }
-        : await problemAt(at, error as Error);
+      return await problemAt(at, error as Error);
     }
   }
 
@@ -137,6 +136,8 @@ export async function problemAt(
   path: string,
   error: Error,
 ): Promise<PathProblem> {
+  if (error instanceof NotRegularFileError) return { kind: "no_file", path };
+  if (error instanceof FileStalledError) return { kind: "stalled", path };
   if (error instanceof Deno.errors.PermissionDenied) {
     return { kind: "permission_denied", path: await deniedAt(path) };
   }

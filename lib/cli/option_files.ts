@@ -6,11 +6,9 @@
  * @module
  */
 
-import { readHeaderFile } from "../daemon/collector.ts";
+import { readCaFile, readHeaderFile } from "../daemon/collector.ts";
 import { IPXE_BUILDS } from "../boot_files/ipxe_builds.ts";
 import { fileWork } from "../files/file_work.ts";
-import { readText } from "../files/read_file.ts";
-import { MAX_PEM_FILE } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import type { GivenOptions } from "./options.ts";
 
@@ -55,9 +53,10 @@ class Results<T> {
   }
 }
 
-/** Files of one directory that does not answer take four threads, not all. */
-function limited<T>(path: string, operation: () => Promise<T>): Promise<T> {
-  return fileWork.run("options", path, operation, { isPatient: true });
+/** All files that do not answer occupy four threads. */
+function statusOf(path: string): Promise<Deno.FileInfo> {
+  const status = () => Deno.stat(path);
+  return fileWork.run("options", path, status, { isPatient: true });
 }
 
 /** Looks at the files of options, for at most 1 s. */
@@ -77,14 +76,8 @@ export async function examineOptionFiles(
   const headerFiles = given["otlp-header"].map(({ file }) => file)
     .filter((file) => file !== undefined);
   const looking = Promise.all([
-    ...paths.map((path) =>
-      infos.look(path, () => limited(path, () => Deno.stat(path)))
-    ),
-    caFile !== undefined &&
-    texts.look(
-      caFile,
-      () => limited(caFile, () => readText(caFile, MAX_PEM_FILE)),
-    ),
+    ...paths.map((path) => infos.look(path, () => statusOf(path))),
+    caFile !== undefined && texts.look(caFile, () => readCaFile(caFile)),
     ...headerFiles.map((path) => texts.look(path, () => readHeaderFile(path))),
   ]);
   await waitAtMost(TIMEOUT, looking);

@@ -48,9 +48,14 @@ export function exporterOf(
   });
 }
 
-/** Reads a file that may not answer: each one occupies a few threads at most. */
+/** Reads a file of the collector: all that do not answer occupy four threads. */
 function readInTime(path: string, limit: number): Promise<string> {
-  return fileWork.run(path, path, () => readText(path, limit));
+  return fileWork.run("collector", path, () => readText(path, limit));
+}
+
+/** Reads the file of `--ca-file`. */
+export function readCaFile(path: string): Promise<string> {
+  return readInTime(path, MAX_PEM_FILE);
 }
 
 /** Reads the file of `--ca-file` again. */
@@ -61,7 +66,7 @@ async function reloadTrust(
 ): Promise<void> {
   if (caFile === undefined) return;
   try {
-    const pem = await readInTime(caFile, MAX_PEM_FILE);
+    const pem = await readCaFile(caFile);
     checkCaCerts(pem);
     trusting.trust([pem]);
   } catch (error) {

@@ -5,7 +5,7 @@
  */
 
 import { IpxeFiles } from "../boot_files/ipxe.ts";
-import { fileWork } from "../files/file_work.ts";
+import { fileWork, stalledText } from "../files/file_work.ts";
 import { REFUSAL_REASONS } from "../machines/boot_refusal.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import type { Log } from "../telemetry/log.ts";
@@ -29,12 +29,11 @@ export function ipxeFilesOf({ ipxe }: DaemonConfig, log: Log): IpxeFiles {
 
 /** Logs files that the daemon waits for, once a minute each. */
 export function logStalledFiles(log: Log): void {
-  for (const { path, seconds } of fileWork.stalled()) {
+  for (const operation of fileWork.stalled()) {
+    const { path } = operation;
     log.warning(
       "files_stalled",
-      `the file system does not answer for ${seconds} s: ${
-        escapeControls(path)
-      }`,
+      escapeControls(stalledText(operation)),
       { path },
       { key: path, every: MINUTE },
     );

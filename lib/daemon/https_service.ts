@@ -16,7 +16,7 @@ import {
   readKeyPair,
   TlsReload,
 } from "../http/tls_reload.ts";
-import { delay } from "../overload/timeout.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { listenError, StartError } from "./diagnostics.ts";
 import type { Service } from "./service.ts";
@@ -57,13 +57,8 @@ export class HttpsService implements Service {
    */
   async start(): Promise<void> {
     const { files, log } = this.#options;
-    const serving = this.#serve().then(() => true);
-    const timeout = new AbortController();
-    const isServing = await Promise.race([
-      serving,
-      delay(START_TIMEOUT, timeout.signal),
-    ]).finally(() => timeout.abort());
-    if (isServing) return;
+    const serving = this.#serve();
+    if (await waitAtMost(START_TIMEOUT, serving)) return;
     log.warning(
       "certificate_unread",
       `HTTPS is not served yet: the file system of ${files.certFile} and ${files.keyFile} does not answer`,

@@ -13,6 +13,7 @@ import {
   MAX_FILE_OPERATIONS,
   MAX_FILE_OPERATIONS_PER_CLIENT,
 } from "../overload/limits.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 
 /** The file system has not answered in time, or too many operations wait. */
 export class FileStalledError extends Error {
@@ -24,6 +25,11 @@ export interface StalledOperation {
   readonly path: string;
   /** How long it has waited, in seconds. */
   readonly seconds: number;
+}
+
+/** What an operator reads about it. */
+export function stalledText({ path, seconds }: StalledOperation): string {
+  return `the file system does not answer for ${seconds} s: ${path}`;
 }
 
 /** An operation in progress. */
@@ -41,13 +47,15 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** How long an operation may take. */
-export interface WorkOptions {
+/** How long an operation may take, and what becomes of a late result. */
+export interface WorkOptions<T> {
   /**
    * Whether the caller waits as long as it takes, for others to end as well.
    * Otherwise it waits at most 7 s.
    */
   readonly isPatient?: boolean;
+  /** Disposes of a result that comes after the caller has left. */
+  readonly dispose?: (late: T) => void;
 }
 
 /** Runs operations of the file system, a limited number at once. */
@@ -65,7 +73,6 @@ export class FileWork {
    * @param client Whom it is for: the address of a client, or a file of the
    * configuration. Each may have 4 in progress.
    * @param path For the messages.
-   * @param dispose Disposes of a result that comes after the caller has left.
    * @throws {FileStalledError} if it does not end in time.
    * @throws what the operation throws.
    */
@@ -73,14 +80,19 @@ export class FileWork {
     client: string,
     path: string,
     operation: () => Promise<T>,
-    { isPatient = false }: WorkOptions = {},
-    dispose?: (late: T) => void,
+    { isPatient = false, dispose = () => {} }: WorkOptions<T> = {},
   ): Promise<T> {
     const running = this.#hasPlace(client)
       ? this.#begin(client, path)
       : await this.#beginLater(client, path, isPatient);
     const result = operation().finally(() => this.#end(running));
-    return isPatient ? await result : await inTime(path, result, dispose);
+    if (isPatient || await waitAtMost(FILE_TIMEOUT, result)) {
+      return await result;
+    }
+    result.then(dispose, () => {});
+    throw new FileStalledError(
+      `${path}: the file system has not answered for ${FILE_TIMEOUT / 1000} s`,
+    );
   }
 
   /**
@@ -163,32 +175,3 @@ export class FileWork {
 
 /** All file operations of the process share its threads. */
 export const fileWork: FileWork = new FileWork();
-
-/** Waits for a result, at most 5 s. */
-function inTime<T>(
-  path: string,
-  result: Promise<T>,
-  dispose?: (late: T) => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      reject(
-        new FileStalledError(
-          `${path}: the file system has not answered for ${
-            FILE_TIMEOUT / 1000
-          } s`,
-        ),
-      );
-    }, FILE_TIMEOUT);
-    result.then((value) => {
-      clearTimeout(timer);
-      if (isLate) dispose?.(value);
-      else resolve(value);
-    }, (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
-}

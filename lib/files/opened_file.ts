@@ -15,7 +15,7 @@ export class NotRegularFileError extends Error {
 
 /** An open regular file. */
 export interface OpenedFile {
-  /** At its first byte. Whoever gets it closes it. */
+  /** At its first byte. The caller that gets it closes it. */
   readonly handle: Deno.FsFile;
   readonly info: Deno.FileInfo;
   /**

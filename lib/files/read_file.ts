@@ -6,21 +6,18 @@
 
 import { openFile } from "./open_file.ts";
 
-/** The content of a file, with its status when it was read. */
-export interface ReadFile {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly info: Deno.FileInfo;
-}
-
 /**
- * Reads a regular file.
+ * The content of a regular file.
  *
  * @param limit Bytes.
  * @throws {Error} if it is longer.
  * @throws {NotRegularFileError} if the path leads to anything but a file.
  * @throws {Deno.errors.NotFound} and other errors of the file system.
  */
-export async function readFile(path: string, limit: number): Promise<ReadFile> {
+export async function readFile(
+  path: string,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { handle, info } = await openFile(path);
   using _handle = handle;
   // Some file systems, such as that of /proc, report no size.
@@ -29,7 +26,7 @@ export async function readFile(path: string, limit: number): Promise<ReadFile> {
   let length = 0;
   for (;;) {
     const count = await handle.read(bytes.subarray(length));
-    if (count === null) return { bytes: bytes.subarray(0, length), info };
+    if (count === null) return bytes.subarray(0, length);
     length += count;
     if (length > limit) throw tooLong(limit);
     if (length < bytes.length) continue;
@@ -41,8 +38,7 @@ export async function readFile(path: string, limit: number): Promise<ReadFile> {
 
 /** The same as text in UTF-8. */
 export async function readText(path: string, limit: number): Promise<string> {
-  const { bytes } = await readFile(path, limit);
-  return new TextDecoder().decode(bytes);
+  return new TextDecoder().decode(await readFile(path, limit));
 }
 
 function tooLong(limit: number): Error {

@@ -6,7 +6,7 @@
  */
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
-import type { StalledOperation } from "../files/file_work.ts";
+import { type StalledOperation, stalledText } from "../files/file_work.ts";
 import type { EventStream } from "./event_stream.ts";
 import {
   type MachineWriter,
@@ -104,10 +104,8 @@ export class Api {
     const stalled = this.#options.stalledFiles?.() ?? [];
     const lines = [
       problem ?? "ok",
-      ...stalled.slice(0, MAX_STALLED_FILES).map(({ path, seconds }) =>
-        `the file system does not answer for ${seconds} s: ${
-          escapeControls(path)
-        }`
+      ...stalled.slice(0, MAX_STALLED_FILES).map((operation) =>
+        escapeControls(stalledText(operation))
       ),
     ];
     const status = problem === undefined ? 200 : 503;

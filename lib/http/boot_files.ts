@@ -138,8 +138,7 @@ export class BootFileHandler {
       client,
       `${files.directory}: ${path}`,
       () => files.find(mac, escapedPath, problems),
-      {},
-      (late) => late?.handle.close(),
+      { dispose: (late) => late?.handle.close() },
     );
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fileVersion } from "../boot_files/file_version.ts";
+import { settledVersion } from "../boot_files/file_version.ts";
 import { fileWork } from "../files/file_work.ts";
 import { readText } from "../files/read_file.ts";
 import { fileErrorReason } from "../net/file_error.ts";
@@ -53,22 +53,6 @@ async function readFile(path: string): Promise<string> {
   } catch (error) {
     throw new Error(`${path}: ${fileErrorReason(error)}`);
   }
-}
-
-/**
- * Identifies the content of files; `undefined` while a further change might not be
- * visible in it.
- */
-function settledVersion(infos: readonly Deno.FileInfo[]): string | undefined {
-  const changed = Math.max(
-    ...infos.flatMap(({ mtime, ctime }) => [
-      mtime?.getTime() ?? 0,
-      ctime?.getTime() ?? 0,
-    ]),
-  );
-  return Math.abs(Date.now() - changed) < SETTLING_TIME
-    ? undefined
-    : infos.map(fileVersion).join(" ");
 }
 
 /** Which files a {@linkcode TlsReload} reads, and what it does with them. */
@@ -131,7 +115,10 @@ export class TlsReload {
       const version = await fileWork.runUnlimited(
         certFile,
         async () =>
-          settledVersion([await Deno.stat(certFile), await Deno.stat(keyFile)]),
+          settledVersion(
+            [await Deno.stat(certFile), await Deno.stat(keyFile)],
+            SETTLING_TIME,
+          ),
       );
       if (version !== undefined && version === this.#version) return;
       this.#use(await this.#read());

@@ -28,15 +28,19 @@ export function delay(
 /**
  * Waits until a promise is settled, at most for a time.
  *
+ * @returns Whether the promise was fulfilled within that time.
  * @throws what the promise is rejected with within that time.
  */
 export async function waitAtMost(
   milliseconds: number,
-  promise: Promise<unknown> | undefined,
-): Promise<void> {
+  promise: Promise<unknown> = Promise.resolve(),
+): Promise<boolean> {
   const timeout = new AbortController();
   try {
-    await Promise.race([promise, delay(milliseconds, timeout.signal)]);
+    return await Promise.race([
+      promise.then(() => true),
+      delay(milliseconds, timeout.signal).then(() => false),
+    ]);
   } finally {
     timeout.abort();
   }

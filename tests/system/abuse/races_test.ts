@@ -1,6 +1,6 @@
 /**
- * Whoever writes to the netboot directory while files are asked for: nothing
- * leads out of it, and a writer that renames costs no boot.
+ * A program changes the netboot directory while clients request files: no request
+ * leads out of it, and replacing a file by rename costs no boot.
  */
 
 import { assert, assertEquals } from "@std/assert";

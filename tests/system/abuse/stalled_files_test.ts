@@ -1,6 +1,6 @@
 /**
- * Files that make whoever opens them wait for ever: a mount that does not
- * answer, and FIFOs. DHCPv6, TFTP, the log, `/healthz` and SIGTERM go on.
+ * Files whose opening does not return: on a mount that does not answer, and
+ * FIFOs. DHCPv6, TFTP, the log, `/healthz` and SIGTERM go on.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -79,7 +79,10 @@ Deno.test("file operations", async (t) => {
     const late: string[] = [];
     const end = Promise.withResolvers<string>();
     const result = assertRejects(
-      () => work.run("a", "/p", () => end.promise, {}, (one) => late.push(one)),
+      () =>
+        work.run("a", "/p", () => end.promise, {
+          dispose: (one) => late.push(one),
+        }),
       FileStalledError,
     );
     await clock.advance(FILE_TIMEOUT);

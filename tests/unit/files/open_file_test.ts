@@ -114,7 +114,7 @@ Deno.test("reading a whole file", async (t) => {
 
   await t.step("of an empty one", async () => {
     await Deno.writeTextFile(path, "");
-    assertEquals((await readFile(path, 10)).bytes, new Uint8Array(0));
+    assertEquals(await readFile(path, 10), new Uint8Array(0));
   });
 
   await Deno.remove(directory, { recursive: true });
