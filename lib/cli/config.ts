@@ -52,7 +52,7 @@ import {
   type Prefix,
 } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
-import type { OptionFiles } from "./option_files.ts";
+import type { FileStatus, OptionFiles } from "./option_files.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
@@ -156,10 +156,11 @@ export function configOf(
     ] as const
   ) {
     if (path === undefined) continue;
-    if (files.info(path) === "stalled") {
+    const status = files.status(path);
+    if (status === "stalled") {
       notices.push(stalledNotice(option, path, `${use} once it does`));
     }
-    if (!files.isAbsent(path)) continue;
+    if (status !== "absent") continue;
     notices.push(
       `--${option} ${
         escapeControls(path)
@@ -471,8 +472,8 @@ function ipxeFiles(
   notices: string[],
 ): IpxeFilesOptions {
   const examine = (name: OptionName, path: string) => {
-    const info = files.info(path);
-    if (info !== "stalled") return checkFile(name, path, info);
+    const status = files.status(path);
+    if (status !== "stalled") return checkFile(name, path, status);
     notices.push(stalledNotice(name, path, "it is served once it does"));
   };
   const builds = new Map<IpxeBuild, string>();
@@ -490,12 +491,12 @@ function ipxeFiles(
 function checkFile(
   name: OptionName,
   path: string,
-  info: Deno.FileInfo | undefined,
+  status: FileStatus,
 ): void {
-  if (info === undefined || !info.isFile) {
+  if (typeof status === "string" || !status.isFile) {
     throw new UsageError(`--${name}: no such file: ${escapeControls(path)}`);
   }
-  if (info.size > MAX_TFTP_FILE) {
+  if (status.size > MAX_TFTP_FILE) {
     throw new UsageError(
       `--${name}: ${escapeControls(path)} exceeds the limit of ${
         MAX_TFTP_FILE / 1024 / 1024

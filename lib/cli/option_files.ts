@@ -18,12 +18,13 @@ const TIMEOUT = 1000;
 /** The file system has not answered. */
 export type Stalled = "stalled";
 
+/** What is at a path. */
+export type FileStatus = Deno.FileInfo | Stalled | "absent" | "unreadable";
+
 /** What the files of options are. */
 export interface OptionFiles {
-  /** The status of a file or directory; `undefined` if it cannot be had. */
-  info(path: string): Deno.FileInfo | Stalled | undefined;
-  /** Whether there is nothing at a path. */
-  isAbsent(path: string): boolean;
+  /** The status of a file or directory. */
+  status(path: string): FileStatus;
   /**
    * The content of a file.
    *
@@ -59,6 +60,11 @@ function statusOf(path: string): Promise<Deno.FileInfo> {
   return fileWork.run("options", path, status, { isPatient: true });
 }
 
+/** What is at a path whose status cannot be had. */
+export function statusOfError(error: unknown): "absent" | "unreadable" {
+  return error instanceof Deno.errors.NotFound ? "absent" : "unreadable";
+}
+
 /** Looks at the files of options, for at most 1 s. */
 export async function examineOptionFiles(
   given: GivenOptions,
@@ -82,15 +88,10 @@ export async function examineOptionFiles(
   ]);
   await waitAtMost(TIMEOUT, looking);
   return {
-    info: (path) => {
+    status: (path) => {
       const outcome = infos.of(path);
       if (outcome === undefined) return "stalled";
-      return "value" in outcome ? outcome.value : undefined;
-    },
-    isAbsent: (path) => {
-      const outcome = infos.of(path);
-      return outcome !== undefined && "error" in outcome &&
-        outcome.error instanceof Deno.errors.NotFound;
+      return "value" in outcome ? outcome.value : statusOfError(outcome.error);
     },
     text: (path) => {
       const outcome = texts.of(path);

@@ -1,22 +1,14 @@
 /** The files of options as they are now, without waiting for a file system. */
 
-import type { OptionFiles } from "../../lib/cli/option_files.ts";
+import { type OptionFiles, statusOfError } from "../../lib/cli/option_files.ts";
 import { fileErrorReason } from "../../lib/net/file_error.ts";
 
 export const presentFiles: OptionFiles = {
-  info(path) {
+  status(path) {
     try {
       return Deno.statSync(path);
-    } catch {
-      return undefined;
-    }
-  },
-  isAbsent(path) {
-    try {
-      Deno.statSync(path);
-      return false;
     } catch (error) {
-      return error instanceof Deno.errors.NotFound;
+      return statusOfError(error);
     }
   },
   text(path) {
