@@ -142,9 +142,9 @@ async function compile(options: BuildOptions): Promise<void> {
       "--no-code-cache",
       "--include",
       `${ROOT}/assets`,
-      // Deno before 2.8 opens files in this worker.
+      // No import leads to the worker.
       "--include",
-      `${ROOT}/lib/files/old_runtime_worker.ts`,
+      `${ROOT}/lib/files/file_thread_worker.ts`,
       "--target",
       target,
       "--output",

@@ -7,6 +7,7 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion, isRecorded } from "./file_version.ts";
+import type { FileHandle } from "../files/opened_file.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
@@ -14,7 +15,7 @@ import { type PathProblem, ServedRoots } from "./served_roots.ts";
 /** An open file of the netboot directory. */
 export interface BootFile {
   /** At its first byte. The caller that gets it closes it. */
-  readonly handle: Deno.FsFile;
+  readonly handle: FileHandle;
   /** Its absolute path, without symbolic links. */
   readonly path: string;
   /** Its length in bytes. */

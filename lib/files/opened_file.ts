@@ -13,10 +13,27 @@ export class NotRegularFileError extends Error {
   }
 }
 
+/** Reads an open file. None of its operations makes the event loop wait. */
+export interface FileHandle {
+  /**
+   * Reads on behind what was read last, into memory of the caller's own.
+   *
+   * @param length The most bytes to read, at least 1.
+   * @returns `undefined` at the end of the file.
+   */
+  read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Goes to the byte to read next, counted from 0. */
+  seek(position: number): Promise<void>;
+  /** The file's status now. */
+  stat(): Promise<Deno.FileInfo>;
+  /** What is in progress still ends. */
+  close(): void;
+}
+
 /** An open regular file. */
 export interface OpenedFile {
   /** At its first byte. The caller that gets it closes it. */
-  readonly handle: Deno.FsFile;
+  readonly handle: FileHandle;
   readonly info: Deno.FileInfo;
   /**
    * Where the file is, without symbolic links: what its path led to when it was
@@ -36,7 +53,7 @@ const ERRORS: Readonly<
   ELOOP: Deno.errors.FilesystemLoop,
 };
 
-/** The error of the runtime for one of `node:fs`. */
+/** The error of the runtime for one of `node:fs`, which has a code. */
 export function runtimeError(
   { code = "", message }: { code?: string; message: string },
 ): Error {

@@ -19,22 +19,26 @@ export async function readFile(
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { handle, info } = await openFile(path);
-  using _handle = handle;
-  // Some file systems, such as that of /proc, report no size.
-  if (info.size > limit) throw tooLong(limit);
-  let bytes = new Uint8Array(info.size + 1);
-  let length = 0;
-  for (;;) {
-    const count = await handle.read(bytes.subarray(length));
-    if (count === null) return bytes.subarray(0, length);
-    length += count;
-    if (length > limit) throw tooLong(limit);
-    if (length < bytes.length) continue;
-    const longer = new Uint8Array(Math.min(2 * length, limit + 1));
-    longer.set(bytes);
-    bytes = longer;
+  try {
+    // Some file systems, such as that of /proc, report no size.
+    if (info.size > limit) throw tooLong(limit);
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    for (;;) {
+      const chunk = await handle.read(Math.max(info.size - length, MIN_READ));
+      if (chunk === undefined) break;
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > limit) throw tooLong(limit);
+    }
+    return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  } finally {
+    handle.close();
   }
 }
+
+/** Bytes that are read at least, to find the end of a file. */
+const MIN_READ = 4096;
 
 /** The same as text in UTF-8. */
 export async function readText(path: string, limit: number): Promise<string> {

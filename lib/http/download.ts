@@ -76,7 +76,7 @@ export class Downloads {
     }
     try {
       if (range.start > 0) {
-        await file.handle.seek(range.start, Deno.SeekMode.Start);
+        await file.handle.seek(range.start);
       }
       const download = new Download(this, {
         file,
@@ -175,22 +175,21 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#isOver) return undefined;
     const { file: { handle, info }, size } = this.#options;
-    const buffer = new Uint8Array(length);
-    const count = length === 0 ? 0 : await handle.read(buffer);
+    const chunk = length === 0 ? new Uint8Array() : await handle.read(length);
     if (this.#isOver) return undefined;
     // The check comes after the read, and always after the last one: what is
     // sent completely was read before any change.
-    const position = this.#sentBytes + (count ?? 0);
+    const position = this.#sentBytes + (chunk?.length ?? 0);
     const isCheckDue = position === size ||
       position - this.#checkedAt >= FILE_CHECK_INTERVAL_BYTES;
     if (
-      count === null ||
+      chunk === undefined ||
       isCheckDue && !isSameContent(info, await handle.stat())
     ) {
       throw new Error("the file has changed");
     }
     if (isCheckDue) this.#checkedAt = position;
-    return this.#isOver ? undefined : buffer.subarray(0, count);
+    return this.#isOver ? undefined : chunk;
   }
 
   /** @param error Why it has failed; `undefined` if it is complete. */

@@ -133,6 +133,15 @@ export const FILE_TIMEOUT = 5000;
 /** Milliseconds after which a file operation is reported. */
 export const FILE_STALL_TIME = 2000;
 
+/**
+ * File systems that are not of this host and are read at once. Each has a thread
+ * and 16 MB.
+ */
+export const MAX_FILE_THREADS = 8;
+
+/** Milliseconds without a request after which such a thread ends. */
+export const FILE_THREAD_IDLE_TIME = 60_000;
+
 /** Bytes of the names file: 128 for each of 65,536 machines. */
 export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 

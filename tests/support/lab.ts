@@ -23,7 +23,10 @@ const COMMAND_TIMEOUT = 60;
 /** Seconds that a program gets between SIGTERM and SIGKILL. */
 const STOP_TIMEOUT = 30;
 
-/** The same for programs that are no longer needed. */
+/** Seconds in which SIGKILL ends a program that waits for no file system. */
+const KILL_TIMEOUT = 30;
+
+/** Seconds between SIGTERM and SIGKILL for programs that are no longer needed. */
 const CLEANUP_TIMEOUT = 5;
 
 /** Milliseconds, and how many of them without output, until output has ended. */
@@ -67,10 +70,12 @@ export async function eventually<T>(
 export class Program {
   /** Its output so far, stdout and stderr together. */
   output = "";
+  readonly #name: string;
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
 
   constructor(command: readonly string[], options: Deno.CommandOptions = {}) {
+    this.#name = command.join(" ");
     this.#child = new Deno.Command(command[0]!, {
       ...options,
       args: command.slice(1),
@@ -112,13 +117,28 @@ export class Program {
     }
   }
 
-  /** Waits for its end; its exit code. */
+  /**
+   * Waits for its end, after `seconds` with SIGKILL; its exit code.
+   *
+   * @throws {Error} if SIGKILL does not end it: the kernel waits for a file system.
+   */
   async ended(seconds = COMMAND_TIMEOUT): Promise<number> {
     const timer = setTimeout(() => this.kill("SIGKILL"), 1000 * seconds);
-    const { code } = await this.#child.status;
+    let limit: ReturnType<typeof setTimeout> | undefined;
+    const end = await Promise.race([
+      this.#child.status,
+      new Promise<undefined>((resolve) => {
+        const milliseconds = 1000 * (seconds + KILL_TIMEOUT);
+        limit = setTimeout(() => resolve(undefined), milliseconds);
+      }),
+    ]);
     clearTimeout(timer);
+    clearTimeout(limit);
+    if (end === undefined) {
+      throw new Error(`${this.#name} goes on after SIGKILL\n${this.output}`);
+    }
     await this.#outputEnds();
-    return code;
+    return end.code;
   }
 
   /**
@@ -367,8 +387,11 @@ export class Lab implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    const failures: Error[] = [];
     for (const program of this.programs.toReversed()) {
-      await program.stop(CLEANUP_TIMEOUT);
+      await program.stop(CLEANUP_TIMEOUT).catch((error) =>
+        failures.push(error)
+      );
     }
     for (const host of this.#hosts) {
       const { stdout } = await command(
@@ -393,6 +416,7 @@ export class Lab implements AsyncDisposable {
         Deno.remove(this.directory, { recursive: true })
           .then(() => true, (error) => error instanceof Deno.errors.NotFound),
     );
+    if (failures.length > 0) throw failures[0];
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from "../../support/daemon.ts";
 import { BASE } from "../../support/expect.ts";
 import {
+  command,
   eventually,
   type Host,
   Lab,
@@ -23,7 +24,7 @@ import {
 import { labProgram } from "./switch.ts";
 
 const SUITE = "tests of files that stall";
-const lacks = missing(SUITE, "curl", "bindfs", "mkfifo", "openssl");
+const lacks = missing(SUITE, "curl", "bindfs", "gcc", "mkfifo", "openssl");
 const ignore = lacks.length > 0;
 
 const SERVER = "2001:db8:1:2::1";
@@ -39,8 +40,19 @@ const SEVERAL_POLLS = 5000;
 /** Seconds in which the daemon has to end. */
 const END = 6;
 
+/** What may be done with a file while another operation on it stalls. */
+const STALLING_OPERATIONS = [
+  ["lookup"],
+  ["getattr"],
+  ["open"],
+  ["read"],
+  // The open file can no longer be looked at.
+  ["read", "getattr"],
+  ["flush"],
+];
+
 /** A router whose daemon reads from a mount that can be stalled. */
-class Stalling {
+class Stalling implements AsyncDisposable {
   daemon!: RunningDaemon;
 
   private constructor(
@@ -123,12 +135,55 @@ class Stalling {
       isStalled ? 'kill -STOP "$(cat "$3")"' : ":",
       `shift 3; exec "$@"`,
     ].join("; ").replaceAll("&;", "&");
-    this.daemon = await launchAs(
+    await this.#launch(
+      [script, "sh", this.origin(""), this.remote(""), this.#pidFile],
+      ...args,
+    );
+  }
+
+  /**
+   * Starts it with a mount on which operations can be stalled: boot files of this
+   * host, and one that is on the mount.
+   */
+  async startStalling(operations: string[]): Promise<void> {
+    const { directory } = this.lab;
+    const program = `${directory}/stalled_operation`;
+    const source = `${import.meta.dirname}/../../support/stalled_operation.c`;
+    await command(["gcc", "-O2", "-Wall", "-Werror", "-o", program, source]);
+    const script = [
+      `program=$1 mount=$2 trigger=$3 pid=$4 operations=$5; shift 5`,
+      `"$program" "$mount" "$trigger" $operations & echo $! >"$pid"`,
+      `until test -e "$mount/boot.efi"; do sleep 0.05; done`,
+      `exec "$@"`,
+    ].join("; ").replaceAll("&;", "&");
+    const local = `${directory}/local`;
+    await Deno.symlink(
+      this.remote("boot.efi"),
+      `${local}/default/remote.efi`,
+    );
+    await this.#launch(
       [
-        ...["unshare", "--mount", "sh", "-c", script, "sh"],
-        ...[this.origin(""), this.remote(""), this.#pidFile],
-        ...daemonCommand(),
+        ...[script, "sh", program, this.remote(""), this.#trigger],
+        ...[this.#pidFile, operations.join(" ")],
       ],
+      `--netboot-dir=${local}`,
+      `--netboot-follow=${this.remote("")}`,
+    );
+  }
+
+  /** Its operations do not answer from now on. */
+  async stallOperations(): Promise<void> {
+    await Deno.writeTextFile(this.#trigger, "");
+  }
+
+  get #trigger(): string {
+    return `${this.lab.directory}/trigger`;
+  }
+
+  /** Starts the daemon by a script in a mount namespace of its own. */
+  async #launch(script: string[], ...args: string[]): Promise<void> {
+    this.daemon = await launchAs(
+      ["unshare", "--mount", "sh", "-c", ...script, ...daemonCommand()],
       this.router,
       "--interface=lan",
       `--base-address=${BASE}`,
@@ -165,16 +220,16 @@ class Stalling {
     await this.#signal("SIGSTOP");
   }
 
-  /** Ends the daemon and the mount. */
+  /** SIGTERM ends the daemon, while the mount does not answer. */
   async end(): Promise<void> {
     const begun = performance.now();
     assertEquals(await this.daemon.stop(), 0);
     const seconds = (performance.now() - begun) / 1000;
     assert(seconds < 2 * END, `it has ended after ${seconds} s`);
-    await this.release();
   }
 
-  async release(): Promise<void> {
+  /** Ends the mount: what waits for it then ends as well. */
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#signal("SIGKILL");
   }
 
@@ -196,6 +251,15 @@ class Stalling {
       ...["curl", "-sS", "-g", "--max-time", "20", `${URL}${path}`],
     ], { mayFail: true });
     return stdout;
+  }
+
+  /** Another client gets a file of this host. */
+  async servesLocalFile(): Promise<void> {
+    const { stdout } = await this.client.run([
+      ...["curl", "-sS", "-g", "--interface", "2001:db8:1:2::9:2"],
+      `${URL}/mac/${MAC}/boot.efi`,
+    ]);
+    assertEquals(stdout, "local");
   }
 
   /** DHCPv6, health check and TFTP of the iPXE that is compiled in. */
@@ -228,7 +292,7 @@ Deno.test({
   fn: async (t) => {
     await t.step("a mount on which stat answers and open waits", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       await stalling.startOnMount(false);
       assertEquals(await stalling.get(`/mac/${MAC}/boot.efi`), "remote");
       assertEquals(await stalling.tftp("ipxe-arm64.efi"), "arm64");
@@ -245,7 +309,7 @@ Deno.test({
 
     await t.step("a mount on which nothing answers", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       await stalling.startOnMount(false, "--boot-policy=listed");
       await stalling.stall();
       const statuses = stalling.statusesOf(`/mac/${MAC}/none/x.efi`, MANY);
@@ -258,7 +322,7 @@ Deno.test({
 
     await t.step("a mount that does not answer at the start", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       await stalling.startOnMount(true, "--boot-policy=listed");
       await stalling.goesOn();
       await stalling.end();
@@ -266,7 +330,7 @@ Deno.test({
 
     await t.step("a mount beside files of this host", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       const local = `${lab.directory}/local`;
       await Deno.symlink(
         stalling.remote("netboot/default/boot.efi"),
@@ -285,20 +349,37 @@ Deno.test({
         () => stalling.get(`/mac/${MAC}/remote.efi`),
       );
       await pause(1000);
-      const { stdout } = await stalling.client.run([
-        ...["curl", "-sS", "-g", "--interface", "2001:db8:1:2::9:2"],
-        `${URL}/mac/${MAC}/boot.efi`,
-      ]);
-      assertEquals(stdout, "local", "another client gets another file");
+      await stalling.servesLocalFile();
       for (const text of await Promise.all(waiting)) {
         assertMatch(text, /^service unavailable/);
       }
       await stalling.end();
     });
 
+    for (const operations of STALLING_OPERATIONS) {
+      const name = `a mount that answers all but ${operations.join(" and ")}`;
+      await t.step(name, async () => {
+        await using lab = new Lab();
+        await using stalling = await Stalling.create(lab);
+        await stalling.startStalling(operations);
+        const path = `/mac/${MAC}/remote.efi`;
+        assertEquals((await stalling.get(path)).length, 4 * 1024 * 1024);
+        await stalling.stallOperations();
+        // One client, which gets places for four operations.
+        const waiting = Array.from({ length: 8 }, () => stalling.get(path));
+        await pause(SEVERAL_POLLS);
+        await stalling.goesOn();
+        assertMatch(await stalling.get("/healthz"), /does not answer.*remote/);
+        await stalling.servesLocalFile();
+        await Promise.all(waiting);
+        await stalling.goesOn();
+        await stalling.end();
+      });
+    }
+
     await t.step("files that become FIFOs", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       const files = stalling.origin("");
       await stalling.start(
         false,
@@ -332,7 +413,7 @@ Deno.test({
       "a file that is swapped with a FIFO all the time",
       async () => {
         await using lab = new Lab();
-        const stalling = await Stalling.create(lab);
+        await using stalling = await Stalling.create(lab);
         const boot = stalling.origin("netboot/default/boot.efi");
         await stalling.router.run(["mkfifo", `${boot}.fifo`]);
         await stalling.start(
@@ -362,7 +443,7 @@ Deno.test({
 
     await t.step("names without an end", async () => {
       await using lab = new Lab();
-      const stalling = await Stalling.create(lab);
+      await using stalling = await Stalling.create(lab);
       await stalling.start(false, "--names=/dev/zero");
       await stalling.daemon.logs(
         "names_unreadable",

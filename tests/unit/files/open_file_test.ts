@@ -1,9 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openFile } from "../../../lib/files/open_file.ts";
-import { openDescriptor } from "../../../lib/files/old_runtime_descriptor.ts";
 import { NotRegularFileError } from "../../../lib/files/opened_file.ts";
 import { readFile, readText } from "../../../lib/files/read_file.ts";
 import { command, eventually } from "../../support/lab.ts";
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
 
 Deno.test("opening a file", async (t) => {
   const directory = await Deno.realPath(await Deno.makeTempDir());
@@ -19,10 +22,15 @@ Deno.test("opening a file", async (t) => {
       const { handle, info, path: found } = await openFile(
         `${directory}/${path}`,
       );
-      using _handle = handle;
       assertEquals(found, `${directory}/sub/file`, path);
       assertEquals(info.size, 7);
-      assertEquals(await new Response(handle.readable).text(), "content");
+      assertEquals(await handle.read(3), bytesOf("con"));
+      assertEquals(await handle.read(100), bytesOf("tent"));
+      assertEquals(await handle.read(100), undefined);
+      await handle.seek(5);
+      assertEquals(await handle.read(100), bytesOf("nt"));
+      assertEquals((await handle.stat()).size, 7);
+      handle.close();
     }
   });
 
@@ -70,23 +78,6 @@ Deno.test("opening a file", async (t) => {
     const opened = await opening;
     assertEquals(opened.path, path);
     opened.handle.close();
-  });
-
-  await t.step("on an old runtime: a descriptor by device and inode", () => {
-    const [descriptor, close] = openDescriptor(`${directory}/link/file`);
-    try {
-      assertEquals(descriptor.target, `${directory}/sub/file`);
-      assertEquals(Deno.readLinkSync(descriptor.link), descriptor.target);
-    } finally {
-      close();
-    }
-  });
-
-  await t.step("on an old runtime: no FIFO", async () => {
-    await assertRejects(
-      () => Promise.resolve().then(() => openDescriptor(`${directory}/fifo`)),
-      NotRegularFileError,
-    );
   });
 
   await Deno.remove(directory, { recursive: true });

@@ -144,7 +144,7 @@ Deno.test("supply chain", async (t) => {
       for (const specifier of await runtimeModules()) {
         if (!specifier.startsWith(ROOT.href)) continue;
         const source = await Deno.readTextFile(new URL(specifier));
-        const isFileThread = specifier.endsWith("/lib/files/old_runtime.ts");
+        const isFileThread = specifier.endsWith("/lib/files/file_threads.ts");
         assertEquals(
           LOOPHOLES.filter((loophole) => loophole.test(source)).map(String),
           isFileThread ? [String.raw`/\bnew Worker\(/`] : [],
