@@ -20,6 +20,9 @@ const POLL_INTERVAL = 100;
 /** Milliseconds without a line after which the files that run are named. */
 const SILENCE = 30_000;
 
+/** Milliseconds without a word or a result after which tests hang. */
+const HANG = 1000 * Number(Deno.env.get("TEST_HANG_SECONDS") ?? 900);
+
 /** What is known of a test file. */
 interface TestFile {
   /** Milliseconds since 1970; `undefined` while it does not run. */
@@ -156,22 +159,27 @@ export class TestReport {
 }
 
 /**
- * Prints the short form of what a `deno test` process writes, until it ends.
+ * Prints the short form of what a `deno test` process writes, until it ends. One
+ * that hangs is ended, after a line for each of its files and processes.
  *
  * @param progress The path of the file that `tools/test_progress.ts` writes.
  */
 export async function printReport(
-  { stdout, stderr, status }: Deno.ChildProcess,
+  child: Deno.ChildProcess,
   progress: string,
 ): Promise<void> {
+  const { stdout, stderr, status } = child;
   const report = new TestReport(new URL(`file://${Deno.cwd()}/`).href);
   let printed = Date.now();
+  /** When the tests last said anything. */
+  let heard = Date.now();
   const print = (line: string) => {
     console.log(line);
     printed = Date.now();
   };
   const failures: string[] = [];
   const output = eachLine(stdout, (line) => {
+    heard = Date.now();
     if (!report.shows(line)) return;
     if (report.isErrors) failures.push(line);
     else print(line);
@@ -200,12 +208,32 @@ export async function printReport(
     seen = text.slice(position, end).split("\n").filter((line) => line !== "")
       .map((line) => JSON.parse(line));
     position = end;
+    if (seen.length > 0) heard = Date.now();
+    if (Date.now() - heard > HANG) {
+      report.running(Date.now()).forEach((line) => print(`FAILED  ${line}`));
+      print(`FAILED  nothing for ${HANG / 1000} s, with these processes:`);
+      for (const line of await processes()) print(`FAILED  ${line}`);
+      child.kill("SIGKILL");
+      break;
+    }
     if (Date.now() - printed > SILENCE) {
       report.running(Date.now()).forEach(print);
     }
   }
   await Promise.all([output, errors]);
   failures.forEach(print);
+}
+
+/** The processes of this machine and what they wait for, by `ps`. */
+async function processes(): Promise<string[]> {
+  try {
+    const { stdout } = await new Deno.Command("ps", {
+      args: ["-N", "--ppid", "2", "-o", "pid,ppid,stat,etime,wchan:24,args"],
+    }).output();
+    return new TextDecoder().decode(stdout).trim().split("\n");
+  } catch (error) {
+    return [`ps: ${(error as Error).message}`];
+  }
 }
 
 /** Calls `take` with each line of a stream. */

@@ -100,7 +100,10 @@ function openFlagged(path: string): Promise<number> {
   });
 }
 
-/** The same with Deno before 2.8. See docs/deno-workarounds.md. */
+/**
+ * The same with Deno before 2.8, which opens files on the event loop. That waits if
+ * the path has come to lead to another file system just now, which does not answer.
+ */
 async function openOnEventLoop(
   path: string,
   mount: Mount,

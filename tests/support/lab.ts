@@ -37,6 +37,7 @@ let labs = 0;
 
 // Also while a test fakes the time, waiting for the system takes real time.
 const realSetTimeout = setTimeout;
+const realClearTimeout = clearTimeout;
 const realNow = performance.now.bind(performance);
 
 /** Waits for a time. */
@@ -123,22 +124,12 @@ export class Program {
    * @throws {Error} if SIGKILL does not end it: the kernel waits for a file system.
    */
   async ended(seconds = COMMAND_TIMEOUT): Promise<number> {
-    const timer = setTimeout(() => this.kill("SIGKILL"), 1000 * seconds);
-    let limit: ReturnType<typeof setTimeout> | undefined;
-    const end = await Promise.race([
-      this.#child.status,
-      new Promise<undefined>((resolve) => {
-        const milliseconds = 1000 * (seconds + KILL_TIMEOUT);
-        limit = setTimeout(() => resolve(undefined), milliseconds);
-      }),
-    ]);
-    clearTimeout(timer);
-    clearTimeout(limit);
-    if (end === undefined) {
-      throw new Error(`${this.#name} goes on after SIGKILL\n${this.output}`);
-    }
+    const { code } = await orKill(this.#child, this.#child.status, seconds)
+      .catch((error) => {
+        throw new Error(`${this.#name} ${error.message}\n${this.output}`);
+      });
     await this.#outputEnds();
-    return end.code;
+    return code;
   }
 
   /**
@@ -167,16 +158,54 @@ export class Program {
   }
 }
 
+/**
+ * Waits for what a process does until it ends, after `seconds` with SIGKILL.
+ *
+ * @throws {Error} if it has not ended then: the kernel waits for a file system, or
+ * another process has its output.
+ */
+async function orKill<T>(
+  child: Deno.ChildProcess,
+  end: Promise<T>,
+  seconds: number,
+): Promise<T> {
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  const killing = realSetTimeout(kill, 1000 * seconds);
+  let limit: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    limit = realSetTimeout(
+      () => reject(new Error(`has not ended ${KILL_TIMEOUT} s after SIGKILL`)),
+      1000 * (seconds + KILL_TIMEOUT),
+    );
+  });
+  try {
+    return await Promise.race([end, late]);
+  } finally {
+    realClearTimeout(killing);
+    realClearTimeout(limit);
+  }
+}
+
 /** Runs a command outside of any namespace. */
 export async function command(
   args: readonly string[],
   { mayFail = false, seconds = COMMAND_TIMEOUT } = {},
 ): Promise<Result> {
-  const output = await new Deno.Command(args[0]!, {
+  const child = new Deno.Command(args[0]!, {
     args: args.slice(1),
     stdin: "null",
-    signal: AbortSignal.timeout(1000 * seconds),
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = await orKill(child, child.output(), seconds).catch((error) => {
+    throw new Error(`${args.join(" ")} ${error.message}`);
+  });
   const decoder = new TextDecoder();
   const result = {
     code: output.code,

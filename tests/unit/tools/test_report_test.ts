@@ -17,7 +17,11 @@ function progress(type: Progress["type"], path: string, time: number) {
 }
 
 /** Runs this repository's `deno test` wrapper on the files of a directory. */
-async function runTests(files: Record<string, string>, ...args: string[]) {
+async function runTests(
+  files: Record<string, string>,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+) {
   const directory = await Deno.makeTempDir();
   const paths: string[] = [];
   for (const [name, source] of Object.entries(files)) {
@@ -30,7 +34,7 @@ async function runTests(files: Record<string, string>, ...args: string[]) {
       new URL("../../../tools/run.ts", import.meta.url).pathname,
       ...["test:std", ...args, ...paths],
     ],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).output();
   await Deno.remove(directory, { recursive: true });
   return { code, stdout: new TextDecoder().decode(stdout) };
@@ -178,11 +182,27 @@ Deno.test("a run of tests", async (t) => {
   await t.step("--verbose prints what Deno prints", async () => {
     const { code, stdout } = await runTests(
       { "good_test.ts": good },
-      "--verbose",
+      ["--verbose"],
     );
     assertEquals(code, 0);
     assertMatch(stdout, /good \.\.\. ok \(/);
     assertMatch(stdout, /\n1 passed, 0 failed\n$/);
+  });
+
+  await t.step("ends one that hangs, and names it", async () => {
+    const { code, stdout } = await runTests(
+      {
+        "good_test.ts": good,
+        "hanging_test.ts": `Deno.test("first", () => {});
+          Deno.test("hangs", () => new Promise((end) => setTimeout(end, 1e6)));`,
+      },
+      [],
+      { TEST_HANG_SECONDS: "3" },
+    );
+    assert(code !== 0);
+    assertMatch(stdout, /^FAILED {2}running \S*\/hanging_test\.ts .*: first/m);
+    assertMatch(stdout, /^FAILED .*deno.* test /m);
+    assertMatch(stdout, /\n0 passed, 1 failed\n$/);
   });
 
   await t.step("fails when a file does not load", async () => {
