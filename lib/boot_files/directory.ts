@@ -7,6 +7,7 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion, isRecorded } from "./file_version.ts";
+import { fileWork } from "../files/file_work.ts";
 import type { FileHandle } from "../files/opened_file.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
@@ -54,26 +55,41 @@ function typeOf(path: string): string {
   return TYPES.get(extension) ?? "application/octet-stream";
 }
 
+/** Names of EFI programs and of images that firmware boots. */
+const BOOTABLE = /\.(?:efi|img|iso)$/i;
+
+/** Whether a file is an EFI program or an image that firmware boots, by its name. */
+export function isBootable(name: string): boolean {
+  return BOOTABLE.test(name);
+}
+
 /**
- * The names in the path of a URL, with percent escapes decoded. `undefined` if
- * the path could lead to anything but a file below a directory: dot segments,
- * empty names, and names with a slash, a backslash or a NUL.
+ * The names in a path. Several slashes are one: loaders put one behind a directory
+ * that ends in one. `undefined` if the path could lead to anything but a file
+ * below a directory: dot segments, a slash at the end, and names with a backslash
+ * or a NUL.
  */
-export function pathNames(escaped: string): string[] | undefined {
-  const names: string[] = [];
-  for (const part of escaped.split("/")) {
-    let name: string;
-    try {
-      name = decodeURIComponent(part);
-    } catch {
-      return undefined;
-    }
-    if (name === "" || name === "." || name === ".." || /[/\\\0]/.test(name)) {
-      return undefined;
-    }
-    names.push(name);
+export function pathNames(path: string): string[] | undefined {
+  const names = path.split("/");
+  const isFile = names.at(-1) !== "";
+  const given = names.filter((name) => name !== "");
+  const isSafe = (name: string) =>
+    name !== "." && name !== ".." && !/[/\\\0]/.test(name);
+  return isFile && given.every(isSafe) ? given : undefined;
+}
+
+/** The same of the path of a URL, with percent escapes decoded. */
+export function urlPathNames(escaped: string): string[] | undefined {
+  let names: string[];
+  try {
+    names = escaped.split("/").map(decodeURIComponent);
+  } catch {
+    return undefined;
   }
-  return names;
+  // An escaped slash is none that divides names.
+  return names.some((name) => name.includes("/"))
+    ? undefined
+    : pathNames(names.join("/"));
 }
 
 /**
@@ -109,17 +125,16 @@ export class BootDirectory {
    * there is neither. A file of the machine that is not served is not replaced by
    * the one for all: what boots then would be another system.
    *
-   * @param escaped The path of a URL behind the MAC, as it was requested.
+   * @param names Of the path below the machine's directory; `undefined`: no path.
    * @param problems Gets why each path that was tried is not served.
    * @throws {FileStalledError} if the file system does not answer.
    * @throws {Error} if no file descriptor is left.
    */
   async find(
     mac: Mac,
-    escaped: string,
+    names: readonly string[] | undefined,
     problems: PathProblem[] = [],
   ): Promise<BootFile | undefined> {
-    const names = pathNames(escaped);
     if (names === undefined) return undefined;
     for await (const folder of this.#foldersOf(mac)) {
       const file = await this.#fileAt([folder, ...names].join("/"));
@@ -128,6 +143,25 @@ export class BootDirectory {
       if (file.kind !== "not_found") return undefined;
     }
     return undefined;
+  }
+
+  /**
+   * The same as one of the file operations of a client, which have a limit.
+   *
+   * @param client The client's address.
+   * @param path What was requested, for the messages.
+   */
+  async open(
+    client: string,
+    path: string,
+    ...file: Parameters<BootDirectory["find"]>
+  ): Promise<BootFile | undefined> {
+    return await fileWork.run(
+      client,
+      `${this.directory}: ${path}`,
+      () => this.find(...file),
+      { dispose: (late) => late?.handle.close() },
+    );
   }
 
   /** The folders in which a machine's files are looked for, in this order. */

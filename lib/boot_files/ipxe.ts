@@ -11,10 +11,22 @@ import { fileVersion } from "./file_version.ts";
 import { type PathProblem, problemAt } from "./served_roots.ts";
 import { FILE_TIMEOUT, MAX_TFTP_FILE } from "../overload/limits.ts";
 import { delay, waitAtMost } from "../overload/timeout.ts";
-import { IPXE_BUILDS, type IpxeBuild } from "./ipxe_builds.ts";
+import { IPXE_BUILDS, type IpxeBuild, ipxeFileName } from "./ipxe_builds.ts";
 
 /** The name under which iPXE requests its script. */
 export const SCRIPT_NAME = "autoexec.ipxe";
+
+/** Which of the files. */
+export type IpxeFileKey = IpxeBuild | "script";
+
+/** Names that a shim requests: its second stage, lists and certificates. */
+const OF_SHIM = /^(?:revocations|shim_certificate|mm|fb|grub)[^/]*\.efi$/i;
+
+/** Whether machines are sent to a name, or request it in iPXE by themselves. */
+export function isIpxeName(name: string): boolean {
+  return name === SCRIPT_NAME ||
+    IPXE_BUILDS.some((build) => name === ipxeFileName(build));
+}
 
 /** Paths of files that replace the embedded ones. */
 export interface IpxeFilesOptions {
@@ -63,7 +75,7 @@ export class IpxeFiles {
   readonly builds: ReadonlySet<IpxeBuild>;
 
   readonly #builds = new Set<IpxeBuild>();
-  readonly #files = new Map<IpxeBuild | "script", IpxeFile>();
+  readonly #files = new Map<IpxeFileKey, IpxeFile>();
 
   /** Files that replace the embedded ones count as available until `reload`. */
   constructor(
@@ -103,29 +115,30 @@ export class IpxeFiles {
   stop(): void {}
 
   /**
-   * The file for a requested name. Only the end of the name counts, so that no
-   * name leads to a file of the host.
+   * The file for a requested path; `undefined` if none is meant. Only the end of
+   * the path counts, so that no path leads to a file of the host. Any name of an
+   * EFI program gets an iPXE, but those that a shim requests for itself: it would
+   * take what it gets for that.
    */
-  static fileFor(name: string): IpxeBuild | "script" {
+  static fileFor(path: string): IpxeFileKey | undefined {
+    const name = path.slice(path.lastIndexOf("/") + 1);
     if (name === SCRIPT_NAME) return "script";
+    if (!/\.efi$/i.test(name) || OF_SHIM.test(name)) return undefined;
     return IPXE_BUILDS.find((build) => name.endsWith(`-${build}.efi`)) ??
       "x86-64";
   }
 
   /**
-   * The content of the file for a requested name; the last known one if the file
-   * cannot be read. `undefined` if it is absent, or was never read.
+   * The content of a file; the last known one if the file cannot be read.
+   * `undefined` if it is absent, or was never read.
    */
-  async read(name: string): Promise<Uint8Array | undefined> {
-    return await this.#files.get(IpxeFiles.fileFor(name))!.read();
+  async read(key: IpxeFileKey): Promise<Uint8Array | undefined> {
+    return await this.#files.get(key)!.read();
   }
 
-  /**
-   * Why {@linkcode read} had nothing for a name; `undefined` if there is no such
-   * file.
-   */
-  problem(name: string): PathProblem | undefined {
-    return this.#files.get(IpxeFiles.fileFor(name))!.problem;
+  /** Why {@linkcode read} had nothing; `undefined` if there is no such file. */
+  problem(key: IpxeFileKey): PathProblem | undefined {
+    return this.#files.get(key)!.problem;
   }
 }
 

@@ -17,13 +17,20 @@ const ANY = "\uE000";
 const MAX_PATH = 2048;
 
 /**
+ * Whether boot instructions lead to a path, with percent escapes decoded.
+ *
+ * @param mac The machine's MAC; `undefined`: of any machine.
+ */
+export type IsBootPath = (path: string, mac: Mac | undefined) => boolean;
+
+/**
  * A function that tells whether the template's URL for a machine has a path, with
  * percent escapes decoded. Only the MAC decides, as other values differ from
  * message to message. Without a MAC, the URL of any machine may have it.
  */
 export function bootPathsOf(
   template: UrlTemplate | undefined,
-): (path: string, mac: Mac | undefined) => boolean {
+): IsBootPath {
   if (template === undefined) return () => false;
   return (path, mac) => {
     const url = renderTemplate(template, {

@@ -12,6 +12,7 @@ import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
+import { BootDirectory } from "../boot_files/directory.ts";
 import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
 import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
 import type { CollectorOptions } from "../telemetry/otlp/exporter.ts";
@@ -67,6 +68,15 @@ export interface DaemonConfig {
   readonly caFile: string | undefined;
   /** Warnings about the configuration, for the log. */
   readonly notices: readonly string[];
+}
+
+/** The boot files of machines; `undefined`: there are none. */
+export function bootDirectoryOf(
+  { netbootDirectory, netbootFollow }: DaemonConfig,
+): BootDirectory | undefined {
+  return netbootDirectory === undefined
+    ? undefined
+    : new BootDirectory(netbootDirectory, netbootFollow);
 }
 
 /** The well-known port of TFTP (RFC 1350 §4). */

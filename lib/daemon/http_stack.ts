@@ -5,7 +5,6 @@
  * @module
  */
 
-import { BootDirectory } from "../boot_files/directory.ts";
 import { fileWork } from "../files/file_work.ts";
 import { ActiveConnections } from "../http/active_connections.ts";
 import { Api } from "../http/api.ts";
@@ -29,7 +28,7 @@ import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { bootPathsOf } from "./boot_paths.ts";
-import type { DaemonConfig } from "./config.ts";
+import { bootDirectoryOf, type DaemonConfig } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { HttpsService } from "./https_service.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
@@ -79,14 +78,13 @@ export class HttpStack {
     const shared = { registry, writer, names, scheduler };
     this.router = new Router({
       bootFiles: new BootFileHandler(
-        config.netbootDirectory === undefined
-          ? undefined
-          : new BootDirectory(config.netbootDirectory, config.netbootFollow),
+        bootDirectoryOf(config),
         (mac, client, detail) =>
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
         {
           isBootPath: bootPathsOf(config.template),
+          macOf: (client) => options.tracker.macOf(client),
           isMachine: (client) => options.tracker.isMachine(client),
           onRefused: (refusal) =>
             options.tracker.onRefused(refusal, performance.now()),

@@ -10,7 +10,7 @@ import type { Outcome } from "../dhcpv6/reply/responder.ts";
 import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
-import { SCRIPT_NAME } from "../boot_files/ipxe.ts";
+import { isIpxeName, SCRIPT_NAME } from "../boot_files/ipxe.ts";
 import type { PathProblem } from "../boot_files/served_roots.ts";
 import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
@@ -74,11 +74,22 @@ const SERVED: readonly Stage[] = [
   "served_ipxe_over_tftp",
 ];
 
-/** The stages that a report of a TFTP transfer means; iPXE's script is none. */
+const FETCHING: readonly Stage[] = ["http_fetch_uki"];
+
+/**
+ * The stages that a report of a TFTP transfer means. iPXE's script is none, nor is
+ * a file of the machine that does not boot, such as a configuration.
+ *
+ * @param isIpxe Whether the file is an iPXE, or its script, of this daemon.
+ * @param isBoot Whether the machine boots a file of this name.
+ */
 export function tftpStagesOf(
   { file_name, state }: Pick<TransferDetail, "file_name" | "state">,
+  isIpxe: boolean,
+  isBoot: boolean,
 ): readonly Stage[] {
-  if (file_name === SCRIPT_NAME) return NO_STAGES;
+  if (!isIpxe && !isIpxeName(file_name)) return isBoot ? FETCHING : NO_STAGES;
+  if (file_name.endsWith(SCRIPT_NAME)) return NO_STAGES;
   return state === "complete" ? SERVED : SERVING;
 }
 
@@ -220,15 +231,17 @@ export class MachineTracker {
   /**
    * Records a report of a TFTP transfer.
    *
+   * @param file What is transferred; see {@linkcode tftpStagesOf}.
    * @param now Milliseconds of a monotonic clock.
    */
   onTftpTransfer(
     mac: Mac,
     client: string,
     detail: TransferDetail,
+    file: { readonly isIpxe: boolean; readonly isBoot: boolean },
     now: number,
   ): void {
-    const stages = tftpStagesOf(detail);
+    const stages = tftpStagesOf(detail, file.isIpxe, file.isBoot);
     if (stages.length === 0) return;
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;
@@ -250,6 +263,11 @@ export class MachineTracker {
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;
     this.#registry.reach(machine, "http_fetch_uki", detail);
+  }
+
+  /** The MAC that an address tells, or `NO_MAC`. */
+  macOf(client: string): Mac {
+    return macOfClient(client, this.#subnets);
   }
 
   /** Whether an address is that of a known machine. */

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { isBootable } from "../boot_files/directory.ts";
 import type { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { PathProblem } from "../boot_files/served_roots.ts";
 import type { ConnectionGuardObserver } from "../http/connection_guard.ts";
 import {
   authorityOf,
@@ -12,16 +14,21 @@ import {
   type ListenAddress,
 } from "../http/listener.ts";
 import type { RouterObserver } from "../http/router.ts";
-import type { RefusalCause } from "../machines/boot_refusal.ts";
+import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
 import type { TransferDetail } from "../machines/transfer_progress.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
-import type { Mac } from "../net/mac.ts";
+import { formatMac, type Mac } from "../net/mac.ts";
 import { formatSubnet, isMappedIpv4, parseAddress } from "../net/prefix.ts";
 import type { Log } from "../telemetry/log.ts";
 import { VERSION } from "../telemetry/version.ts";
 import { parseRequestPath } from "../tftp/request_path.ts";
-import type { TftpObserver, TftpRefusalReason } from "../tftp/server.ts";
+import type {
+  FileRequest,
+  TftpObserver,
+  TftpRefusalReason,
+} from "../tftp/server.ts";
+import type { IsBootPath } from "./boot_paths.ts";
 import type { DaemonConfig } from "./config.ts";
 import { listenError } from "./diagnostics.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
@@ -153,7 +160,9 @@ const TFTP_CAUSES: Record<TftpRefusalReason, RefusalCause | undefined> = {
   source_not_allowed: "address_not_allowed",
   write_request: "wrong_method",
   no_mac: "no_mac",
-  file_not_found: "not_found",
+  // Whoever opens files reports that.
+  file_not_found: undefined,
+  file_too_long: "too_long",
   too_many_transfers: "too_many_transfers",
   other_transfer: undefined,
   unknown_transfer_id: undefined,
@@ -164,18 +173,18 @@ const TFTP_CAUSES: Record<TftpRefusalReason, RefusalCause | undefined> = {
 export class DaemonTftpObserver implements TftpObserver {
   readonly #port: number;
   readonly #tracker: MachineTracker;
-  readonly #ipxe: IpxeFiles;
+  readonly #isBootPath: IsBootPath;
   readonly #log: Log;
 
   constructor(
     port: number,
     tracker: MachineTracker,
-    ipxe: IpxeFiles,
+    isBootPath: IsBootPath,
     log: Log,
   ) {
     this.#port = port;
     this.#tracker = tracker;
-    this.#ipxe = ipxe;
+    this.#isBootPath = isBootPath;
     this.#log = log;
   }
 
@@ -192,26 +201,52 @@ export class DaemonTftpObserver implements TftpObserver {
     );
   }
 
-  onTransfer(mac: Mac, client: string, detail: TransferDetail): void {
-    this.#tracker.onTftpTransfer(mac, client, detail, performance.now());
+  onTransfer(
+    mac: Mac,
+    client: string,
+    detail: TransferDetail,
+    { isIpxe }: { readonly isIpxe: boolean },
+  ): void {
+    const name = detail.file_name;
+    const isBoot = isBootable(name) ||
+      this.#isBootPath(`/${formatMac(mac)}/${name}`, mac);
+    const file = { isIpxe, isBoot };
+    this.#tracker.onTftpTransfer(mac, client, detail, file, performance.now());
   }
 
   onRefused(reason: TftpRefusalReason, client: string, path: string): void {
     const cause = TFTP_CAUSES[reason];
     if (cause === undefined) return;
-    const { mac, name = "" } = parseRequestPath(path) ?? {};
-    const problem = reason === "file_not_found"
-      ? this.#ipxe.problem(name)
-      : undefined;
-    this.#tracker.onRefused({
-      cause: problem?.kind ?? cause,
-      protocol: "tftp",
+    const mac = parseRequestPath(path, this.#tracker.macOf(client))?.mac;
+    this.#refuse({ cause, client, path, mac });
+  }
+
+  /**
+   * There is no file for a request.
+   *
+   * @param problems Why each path that was tried is not served.
+   */
+  onNoFile(
+    { mac, client, path }: FileRequest,
+    problems: readonly PathProblem[],
+  ): void {
+    const problem = problems.find(({ kind }) => kind !== "not_found") ??
+      problems[0];
+    this.#refuse({
+      cause: problem?.kind ?? "not_found",
       client,
       path,
       mac,
       file: problem?.path,
       problem: problem?.detail,
-    }, performance.now());
+    });
+  }
+
+  #refuse(refusal: Omit<BootRefusal, "protocol">): void {
+    this.#tracker.onRefused(
+      { ...refusal, protocol: "tftp" },
+      performance.now(),
+    );
   }
 }
 

@@ -1,14 +1,22 @@
 /**
- * TFTP: a server for the iPXE files, at the addresses that the interface has.
+ * TFTP: a server for boot files and iPXE, at the addresses that the interface has.
  *
  * @module
  */
 
 import type { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { PathProblem } from "../boot_files/served_roots.ts";
+import { TftpFiles } from "../boot_files/tftp_files.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import type { Log } from "../telemetry/log.ts";
 import { TftpServer } from "../tftp/server.ts";
-import { type DaemonConfig, tftpAddressesFor, tftpPortOf } from "./config.ts";
+import { bootPathsOf } from "./boot_paths.ts";
+import {
+  bootDirectoryOf,
+  type DaemonConfig,
+  tftpAddressesFor,
+  tftpPortOf,
+} from "./config.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
 import { DaemonTftpObserver } from "./operator_log.ts";
 import type { Service } from "./service.ts";
@@ -26,7 +34,7 @@ export interface TftpServiceOptions {
 /** Milliseconds for transfers in progress to finish. */
 const STOP_GRACE = 5000;
 
-/** Serves TFTP. */
+/** Serves the files of machines and the iPXE files over TFTP. */
 export class TftpService implements Service {
   readonly server: TftpServer;
   readonly #config: DaemonConfig;
@@ -37,13 +45,23 @@ export class TftpService implements Service {
   ) {
     this.#config = config;
     const port = tftpPortOf(config);
+    const isBootPath = bootPathsOf(config.template);
+    const observer = new DaemonTftpObserver(port, tracker, isBootPath, log);
+    const files = new TftpFiles(bootDirectoryOf(config), ipxe);
     this.server = new TftpServer({
       port,
       interfaceName: config.interfaceName,
       maxTransfers,
-      open: ({ name }) => ipxe.read(name),
+      open: async (request) => {
+        const { mac, name, client } = request;
+        const problems: PathProblem[] = [];
+        const file = await files.open(mac, name, client, problems);
+        if (file === undefined) observer.onNoFile(request, problems);
+        return file;
+      },
+      macOf: (client) => tracker.macOf(client),
       allows,
-      observer: new DaemonTftpObserver(port, tracker, ipxe, log),
+      observer,
     });
   }
 

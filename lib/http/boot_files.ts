@@ -8,7 +8,7 @@ import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
-import { formatMac, type Mac, parseMac } from "../net/mac.ts";
+import { formatMac, type Mac, NO_MAC, parseMac } from "../net/mac.ts";
 import {
   type ByteRange,
   evaluateConditions,
@@ -19,15 +19,13 @@ import type { Protocol } from "./host_check.ts";
 import {
   type BootDirectory,
   type BootFile,
-  pathNames,
+  isBootable,
+  urlPathNames,
 } from "../boot_files/directory.ts";
 import type { PathProblem } from "../boot_files/served_roots.ts";
-import { FileStalledError, fileWork } from "../files/file_work.ts";
+import { FileStalledError } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
-
-/** Names of EFI programs and of images that firmware boots. */
-const BOOTABLE = /\.(?:efi|img|iso)$/i;
 
 /** What browsers ask every server for, on a machine that is up as well. */
 const OF_BROWSERS =
@@ -50,6 +48,8 @@ export interface BootFileHandlerOptions {
   readonly isBootPath?: (path: string, mac: Mac | undefined) => boolean;
   /** Whether an address is that of a known machine. */
   readonly isMachine?: (client: string) => boolean;
+  /** The MAC that an address tells, or `NO_MAC`. */
+  readonly macOf?: (client: string) => Mac;
   /** Called for each refused request of a boot. Must not block. */
   readonly onRefused?: (refusal: BootRefusal) => void;
 }
@@ -66,7 +66,7 @@ interface FileRequest {
   readonly protocol: Protocol;
 }
 
-/** Serves `/mac/MAC/FILE`. */
+/** Serves `/mac/MAC/FILE`, and `/FILE` at the address of a machine. */
 export class BootFileHandler {
   /** The downloads in progress. */
   readonly downloads: Downloads;
@@ -109,7 +109,38 @@ export class BootFileHandler {
         "bad request: the path is /mac/MAC/FILE, with a MAC such as 02:00:5e:00:53:01",
       );
     }
-    const asked = { mac, path, escapedPath, client, protocol };
+    return await this.#serve(request, {
+      mac,
+      path,
+      escapedPath,
+      client,
+      protocol,
+    });
+  }
+
+  /**
+   * Answers GET or HEAD of a path without a MAC, if the client's address tells
+   * one: a boot loader asks so for what lies beside it.
+   */
+  async handleOwn(
+    request: Request,
+    path: string,
+    client: string,
+    protocol: Protocol,
+  ): Promise<Response | undefined> {
+    const mac = this.#options.macOf?.(client) ?? NO_MAC;
+    if (mac === NO_MAC) return undefined;
+    const escapedPath = path.slice(1);
+    return await this.#serve(request, {
+      mac,
+      path,
+      escapedPath,
+      client,
+      protocol,
+    });
+  }
+
+  async #serve(request: Request, asked: FileRequest): Promise<Response> {
     const problems: PathProblem[] = [];
     let file: BootFile | undefined;
     try {
@@ -133,13 +164,8 @@ export class BootFileHandler {
     { mac, path, escapedPath, client }: FileRequest,
     problems: PathProblem[],
   ): Promise<BootFile | undefined> {
-    const files = this.#files;
-    return files && await fileWork.run(
-      client,
-      `${files.directory}: ${path}`,
-      () => files.find(mac, escapedPath, problems),
-      { dispose: (late) => late?.handle.close() },
-    );
+    const names = urlPathNames(escapedPath);
+    return await this.#files?.open(client, path, mac, names, problems);
   }
 
   /** The response to a request that gets no part of the file. */
@@ -197,13 +223,17 @@ export class BootFileHandler {
     client: string,
     protocol: Protocol,
   ): void {
-    const macText = /^\/mac\/([^/]*)/.exec(path)?.[1];
-    const isReported = macText !== undefined ||
-      this.#isBootPath(decoded(path), undefined) ||
-      !OF_BROWSERS.test(path) && this.#options.isMachine?.(client);
-    if (!isReported) return;
-    const mac = parseMac(decoded(macText ?? ""));
+    if (!this.#isReported(path, client)) return;
+    const macText = /^\/mac\/([^/]*)/.exec(path)?.[1] ?? "";
+    const mac = parseMac(decoded(macText));
     this.#options.onRefused?.({ cause, protocol, client, path, mac });
+  }
+
+  /** Whether a refused request may be that of a machine that boots. */
+  #isReported(path: string, client: string): boolean {
+    return path.startsWith("/mac/") ||
+      this.#isBootPath(decoded(path), undefined) ||
+      !OF_BROWSERS.test(path) && (this.#options.isMachine?.(client) ?? false);
   }
 
   #refuse(
@@ -228,13 +258,15 @@ export class BootFileHandler {
       problems[0];
     const cause = problem?.kind ??
       (this.#files === undefined ? "no_netboot_dir" : "malformed_path");
-    this.#refuse(cause, request, problem);
+    if (this.#isReported(request.path, request.client)) {
+      this.#refuse(cause, request, problem);
+    }
     return textResponse(404, "not found");
   }
 
   /** Whether a machine boots from a path, with percent escapes decoded. */
   #isBootPath(path: string, mac: Mac | undefined): boolean {
-    return BOOTABLE.test(path) ||
+    return isBootable(path) ||
       (this.#options.isBootPath?.(path, mac) ?? false);
   }
 
@@ -271,12 +303,11 @@ export class BootFileHandler {
   /** Reports the progress of a download; `undefined` if it is no boot stage. */
   #reportFor(
     file: BootFile,
-    { mac, escapedPath, client, protocol }: FileRequest,
+    { mac, path, escapedPath, client, protocol }: FileRequest,
   ): TransferReport | undefined {
-    const name = pathNames(escapedPath)!.join("/");
-    if (!this.#isBootPath(`/mac/${formatMac(mac)}/${name}`, mac)) {
-      return undefined;
-    }
+    const name = urlPathNames(escapedPath)!.join("/");
+    const paths = [`/mac/${formatMac(mac)}/${name}`, decoded(path)];
+    if (!paths.some((one) => this.#isBootPath(one, mac))) return undefined;
     return new TransferReport({
       protocol,
       file_name: name,

@@ -105,7 +105,7 @@ export class Router {
     request: Request,
     context: RequestContext,
   ): Promise<Response> {
-    const { bootFiles } = this.#options;
+    const { bootFiles, page } = this.#options;
     const { client, protocol } = context;
     const target = this.#targetOf(request, client, protocol);
     if (target instanceof Response) {
@@ -113,8 +113,16 @@ export class Router {
       bootFiles.refuse(CAUSES[target.status]!, path, client, protocol);
       return target;
     }
-    if (target.path.startsWith("/mac/")) {
-      return await bootFiles.handle(request, target.path, client, protocol);
+    // Loaders add a slash to a directory that ends in one.
+    const path = target.path.replace(/\/{2,}/g, "/");
+    if (path.startsWith("/mac/")) {
+      return await bootFiles.handle(request, path, client, protocol);
+    }
+    const isOther = path === "/healthz" || isApiPath(path) ||
+      await page.has(path);
+    if (!isOther) {
+      const file = await bootFiles.handleOwn(request, path, client, protocol);
+      if (file !== undefined) return file;
     }
     const response = await this.#get(request.headers, target, context);
     const cause = CAUSES[response.status];

@@ -26,6 +26,7 @@ export const REFUSAL_REASONS = {
   range_not_satisfiable: "the range begins after the end of the file",
   address_not_allowed: "the client's address is not allowed",
   host_not_served: "the host name is not served",
+  too_long: "too long for the mode netascii",
   too_many_transfers: "too many transfers in progress",
 } as const;
 

@@ -281,8 +281,20 @@ export const MAX_TFTP_UNACKNOWLEDGED = 3;
  */
 export const TFTP_EVICTION_IDLE_TIMEOUT = 10_000;
 
-/** Bytes of a file served over TFTP, which is in memory while it is sent. */
+/** Bytes of an iPXE file, which is in memory while it is sent. */
 export const MAX_TFTP_FILE = 256 * 1024 * 1024;
+
+/**
+ * Bytes of a window of other files. Twice as many of each transfer are in memory:
+ * 32 MiB of 256 transfers.
+ */
+export const MAX_TFTP_FILE_WINDOW = 64 * 1024;
+
+/** Bytes that are read of such a file at once, at least. */
+export const MIN_TFTP_PIECE = 16 * 1024;
+
+/** Bytes of such a file in the mode netascii, which is converted in memory. */
+export const MAX_NETASCII_FILE = 64 * 1024;
 
 // OTLP
 

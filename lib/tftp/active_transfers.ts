@@ -9,6 +9,7 @@ import {
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
+import type { Content } from "./content.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** A transfer with its socket. */
@@ -16,6 +17,8 @@ export interface ActiveTransfer {
   /** The raw request packet. */
   readonly request: Uint8Array;
   readonly transfer: Transfer;
+  /** What it sends. */
+  readonly content: Content;
   readonly socket: Deno.DatagramConn;
   /** The client as the kernel reports it, without a zone. */
   readonly client: Deno.NetAddr;

@@ -1,27 +1,35 @@
 /**
- * The path of a TFTP read request: `<mac>/<name>`.
+ * The path of a TFTP read request: `<mac>/<name>`, or the name alone.
  *
  * @module
  */
 
-import { type Mac, parseMac } from "../net/mac.ts";
+import { type Mac, NO_MAC, parseMac } from "../net/mac.ts";
 
 /** The file that a request asks for. */
 export interface RequestedFile {
+  /** The machine whose file it is. */
   readonly mac: Mac;
-  /** The rest of the path; empty if the path is a MAC only. */
+  /** The path below the machine's directory; may be empty. */
   readonly name: string;
 }
 
 /**
- * Reads the path of a request, `<mac>/<name>`. Leading slashes are ignored:
- * clients differ in whether they send that of the URL. `undefined` if the first
- * name is not a MAC.
+ * Reads the path of a request. Leading slashes are ignored: clients differ in
+ * whether they send that of the URL.
+ *
+ * @param ownMac The MAC that the client's address tells, or `NO_MAC`: the machine
+ * whose file is meant if the first name is no MAC.
+ * @returns `undefined` if neither tells a MAC.
  */
-export function parseRequestPath(path: string): RequestedFile | undefined {
-  const match = /^\/*([^/]+)(?:\/+(.*))?$/s.exec(path);
-  if (match === null) return undefined;
-  const [, first, name = ""] = match;
+export function parseRequestPath(
+  path: string,
+  ownMac: Mac = NO_MAC,
+): RequestedFile | undefined {
+  const [, whole, first, name = ""] = /^\/*(([^/]*)(?:\/+(.*))?)$/s.exec(path)!;
   const mac = parseMac(first!);
-  return mac === undefined ? undefined : { mac, name };
+  if (mac !== undefined) return { mac, name };
+  return ownMac === NO_MAC || whole === ""
+    ? undefined
+    : { mac: ownMac, name: whole! };
 }

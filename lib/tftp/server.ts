@@ -4,7 +4,12 @@
  * @module
  */
 
-import { MAX_PENDING_REPLIES, MAX_TFTP_TRANSFERS } from "../overload/limits.ts";
+import {
+  MAX_NETASCII_FILE,
+  MAX_PENDING_REPLIES,
+  MAX_TFTP_FILE_WINDOW,
+  MAX_TFTP_TRANSFERS,
+} from "../overload/limits.ts";
 import {
   type TransferDetail,
   TransferReport,
@@ -17,6 +22,12 @@ import {
   ActiveTransfers,
   closeQuietly,
 } from "./active_transfers.ts";
+import {
+  type Content,
+  FileContent,
+  type FileSource,
+  MemoryContent,
+} from "./content.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
 import { delay, waitAtMost } from "../overload/timeout.ts";
 import { toNetascii } from "./netascii.ts";
@@ -31,7 +42,7 @@ import {
   type Request,
 } from "./packet.ts";
 import { parseRequestPath, type RequestedFile } from "./request_path.ts";
-import { negotiate, Transfer } from "./transfer.ts";
+import { negotiate, type NegotiatedOptions, Transfer } from "./transfer.ts";
 
 /** Why a request is not served. Each reason has a counter. */
 export const TFTP_REFUSALS = [
@@ -40,6 +51,7 @@ export const TFTP_REFUSALS = [
   "write_request",
   "no_mac",
   "file_not_found",
+  "file_too_long",
   "too_many_transfers",
   "other_transfer",
   "unknown_transfer_id",
@@ -63,11 +75,31 @@ export interface TftpServerOptions {
   readonly interfaceName: string;
   /** The most transfers at once; `MAX_TFTP_TRANSFERS` by default. */
   readonly maxTransfers?: number;
-  /** Reads the file of a request; `undefined` if it does not exist. */
-  readonly open: (file: RequestedFile) => Promise<Uint8Array | undefined>;
+  /**
+   * Opens the file of a request; `undefined` if there is none, which it reports
+   * itself. What it opens, the server closes.
+   */
+  readonly open: (request: FileRequest) => Promise<TftpFile | undefined>;
+  /** The MAC that a client's address tells, or `NO_MAC`. */
+  readonly macOf: (hostname: string) => Mac;
   /** Whether requests from an address are answered at all. */
   readonly allows: (hostname: string) => boolean;
   readonly observer: TftpObserver;
+}
+
+/** A request for a file. */
+export interface FileRequest extends RequestedFile {
+  /** As the client sent it. */
+  readonly path: string;
+  /** The client's address. */
+  readonly client: string;
+}
+
+/** A file that is served. */
+export interface TftpFile {
+  readonly content: Uint8Array | FileSource;
+  /** Whether it is an iPXE, or a script for one, and no file of the machine. */
+  readonly isIpxe: boolean;
 }
 
 /** Receives the events of a server. Its methods must not block. */
@@ -75,10 +107,15 @@ export interface TftpObserver {
   /** The socket of this address cannot be bound. */
   onBindError(hostname: string, error: Error): void;
   /** A transfer that `client` has acknowledged starts, progresses or ends. */
-  onTransfer(mac: Mac, client: string, detail: TransferDetail): void;
+  onTransfer(
+    mac: Mac,
+    client: string,
+    detail: TransferDetail,
+    file: Pick<TftpFile, "isIpxe">,
+  ): void;
   /**
-   * A request was refused. Packets that are no requests, and duplicates during a
-   * transfer, are not reported.
+   * A request was refused. Packets that are no requests, duplicates during a
+   * transfer, and files that there are not, are not reported.
    *
    * @param path What was requested; empty if the request is malformed.
    */
@@ -114,8 +151,12 @@ function isRequest(bytes: Uint8Array): boolean {
   return opcode === Opcode.ReadRequest || opcode === Opcode.WriteRequest;
 }
 
-/** Reads a packet that came to the port for requests. */
-function readRequest(bytes: Uint8Array): ReadRequest | Refusal {
+/**
+ * Reads a packet that came to the port for requests.
+ *
+ * @param ownMac The MAC that the client's address tells, or `NO_MAC`.
+ */
+function readRequest(bytes: Uint8Array, ownMac: Mac): ReadRequest | Refusal {
   const request = bytes.length > MAX_REQUEST_SIZE
     ? undefined
     : decodeRequest(bytes);
@@ -129,9 +170,13 @@ function readRequest(bytes: Uint8Array): ReadRequest | Refusal {
   if (request.opcode === Opcode.WriteRequest) {
     return refusal("write_request", ErrorCode.AccessViolation, "read-only");
   }
-  const file = parseRequestPath(request.fileName);
+  const file = parseRequestPath(request.fileName, ownMac);
   return file === undefined
-    ? refusal("no_mac", ErrorCode.FileNotFound, "the path must be MAC/NAME")
+    ? refusal(
+      "no_mac",
+      ErrorCode.FileNotFound,
+      "the path must be MAC/NAME, or NAME from the address of a machine",
+    )
     : { bytes, request, file };
 }
 
@@ -148,6 +193,7 @@ export class TftpServer {
     write_request: 0,
     no_mac: 0,
     file_not_found: 0,
+    file_too_long: 0,
     too_many_transfers: 0,
     other_transfer: 0,
     unknown_transfer_id: 0,
@@ -157,8 +203,11 @@ export class TftpServer {
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
   readonly #transfers: ActiveTransfers;
+  readonly #maxDescriptors: number;
   /** Settled when a transfer has ended. */
   readonly #ends = new Set<Promise<void>>();
+  /** Files open for transfers. */
+  #openFiles = 0;
   /** ERROR packets being sent to clients that got no transfer. */
   #pendingErrors = 0;
   #isListening = false;
@@ -167,6 +216,7 @@ export class TftpServer {
   constructor(options: TftpServerOptions) {
     const { port, maxTransfers = MAX_TFTP_TRANSFERS, observer } = options;
     this.#options = options;
+    this.#maxDescriptors = maxTransfers;
     this.#transfers = new ActiveTransfers(maxTransfers);
     this.#sockets = new UdpSockets({
       port,
@@ -178,6 +228,11 @@ export class TftpServer {
   /** How many transfers there are. */
   get transfers(): number {
     return this.#transfers.size;
+  }
+
+  /** File descriptors of transfers: their sockets, and the files open for them. */
+  get descriptors(): number {
+    return this.#transfers.size + this.#openFiles;
   }
 
   /** The addresses at which the server listens. */
@@ -257,7 +312,7 @@ export class TftpServer {
       if (isRequest(bytes)) this.#report("source_not_allowed", client, bytes);
       return this.#refuse({ reason: "source_not_allowed" });
     }
-    const read = readRequest(bytes);
+    const read = readRequest(bytes, this.#options.macOf(client.hostname));
     if ("reason" in read) {
       if (isRequest(bytes)) this.#report(read.reason, client, bytes);
       return this.#refuse(read);
@@ -314,45 +369,102 @@ export class TftpServer {
   ): Promise<void> {
     this.#transfers.reserve(client);
     let socket: Deno.DatagramConn | undefined;
+    let file: TftpFile | undefined;
     let active: ActiveTransfer | undefined;
     try {
-      const content = await this.#options.open(read.file);
+      file = await this.#open(read, client);
       if (this.#isStopped) return;
       // RFC 1123 §2.3: the reply comes from the address that the request was
       // sent to.
       socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-      if (content === undefined) {
-        this.refused.file_not_found++;
-        this.#report("file_not_found", client, read.bytes);
-        const error = encodeError(ErrorCode.FileNotFound, "no such file");
-        await socket.send(error, this.#destination(client));
+      const offer = await this.#offerOf(read.request, file);
+      if ("reason" in offer) {
+        this.refused[offer.reason]++;
+        if (offer.reason !== "file_not_found") {
+          this.#report(offer.reason, client, read.bytes);
+        }
+        await socket.send(offer.error!, this.#destination(client));
         return;
       }
-      active = this.#activate(read, content, client, socket);
+      active = this.#activate(read, offer, client, socket);
       this.#transfers.add(active);
-      await this.#run(active, read.file);
+      await this.#run(active, read.file, file!);
       this.#count(active.transfer);
     } catch {
       // The address was removed: the client retries at another one.
       this.ended.failed++;
     } finally {
       closeQuietly(socket);
+      this.#close(file);
       this.#transfers.remove(client, active);
     }
   }
 
+  async #open(
+    { file, request }: ReadRequest,
+    { hostname }: Deno.NetAddr,
+  ): Promise<TftpFile | undefined> {
+    const { fileName: path } = request;
+    const opened = await this.#options.open({
+      ...file,
+      path,
+      client: hostname,
+    });
+    if (isSource(opened?.content)) this.#openFiles++;
+    return opened;
+  }
+
+  #close(file: TftpFile | undefined): void {
+    if (!isSource(file?.content)) return;
+    this.#openFiles--;
+    file.content.close();
+  }
+
+  /** What the client is offered, or why it gets nothing. */
+  async #offerOf(
+    request: Request,
+    file: TftpFile | undefined,
+  ): Promise<Offer | Refusal> {
+    if (file === undefined) {
+      return refusal("file_not_found", ErrorCode.FileNotFound, "no such file");
+    }
+    const { content } = file;
+    if (!isSource(content)) return offerOfBytes(request, content);
+    if (this.descriptors > this.#maxDescriptors) {
+      return refusal(
+        "too_many_transfers",
+        ErrorCode.NotDefined,
+        "too many transfers at once",
+      );
+    }
+    if (request.mode === "octet") {
+      const options = negotiate(request, content.size, MAX_TFTP_FILE_WINDOW);
+      const { blockSize, windowSize } = options;
+      return {
+        content: new FileContent(content, blockSize * windowSize),
+        options,
+      };
+    }
+    return content.size > MAX_NETASCII_FILE
+      ? refusal(
+        "file_too_long",
+        ErrorCode.NotDefined,
+        `the mode netascii is for files of up to ${MAX_NETASCII_FILE} bytes`,
+      )
+      : offerOfBytes(request, await content.read(0, content.size));
+  }
+
   #activate(
-    { bytes, request }: ReadRequest,
-    file: Uint8Array,
+    { bytes }: ReadRequest,
+    { content, options }: Offer,
     client: Deno.NetAddr,
     socket: Deno.DatagramConn,
   ): ActiveTransfer {
-    const content = request.mode === "netascii" ? toNetascii(file) : file;
-    const options = negotiate(request, content.length);
     const transfer = new Transfer(content, options, performance.now());
     return {
       request: bytes,
       transfer,
+      content,
       socket,
       client,
       destination: this.#destination(client),
@@ -368,22 +480,29 @@ export class TftpServer {
   }
 
   /** Sends and receives packets until the transfer is over. */
-  async #run(active: ActiveTransfer, file: RequestedFile): Promise<void> {
+  async #run(
+    active: ActiveTransfer,
+    request: RequestedFile,
+    file: TftpFile,
+  ): Promise<void> {
     const { transfer, socket, client } = active;
     const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
-    const report = this.#reportOf(active, file);
+    const report = this.#reportOf(active, request, file);
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
       reportProgress(transfer, report);
       // Ends the loop below, which waits for a packet.
       if (transfer.isOver) return closeQuietly(socket);
       // An error of the socket also ends that wait.
-      sendDue(active).catch(() => {});
+      sendDue(active).then(
+        (isSent) => isSent || closeQuietly(socket),
+        () => {},
+      );
       timer.reschedule();
     });
     try {
       while (true) {
-        await sendDue(active);
+        if (!await sendDue(active)) reportProgress(transfer, report);
         if (transfer.isOver) break;
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
@@ -404,16 +523,17 @@ export class TftpServer {
 
   #reportOf(
     { transfer, client }: ActiveTransfer,
-    file: RequestedFile,
+    { mac, name }: RequestedFile,
+    file: TftpFile,
   ): TransferReport {
     const { observer } = this.#options;
     return new TransferReport(
       {
         protocol: "tftp",
-        file_name: file.name,
+        file_name: name,
         total_bytes: transfer.totalBytes,
       },
-      (detail) => observer.onTransfer(file.mac, client.hostname, detail),
+      (detail) => observer.onTransfer(mac, client.hostname, detail, file),
     );
   }
 }
@@ -428,20 +548,55 @@ function reportProgress(
   else if (state === "failed") report.fail(sentBytes, error ?? "unknown");
 }
 
+/** What a client is offered. */
+interface Offer {
+  readonly content: Content;
+  readonly options: NegotiatedOptions;
+}
+
+function offerOfBytes(request: Request, bytes: Uint8Array): Offer {
+  const content = new MemoryContent(
+    request.mode === "netascii" ? toNetascii(bytes) : bytes,
+  );
+  return { content, options: negotiate(request, content.size) };
+}
+
+function isSource(
+  content: TftpFile["content"] | undefined,
+): content is FileSource {
+  return content !== undefined && !(content instanceof Uint8Array);
+}
+
 /**
  * Sends all packets that are due, one after the other, as they share a buffer.
  * A call during another one does nothing: the first also sends what became due.
+ *
+ * @returns Whether there was no error of the file, which fails the transfer.
  */
-async function sendDue(active: ActiveTransfer): Promise<void> {
-  const { transfer, socket, packet, destination } = active;
-  if (active.isSending) return;
+async function sendDue(active: ActiveTransfer): Promise<boolean> {
+  const { transfer, content, socket, packet, destination } = active;
+  if (active.isSending) return true;
   active.isSending = true;
   try {
-    for (
-      let length = transfer.next(packet, performance.now());
-      length > 0;
-      length = transfer.next(packet, performance.now())
-    ) await sendBestEffort(socket, packet.subarray(0, length), destination);
+    while (true) {
+      const start = transfer.nextStart;
+      const end = Math.min(start + transfer.blockSize, content.size);
+      if (start >= 0 && !content.has(start, end)) {
+        // The deadline may pass meanwhile, so that another block is the next.
+        await content.load(start, end);
+        continue;
+      }
+      const length = transfer.next(packet, performance.now());
+      if (length === 0) return true;
+      await sendBestEffort(socket, packet.subarray(0, length), destination);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.BadResource) throw error;
+    const { message } = error as Error;
+    transfer.cancel(message);
+    const packet = encodeError(ErrorCode.NotDefined, message);
+    await sendBestEffort(socket, packet, destination);
+    return false;
   } finally {
     active.isSending = false;
   }

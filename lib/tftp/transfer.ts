@@ -6,6 +6,7 @@
  */
 
 import { MAX_TFTP_UNACKNOWLEDGED } from "../overload/limits.ts";
+import type { Content } from "./content.ts";
 import {
   DATA_HEADER_SIZE,
   decodeError,
@@ -89,8 +90,13 @@ function numberIn(text: string, min: number, max: number): number | undefined {
  * Accepts the known options of a request whose values are valid.
  *
  * @param size The length of the file in bytes.
+ * @param maxWindowBytes Bytes of the largest window.
  */
-export function negotiate(request: Request, size: number): NegotiatedOptions {
+export function negotiate(
+  request: Request,
+  size: number,
+  maxWindowBytes = MAX_WINDOW_BYTES,
+): NegotiatedOptions {
   const acknowledged = new Map<string, string>();
   let blockSize = DEFAULT_BLOCK_SIZE;
   let requestedWindow: number | undefined;
@@ -121,7 +127,7 @@ export function negotiate(request: Request, size: number): NegotiatedOptions {
     windowSize = Math.min(
       requestedWindow,
       MAX_WINDOW_BLOCKS,
-      Math.max(1, Math.floor(MAX_WINDOW_BYTES / blockSize)),
+      Math.max(1, Math.floor(maxWindowBytes / blockSize)),
     );
     acknowledged.set("windowsize", String(windowSize));
   }
@@ -148,7 +154,7 @@ export class Transfer {
   /** When to call {@linkcode expire}, on the clock of `now`. */
   deadline: number;
 
-  readonly #content: Uint8Array;
+  readonly #content: Pick<Content, "size" | "copy">;
   readonly #options: NegotiatedOptions;
   /** Number of the last block, counted from 1 without wrapping. */
   readonly #lastBlock: number;
@@ -176,10 +182,14 @@ export class Transfer {
    * @param options The result of {@linkcode negotiate}.
    * @param now Milliseconds of a monotonic clock, here and in all methods.
    */
-  constructor(content: Uint8Array, options: NegotiatedOptions, now: number) {
+  constructor(
+    content: Pick<Content, "size" | "copy">,
+    options: NegotiatedOptions,
+    now: number,
+  ) {
     this.#content = content;
     this.#options = options;
-    this.#lastBlock = Math.floor(content.length / options.blockSize) + 1;
+    this.#lastBlock = Math.floor(content.size / options.blockSize) + 1;
     this.#offer = options.acknowledged.size > 0
       ? encodeOptionAcknowledgment(options.acknowledged)
       : undefined;
@@ -187,6 +197,11 @@ export class Transfer {
     this.#timeout = options.timeout ?? INITIAL_TIMEOUT;
     this.#lastSent = this.#lastProgress = now;
     this.deadline = now + this.#timeout;
+  }
+
+  /** Bytes of a block. */
+  get blockSize(): number {
+    return this.#options.blockSize;
   }
 
   /** Bytes of the longest packet that {@linkcode next} writes. */
@@ -201,13 +216,13 @@ export class Transfer {
   get sentBytes(): number {
     return Math.min(
       this.#acknowledged * this.#options.blockSize,
-      this.#content.length,
+      this.#content.size,
     );
   }
 
   /** Bytes of the file. */
   get totalBytes(): number {
-    return this.#content.length;
+    return this.#content.size;
   }
 
   /**
@@ -236,7 +251,27 @@ export class Transfer {
   }
 
   /**
-   * Writes the next packet to send into `packet`.
+   * Where the bytes that {@linkcode next} writes begin in the file, at most a block
+   * of them; -1 if it writes none.
+   */
+  get nextStart(): number {
+    return this.isOver || this.#offer !== undefined ||
+        this.#next > this.#windowEnd
+      ? -1
+      : (this.#next - 1) * this.#options.blockSize;
+  }
+
+  /** The last block that may be sent now. */
+  get #windowEnd(): number {
+    return Math.min(
+      this.#acknowledged + this.#options.windowSize,
+      this.#lastBlock,
+    );
+  }
+
+  /**
+   * Writes the next packet to send into `packet`. Its bytes of the file must be in
+   * memory.
    *
    * @returns Its length; 0 if nothing is to be sent before a packet comes or the
    * deadline passes.
@@ -250,9 +285,7 @@ export class Transfer {
       this.#onSent(now);
       return this.#offer.length;
     }
-    const { windowSize } = this.#options;
-    const end = Math.min(this.#acknowledged + windowSize, this.#lastBlock);
-    if (this.#next > end) return 0;
+    if (this.#next > this.#windowEnd) return 0;
     const length = this.#writeBlock(packet, this.#next);
     if (this.#timedBlock === 0 && this.#next > this.#highest) {
       this.#timedBlock = this.#next;
@@ -304,13 +337,14 @@ export class Transfer {
   #writeBlock(packet: Uint8Array, block: number): number {
     const { blockSize } = this.#options;
     const start = (block - 1) * blockSize;
-    const data = this.#content.subarray(start, start + blockSize);
+    const end = Math.min(start + blockSize, this.#content.size);
     packet[0] = 0;
     packet[1] = Opcode.Data;
+    // Only the last 16 bits of the number count.
     packet[2] = block >>> 8;
     packet[3] = block;
-    packet.set(data, DATA_HEADER_SIZE);
-    return DATA_HEADER_SIZE + data.length;
+    this.#content.copy(start, end, packet, DATA_HEADER_SIZE);
+    return DATA_HEADER_SIZE + end - start;
   }
 
   #onSent(now: number): void {

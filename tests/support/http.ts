@@ -1,8 +1,9 @@
 /** Requests, a daemon's state and files for the HTTP tests. */
 
-import type {
-  BootDirectory,
-  BootFile,
+import {
+  type BootDirectory,
+  type BootFile,
+  urlPathNames,
 } from "../../lib/boot_files/directory.ts";
 import type { PathProblem } from "../../lib/boot_files/served_roots.ts";
 import type { Mac } from "../../lib/net/mac.ts";
@@ -31,7 +32,7 @@ export async function findClosed(
   escaped: string,
   problems?: PathProblem[],
 ): Promise<BootFile | undefined> {
-  const file = await files.find(mac, escaped, problems);
+  const file = await files.find(mac, urlPathNames(escaped), problems);
   file?.handle.close();
   return file;
 }

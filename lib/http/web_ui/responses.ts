@@ -55,8 +55,18 @@ export class WebUi {
   ): Promise<Response | undefined> {
     if (path === "/") return this.#page();
     if (path === "/plain") return this.#plainTable();
-    const file = (await (this.#files ??= readPageFiles())).get(path);
+    const file = (await this.#pageFiles()).get(path);
     return file && this.#file(file, headers);
+  }
+
+  /** Whether {@linkcode respond} has a response for a path. */
+  async has(path: string): Promise<boolean> {
+    return path === "/" || path === "/plain" ||
+      (await this.#pageFiles()).has(path);
+  }
+
+  #pageFiles(): Promise<Map<string, PageFile>> {
+    return this.#files ??= readPageFiles();
   }
 
   #file(file: PageFile, headers: Headers): Response {

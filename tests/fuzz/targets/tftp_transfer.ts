@@ -1,6 +1,7 @@
 /** A TFTP transfer: any sequence of packets and time. */
 
 import { MAX_TFTP_UNACKNOWLEDGED } from "../../../lib/overload/limits.ts";
+import { MemoryContent } from "../../../lib/tftp/content.ts";
 import { Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import {
   IDLE_TIMEOUT,
@@ -141,7 +142,11 @@ class Session {
       options: new Map(options),
     }, this.#content.length);
     this.#gotOffer = this.#agreement.acknowledged.size === 0;
-    this.transfer = new Transfer(this.#content, this.#agreement, this.#now);
+    this.transfer = new Transfer(
+      new MemoryContent(this.#content),
+      this.#agreement,
+      this.#now,
+    );
     this.#packet = new Uint8Array(this.transfer.packetSize);
     this.#send();
   }

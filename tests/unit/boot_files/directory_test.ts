@@ -1,13 +1,18 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import { BootFileHandler } from "../../../lib/http/boot_files.ts";
 import {
   BootDirectory,
   lastModified,
-  pathNames,
+  urlPathNames,
 } from "../../../lib/boot_files/directory.ts";
 import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
 import { fileVersion } from "../../../lib/boot_files/file_version.ts";
-import { parseMac } from "../../../lib/net/mac.ts";
+import { formatMac, NO_MAC, parseMac } from "../../../lib/net/mac.ts";
 import { fc } from "../../support/fast_check.ts";
 import {
   ask,
@@ -124,9 +129,13 @@ Deno.test("paths of URLs", async (t) => {
       [" ", [" "]],
       ["", undefined],
       ["/", undefined],
-      ["/boot.efi", undefined],
+      ["/boot.efi", ["boot.efi"]],
+      ["//sub///boot.efi", ["sub", "boot.efi"]],
       ["boot.efi/", undefined],
-      ["a//b", undefined],
+      ["boot.efi//", undefined],
+      ["a//b", ["a", "b"]],
+      ["a/%2fb", undefined],
+      ["a//../b", undefined],
       [".", undefined],
       ["..", undefined],
       ["a/./b", undefined],
@@ -150,7 +159,7 @@ Deno.test("paths of URLs", async (t) => {
     ] as [string, string[] | undefined][]
   ) {
     await t.step(JSON.stringify(escaped), () => {
-      assertEquals(pathNames(escaped), expected);
+      assertEquals(urlPathNames(escaped), expected);
     });
   }
 
@@ -160,7 +169,7 @@ Deno.test("paths of URLs", async (t) => {
     );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-        const names = pathNames(pieces.join(""));
+        const names = urlPathNames(pieces.join(""));
         if (names === undefined) return;
         assert(names.length > 0);
         const { pathname } = new URL(
@@ -410,6 +419,51 @@ Deno.test("netboot files", async (t) => {
     }
   });
 
+  await t.step("of whoever asks, without a MAC in the path", async () => {
+    const refused: string[] = [];
+    const stages: string[] = [];
+    const own = new Known().handler(
+      new BootFileHandler(
+        files,
+        (mac, _client, { file_name, state }) =>
+          stages.push(`${formatMac(mac)} ${file_name} ${state}`),
+        undefined,
+        {
+          macOf: (client) => client === "2001:db8:1:2::9" ? NO_MAC : MAC,
+          isMachine: () => true,
+          onRefused: ({ path, cause }) => refused.push(`${path} ${cause}`),
+        },
+      ),
+    );
+    const textOf = async (path: string, client?: string) => {
+      const response = await ask(own, path, { client });
+      return `${response.status} ${await response.text()}`;
+    };
+    assertEquals(await textOf("/boot.efi"), `200 ${OWN}`);
+    assertEquals(await textOf("//boot.efi"), `200 ${OWN}`);
+    assertEquals(await textOf(`//mac//${MAC_TEXT}//boot.efi`), `200 ${OWN}`);
+    assertEquals(stages.slice(0, 2), [
+      `${MAC_TEXT} boot.efi init`,
+      `${MAC_TEXT} boot.efi complete`,
+    ]);
+    // What the daemon serves itself stays what it is.
+    assertMatch(await textOf("/"), /^200 <!doctype html>/i);
+    assertMatch(await textOf("/healthz"), /^200 ok/);
+    assertMatch(await textOf("/machines"), /^200 /);
+    assertEquals(refused, []);
+    assertEquals(await textOf("/none.efi"), "404 not found\n");
+    assertEquals(await textOf("/../secret.txt"), "404 not found\n");
+    assertEquals(await textOf("/favicon.ico"), "404 not found\n");
+    assertEquals(refused, [
+      "/none.efi not_found",
+      "/../secret.txt malformed_path",
+    ]);
+    assertEquals(
+      await textOf("/boot.efi", "2001:db8:1:2::9"),
+      "404 not found\n",
+    );
+  });
+
   await t.step("path attacks", async (t) => {
     const LONG = "a".repeat(10_000);
     /** Paths behind the MAC that lead to nothing. */
@@ -480,14 +534,11 @@ Deno.test("netboot files", async (t) => {
       // Absolute ones and empty names.
       "",
       "/",
-      "/boot.efi",
-      "//boot.efi",
       "//etc/passwd",
       "/etc/passwd",
       "%2fetc%2fpasswd",
       "file:///etc/passwd",
       "~root/.profile",
-      "sub//deep/inner.img",
       "boot.efi/",
       "boot.efi/boot.efi",
 
@@ -598,7 +649,8 @@ Deno.test("netboot files", async (t) => {
         [`/mac/${LONG}/boot.efi`, 400, undefined],
         [`/mac/..;${MAC_TEXT}/boot.efi`, 400, undefined],
         ["/mac", 404, undefined],
-        ["//mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
+        ["//mac/" + MAC_TEXT + "/boot.efi", 200, OWN],
+        ["//mac/..//boot.efi", 400, undefined],
         ["/./mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
         ["/x/../mac/" + MAC_TEXT + "/boot.efi", 404, undefined],
         ["/MAC/" + MAC_TEXT + "/boot.efi", 404, undefined],

@@ -129,6 +129,7 @@ class Fixture {
 
 /** Milliseconds of the monotonic clock. */
 const NOW = 1_000_000;
+const IPXE_FILE = { isIpxe: true, isBoot: true };
 
 Deno.test("the log of a daemon that handles messages", async (t) => {
   await t.step(
@@ -464,10 +465,22 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       const mac = 0x5254_0012_3456;
       const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
       const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
-      fixture.tracker.onTftpTransfer(mac, "2001:db8:1:2::99", init, NOW);
+      fixture.tracker.onTftpTransfer(
+        mac,
+        "2001:db8:1:2::99",
+        init,
+        IPXE_FILE,
+        NOW,
+      );
       assertEquals(await fixture.log(), []);
-      fixture.tracker.onTftpTransfer(mac, OWN, init, NOW);
-      fixture.tracker.onTftpTransfer(mac, "2001:db8:1:2::99", complete, NOW);
+      fixture.tracker.onTftpTransfer(mac, OWN, init, IPXE_FILE, NOW);
+      fixture.tracker.onTftpTransfer(
+        mac,
+        "2001:db8:1:2::99",
+        complete,
+        IPXE_FILE,
+        NOW,
+      );
       assertEquals(await fixture.log("state"), [
         "init",
         "jump_to",
@@ -476,9 +489,9 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
         "served_ipxe_over_tftp",
       ]);
       const other = new Fixture();
-      other.tracker.onTftpTransfer(mac, EUI, init, NOW);
+      other.tracker.onTftpTransfer(mac, EUI, init, IPXE_FILE, NOW);
       const script = { ...init, file_name: "autoexec.ipxe" };
-      other.tracker.onTftpTransfer(mac, EUI, script, NOW);
+      other.tracker.onTftpTransfer(mac, EUI, script, IPXE_FILE, NOW);
       assertEquals(await other.log("state"), [
         "init",
         "jump_to",

@@ -33,6 +33,8 @@ const DETAIL = {
   total_bytes: 9,
 } as const;
 
+const IPXE_FILE = { isIpxe: true, isBoot: true };
+
 /** A tracker, and what it has reported. */
 class Fixture {
   readonly reports: string[] = [];
@@ -123,17 +125,28 @@ Deno.test("isReleaseOf", async (t) => {
 Deno.test("tftpStagesOf", async (t) => {
   const serve = "serve_ipxe_over_tftp";
   for (
-    const [file_name, state, expected] of [
-      ["ipxe.efi", "init", [serve]],
-      ["ipxe.efi", "sending", [serve]],
-      ["ipxe.efi", "error", [serve]],
-      ["ipxe-arm64.efi", "complete", [serve, "served_ipxe_over_tftp"]],
-      ["autoexec.ipxe", "init", []],
-      ["autoexec.ipxe", "complete", []],
+    const [file_name, state, isIpxe, expected] of [
+      ["ipxe.efi", "init", true, [serve]],
+      ["ipxe.efi", "sending", true, [serve]],
+      ["ipxe.efi", "error", true, [serve]],
+      ["ipxe-arm64.efi", "complete", true, [serve, "served_ipxe_over_tftp"]],
+      ["any.efi", "init", true, [serve]],
+      ["autoexec.ipxe", "init", true, []],
+      ["autoexec.ipxe", "complete", true, []],
+      ["loader/autoexec.ipxe", "init", true, []],
+      // Files of the machine.
+      ["ipxe.efi", "init", false, [serve]],
+      ["autoexec.ipxe", "init", false, []],
+      ["boot.efi", "init", false, ["http_fetch_uki"]],
+      ["boot.efi", "complete", false, ["http_fetch_uki"]],
+      ["config.txt", "init", false, []],
     ] as const
   ) {
-    await t.step(`${file_name} ${state}`, () => {
-      assertEquals(tftpStagesOf({ file_name, state }), expected);
+    const whose = isIpxe ? "of the daemon" : "of the machine";
+    await t.step(`${file_name} ${whose}, ${state}`, () => {
+      const isBoot = file_name.endsWith(".efi");
+      const stages = tftpStagesOf({ file_name, state }, isIpxe, isBoot);
+      assertEquals(stages, expected);
     });
   }
 });
@@ -360,7 +373,7 @@ Deno.test("MachineTracker", async (t) => {
     const fixture = new Fixture();
     const { tracker, reports } = fixture;
     tracker.onDownload(MAC, "2001:db8:1:2::99", DETAIL, 0);
-    tracker.onTftpTransfer(MAC, "2001:db8:1:2::99", DETAIL, 0);
+    tracker.onTftpTransfer(MAC, "2001:db8:1:2::99", DETAIL, IPXE_FILE, 0);
     assertEquals(reports, []);
     tracker.onDownload(MAC, "2001:db8:7:8:0:5254:12:3456", DETAIL, 0);
     assertEquals(reports.splice(0), ["init", "jump_to", "http_fetch_uki"]);

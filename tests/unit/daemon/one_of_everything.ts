@@ -23,6 +23,7 @@ import {
   MAX_API_RESPONSES_PER_CLIENT,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_MESSAGES_PER_SOURCE,
+  MAX_NETASCII_FILE,
   MAX_OTLP_BATCH,
   MAX_PENDING_REPLIES,
   MAX_TFTP_TRANSFERS_PER_CLIENT,
@@ -338,6 +339,7 @@ class Scenario implements AsyncDisposable {
     Deno.mkdirSync(`${this.#directory}/netboot/default`, { recursive: true });
     this.#write("netboot/default/boot.efi", BOOT_FILE);
     this.#write("netboot/default/kernel", KERNEL);
+    this.#write("netboot/default/long.txt", "x".repeat(MAX_NETASCII_FILE + 1));
     const arm64 = this.#write("arm64.efi", "");
     const { options } = parseCommandLine([
       "--interface=lan",
@@ -562,11 +564,23 @@ class Scenario implements AsyncDisposable {
       this.#tftpRequest(ipxe, host.newEndpoint(STRANGER));
     }
     for (let count = 0; count < 4; count++) {
-      this.#tftpRequest("ipxe.efi", newClient());
+      // From an address that tells no MAC.
+      this.#tftpRequest("ipxe.efi", host.newEndpoint("fe80::77"));
     }
     for (let count = 0; count < 5; count++) {
       const client = newClient();
       this.#tftpRequest(arm64, client);
+      assertEquals(opcodeOf((await host.received(client)).bytes), Opcode.Error);
+    }
+    const text = encodeRequest({
+      opcode: Opcode.ReadRequest,
+      fileName: `${UNSEEN.mac}/long.txt`,
+      mode: "netascii",
+      options: new Map(),
+    });
+    for (let count = 0; count < 10; count++) {
+      const client = newClient();
+      host.deliver(TFTP, text, client);
       assertEquals(opcodeOf((await host.received(client)).bytes), Opcode.Error);
     }
     // A client that only wants to know the size.
@@ -623,7 +637,8 @@ class Scenario implements AsyncDisposable {
       [304, file, { headers: { "if-none-match": "*" } }],
       [400, "/mac/none/kernel"],
       [403, file, { client: STRANGER }],
-      [404, "/nothing"],
+      // From an address that tells no MAC, and so no machine's file.
+      [404, "/nothing", { client: "fe80::78" }],
       [405, "/machines", { method: "DELETE" }],
       [412, file, { headers: { "if-match": '"other"' } }],
       [416, file, { headers: { range: "bytes=5000-" } }],

@@ -35,7 +35,7 @@ Deno.test("a download through Deno.serve", async (t) => {
       async () =>
         new Response(
           await downloads.body(
-            (await files.find(MAC, "boot.efi"))!,
+            (await files.find(MAC, ["boot.efi"]))!,
             { start: 0, end: SIZE },
             "::1",
             undefined,

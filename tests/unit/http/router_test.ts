@@ -810,7 +810,7 @@ Deno.test("Router", async (t) => {
     await step("is replaced between its finding and its sending", async () => {
       await write("boot.efi", "old");
       const files = new BootDirectory(root);
-      const file = (await files.find(MAC, "boot.efi"))!;
+      const file = (await files.find(MAC, ["boot.efi"]))!;
       await Deno.writeTextFile(`${own}/boot.efi.new`, "new content");
       await Deno.rename(`${own}/boot.efi.new`, `${own}/boot.efi`);
       const body = await new Downloads().body(
@@ -895,7 +895,7 @@ Deno.test("Router", async (t) => {
       "free a chunk when the next one is read",
       async () => {
         const { downloads } = bootFiles;
-        const file = (await new BootDirectory(root).find(MAC, "many.img"))!;
+        const file = (await new BootDirectory(root).find(MAC, ["many.img"]))!;
         const body = await downloads.body(
           file,
           { start: 0, end: SIZE },

@@ -3,12 +3,14 @@ import { FakeClock } from "../../support/clock.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { type StepHooks, stepsWith } from "../../support/steps.ts";
 import {
+  MAX_NETASCII_FILE,
   MAX_TFTP_TRANSFERS,
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
 import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
-import { TftpServer } from "../../../lib/tftp/server.ts";
+import { NO_MAC } from "../../../lib/net/mac.ts";
+import { type TftpFile, TftpServer } from "../../../lib/tftp/server.ts";
 
 /**
  * The port of the server, another one in each step, because a closed port is not
@@ -38,15 +40,18 @@ Deno.test("TftpServer", async (t) => {
   let server: TftpServer;
   let client: Deno.DatagramConn;
   let isAllowed: boolean;
+  let file: TftpFile | undefined;
 
   const hooks: StepHooks = {
     before: () => {
       port++;
       isAllowed = true;
+      file = { content: FILE, isIpxe: true };
       server = new TftpServer({
         port,
         interfaceName: "lo",
-        open: () => Promise.resolve(FILE),
+        open: () => Promise.resolve(file),
+        macOf: () => NO_MAC,
         allows: () => isAllowed,
         observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
       });
@@ -240,12 +245,13 @@ Deno.test("TftpServer", async (t) => {
   );
 
   await step("begins no transfer after it has stopped", async () => {
-    let opened = (_file: Uint8Array) => {};
-    const reading = new Promise<Uint8Array>((resolve) => opened = resolve);
+    let opened = (_file: TftpFile) => {};
+    const reading = new Promise<TftpFile>((resolve) => opened = resolve);
     const slow = new TftpServer({
       port: port + 16,
       interfaceName: "lo",
       open: () => reading,
+      macOf: () => NO_MAC,
       allows: () => true,
       observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
     });
@@ -255,11 +261,127 @@ Deno.test("TftpServer", async (t) => {
     const stopped = slow.stop();
     await clock.advance(100);
     await stopped;
-    opened(FILE);
+    let isClosed = false;
+    const close = () => isClosed = true;
+    const read = () => Promise.reject(new Error("it is not read"));
+    opened({ content: { size: 1, read, close }, isIpxe: false });
     await reading;
     await pause(10);
+    assertEquals(isClosed, true);
     assertEquals(slow.transfers, 0);
     assertEquals(slow.ended, { complete: 0, failed: 0, probed: 0 });
+  });
+
+  /** A file in pieces, of which `failing` cannot be read. */
+  function sourceOf(bytes: Uint8Array, failing = Infinity) {
+    const source = {
+      size: bytes.length,
+      isClosed: false,
+      read: (start: number, length: number) =>
+        start + length > failing
+          ? Promise.reject(new Error("the file has changed"))
+          : Promise.resolve(bytes.slice(start, start + length)),
+      close: () => {
+        source.isClosed = true;
+      },
+    };
+    return source;
+  }
+
+  await step("sends a file in pieces, and closes it", async () => {
+    const bytes = new Uint8Array(40_000).map((_, index) => index * 31 >> 3);
+    const source = sourceOf(bytes);
+    file = { content: source, isIpxe: false };
+    await ask(readRequest("boot.efi", 1000));
+    const { port: transfer } = await next();
+    assertEquals(server.descriptors, 2);
+    const received: number[] = [];
+    for (let block = 0; block <= 40; block++) {
+      await ask(acknowledge(block), transfer);
+      received.push(...(await next()).bytes.subarray(4));
+    }
+    await ask(acknowledge(41), transfer);
+    assertEquals(Uint8Array.from(received), bytes);
+    await eventually("the transfer ends", () => server.transfers === 0);
+    assertEquals([source.isClosed, server.descriptors], [true, 0]);
+    assertEquals(server.ended, { complete: 1, failed: 0, probed: 0 });
+  });
+
+  await step("ends a transfer whose file can no longer be read", async () => {
+    const source = sourceOf(new Uint8Array(40_000), 20_000);
+    file = { content: source, isIpxe: false };
+    await ask(readRequest("boot.efi", 16_384));
+    const { port: transfer } = await next();
+    await ask(acknowledge(0), transfer);
+    assertEquals((await next()).bytes[3], 1);
+    await ask(acknowledge(1), transfer);
+    const { bytes } = await next();
+    assertEquals(opcodeOf(bytes), Opcode.Error);
+    assertEquals(
+      new TextDecoder().decode(bytes.subarray(4, -1)),
+      "the file has changed",
+    );
+    await eventually("the transfer ends", () => server.transfers === 0);
+    assertEquals(source.isClosed, true);
+    assertEquals(server.ended, { complete: 0, failed: 1, probed: 0 });
+  });
+
+  await step("converts only short files to netascii", async () => {
+    const netascii = encodeRequest({
+      opcode: Opcode.ReadRequest,
+      fileName: "020000000012/config.txt",
+      mode: "netascii",
+      options: new Map(),
+    });
+    file = {
+      content: sourceOf(new TextEncoder().encode("a\nb")),
+      isIpxe: false,
+    };
+    await ask(netascii);
+    const { bytes, port: transfer } = await next();
+    assertEquals(new TextDecoder().decode(bytes.subarray(4)), "a\r\nb");
+    await ask(acknowledge(1), transfer);
+    await eventually("the transfer ends", () => server.transfers === 0);
+    const long = sourceOf(new Uint8Array(MAX_NETASCII_FILE + 1));
+    file = { content: long, isIpxe: false };
+    await ask(netascii);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.Error);
+    await eventually("it is closed", () => long.isClosed);
+    assertEquals(server.refused.file_too_long, 1);
+  });
+
+  await step("opens no more files than it may have descriptors", async () => {
+    const few = new TftpServer({
+      port: port + 16,
+      interfaceName: "lo",
+      maxTransfers: 3,
+      open: () => Promise.resolve({ content: sourceOf(FILE), isIpxe: false }),
+      macOf: () => NO_MAC,
+      allows: () => true,
+      observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
+    });
+    few.start(["::1"]);
+    await ask(REQUEST, port + 16);
+    assertEquals(
+      opcodeOf((await next()).bytes),
+      Opcode.OptionAcknowledgment,
+    );
+    const other = Deno.listenDatagram({
+      transport: "udp",
+      hostname: "::1",
+      port: 0,
+    });
+    await other.send(REQUEST, {
+      transport: "udp",
+      hostname: "::1",
+      port: port + 16,
+    });
+    assertEquals(opcodeOf((await other.receive())[0]), Opcode.Error);
+    other.close();
+    const stopped = few.stop();
+    await clock.advance(200);
+    await stopped;
+    assertEquals(few.descriptors, 0);
   });
 
   await t.step("a request above the limit of a client", async (t) => {

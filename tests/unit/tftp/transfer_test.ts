@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { MemoryContent } from "../../../lib/tftp/content.ts";
 import {
   decodeError,
   encodeError,
@@ -27,7 +28,8 @@ function ack(block: number): Uint8Array {
 }
 
 function transferOf(bytes: Uint8Array, options: Record<string, string> = {}) {
-  return new Transfer(bytes, negotiate(request(options), bytes.length), 0);
+  const agreed = negotiate(request(options), bytes.length);
+  return new Transfer(new MemoryContent(bytes), agreed, 0);
 }
 
 /** What a transfer sends now: `OACK`, or the number of a block. */
