@@ -46,6 +46,10 @@ export const STAGES = new Map([
   ["serve_ipxe_over_tftp", names("TFTP", "Loading iPXE", "load")],
   ["served_ipxe_over_tftp", names("iPXE start", "Starting iPXE", "ipxe")],
   ["point_ipxe_to_http_boot", names("iPXE", "iPXE has its boot URL", "ipxe")],
+  [
+    "point_loader_to_boot_file",
+    names("Loader", "The boot loader has its boot URL", "firmware"),
+  ],
   ["http_fetch_uki", names("System", "Loading the system", "system")],
   [LAST_STAGE, names("Up", "System is up", "up")],
 ]);
@@ -66,9 +70,10 @@ const FIRST_IN_BOOT = new Set([
   "firmware_init",
   "http_boot",
   "point_pxe_to_ipxe_over_tftp",
+  "point_loader_to_boot_file",
 ]);
 
-/** The two ways to boot. */
+/** The ways to boot. */
 const PATHS = [
   ["firmware_init", "http_boot", "http_fetch_uki", LAST_STAGE],
   [
@@ -80,6 +85,8 @@ const PATHS = [
     "http_fetch_uki",
     LAST_STAGE,
   ],
+  // What a boot loader loads may have any name.
+  ["firmware_init", "point_loader_to_boot_file", LAST_STAGE],
 ];
 
 /**

@@ -37,7 +37,7 @@ import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { addressOf, formatIpv6, isUnspecified } from "../net/ipv6.ts";
-import { formatMac } from "../net/mac.ts";
+import { formatMac, parseMac } from "../net/mac.ts";
 import {
   canonicalAddress,
   isMappedIpv4,
@@ -145,15 +145,18 @@ function describeBoot(
   config: DaemonConfig,
   iface: NetworkInterface,
 ): CheckReport {
-  const { template, bootPolicy, netbootDirectory } = config;
+  const { template, bootUrls, bootPolicy, netbootDirectory } = config;
+  const who = bootPolicy === "always"
+    ? "every client"
+    : `clients with a directory in ${netbootDirectory}`;
   const lines = [
     template === undefined
       ? "boot instructions: none (no --http-boot-url-template)"
-      : `boot instructions: ${template.text}, for ${
-        bootPolicy === "always"
-          ? "every client"
-          : `clients with a directory in ${netbootDirectory}`
-      }`,
+      : `boot instructions: ${template.text}, for ${who}`,
+    ...Array.from(
+      bootUrls,
+      ([kind, { text }]) => `boot instructions for ${kind}: ${text}`,
+    ),
   ];
   const notice = bootAddressNotice(config, iface);
   if (notice !== undefined) lines.push(`warning: ${notice}`);
@@ -489,8 +492,10 @@ async function checkTemplate(
       "the URL template leads to this daemon, which serves no boot files without --netboot-dir",
     );
   }
-  return url.pathname.startsWith("/mac/") ? none : warning(
-    `the URL template has the path ${url.pathname}, but this daemon serves boot files at /mac/MAC/FILE only`,
+  // Without a MAC, the address that a client has by then tells it.
+  const [first = ""] = url.pathname.slice(1).split("/");
+  return parseMac(first) === undefined ? none : warning(
+    `the URL template has the path ${url.pathname}, but this daemon serves boot files at /mac/MAC/FILE, or at /FILE without a MAC`,
   );
 }
 

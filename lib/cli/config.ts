@@ -12,6 +12,7 @@ import {
   domainListOption,
   sntpServersOption,
 } from "../dhcpv6/wire/server_options.ts";
+import type { BootUrls } from "../dhcpv6/reply/boot_urls.ts";
 import { replySizeProblem } from "../dhcpv6/reply/reply_size.ts";
 import {
   isInSubnet,
@@ -122,23 +123,36 @@ export function configOf(
     onRequest: optionsOnRequest(given),
   };
   const template = given["http-boot-url-template"];
-  if (template !== undefined) {
-    checkUrls(template, given);
+  const bootUrls = bootUrlsOf(given);
+  const templates = [
+    ...template === undefined
+      ? []
+      : [["--http-boot-url-template", template] as const],
+    ...Array.from(
+      bootUrls,
+      ([kind, template]) => [`--boot-url ${kind}`, template] as const,
+    ),
+  ];
+  for (const [option, template] of templates) {
+    checkUrls(option, template, given);
     const { hostname, protocol } = new URL(
       renderTemplate(template, SAMPLE_VALUES),
     );
     if (protocol === "https:" && hostname.startsWith("[")) {
       notices.push(
-        "--http-boot-url-template: HTTPS to an address literal fails with iPXE, which sends it as the TLS server name; use a host name and --dns",
+        `${option}: HTTPS to an address literal fails with iPXE, which sends it as the TLS server name; use a host name and --dns`,
       );
     }
     if (!isAddressLiteral(hostname) && given.dns.length === 0) {
       notices.push(
-        `--http-boot-url-template: firmware cannot resolve ${hostname} without --dns`,
+        `${option}: firmware cannot resolve ${hostname} without --dns`,
       );
     }
   }
-  const problem = replySizeProblem(answers, template);
+  const problem = replySizeProblem(
+    answers,
+    templates.map(([, template]) => template),
+  );
   if (problem !== undefined) throw new UsageError(problem);
   const netbootDirectory = given["netboot-dir"];
   if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {
@@ -184,6 +198,7 @@ export function configOf(
     serverDuid: given["server-duid"],
     responder: answers,
     template,
+    bootUrls,
     bootAddress: given["boot-address"],
     bootPolicy: given["boot-policy"],
     netbootDirectory,
@@ -257,15 +272,31 @@ function checkReachable(given: GivenOptions): void {
   }
 }
 
+/** The templates of `--boot-url`. */
+function bootUrlsOf(given: GivenOptions): BootUrls {
+  const urls = new Map<string, UrlTemplate>();
+  for (const { kind, template } of given["boot-url"]) {
+    if (urls.has(kind)) {
+      throw new UsageError(`--boot-url: ${kind} is given twice`);
+    }
+    urls.set(kind, template);
+  }
+  return urls;
+}
+
 /** Refuses a template that makes no URL for one of the base addresses. */
-function checkUrls(template: UrlTemplate, given: GivenOptions): void {
+function checkUrls(
+  option: string,
+  template: UrlTemplate,
+  given: GivenOptions,
+): void {
   const boot = given["boot-address"]?.text ?? SAMPLE_VALUES.BootAddress;
   for (const { text } of given["base-address"]) {
     const values = { ...SAMPLE_VALUES, BaseAddress: text, BootAddress: boot };
     const url = renderTemplate(template, values);
     if (isBootUrl(url)) continue;
     throw new UsageError(
-      `--http-boot-url-template: "${
+      `${option}: "${
         escapeControls(url)
       }", the result for base address ${text}, is not a URL`,
     );
@@ -444,12 +475,15 @@ function keyPairFiles(given: GivenOptions): KeyPairFiles | undefined {
 
 /** The host names that the API accepts. */
 function hostNames(given: GivenOptions): string[] {
-  const template = given["http-boot-url-template"];
-  const hosts = [...given["http-host"]];
-  if (template !== undefined) {
-    hosts.push(new URL(renderTemplate(template, SAMPLE_VALUES)).hostname);
-  }
-  return hosts;
+  const main = given["http-boot-url-template"];
+  const templates = given["boot-url"].map(({ template }) => template);
+  if (main !== undefined) templates.push(main);
+  return [
+    ...given["http-host"],
+    ...templates.map((template) =>
+      new URL(renderTemplate(template, SAMPLE_VALUES)).hostname
+    ),
+  ];
 }
 
 /** The prefixes that are served besides those of the interface. */

@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { MAC_SOURCES, type MacSource } from "../dhcpv6/reply/client_mac.ts";
+import { BOOT_URL_KINDS } from "../dhcpv6/reply/boot_urls.ts";
 import { parseDuid } from "../dhcpv6/wire/duid.ts";
 import {
   encodeName,
@@ -192,6 +193,26 @@ function template(text: string): UrlTemplate {
     }
     throw error;
   }
+}
+
+/** The boot URL of a kind of clients. */
+export interface GivenBootUrl {
+  readonly kind: string;
+  readonly template: UrlTemplate;
+}
+
+function bootUrl(text: string): GivenBootUrl {
+  const end = text.indexOf("=");
+  const kind = text.slice(0, Math.max(0, end));
+  if (!BOOT_URL_KINDS.includes(kind)) {
+    reject(
+      text,
+      `KIND=URL with one of the kinds ${BOOT_URL_KINDS.join(", ")}${
+        suggestion(kind, BOOT_URL_KINDS)
+      }`,
+    );
+  }
+  return { kind, template: template(text.slice(end + 1)) };
 }
 
 function domainName(text: string): { text: string; bytes: Uint8Array } {
@@ -443,6 +464,15 @@ export const OPTIONS = {
       TEMPLATE_FIELDS.map((field) => `{{.${field}}}`).join(", ")
     }, each also with | urlquery`,
     parse: template,
+  }),
+  "boot-url": option({
+    group: "Booting",
+    placeholder: "KIND=URL",
+    repeatable: true,
+    fallback: "that of the template, of iPXE, or none",
+    help:
+      "boot URL for one kind of client, a template as well: ipxe, http, pxe, u-boot, raspberry-pi, grub or loader (any other that requests one); http-arm64 and the like for one architecture",
+    parse: bootUrl,
   }),
   "boot-address": option({
     group: "Booting",

@@ -24,26 +24,30 @@ const MAX_PATH = 2048;
 export type IsBootPath = (path: string, mac: Mac | undefined) => boolean;
 
 /**
- * A function that tells whether the template's URL for a machine has a path, with
+ * A function that tells whether a template's URL for a machine has a path, with
  * percent escapes decoded. Only the MAC decides, as other values differ from
  * message to message. Without a MAC, the URL of any machine may have it.
  */
-export function bootPathsOf(
-  template: UrlTemplate | undefined,
-): IsBootPath {
-  if (template === undefined) return () => false;
-  return (path, mac) => {
-    const url = renderTemplate(template, {
-      MAC: mac === undefined ? ANY : formatMac(mac),
-      BaseAddress: ANY,
-      BootAddress: ANY,
-      Payload: ANY,
-    });
-    const escaped = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
-    // With two fields, the time grows with the square of the path's length.
-    return escaped !== undefined && path.length <= MAX_PATH &&
-      patternOf(escaped).test(path);
-  };
+export function bootPathsOf(templates: readonly UrlTemplate[]): IsBootPath {
+  return (path, mac) =>
+    templates.some((template) => leadsTo(template, path, mac));
+}
+
+function leadsTo(
+  template: UrlTemplate,
+  path: string,
+  mac: Mac | undefined,
+): boolean {
+  const url = renderTemplate(template, {
+    MAC: mac === undefined ? ANY : formatMac(mac),
+    BaseAddress: ANY,
+    BootAddress: ANY,
+    Payload: ANY,
+  });
+  const escaped = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
+  // With two fields, the time grows with the square of the path's length.
+  return escaped !== undefined && path.length <= MAX_PATH &&
+    patternOf(escaped).test(path);
 }
 
 function patternOf(escaped: string): RegExp {

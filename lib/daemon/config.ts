@@ -8,6 +8,7 @@ import {
   type BootAddresses,
   bootAddressesOf,
 } from "../dhcpv6/reply/boot_address.ts";
+import type { BootUrls } from "../dhcpv6/reply/boot_urls.ts";
 import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
@@ -31,6 +32,8 @@ export interface DaemonConfig {
   readonly responder: Omit<ResponderOptions, "boot">;
   /** The URL that machines boot from; `undefined`: no boot instructions. */
   readonly template: UrlTemplate | undefined;
+  /** The URLs of kinds of clients that have others. */
+  readonly bootUrls: BootUrls;
   /** This daemon's address in boot URLs; `undefined`: chosen by the interface. */
   readonly bootAddress: ParsedAddress | undefined;
   /** `listed`: only machines with a directory get boot instructions. */
@@ -93,6 +96,18 @@ export function bootAddressesFor(
   return bootAddressesOf(responder.subnets[0]!, iface);
 }
 
+/** The templates of all boot URLs. */
+export function templatesOf(
+  { template, bootUrls }: DaemonConfig,
+): UrlTemplate[] {
+  return [...template === undefined ? [] : [template], ...bootUrls.values()];
+}
+
+/** Whether a boot URL is one of TFTP. */
+function leadsToTftp(config: DaemonConfig): boolean {
+  return templatesOf(config).some(({ text }) => text.startsWith("tftp:"));
+}
+
 /** The addresses at which TFTP is served while the interface is as it is. */
 export function tftpAddressesFor(
   config: DaemonConfig,
@@ -100,7 +115,11 @@ export function tftpAddressesFor(
 ): string[] {
   const { tftp } = config;
   if (tftp === undefined) return [];
-  if (tftp === "boot address") return [bootAddressesFor(config, iface).tftp];
+  if (tftp === "boot address") {
+    const { tftp, http } = bootAddressesFor(config, iface);
+    // The template's {{.BootAddress}} may be another than that of iPXE's URL.
+    return leadsToTftp(config) && http !== tftp ? [tftp, http] : [tftp];
+  }
   return tftp.hostname === undefined ? hostnamesOf(iface) : [tftp.hostname];
 }
 
@@ -130,13 +149,17 @@ export function responderOptionsFor(
   iface: NetworkInterface,
   { builds, isListed }: BootSources,
 ): ResponderOptions {
-  const { responder, template, bootPolicy, tftp } = config;
-  if (template === undefined) return { ...responder, boot: undefined };
+  const { responder, template, bootUrls, bootPolicy, tftp } = config;
+  if (templatesOf(config).length === 0) {
+    return { ...responder, boot: undefined };
+  }
   const addresses = bootAddressesFor(config, iface);
   return {
     ...responder,
     boot: {
       template,
+      urls: bootUrls,
+      hasFiles: config.netbootDirectory !== undefined,
       tftpAddress: addresses.tftp,
       bootAddress: addresses.http,
       builds: tftp === undefined ? undefined : builds,

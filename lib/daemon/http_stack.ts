@@ -28,7 +28,7 @@ import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { bootPathsOf } from "./boot_paths.ts";
-import { bootDirectoryOf, type DaemonConfig } from "./config.ts";
+import { bootDirectoryOf, type DaemonConfig, templatesOf } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { HttpsService } from "./https_service.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
@@ -83,7 +83,7 @@ export class HttpStack {
           options.tracker.onDownload(mac, client, detail, performance.now()),
         this.downloads,
         {
-          isBootPath: bootPathsOf(config.template),
+          isBootPath: bootPathsOf(templatesOf(config)),
           macOf: (client) => options.tracker.macOf(client),
           isMachine: (client) => options.tracker.isMachine(client),
           onRefused: (refusal) =>

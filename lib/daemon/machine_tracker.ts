@@ -186,7 +186,7 @@ export class MachineTracker {
    * @param now Milliseconds of a monotonic clock.
    */
   onMessage(type: number, outcome: Outcome, now: number): void {
-    const { clientMac, drop, subnet, event, note } = outcome;
+    const { clientMac, drop, subnet, event, note, loader } = outcome;
     const admission = admissionOf(type, drop, clientMac.mac);
     if (admission === "none") return;
     const known = this.#registry.see(clientMac.mac);
@@ -203,6 +203,7 @@ export class MachineTracker {
     if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
     if (event !== undefined) this.#registry.reach(machine, event);
     if (note !== undefined) this.#registry.note(machine, note);
+    if (loader !== undefined) this.#noteLoader(machine, loader, now);
     // Firmware releases its address before it starts what it has loaded.
     if (
       isReleased && type === MessageType.Release && machine.stage === "os_init"
@@ -210,22 +211,40 @@ export class MachineTracker {
     if (event === "firmware_init") this.#checkListed(machine, now);
   }
 
+  /**
+   * Records it when there is no boot URL for a boot loader.
+   *
+   * @param loader What it is, in words.
+   */
+  #noteLoader(machine: Machine, loader: string, now: number): void {
+    this.#refuse(machine, {
+      cause: "no_boot_url",
+      protocol: "dhcpv6",
+      client: this.#addressOf(machine),
+      path: loader,
+      mac: machine.mac,
+    }, now);
+  }
+
   /** Records it when the boot policy gives a machine's firmware no URL. */
   #checkListed(machine: Machine, now: number): void {
-    const { mac, subnetIndex } = machine;
+    const { mac } = machine;
     const problem = this.#bootList?.whyUnlisted(mac);
     if (problem === undefined) return;
     const { kind, path: file, detail } = problem;
-    const { bytes } = this.#subnets[subnetIndex]!;
     this.#refuse(machine, {
       cause: kind === "not_found" || kind === "no_file" ? "not_listed" : kind,
       protocol: "dhcpv6",
-      client: formatIpv6(addressOf(bytes, mac)),
+      client: this.#addressOf(machine),
       path: `${formatMac(mac)}/`,
       mac,
       file,
       problem: detail,
     }, now);
+  }
+
+  #addressOf({ mac, subnetIndex }: Machine): string {
+    return formatIpv6(addressOf(this.#subnets[subnetIndex]!.bytes, mac));
   }
 
   /**

@@ -14,6 +14,7 @@ import { bootPathsOf } from "./boot_paths.ts";
 import {
   bootDirectoryOf,
   type DaemonConfig,
+  templatesOf,
   tftpAddressesFor,
   tftpPortOf,
 } from "./config.ts";
@@ -45,7 +46,7 @@ export class TftpService implements Service {
   ) {
     this.#config = config;
     const port = tftpPortOf(config);
-    const isBootPath = bootPathsOf(config.template);
+    const isBootPath = bootPathsOf(templatesOf(config));
     const observer = new DaemonTftpObserver(port, tracker, isBootPath, log);
     const files = new TftpFiles(bootDirectoryOf(config), ipxe);
     this.server = new TftpServer({

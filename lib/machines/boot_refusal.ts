@@ -18,6 +18,7 @@ export const REFUSAL_REASONS = {
   stalled: "the file system does not answer",
   file_changed: "the file has changed",
   no_netboot_dir: "not found, there is no netboot directory",
+  no_boot_url: "no boot URL, --boot-url gives one",
   not_listed: "not listed, there is no directory for this machine",
   malformed_path: "malformed path",
   no_mac: "no MAC in the path",

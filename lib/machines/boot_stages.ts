@@ -18,6 +18,7 @@ export const EVENTS = [
   "serve_ipxe_over_tftp",
   "served_ipxe_over_tftp",
   "point_ipxe_to_http_boot",
+  "point_loader_to_boot_file",
   "http_fetch_uki",
   "os_init",
   "jump_to",
@@ -54,8 +55,13 @@ const PREDECESSORS: Record<Stage, readonly Stage[]> = {
   serve_ipxe_over_tftp: ["point_pxe_to_ipxe_over_tftp"],
   served_ipxe_over_tftp: ["serve_ipxe_over_tftp"],
   point_ipxe_to_http_boot: ["served_ipxe_over_tftp"],
-  http_fetch_uki: ["http_boot", "point_ipxe_to_http_boot"],
-  os_init: ["http_fetch_uki"],
+  point_loader_to_boot_file: ["init", "firmware_init"],
+  http_fetch_uki: [
+    "http_boot",
+    "point_ipxe_to_http_boot",
+    "point_loader_to_boot_file",
+  ],
+  os_init: ["http_fetch_uki", "point_loader_to_boot_file"],
 };
 
 /** The stages in the order of a boot. */

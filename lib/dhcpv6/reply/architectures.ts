@@ -49,7 +49,15 @@ const NAMES: readonly string[] = [
   "EFI MIPS64",
   "EFI Sunway 32-bit",
   "EFI Sunway 64-bit",
+  "EFI LoongArch 32-bit",
+  "EFI LoongArch 32-bit boot from HTTP",
+  "EFI LoongArch 64-bit",
+  "EFI LoongArch 64-bit boot from HTTP",
+  "ARM RPiBoot",
 ];
+
+/** Raspberry Pi: its boot ROM sends no class. */
+export const RASPBERRY_PI = 41;
 
 /** The name of an architecture; `unknown` for unassigned numbers. */
 export function architectureName(architecture: number): string {
@@ -81,5 +89,26 @@ export function ipxeBuildFor(architecture: number): IpxeBuild | undefined {
       return "loong64";
     default:
       return undefined;
+  }
+}
+
+/**
+ * The processor of `architecture`, by the name of its iPXE build, for PXE, HTTP
+ * boot and U-Boot alike; `undefined` for others.
+ */
+export function processorOf(architecture: number): IpxeBuild | undefined {
+  switch (architecture) {
+    case 16:
+      return "x86-64";
+    case 19:
+    case 22:
+    case 24:
+      return "arm64";
+    case 28:
+      return "riscv64";
+    case 40:
+      return "loong64";
+    default:
+      return ipxeBuildFor(architecture);
   }
 }

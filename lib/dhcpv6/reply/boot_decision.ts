@@ -6,19 +6,30 @@
  */
 
 import type { IpxeBuild } from "../../boot_files/ipxe_builds.ts";
-import { MAX_ARCHITECTURES } from "./architectures.ts";
-import { ipxeBuildFor } from "./architectures.ts";
+import {
+  architectureName,
+  ipxeBuildFor,
+  MAX_ARCHITECTURES,
+  processorOf,
+  RASPBERRY_PI,
+} from "./architectures.ts";
+import { bootUrlFor, type BootUrls, type LoaderKind } from "./boot_urls.ts";
 import { OptionCode } from "../wire/constants.ts";
-import { type Packet, readUint16 } from "../wire/packet.ts";
+import { listsCode, type Packet, readUint16 } from "../wire/packet.ts";
+import type { UrlTemplate } from "./url_template.ts";
 
 /** Facts about the program that sent a message. */
 export interface BootFacts {
   /** The beginning of its vendor class (option 16). */
-  readonly vendor: "PXEClient" | "HTTPClient" | undefined;
+  readonly vendor: "PXEClient" | "HTTPClient" | "U-Boot" | undefined;
   /** Whether a user class (option 15) begins with `iPXE`. */
   readonly ipxe: boolean;
   /** Architectures (option 61), most preferred first; empty without the option. */
   readonly architectures: readonly number[];
+  /** Whether it requests a boot file URL (option 59). */
+  readonly requestsBootFile: boolean;
+  /** Whether it requests that and DNS servers, and nothing else. */
+  readonly requestsBootFileAndDnsOnly: boolean;
   /** Whether it requests DNS servers and no other option (option 6). */
   readonly requestsDnsOnly: boolean;
 }
@@ -29,41 +40,63 @@ export type BootEvent =
   | "http_boot"
   | "point_pxe_to_ipxe_over_tftp"
   | "point_ipxe_to_http_boot"
+  | "point_loader_to_boot_file"
   | "os_init";
 
 /** The boot URL that a client gets. */
 export type BootInstruction =
   | { readonly kind: "none" }
-  /** The template's URL; `httpClient`: with the vendor class HTTPClient. */
-  | { readonly kind: "template"; readonly httpClient: boolean }
-  | { readonly kind: "ipxe"; readonly build: IpxeBuild };
+  /** That of a template; `httpClient`: with the vendor class HTTPClient. */
+  | {
+    readonly kind: "url";
+    readonly template: UrlTemplate;
+    readonly httpClient: boolean;
+  }
+  | { readonly kind: "ipxe"; readonly build: IpxeBuild }
+  /** The root of TFTP: a loader asks there for files by their names. */
+  | { readonly kind: "tftp_root" };
+
+/** What an operator should know about a client that gets no URL. */
+export type BootNote = "unsupported_architecture" | "no_boot_url";
 
 /** The decision about one message. */
 export interface BootDecision {
   readonly instruction: BootInstruction;
   readonly event: BootEvent | undefined;
-  readonly note: "unsupported_architecture" | undefined;
+  readonly note: BootNote | undefined;
+  /** What is missing a URL, for the note `no_boot_url`. */
+  readonly loader?: LoaderKind;
+}
+
+/** What boot instructions there are. */
+export interface BootChoices {
+  /** The URL for all; `undefined`: only for what `urls` names. */
+  readonly template: UrlTemplate | undefined;
+  readonly urls: BootUrls;
+  /**
+   * The iPXE builds that TFTP serves; `undefined` if the daemon does not serve
+   * TFTP and another server answers PXE clients.
+   */
+  readonly builds: ReadonlySet<IpxeBuild> | undefined;
+  /** Whether TFTP serves files of machines. */
+  readonly hasFiles: boolean;
 }
 
 function decision(
   event: BootEvent | undefined,
-  instruction: BootInstruction = { kind: "none" },
-  note?: "unsupported_architecture",
+  instruction: BootInstruction = NONE,
+  note?: BootNote,
 ): BootDecision {
   return { instruction, event, note };
 }
 
+const NONE: BootInstruction = { kind: "none" };
 const FIRMWARE = decision("firmware_init");
 const OPERATING_SYSTEM = decision("os_init");
 const NOTHING = decision(undefined);
-const IPXE = decision("point_ipxe_to_http_boot", {
-  kind: "template",
-  httpClient: false,
-});
-const HTTP = decision("http_boot", { kind: "template", httpClient: true });
 const UNSUPPORTED = decision(
   "firmware_init",
-  { kind: "none" },
+  NONE,
   "unsupported_architecture",
 );
 const PXE: Record<IpxeBuild, BootDecision> = {
@@ -77,36 +110,95 @@ function pxe(build: IpxeBuild): BootDecision {
   return decision("point_pxe_to_ipxe_over_tftp", { kind: "ipxe", build });
 }
 
+/** The decision to send a client to a template's URL, if there is one. */
+function pointTo(
+  event: BootEvent,
+  template: UrlTemplate | undefined,
+  httpClient = false,
+): BootDecision | undefined {
+  return template && decision(event, { kind: "url", template, httpClient });
+}
+
 /**
  * Decides about a message with these facts.
  *
- * @param facts The facts.
- * @param isBootAllowed Whether the boot policy lets the client boot.
- * @param builds The iPXE builds that TFTP serves; `undefined` if the daemon does
- * not serve TFTP and another server answers PXE clients.
+ * @param choices What there is to choose from, if the boot policy lets the client
+ * boot.
  */
 export function decideBoot(
   facts: BootFacts,
-  isBootAllowed: boolean,
-  builds: ReadonlySet<IpxeBuild> | undefined,
+  choices: BootChoices | undefined,
 ): BootDecision {
-  if (facts.vendor !== undefined) {
-    if (!isBootAllowed) return FIRMWARE;
-    // iPXE sends the vendor class PXEClient as well, so its user class decides.
-    if (facts.vendor === "PXEClient" && facts.ipxe) return IPXE;
-    if (facts.vendor === "HTTPClient") return HTTP;
-    if (builds === undefined) return FIRMWARE;
-    if (facts.architectures.length === 0) {
-      return builds.has("x86-64") ? PXE["x86-64"] : UNSUPPORTED;
-    }
-    for (const architecture of facts.architectures) {
-      const build = ipxeBuildFor(architecture);
-      if (build !== undefined && builds.has(build)) return PXE[build];
-    }
-    return UNSUPPORTED;
+  const loader = loaderOf(facts);
+  if (loader !== undefined) {
+    return choices === undefined
+      ? FIRMWARE
+      : decideLoader(loader, facts, choices);
+  }
+  if (facts.vendor === "PXEClient" || facts.vendor === "HTTPClient") {
+    return choices === undefined ? FIRMWARE : decideFirmware(facts, choices);
   }
   if (facts.architectures.length > 0) return FIRMWARE;
   return facts.requestsDnsOnly ? NOTHING : OPERATING_SYSTEM;
+}
+
+/** The kind of a boot loader; `undefined` for all else. */
+function loaderOf(facts: BootFacts): LoaderKind | undefined {
+  const { vendor, architectures, requestsBootFile } = facts;
+  if (vendor === "PXEClient" || vendor === "HTTPClient" || !requestsBootFile) {
+    return undefined;
+  }
+  if (vendor === "U-Boot") return "u-boot";
+  if (architectures.includes(RASPBERRY_PI)) return "raspberry-pi";
+  return architectures.length === 0 && facts.requestsBootFileAndDnsOnly
+    ? "grub"
+    : "loader";
+}
+
+function decideLoader(
+  loader: LoaderKind,
+  { architectures }: BootFacts,
+  { template, urls, builds, hasFiles }: BootChoices,
+): BootDecision {
+  const url = bootUrlFor(urls, loader, processorsOf(architectures));
+  const pointed = pointTo("point_loader_to_boot_file", url);
+  if (pointed !== undefined) return pointed;
+  const isTftpServed = builds !== undefined && hasFiles;
+  return loader === "raspberry-pi" && template !== undefined && isTftpServed
+    ? decision("point_loader_to_boot_file", { kind: "tftp_root" })
+    : { ...decision("firmware_init", NONE, "no_boot_url"), loader };
+}
+
+function decideFirmware(
+  { vendor, ipxe, architectures }: BootFacts,
+  { template, urls, builds }: BootChoices,
+): BootDecision {
+  const processors = processorsOf(architectures);
+  // iPXE sends the vendor class PXEClient as well, so its user class decides.
+  if (vendor === "PXEClient" && ipxe) {
+    const url = bootUrlFor(urls, "ipxe", processors) ?? template;
+    return pointTo("point_ipxe_to_http_boot", url) ?? FIRMWARE;
+  }
+  if (vendor === "HTTPClient") {
+    const url = bootUrlFor(urls, "http", processors) ?? template;
+    return pointTo("http_boot", url, true) ?? FIRMWARE;
+  }
+  const url = bootUrlFor(urls, "pxe", processors);
+  const pointed = pointTo("point_loader_to_boot_file", url);
+  if (pointed !== undefined) return pointed;
+  if (template === undefined || builds === undefined) return FIRMWARE;
+  if (architectures.length === 0) {
+    return builds.has("x86-64") ? PXE["x86-64"] : UNSUPPORTED;
+  }
+  for (const architecture of architectures) {
+    const build = ipxeBuildFor(architecture);
+    if (build !== undefined && builds.has(build)) return PXE[build];
+  }
+  return UNSUPPORTED;
+}
+
+function processorsOf(architectures: readonly number[]): IpxeBuild[] {
+  return architectures.map(processorOf).filter((one) => one !== undefined);
 }
 
 const NO_ARCHITECTURES: readonly number[] = [];
@@ -115,6 +207,8 @@ const FROM_SYSTEM: BootFacts = {
   vendor: undefined,
   ipxe: false,
   architectures: NO_ARCHITECTURES,
+  requestsBootFile: false,
+  requestsBootFileAndDnsOnly: false,
   requestsDnsOnly: false,
 };
 
@@ -129,7 +223,8 @@ export function bootFactsOf(packet: Packet): BootFacts {
   const vendor = vendorOf(packet);
   const architecture = options.find(OptionCode.ClientArchitecture);
   const requestsDnsOnly = requestsOnly(packet, OptionCode.DnsServers);
-  if (vendor === undefined && architecture === -1) {
+  const requestsBootFile = requests(packet, OptionCode.BootFileUrl);
+  if (vendor === undefined && architecture === -1 && !requestsBootFile) {
     return requestsDnsOnly ? FROM_FIRMWARE_FOR_DNS : FROM_SYSTEM;
   }
   const architectures: number[] = [];
@@ -145,16 +240,56 @@ export function bootFactsOf(packet: Packet): BootFacts {
     vendor,
     ipxe: isFromIpxe(packet),
     architectures,
+    requestsBootFile,
+    requestsBootFileAndDnsOnly: requestsBootFile &&
+      requestsOnly(packet, OptionCode.BootFileUrl, OptionCode.DnsServers),
     requestsDnsOnly,
   };
 }
 
-function requestsOnly(packet: Packet, code: number): boolean {
-  const index = packet.options.find(OptionCode.OptionRequest);
+/** Whether option 6 has a code. */
+function requests({ bytes, options }: Packet, code: number): boolean {
+  const index = options.find(OptionCode.OptionRequest);
+  return index !== -1 &&
+    listsCode(bytes, options.starts[index]!, options.ends[index]!, code);
+}
+
+/**
+ * A client's own words about itself, for people: its first vendor class, and the
+ * architectures.
+ */
+export function describeLoader(
+  packet: Packet,
+  loader: LoaderKind,
+  { architectures }: BootFacts,
+): string {
+  const { bytes, options } = packet;
+  const index = options.find(OptionCode.VendorClass);
+  const start = index === -1 ? 0 : options.starts[index]! + 4 + 2;
+  const text = index === -1
+    ? "no vendor class"
+    : `vendor class ${
+      new TextDecoder().decode(bytes.subarray(start, options.ends[index]!))
+    }`;
+  const names = architectures.map((architecture) =>
+    `${architecture} (${architectureName(architecture)})`
+  );
+  return [
+    loader,
+    names.length === 0 ? "no architecture" : `architecture ${names.join(", ")}`,
+    text,
+  ].join(", ");
+}
+
+/** Whether option 6 has one code, or two, and no other. */
+function requestsOnly(packet: Packet, code: number, other = code): boolean {
+  const { bytes, options } = packet;
+  const index = options.find(OptionCode.OptionRequest);
   if (index === -1) return false;
-  const start = packet.options.starts[index]!;
-  return packet.options.ends[index]! === start + 2 &&
-    readUint16(packet.bytes, start) === code;
+  const start = options.starts[index]!;
+  const end = options.ends[index]!;
+  return end - start === (other === code ? 2 : 4) &&
+    listsCode(bytes, start, end, code) && listsCode(bytes, start, end, other);
 }
 
 function vendorOf(packet: Packet): BootFacts["vendor"] {
@@ -170,6 +305,7 @@ function vendorOf(packet: Packet): BootFacts["vendor"] {
     const end = options.ends[index]!;
     if (matchesString(bytes, at, end, isPxeClient)) return "PXEClient";
     if (matchesString(bytes, at, end, isHttpClient)) return "HTTPClient";
+    if (matchesString(bytes, at, end, isUBoot)) return "U-Boot";
   }
   return undefined;
 }
@@ -182,6 +318,9 @@ const isPxeClient: StringTest = (bytes, at, end) =>
 
 const isHttpClient: StringTest = (bytes, at, end) =>
   startsWithText(bytes, at, end, "HTTPClient");
+
+const isUBoot: StringTest = (bytes, at, end) =>
+  startsWithText(bytes, at, end, "U-Boot");
 
 /** iPXE's user class may have a suffix: a script can set it. */
 const isIpxe: StringTest = (bytes, at, end) =>

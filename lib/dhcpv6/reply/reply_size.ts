@@ -32,25 +32,27 @@ import {
  */
 export function replySizeProblem(
   options: Omit<ResponderOptions, "boot">,
-  template: UrlTemplate | undefined,
+  templates: readonly UrlTemplate[],
 ): string | undefined {
   const iaNa = OPTION_HEADER + IA_HEADER + OPTION_HEADER + IA_ADDRESS_HEADER;
   let length = MESSAGE_HEADER + 2 * (OPTION_HEADER + MAX_DUID) + iaNa +
     OPTION_HEADER + 1;
   length += encodeOptions(options.onRequest).length;
-  if (template !== undefined) {
-    const url = renderTemplate(template, {
-      ...SAMPLE_VALUES,
-      BaseAddress: longest(options.subnets.map((subnet) => subnet.text)),
-      BootAddress: formatIpv6(new Uint8Array(IPV6_LENGTH).fill(0xff)),
-      Payload: LONGEST_PAYLOAD,
-    });
+  if (templates.length > 0) {
+    const url = longest(templates.map((template) =>
+      renderTemplate(template, {
+        ...SAMPLE_VALUES,
+        BaseAddress: longest(options.subnets.map((subnet) => subnet.text)),
+        BootAddress: formatIpv6(new Uint8Array(IPV6_LENGTH).fill(0xff)),
+        Payload: LONGEST_PAYLOAD,
+      })
+    ));
     length += OPTION_HEADER + 4 + 2 + "HTTPClient".length + OPTION_HEADER +
       url.length;
   }
   return length <= MAX_DHCPV6_REPLY
     ? undefined
-    : `--http-boot-url-template, --dns, --domain-search and --ntp together are too long: a reply could have ${length} bytes, ` +
+    : `--http-boot-url-template, --boot-url, --dns, --domain-search and --ntp together are too long: a reply could have ${length} bytes, ` +
       `more than the ${MAX_DHCPV6_REPLY} that fit the IPv6 minimum MTU`;
 }
 

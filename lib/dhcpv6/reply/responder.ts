@@ -5,8 +5,14 @@
  * @module
  */
 
-import { type IpxeBuild, ipxeFileName } from "../../boot_files/ipxe_builds.ts";
-import { equalBytes, isLinkLocal, isUnspecified } from "../../net/ipv6.ts";
+import { ipxeFileName } from "../../boot_files/ipxe_builds.ts";
+import {
+  BASE_BYTES,
+  equalBytes,
+  isLinkLocal,
+  isUnspecified,
+  macOfAddress,
+} from "../../net/ipv6.ts";
 import {
   formatMac,
   type Mac,
@@ -30,7 +36,13 @@ import {
   Packet,
 } from "../wire/packet.ts";
 import { Writer } from "../wire/writer.ts";
-import { type BootEvent, bootFactsOf, decideBoot } from "./boot_decision.ts";
+import {
+  type BootChoices,
+  type BootEvent,
+  bootFactsOf,
+  decideBoot,
+  describeLoader,
+} from "./boot_decision.ts";
 import {
   type ClientMac,
   findClientMac,
@@ -43,21 +55,14 @@ import {
 } from "./identity_associations.ts";
 import { relayReplyPort, RelayReplyWriter } from "./relay_reply.ts";
 import { type LinkPrefix, type Subnet, subnetOfLinkAddress } from "./subnet.ts";
-import {
-  bootPayload,
-  renderTemplate,
-  type UrlTemplate,
-} from "./url_template.ts";
+import { bootPayload, renderTemplate } from "./url_template.ts";
 
 /** What boot URLs contain, and which clients get them. */
-export interface BootOptions {
-  readonly template: UrlTemplate;
+export interface BootOptions extends BootChoices {
   /** The address of this daemon in TFTP URLs, without brackets. */
   readonly tftpAddress: string;
   /** The value of `{{.BootAddress}}`. */
   readonly bootAddress: string;
-  /** The iPXE builds that TFTP serves; `undefined` without TFTP. */
-  readonly builds: ReadonlySet<IpxeBuild> | undefined;
   /** Whether the boot policy lets this client boot now. */
   readonly isBootAllowed: (mac: Mac) => boolean;
 }
@@ -101,6 +106,8 @@ export interface Outcome {
   event: BootEvent | undefined;
   /** What the operator should know about the client. */
   note: "unsupported_architecture" | "address_declined" | undefined;
+  /** A boot loader that gets no boot URL, in words; `undefined`: there is none. */
+  loader?: string;
   /** Whether a Release holds the client's own address. */
   hasReleased?: boolean;
 }
@@ -126,6 +133,7 @@ export class Responder {
     clientMac: noClientMac(),
     event: undefined,
     note: undefined,
+    loader: undefined,
     hasReleased: false,
   };
 
@@ -178,6 +186,7 @@ export class Responder {
     outcome.clientMac.otherMac = NO_MAC;
     outcome.event = undefined;
     outcome.note = undefined;
+    outcome.loader = undefined;
     outcome.hasReleased = false;
     outcome.drop = packet.read(bytes, length);
     if (outcome.drop !== undefined) return outcome;
@@ -197,7 +206,10 @@ export class Responder {
     const { outcome } = this;
     if (packet.depth === 0) {
       if (!isLinkScoped) return "client_message_not_multicast";
-      if (!isLinkLocal(sender)) return "source_not_link_local";
+      // U-Boot asks again from the address that it has got.
+      if (!isLinkLocal(sender) && !this.#isOwnAddress(packet, sender)) {
+        return "source_not_link_local";
+      }
     }
     const invalid = this.#validate(packet);
     if (invalid !== undefined) return invalid;
@@ -229,6 +241,15 @@ export class Responder {
     if (dropped !== undefined) return dropped;
     outcome.length = this.#writer.at;
     return undefined;
+  }
+
+  /** Whether a client on the link sends from the address that it gets. */
+  #isOwnAddress(packet: Packet, sender: Uint8Array): boolean {
+    const { subnets, macSources } = this.#options;
+    if (!equalBytes(sender, 0, subnets[0]!.bytes, 0, BASE_BYTES)) return false;
+    const { clientMac } = this.outcome;
+    findClientMac(packet, sender, macSources, clientMac);
+    return clientMac.mac === macOfAddress(sender);
   }
 
   /** Writes the reply, with the headers of relays around it. */
@@ -388,20 +409,24 @@ export class Responder {
     if (mac === NO_MAC) return;
     const { boot } = this.#options;
     const facts = bootFactsOf(packet);
-    const decision = decideBoot(
+    const mayBoot = boot !== undefined &&
+      (facts.vendor !== undefined || facts.requestsBootFile) &&
+      boot.isBootAllowed(mac);
+    const { event, note, loader, instruction } = decideBoot(
       facts,
-      boot !== undefined && facts.vendor !== undefined &&
-        boot.isBootAllowed(mac),
-      boot?.builds,
+      mayBoot ? boot : undefined,
     );
+    const { outcome } = this;
     if (packet.type !== MessageType.InformationRequest) {
-      this.outcome.event = decision.event;
-      this.outcome.note = decision.note;
+      outcome.event = event;
+      if (note === "unsupported_architecture") outcome.note = note;
+      if (loader !== undefined) {
+        outcome.loader = describeLoader(packet, loader, facts);
+      }
     }
-    const { instruction } = decision;
     if (boot === undefined || instruction.kind === "none") return;
     const writer = this.#writer;
-    if (instruction.kind === "template" && instruction.httpClient) {
+    if (instruction.kind === "url" && instruction.httpClient) {
       const start = writer.begin(OptionCode.VendorClass);
       writer.uint32(PXE_ENTERPRISE);
       writer.uint16("HTTPClient".length);
@@ -410,17 +435,24 @@ export class Responder {
     }
     const start = writer.begin(OptionCode.BootFileUrl);
     writer.ascii(
-      instruction.kind === "ipxe"
-        ? `tftp://[${boot.tftpAddress}]/${formatMac(mac)}/${
-          ipxeFileName(instruction.build)
-        }`
-        : renderTemplate(boot.template, {
+      instruction.kind === "url"
+        ? renderTemplate(instruction.template, {
           MAC: formatMac(mac),
           BaseAddress: subnet.text,
           BootAddress: boot.bootAddress,
           Payload: bootPayload(facts.architectures),
-        }),
+        })
+        : tftpUrl(
+          boot.tftpAddress,
+          instruction.kind === "ipxe"
+            ? `${formatMac(mac)}/${ipxeFileName(instruction.build)}`
+            : "",
+        ),
     );
     writer.end(start);
   }
+}
+
+function tftpUrl(address: string, path: string): string {
+  return `tftp://[${address}]/${path}`;
 }

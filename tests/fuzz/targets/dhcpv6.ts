@@ -3,6 +3,7 @@
 import {
   bootPayload,
   renderTemplate,
+  type UrlTemplate,
 } from "../../../lib/dhcpv6/reply/url_template.ts";
 import { ipxeBuildFor } from "../../../lib/dhcpv6/reply/architectures.ts";
 import {
@@ -335,7 +336,10 @@ function expectedOf(
   const { relays, client } = request;
   if (relays.length === 0) {
     const sender = arrival.sender.toHex();
-    if (!arrival.isLinkScoped || !/^fe[89ab]/.test(sender)) return undefined;
+    if (!arrival.isLinkScoped) return undefined;
+    const base = options.subnets[0]!.bytes.toHex().slice(0, 20);
+    const own = `${base}${macOf(request, arrival, options).mac}`;
+    if (!/^fe[89ab]/.test(sender) && sender !== own) return undefined;
   }
   if (!hasValidIds(client, SERVER_DUID)) return undefined;
   const base = baseOf(request, arrival, options);
@@ -767,21 +771,36 @@ function bootUrlOf(
   { options, request: { client }, mac, base }: Expected,
 ): string | undefined {
   const { boot, subnets } = options;
-  const vendor = vendorOf(client);
   if (
-    boot === undefined || mac === undefined || vendor === undefined ||
+    boot === undefined || mac === undefined ||
     [4, 8, 9].includes(client.type) || !boot.isBootAllowed(parseInt(mac, 16))
   ) return undefined;
+  const vendor = vendorOf(client);
   const text = mac.match(/../g)!.join(":");
   const architectures = codesIn(first(client.options, 61)).slice(0, 8);
-  if (vendor === "HTTPClient" || isIpxe(client)) {
-    return renderTemplate(boot.template, {
+  const requested = codesIn(first(client.options, 6));
+  const urlOf = (template: UrlTemplate | undefined) =>
+    template && renderTemplate(template, {
       MAC: text,
       BaseAddress: subnets.find(({ bytes }) => bytes.toHex().startsWith(base))!
         .text,
       BootAddress: boot.bootAddress,
       Payload: bootPayload(architectures),
     });
+  if (vendor !== "PXEClient" && vendor !== "HTTPClient") {
+    if (!requested.includes(59)) return undefined;
+    if (vendor === "U-Boot") return urlOf(boot.urls.get("u-boot"));
+    if (architectures.includes(41)) {
+      return boot.builds && `tftp://[${boot.tftpAddress}]/`;
+    }
+    const isGrub = architectures.length === 0 && requested.length === 2 &&
+      requested.includes(23);
+    return urlOf(boot.urls.get(isGrub ? "grub" : "loader"));
+  }
+  if (vendor === "HTTPClient" || isIpxe(client)) return urlOf(boot.template);
+  if (architectures.some((one) => [11, 19, 22, 24].includes(one))) {
+    const url = urlOf(boot.urls.get("pxe-arm64"));
+    if (url !== undefined) return url;
   }
   const build = (architectures.length === 0 ? [7] : architectures)
     .map(ipxeBuildFor)

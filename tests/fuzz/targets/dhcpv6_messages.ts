@@ -35,6 +35,7 @@ const SENDERS = [
   "::",
   "ff02::1",
   "fe80::1:5054:ff:fe12:3456",
+  "2001:db8:1:2:0:5254:12:3456", // a machine's own address
 ].map((text) => parseIpv6(text)!);
 
 const PORTS = [546, 547, 40_000, 0];

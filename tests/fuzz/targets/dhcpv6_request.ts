@@ -200,10 +200,10 @@ function stringsIn(data: Uint8Array, at: number): string[][] {
 /** The boot client that the first string of a vendor class begins with. */
 export function vendorOf(
   { options }: ClientServerMessage,
-): "PXEClient" | "HTTPClient" | undefined {
+): "PXEClient" | "HTTPClient" | "U-Boot" | undefined {
   for (const { code, data } of options) {
     const [texts = []] = code === 16 ? stringsIn(data, 4) : [];
-    for (const vendor of ["PXEClient", "HTTPClient"] as const) {
+    for (const vendor of ["PXEClient", "HTTPClient", "U-Boot"] as const) {
       if (texts.some((text) => text.startsWith(vendor))) return vendor;
     }
   }

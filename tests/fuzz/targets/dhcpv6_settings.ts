@@ -14,7 +14,7 @@ function settings(
   args: readonly string[],
   boot: Partial<BootOptions> = {},
 ): ResponderOptions {
-  const { responder: answers, template } = configOf(
+  const { responder: answers, template, bootUrls } = configOf(
     parseCommandLine([
       "--interface=eth1",
       "--base-address=2001:db8:1:2::",
@@ -27,6 +27,8 @@ function settings(
     ...answers,
     boot: template && {
       template,
+      urls: bootUrls,
+      hasFiles: true,
       tftpAddress: "2001:db8:1:2::",
       bootAddress: "2001:db8:1:2::1",
       builds: new Set(IPXE_BUILDS),
@@ -51,7 +53,7 @@ const SERVER_OPTIONS = [
 /** Nearly as long as fits. */
 const MUCH = [
   `--http-boot-url-template=http://boot.example/{{.MAC}}/{{.Payload}}/${
-    "x".repeat(280)
+    "x".repeat(270)
   }`,
   "--preferred-lifetime=4294967295",
   ...SERVER_OPTIONS,
@@ -72,4 +74,11 @@ export const SETTINGS: readonly ResponderOptions[] = [
   ]),
   settings([TEMPLATE, "--mac-sources=eui64,duid"]),
   settings(["--mac-sources=duid", "--valid-lifetime=4294967295"]),
+  settings([
+    TEMPLATE,
+    "--boot-url=u-boot=tftp://boot.example/u-boot",
+    "--boot-url=grub=tftp://[{{.BootAddress}}]/{{.MAC}}/grub",
+    "--boot-url=pxe-arm64=tftp://boot.example/pxe",
+    "--boot-url=loader=http://boot.example/{{.Payload}}",
+  ]),
 ];

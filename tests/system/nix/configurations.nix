@@ -98,6 +98,7 @@ in
       ];
       ntp = [ "time.example" ];
       httpBootUrlTemplate = "http://[{{.BootAddress}}]/{{.MAC}}";
+      bootUrl = [ "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" ];
       bootAddress = "2001:db8:1:2::1";
       bootPolicy = "always";
       netbootDirectory = directory;

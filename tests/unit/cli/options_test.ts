@@ -292,6 +292,12 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
     (s) => s.template?.text,
     "http://[::1]/",
   ],
+  [
+    "boot-url",
+    "pxe-arm64=tftp://[::1]/x=y",
+    (s) => Array.from(s.bootUrls, ([kind, { text }]) => [kind, text]),
+    [["pxe-arm64", "tftp://[::1]/x=y"]],
+  ],
   ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
   ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
   ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],

@@ -27,11 +27,11 @@ Deno.test("bootPathsOf", async (t) => {
   ) {
     const name = `${template} ${path.slice(0, 50)} ${mac}: ${expected}`;
     await t.step(name, () => {
-      assertEquals(bootPathsOf(parseTemplate(template))(path, mac), expected);
+      assertEquals(bootPathsOf([parseTemplate(template)])(path, mac), expected);
     });
   }
 
   await t.step("without a template there is none", () => {
-    assertEquals(bootPathsOf(undefined)(PATH, MAC), false);
+    assertEquals(bootPathsOf([])(PATH, MAC), false);
   });
 });

@@ -102,7 +102,7 @@ const OURS = opt(2, "000300010200000000aa");
 const OTHERS = opt(2, "000300010200000000bb");
 
 /** As many machines as boot, so that the others are forgotten. */
-const MAX_MACHINES = 45;
+const MAX_MACHINES = 55;
 /** Of five full requests to the collector, four are answered. */
 const MAX_EVENTS = 5 * MAX_OTLP_BATCH;
 
@@ -150,6 +150,7 @@ const NO_VENDOR = [opt(61, numbers(2, 7))];
 const PXE = [vendorClass("PXEClient"), ...NO_VENDOR];
 const IPXE_CLIENT = [...PXE, opt(15, `${numbers(2, 4)}${ascii("iPXE")}`)];
 const HTTP_CLIENT = [vendorClass("HTTPClient"), opt(61, numbers(2, 16))];
+const RASPBERRY_PI = [oro(59, 60), opt(61, numbers(2, 41))];
 const UNSUPPORTED = [vendorClass("PXEClient"), opt(61, numbers(2, 2))];
 
 function vendorClass(name: string): Option {
@@ -205,7 +206,7 @@ const DROPPED: Partial<Record<DropReason, Arrival | readonly Arrival[]>> = {
     bytes: message(Release, TALKER.duid, OURS),
     to: UNICAST,
   },
-  source_not_link_local: { bytes: solicit(TALKER), from: TALKER.address },
+  source_not_link_local: { bytes: solicit(TALKER), from: LOUD.address },
   link_unknown: {
     bytes: relayed(solicit(TALKER), { link: "2001:db8:9:9::1" }),
     from: RELAY,
@@ -319,6 +320,7 @@ const STAGES = [
   "serve_ipxe_over_tftp",
   "served_ipxe_over_tftp",
   "point_ipxe_to_http_boot",
+  "point_loader_to_boot_file",
   "http_fetch_uki",
   "os_init",
 ] as const;
@@ -520,7 +522,7 @@ class Scenario implements AsyncDisposable {
     for (let count = 0; count < 2; count++) {
       await this.#dhcpv6(solicit(second, ...UNSUPPORTED), second.linkLocal);
     }
-    for (let count = 0; count < 8; count++) {
+    for (let count = 0; count < 11; count++) {
       const { status } = await this.#host.ask(`/mac/${second.mac}/absent`, {
         client: second.address,
       });
@@ -737,6 +739,8 @@ class Scenario implements AsyncDisposable {
         return await firmware(NO_VENDOR);
       case "http_boot":
         return await firmware(HTTP_CLIENT);
+      case "point_loader_to_boot_file":
+        return await firmware(RASPBERRY_PI);
     }
     await firmware(PXE);
     if (last === "point_pxe_to_ipxe_over_tftp") return;

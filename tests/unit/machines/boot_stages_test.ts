@@ -10,13 +10,23 @@ import {
 
 /** The stages that follow each stage by a step. All others follow by a jump. */
 const STEPS: Record<Stage, Stage[]> = {
-  init: ["firmware_init", "http_boot", "point_pxe_to_ipxe_over_tftp"],
-  firmware_init: ["http_boot", "point_pxe_to_ipxe_over_tftp"],
+  init: [
+    "firmware_init",
+    "http_boot",
+    "point_pxe_to_ipxe_over_tftp",
+    "point_loader_to_boot_file",
+  ],
+  firmware_init: [
+    "http_boot",
+    "point_pxe_to_ipxe_over_tftp",
+    "point_loader_to_boot_file",
+  ],
   http_boot: ["http_fetch_uki"],
   point_pxe_to_ipxe_over_tftp: ["serve_ipxe_over_tftp"],
   serve_ipxe_over_tftp: ["served_ipxe_over_tftp"],
   served_ipxe_over_tftp: ["point_ipxe_to_http_boot"],
   point_ipxe_to_http_boot: ["http_fetch_uki"],
+  point_loader_to_boot_file: ["http_fetch_uki", "os_init"],
   http_fetch_uki: ["os_init"],
   os_init: [],
 };
@@ -39,6 +49,7 @@ const PATHS: Record<Stage, Stage[]> = {
     "served_ipxe_over_tftp",
     "point_ipxe_to_http_boot",
   ],
+  point_loader_to_boot_file: ["point_loader_to_boot_file"],
   http_fetch_uki: ["http_boot", "http_fetch_uki"],
   os_init: ["http_boot", "http_fetch_uki", "os_init"],
 };

@@ -29,6 +29,7 @@ let
     domainSearch = "domain-search";
     ntp = "ntp";
     httpBootUrlTemplate = "http-boot-url-template";
+    bootUrl = "boot-url";
     bootAddress = "boot-address";
     bootPolicy = "boot-policy";
     netbootDirectory = "netboot-dir";
@@ -258,6 +259,7 @@ in
         Without it, clients get no boot instructions.
       '';
     };
+    bootUrl = list "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" "`KIND=URL`: where one kind of machine boots from instead, with the same fields; the kinds are `ipxe`, `http`, `pxe`, `u-boot`, `raspberry-pi`, `grub` and `loader`.";
     bootAddress =
       optional types.str
         "Without it, the base address if the interface has it, else its first address in that /64."

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { architectureName } from "../../../../lib/dhcpv6/reply/architectures.ts";
 import {
+  type BootChoices,
   type BootDecision,
   type BootFacts,
   bootFactsOf,
   decideBoot,
+  describeLoader,
 } from "../../../../lib/dhcpv6/reply/boot_decision.ts";
 import { bootAddressesOf } from "../../../../lib/dhcpv6/reply/boot_address.ts";
 import type { AddressState } from "../../../../lib/net/address_states.ts";
@@ -17,7 +19,16 @@ import { Packet } from "../../../../lib/dhcpv6/wire/packet.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { ascii, message, numbers, opt, oro } from "../../../support/dhcpv6.ts";
 
-const ALL = new Set<IpxeBuild>(IPXE_BUILDS);
+/** A template whose text stands for the URL. */
+const templateOf = (text: string) => ({ text, parts: [] });
+
+/** All instructions that there are without `--boot-url`. */
+const ALL: BootChoices = {
+  template: templateOf("URL"),
+  urls: new Map(),
+  builds: new Set<IpxeBuild>(IPXE_BUILDS),
+  hasFiles: true,
+};
 
 const vendor = (...texts: string[]) =>
   opt(
@@ -38,8 +49,10 @@ function factsOf(...options: ReturnType<typeof opt>[]): BootFacts {
 function textOf({ instruction, event, note }: BootDecision): string {
   const what = instruction.kind === "ipxe"
     ? ipxeFileName(instruction.build)
-    : instruction.kind === "template"
-    ? instruction.httpClient ? "16 and URL" : "URL"
+    : instruction.kind === "url"
+    ? `${instruction.httpClient ? "16 and " : ""}${instruction.template.text}`
+    : instruction.kind === "tftp_root"
+    ? "TFTP"
     : "none";
   return [what, event ?? "no event", ...(note ? [note] : [])].join(", ");
 }
@@ -198,6 +211,27 @@ const ROWS: [string, ReturnType<typeof opt>[], string][] = [
   ],
   ["firmware that requests DNS servers only", [oro(23)], "none, no event"],
   [
+    "a Raspberry Pi",
+    [oro(59, 60), arch(41)],
+    "TFTP, point_loader_to_boot_file",
+  ],
+  [
+    "U-Boot",
+    [vendor("U-Boot"), oro(59, 82, 60), arch(22)],
+    "none, firmware_init, no_boot_url",
+  ],
+  [
+    "U-Boot without an architecture",
+    [vendor("U-Boot"), oro(59, 82, 60)],
+    "none, firmware_init, no_boot_url",
+  ],
+  ["GRUB", [oro(59, 23)], "none, firmware_init, no_boot_url"],
+  [
+    "a boot loader without a name",
+    [oro(23, 59, 60)],
+    "none, firmware_init, no_boot_url",
+  ],
+  [
     "an empty vendor class",
     [opt(16, "00000157"), oro(23, 24)],
     "none, os_init",
@@ -208,7 +242,7 @@ Deno.test("boot decision", async (t) => {
   for (const [name, options, expected] of ROWS) {
     await t.step(name, () => {
       assertEquals(
-        textOf(decideBoot(factsOf(...options), true, ALL)),
+        textOf(decideBoot(factsOf(...options), ALL)),
         expected,
       );
     });
@@ -216,10 +250,10 @@ Deno.test("boot decision", async (t) => {
 
   await t.step("without permission to boot, firmware gets no URL", () => {
     for (const [name, options, expected] of ROWS) {
-      const decision = textOf(decideBoot(factsOf(...options), false, ALL));
+      const decision = textOf(decideBoot(factsOf(...options), undefined));
       assertEquals(
         decision,
-        /PXEClient|HTTPClient/.test(String(factsOf(...options).vendor))
+        /URL|TFTP|\.efi|no_boot_url|unsupported/.test(expected)
           ? "none, firmware_init"
           : expected,
         name,
@@ -236,25 +270,125 @@ Deno.test("boot decision", async (t) => {
       ] as const
     ) {
       assertEquals(
-        textOf(decideBoot(factsOf(...options), true, new Set([has]))),
+        textOf(
+          decideBoot(factsOf(...options), { ...ALL, builds: new Set([has]) }),
+        ),
         "none, firmware_init, unsupported_architecture",
       );
     }
   });
 
   await t.step("without TFTP, PXE firmware gets no URL", () => {
+    const without = { ...ALL, builds: undefined };
     assertEquals(
       textOf(
-        decideBoot(factsOf(vendor("PXEClient"), arch(7)), true, undefined),
+        decideBoot(factsOf(vendor("PXEClient"), arch(7)), without),
       ),
       "none, firmware_init",
     );
     assertEquals(
       textOf(
-        decideBoot(factsOf(vendor("HTTPClient"), arch(16)), true, undefined),
+        decideBoot(factsOf(vendor("HTTPClient"), arch(16)), without),
       ),
       "16 and URL, http_boot",
     );
+  });
+
+  const PI = [oro(59, 60), arch(41)];
+  const U_BOOT = [vendor("U-Boot"), oro(59, 82, 60), arch(22)];
+  const GRUB = [oro(59, 23)];
+  const OTHER = [oro(59, 60, 23), vendor("barebox"), arch(22)];
+  const PXE = [vendor("PXEClient:Arch:00011"), arch(11)];
+  const HTTP_BOOT = [vendor("HTTPClient"), arch(19, 16)];
+  const IPXE = [vendor("PXEClient"), user("iPXE"), arch(11)];
+  const loader = "point_loader_to_boot_file";
+  for (
+    const [name, options, urls, expected] of [
+      ["a Raspberry Pi", PI, ["raspberry-pi"], `raspberry-pi, ${loader}`],
+      ["U-Boot", U_BOOT, ["u-boot"], `u-boot, ${loader}`],
+      [
+        "U-Boot of one architecture",
+        U_BOOT,
+        ["u-boot", "u-boot-arm64", "u-boot-x86-64"],
+        `u-boot-arm64, ${loader}`,
+      ],
+      [
+        "U-Boot of another architecture",
+        U_BOOT,
+        ["u-boot-riscv64"],
+        "none, firmware_init, no_boot_url",
+      ],
+      ["GRUB", GRUB, ["grub", "loader"], `grub, ${loader}`],
+      ["another loader", OTHER, ["loader"], `loader, ${loader}`],
+      [
+        "a loader, for GRUB",
+        OTHER,
+        ["grub"],
+        "none, firmware_init, no_boot_url",
+      ],
+      ["PXE", PXE, ["pxe"], `pxe, ${loader}`],
+      ["PXE of one architecture", PXE, ["pxe-arm64"], `pxe-arm64, ${loader}`],
+      [
+        "PXE of another architecture",
+        PXE,
+        ["pxe-x86-64"],
+        "ipxe-arm64.efi, point_pxe_to_ipxe_over_tftp",
+      ],
+      ["HTTP boot", HTTP_BOOT, ["http"], "16 and http, http_boot"],
+      [
+        "HTTP boot of the architecture that is preferred",
+        HTTP_BOOT,
+        ["http-x86-64", "http-arm64"],
+        "16 and http-arm64, http_boot",
+      ],
+      ["iPXE", IPXE, ["ipxe"], "ipxe, point_ipxe_to_http_boot"],
+      ["nothing of it", IPXE, ["pxe", "http"], "URL, point_ipxe_to_http_boot"],
+    ] as const
+  ) {
+    await t.step(`--boot-url of ${urls.join(", ")}: ${name}`, () => {
+      const map = new Map(urls.map((kind) => [kind, templateOf(kind)]));
+      assertEquals(
+        textOf(decideBoot(factsOf(...options), { ...ALL, urls: map })),
+        expected,
+      );
+      const alone = { ...ALL, template: undefined, urls: map };
+      assertEquals(
+        textOf(decideBoot(factsOf(...options), alone)),
+        /URL|\.efi/.test(expected) ? "none, firmware_init" : expected,
+        "without --http-boot-url-template",
+      );
+    });
+  }
+
+  await t.step("a Raspberry Pi is sent to TFTP if there are files", () => {
+    const textFor = (choices: BootChoices) =>
+      textOf(decideBoot(factsOf(...PI), choices));
+    assertEquals(textFor(ALL), `TFTP, ${loader}`);
+    for (const lack of [{ hasFiles: false }, { builds: undefined }]) {
+      assertEquals(
+        textFor({ ...ALL, ...lack }),
+        "none, firmware_init, no_boot_url",
+      );
+    }
+  });
+
+  await t.step("a loader is described by what it says of itself", () => {
+    const describe = (...options: ReturnType<typeof opt>[]) => {
+      const packet = new Packet();
+      assertEquals(packet.read(message(1, ...options)), undefined);
+      const facts = bootFactsOf(packet);
+      const { loader } = decideBoot(facts, { ...ALL, hasFiles: false });
+      return describeLoader(packet, loader!, facts);
+    };
+    assertEquals(
+      describe(...U_BOOT),
+      "u-boot, architecture 22 (U-Boot ARM64), vendor class U-Boot",
+    );
+    assertEquals(
+      describe(...PI),
+      "raspberry-pi, architecture 41 (ARM RPiBoot), no vendor class",
+    );
+    assertEquals(describe(...GRUB), "grub, no architecture, no vendor class");
   });
 
   await t.step("reads eight architectures at most", () => {
@@ -268,7 +402,12 @@ Deno.test("architecture", async (t) => {
     assertEquals(architectureName(7), "EFI x86-64");
     assertEquals(architectureName(16), "EFI x86-64 boot from HTTP");
     assertEquals(architectureName(36), "EFI Sunway 64-bit");
-    assertEquals(architectureName(37), "unknown");
+    assertEquals(
+      architectureName(40),
+      "EFI LoongArch 64-bit boot from HTTP",
+    );
+    assertEquals(architectureName(41), "ARM RPiBoot");
+    assertEquals(architectureName(42), "unknown");
     assertEquals(architectureName(65535), "unknown");
   });
 });

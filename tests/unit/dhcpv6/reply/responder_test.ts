@@ -65,7 +65,9 @@ const BOOT: ResponderOptions = {
     template: parseTemplate("http://[{{.BootAddress}}]/{{.MAC}}?{{.Payload}}"),
     tftpAddress: "2001:db8:1:2::",
     bootAddress: "2001:db8:1:2::1",
+    urls: new Map(),
     builds: new Set(IPXE_BUILDS),
+    hasFiles: true,
     isBootAllowed: () => true,
   },
 };
@@ -1188,11 +1190,105 @@ Deno.test("responder, boot options", async (t) => {
     },
   );
 
+  await t.step("boot loaders, by what they were seen to send", async (t) => {
+    const pi = "01000001 0001000a0003000102005e005301 0003000c" +
+      "00".repeat(12) + "00060002003b 003d00020029 000800020000";
+    const uBoot = "01000001 0001000a0003000102005e005301 0008 0002 0000" +
+      "0006 0006 003b 0052 003c 0010 000c 00000157 0006 552d426f6f74" +
+      "003d 0002 0016 003e 0003 010000 0003 000c 00000001 00000000 00000000";
+    const grub = "01000001 0001000a0003000102005e005301" +
+      "0003 000c 5e005301 00000000 00000000 0006 0004 003b 0017 0008 0002 0000";
+    const urls = new Map([
+      ["u-boot-arm64", "tftp://[{{.BootAddress}}]/{{.MAC}}/u-boot.img"],
+      ["grub", "tftp://[{{.BootAddress}}]/{{.MAC}}/grubaa64.efi"],
+    ].map(([kind, text]) => [kind!, parseTemplate(text!)]));
+    const own = "2001:db8:1:2:0:200:5e00:5301";
+    const mac = "02:00:5e:00:53:01";
+    for (
+      const [name, digits, kinds, expected, loader] of [
+        ["a Raspberry Pi", pi, [], "tftp://[2001:db8:1:2::]/", undefined],
+        [
+          "U-Boot",
+          uBoot,
+          ["u-boot-arm64"],
+          `tftp://[2001:db8:1:2::1]/${mac}/u-boot.img`,
+          undefined,
+        ],
+        [
+          "U-Boot without a URL",
+          uBoot,
+          [],
+          undefined,
+          "u-boot, architecture 22 (U-Boot ARM64), vendor class U-Boot",
+        ],
+        [
+          "GRUB",
+          grub,
+          ["grub"],
+          `tftp://[2001:db8:1:2::1]/${mac}/grubaa64.efi`,
+          undefined,
+        ],
+        [
+          "GRUB without a URL",
+          grub,
+          [],
+          undefined,
+          "grub, no architecture, no vendor class",
+        ],
+      ] as const
+    ) {
+      await t.step(name, () => {
+        const bytes = hex(digits);
+        const boot = {
+          ...options.boot!,
+          urls: new Map(
+            [...urls].filter(([kind]) =>
+              (kinds as readonly string[]).includes(kind)
+            ),
+          ),
+        };
+        const { outcome, reply } = respond(bytes, {
+          options: { ...options, boot },
+          from: "fe80::200:5eff:fe00:5301",
+        });
+        assertEquals(outcome.drop, undefined);
+        const last = pretty(reply).at(-1)!;
+        if (expected === undefined) {
+          assertEquals(last.startsWith("59 "), false);
+          assertEquals(outcome.event, "firmware_init");
+        } else {
+          assertEquals(last, `59 ${expected}`);
+          assertEquals(outcome.event, "point_loader_to_boot_file");
+        }
+        assertEquals(outcome.loader, loader);
+        assert(pretty(reply).includes(`  5 ${own} 1200 1300`));
+      });
+    }
+
+    await t.step("U-Boot asks again from its own address", () => {
+      const bytes = hex(uBoot);
+      const drop = (from: string, isLinkScoped = true) =>
+        respond(bytes, { options, from, isLinkScoped }).outcome.drop;
+      assertEquals(drop(own), undefined);
+      assertEquals(
+        drop("2001:db8:1:2:0:200:5e00:5302"),
+        "source_not_link_local",
+      );
+      assertEquals(drop("2001:db8:1:2::1"), "source_not_link_local");
+      // The same interface identifier on another link.
+      assertEquals(
+        drop("2001:db8:7:8:0:200:5e00:5301"),
+        "source_not_link_local",
+      );
+      assertEquals(drop(own, false), "client_message_not_multicast");
+    });
+  });
+
   await t.step(
     "replySizeProblem names options that may not fit a reply",
     () => {
       const fits = parseTemplate("http://boot.example/{{.Payload}}");
-      assertEquals(replySizeProblem(SETTINGS, fits), undefined);
+      assertEquals(replySizeProblem(SETTINGS, [fits]), undefined);
       // The longest possible reply with an accepted template fits exactly.
       const fields = "{{.BootAddress}}{{.Payload}}";
       const template = (length: number) =>
@@ -1201,10 +1297,10 @@ Deno.test("responder, boot options", async (t) => {
         opt(1, "0004" + "aa".repeat(128)),
         iaNa(7),
         pxe("HTTPClient"),
-        arch(...new Array(8).fill(30)),
+        arch(...new Array(8).fill(38)),
       ];
       let length = 0;
-      while (replySizeProblem(SETTINGS, template(length + 1)) === undefined) {
+      while (replySizeProblem(SETTINGS, [template(length + 1)]) === undefined) {
         length++;
       }
       const { outcome } = respond(message(SOLICIT, ...firmware), {
@@ -1222,7 +1318,7 @@ Deno.test("responder, boot options", async (t) => {
       assertEquals(outcome.length, MAX_DHCPV6_REPLY - 120);
       const long = parseTemplate(`http://boot.example/${"x".repeat(900)}`);
       assertEquals(
-        replySizeProblem(SETTINGS, long)?.includes("1232"),
+        replySizeProblem(SETTINGS, [template(1), long])?.includes("1232"),
         true,
       );
     },
