@@ -31,7 +31,7 @@ import { bootPathsOf } from "./boot_paths.ts";
 import { bootDirectoryOf, type DaemonConfig, templatesOf } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { HttpsService } from "./https_service.ts";
-import type { MachineTracker } from "./machine_tracker.ts";
+import { FETCHING, type MachineTracker } from "./machine_tracker.ts";
 import { ConnectionGuardLog, HttpLog } from "./operator_log.ts";
 import type { Service } from "./service.ts";
 
@@ -79,8 +79,11 @@ export class HttpStack {
     this.router = new Router({
       bootFiles: new BootFileHandler(
         bootDirectoryOf(config),
-        (mac, client, detail) =>
-          options.tracker.onDownload(mac, client, detail, performance.now()),
+        (mac, client, detail, transfer) =>
+          options.tracker.onTransfer(
+            { mac, client, detail, transfer, stages: FETCHING },
+            performance.now(),
+          ),
         this.downloads,
         {
           isBootPath: bootPathsOf(templatesOf(config)),

@@ -15,7 +15,10 @@ import type { PathProblem } from "../boot_files/served_roots.ts";
 import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
 import type { Machine, MachineRegistry } from "../machines/registry.ts";
-import type { TransferDetail } from "../machines/transfer_progress.ts";
+import type {
+  ReportedTransfer,
+  TransferDetail,
+} from "../machines/transfer_progress.ts";
 import {
   addressOf,
   BASE_BYTES,
@@ -74,7 +77,8 @@ const SERVED: readonly Stage[] = [
   "served_ipxe_over_tftp",
 ];
 
-const FETCHING: readonly Stage[] = ["http_fetch_uki"];
+/** The stages that the download of a boot file means. */
+export const FETCHING: readonly Stage[] = ["http_fetch_uki"];
 
 /**
  * The stages that a report of a TFTP transfer means. iPXE's script is none, nor is
@@ -130,6 +134,18 @@ export function macOfClient(client: string, subnets: readonly Subnet[]): Mac {
   return isDerived ? macOfAddress(address) : macOfInterfaceId(address);
 }
 
+/** A report of a transfer. */
+export interface TransferProgress {
+  /** The machine whose file it is. */
+  readonly mac: Mac;
+  /** The client's address. */
+  readonly client: string;
+  readonly detail: TransferDetail;
+  readonly transfer: ReportedTransfer;
+  /** The stages that the report means. */
+  readonly stages: readonly Stage[];
+}
+
 /** Gets what an operator should know and the registry does not report. */
 export interface MachineTrackerObserver {
   /** A machine has sent a message through another subnet than before. */
@@ -161,6 +177,8 @@ export class MachineTracker {
     other: new TokenBucket(NEW_MACHINE_BURST_OTHER),
   };
   readonly #refusals = new TokenBucket(REFUSAL_BURST);
+  /** The transfer of each machine's boot that goes on. */
+  readonly #transfers = new Map<Mac, ReportedTransfer>();
 
   constructor(
     registry: MachineRegistry,
@@ -201,7 +219,10 @@ export class MachineTracker {
     const isReleased = isReleaseOf(type, outcome);
     machine.heard(now, isReleased);
     if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
-    if (event !== undefined) this.#registry.reach(machine, event);
+    if (event !== undefined) {
+      if (event !== machine.stage) this.#transfers.delete(clientMac.mac);
+      this.#registry.reach(machine, event);
+    }
     if (note !== undefined) this.#registry.note(machine, note);
     if (loader !== undefined) this.#noteLoader(machine, loader, now);
     // Firmware releases its address before it starts what it has loaded.
@@ -248,40 +269,29 @@ export class MachineTracker {
   }
 
   /**
-   * Records a report of a TFTP transfer.
-   *
-   * @param file What is transferred; see {@linkcode tftpStagesOf}.
-   * @param now Milliseconds of a monotonic clock.
-   */
-  onTftpTransfer(
-    mac: Mac,
-    client: string,
-    detail: TransferDetail,
-    file: { readonly isIpxe: boolean; readonly isBoot: boolean },
-    now: number,
-  ): void {
-    const stages = tftpStagesOf(detail, file.isIpxe, file.isBoot);
-    if (stages.length === 0) return;
-    const machine = this.#machineOf(mac, client, now);
-    if (machine === undefined) return;
-    this.#registry.reach(machine, stages[0]!, detail);
-    for (const stage of stages.slice(1)) this.#registry.reach(machine, stage);
-  }
-
-  /**
-   * Records a report of the download of a boot file.
+   * Records a report of a transfer. Those of a transfer that belongs to an earlier
+   * boot, or in whose place another one has come, are ignored: a client that was
+   * switched off is noticed late.
    *
    * @param now Milliseconds of a monotonic clock.
    */
-  onDownload(
-    mac: Mac,
-    client: string,
-    detail: TransferDetail,
+  onTransfer(
+    { mac, client, detail, transfer, stages }: TransferProgress,
     now: number,
   ): void {
+    const [stage, ...further] = stages;
+    if (stage === undefined) return;
+    const isCurrent = this.#transfers.get(mac) === transfer;
+    const isOver = detail.state === "complete" || detail.state === "error";
+    if (isCurrent && isOver) this.#transfers.delete(mac);
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;
-    this.#registry.reach(machine, "http_fetch_uki", detail);
+    const begins = transfer.reports === 1 &&
+      (!transfer.isResumed || machine.stage === stage);
+    if (!begins && !isCurrent) return;
+    if (begins && !isOver) this.#transfers.set(mac, transfer);
+    this.#registry.reach(machine, stage, detail);
+    for (const next of further) this.#registry.reach(machine, next);
   }
 
   /** The MAC that an address tells, or `NO_MAC`. */

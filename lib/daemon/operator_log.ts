@@ -16,7 +16,10 @@ import {
 import type { RouterObserver } from "../http/router.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import type { NamesObserver, NamesProblem } from "../machines/names_file.ts";
-import type { TransferDetail } from "../machines/transfer_progress.ts";
+import type {
+  ReportedTransfer,
+  TransferDetail,
+} from "../machines/transfer_progress.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { formatSubnet, isMappedIpv4, parseAddress } from "../net/prefix.ts";
@@ -31,7 +34,7 @@ import type {
 import type { IsBootPath } from "./boot_paths.ts";
 import type { DaemonConfig } from "./config.ts";
 import { listenError } from "./diagnostics.ts";
-import type { MachineTracker } from "./machine_tracker.ts";
+import { type MachineTracker, tftpStagesOf } from "./machine_tracker.ts";
 
 /**
  * Logs what happens to HTTP listeners, and which clients are refused without
@@ -205,13 +208,17 @@ export class DaemonTftpObserver implements TftpObserver {
     mac: Mac,
     client: string,
     detail: TransferDetail,
+    transfer: ReportedTransfer,
     { isIpxe }: { readonly isIpxe: boolean },
   ): void {
     const name = detail.file_name;
     const isBoot = isBootable(name) ||
       this.#isBootPath(`/${formatMac(mac)}/${name}`, mac);
-    const file = { isIpxe, isBoot };
-    this.#tracker.onTftpTransfer(mac, client, detail, file, performance.now());
+    const stages = tftpStagesOf(detail, isIpxe, isBoot);
+    this.#tracker.onTransfer(
+      { mac, client, detail, transfer, stages },
+      performance.now(),
+    );
   }
 
   onRefused(reason: TftpRefusalReason, client: string, path: string): void {

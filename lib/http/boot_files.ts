@@ -5,6 +5,7 @@
  */
 
 import {
+  type ReportedTransfer,
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
@@ -36,6 +37,7 @@ export type OnBootFile = (
   mac: Mac,
   client: string,
   detail: TransferDetail,
+  transfer: ReportedTransfer,
 ) => void;
 
 /** What a {@linkcode BootFileHandler} works with besides the files. */
@@ -278,7 +280,11 @@ export class BootFileHandler {
     request: FileRequest,
   ): Promise<Response> {
     const { start, end } = range ?? { start: 0, end: file.size };
-    const report = start === 0 ? this.#reportFor(file, request) : undefined;
+    // What begins later and ends with the file goes on with a download that was
+    // broken off.
+    const report = start === 0 || end === file.size
+      ? this.#reportFor(file, start, request)
+      : undefined;
     const body = await this.downloads.body(
       file,
       { start, end },
@@ -303,16 +309,17 @@ export class BootFileHandler {
   /** Reports the progress of a download; `undefined` if it is no boot stage. */
   #reportFor(
     file: BootFile,
+    start: number,
     { mac, path, escapedPath, client, protocol }: FileRequest,
   ): TransferReport | undefined {
     const name = urlPathNames(escapedPath)!.join("/");
     const paths = [`/mac/${formatMac(mac)}/${name}`, decoded(path)];
     if (!paths.some((one) => this.#isBootPath(one, mac))) return undefined;
-    return new TransferReport({
-      protocol,
-      file_name: name,
-      total_bytes: file.size,
-    }, (detail) => this.#onBootFile(mac, client, detail));
+    return new TransferReport(
+      { protocol, file_name: name, total_bytes: file.size },
+      (detail, transfer) => this.#onBootFile(mac, client, detail, transfer),
+      start,
+    );
   }
 }
 

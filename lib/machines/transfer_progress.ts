@@ -20,34 +20,58 @@ export interface TransferDetail {
   readonly error?: string;
 }
 
-/** Reports one transfer at its start, every 5 MiB, and at its end. */
-export class TransferReport {
+/** A transfer, as its reports tell it from others. */
+export interface ReportedTransfer {
+  /** How often it was reported, the report in progress included. */
+  readonly reports: number;
+  /** Whether it goes on where another one of the same file has ended. */
+  readonly isResumed: boolean;
+}
+
+/** Called with a report. Must not block. */
+export type OnReport = (
+  detail: TransferDetail,
+  transfer: ReportedTransfer,
+) => void;
+
+/**
+ * Reports one transfer at its start, every 5 MiB, and at its end. One that is
+ * resumed has no state `init`.
+ */
+export class TransferReport implements ReportedTransfer {
+  reports = 0;
   readonly #file: Pick<
     TransferDetail,
     "protocol" | "file_name" | "total_bytes"
   >;
-  readonly #report: (detail: TransferDetail) => void;
+  readonly #report: OnReport;
+  /** Bytes before the first that it sends. */
+  readonly #start: number;
   /** Bytes at which the next report is due; `undefined` before the first. */
   #nextReportBytes: number | undefined;
 
+  /** @param start Bytes of the file before those that it sends. */
   constructor(
     file: Pick<TransferDetail, "protocol" | "file_name" | "total_bytes">,
-    report: (detail: TransferDetail) => void,
+    report: OnReport,
+    start = 0,
   ) {
+    this.#start = start;
     this.#file = { ...file, file_name: truncate(file.file_name) };
     this.#report = report;
   }
 
+  get isResumed(): boolean {
+    return this.#start > 0;
+  }
+
   /** The client has received so many bytes. The first call reports the start. */
   sending(sentBytes: number): void {
-    if (this.#nextReportBytes === undefined) {
-      this.#nextReportBytes = PROGRESS_STEP;
-      this.#emit("init", sentBytes);
-    } else if (sentBytes >= this.#nextReportBytes) {
-      this.#nextReportBytes = sentBytes - sentBytes % PROGRESS_STEP +
-        PROGRESS_STEP;
-      this.#emit("sending", sentBytes);
-    }
+    const position = this.#start + sentBytes;
+    const isFirst = this.#nextReportBytes === undefined;
+    if (!isFirst && position < this.#nextReportBytes!) return;
+    this.#nextReportBytes = position - position % PROGRESS_STEP + PROGRESS_STEP;
+    this.#emit(isFirst && !this.isResumed ? "init" : "sending", sentBytes);
   }
 
   /** The client has received all that it requested, so many bytes. */
@@ -59,16 +83,17 @@ export class TransferReport {
   /** The transfer failed. One that never started is not reported. */
   fail(sentBytes: number, error: string): void {
     if (this.#nextReportBytes === undefined) return;
-    this.#report({
-      ...this.#file,
-      state: "error",
-      sent_bytes: sentBytes,
-      error: truncate(error),
-    });
+    this.#emit("error", sentBytes, { error: truncate(error) });
   }
 
-  #emit(state: TransferDetail["state"], sent_bytes: number): void {
-    this.#report({ ...this.#file, state, sent_bytes });
+  #emit(
+    state: TransferDetail["state"],
+    sentBytes: number,
+    problem: Pick<TransferDetail, "error"> = {},
+  ): void {
+    this.reports++;
+    const sent_bytes = this.#start + sentBytes;
+    this.#report({ ...this.#file, state, sent_bytes, ...problem }, this);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   MAX_TFTP_TRANSFERS,
 } from "../overload/limits.ts";
 import {
+  type ReportedTransfer,
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
@@ -111,6 +112,7 @@ export interface TftpObserver {
     mac: Mac,
     client: string,
     detail: TransferDetail,
+    transfer: ReportedTransfer,
     file: Pick<TftpFile, "isIpxe">,
   ): void;
   /**
@@ -533,7 +535,8 @@ export class TftpServer {
         file_name: name,
         total_bytes: transfer.totalBytes,
       },
-      (detail) => observer.onTransfer(mac, client.hostname, detail, file),
+      (detail, transfer) =>
+        observer.onTransfer(mac, client.hostname, detail, transfer, file),
     );
   }
 }

@@ -4,7 +4,11 @@ import { parseCommandLine } from "../../../lib/cli/options.ts";
 import { configOf } from "../../../lib/cli/config.ts";
 import { DaemonDhcpv6Observer } from "../../../lib/daemon/dhcpv6_observer.ts";
 import { MachineLog } from "../../../lib/daemon/machine_log.ts";
-import { MachineTracker } from "../../../lib/daemon/machine_tracker.ts";
+import {
+  MachineTracker,
+  tftpStagesOf,
+} from "../../../lib/daemon/machine_tracker.ts";
+import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
 import { NamesLog } from "../../../lib/daemon/operator_log.ts";
 import { RogueServerDetector } from "../../../lib/dhcpv6/server/rogue_servers.ts";
 import { Responder } from "../../../lib/dhcpv6/reply/responder.ts";
@@ -129,7 +133,6 @@ class Fixture {
 
 /** Milliseconds of the monotonic clock. */
 const NOW = 1_000_000;
-const IPXE_FILE = { isIpxe: true, isBoot: true };
 
 Deno.test("the log of a daemon that handles messages", async (t) => {
   await t.step(
@@ -465,22 +468,20 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       const mac = 0x5254_0012_3456;
       const init = { ...DETAIL, state: "init", sent_bytes: 0 } as const;
       const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
-      fixture.tracker.onTftpTransfer(
-        mac,
-        "2001:db8:1:2::99",
-        init,
-        IPXE_FILE,
-        NOW,
-      );
+      /** The reports of one transfer of iPXE. */
+      const transferTo = ({ tracker }: Fixture, client: string) => {
+        const transfer = { reports: 0, isResumed: false };
+        return (detail: TransferDetail) => {
+          transfer.reports++;
+          const stages = tftpStagesOf(detail, true, true);
+          tracker.onTransfer({ mac, client, detail, transfer, stages }, NOW);
+        };
+      };
+      transferTo(fixture, "2001:db8:1:2::99")(init);
       assertEquals(await fixture.log(), []);
-      fixture.tracker.onTftpTransfer(mac, OWN, init, IPXE_FILE, NOW);
-      fixture.tracker.onTftpTransfer(
-        mac,
-        "2001:db8:1:2::99",
-        complete,
-        IPXE_FILE,
-        NOW,
-      );
+      const own = transferTo(fixture, OWN);
+      own(init);
+      own(complete);
       assertEquals(await fixture.log("state"), [
         "init",
         "jump_to",
@@ -489,9 +490,8 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
         "served_ipxe_over_tftp",
       ]);
       const other = new Fixture();
-      other.tracker.onTftpTransfer(mac, EUI, init, IPXE_FILE, NOW);
-      const script = { ...init, file_name: "autoexec.ipxe" };
-      other.tracker.onTftpTransfer(mac, EUI, script, IPXE_FILE, NOW);
+      transferTo(other, EUI)(init);
+      transferTo(other, EUI)({ ...init, file_name: "autoexec.ipxe" });
       assertEquals(await other.log("state"), [
         "init",
         "jump_to",

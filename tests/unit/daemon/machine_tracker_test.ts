@@ -11,7 +11,9 @@ import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
 import { noClientMac } from "../../../lib/dhcpv6/reply/client_mac.ts";
 import type { Outcome } from "../../../lib/dhcpv6/reply/responder.ts";
 import { MessageType } from "../../../lib/dhcpv6/wire/constants.ts";
+import type { Stage } from "../../../lib/machines/boot_stages.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
+import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
 import { parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { type Mac, NO_MAC } from "../../../lib/net/mac.ts";
 import {
@@ -21,6 +23,7 @@ import {
 } from "../../../lib/overload/limits.ts";
 
 const MAC: Mac = 0x5254_0012_3456;
+const ELSEWHERE = "2001:db8:1:2::99";
 const SUBNETS = ["2001:db8:1:2::", "2001:db8:7:8::"].map((text) => ({
   text,
   bytes: parseIpv6(text)!,
@@ -33,7 +36,29 @@ const DETAIL = {
   total_bytes: 9,
 } as const;
 
-const IPXE_FILE = { isIpxe: true, isBoot: true };
+const OWN = "2001:db8:1:2:0:5254:12:3456";
+
+/** What a transfer reports, one state after the other. */
+function transferOf(
+  tracker: MachineTracker,
+  {
+    client = OWN,
+    stage = "http_fetch_uki" as Stage,
+    isResumed = false,
+    fileName = "boot.efi",
+  } = {},
+) {
+  const transfer = { reports: 0, isResumed };
+  return (state: TransferDetail["state"], now = 0) => {
+    transfer.reports++;
+    const detail = { ...DETAIL, file_name: fileName, state };
+    const isServed = stage === "serve_ipxe_over_tftp" && state === "complete";
+    const stages = isServed
+      ? [stage, "served_ipxe_over_tftp" as const]
+      : [stage];
+    tracker.onTransfer({ mac: MAC, client, detail, transfer, stages }, now);
+  };
+}
 
 /** A tracker, and what it has reported. */
 class Fixture {
@@ -194,9 +219,12 @@ Deno.test("macOfClient", async (t) => {
 Deno.test("MachineTracker", async (t) => {
   await t.step("records what an outcome says", () => {
     const fixture = new Fixture();
-    const { Solicit, Request, Decline } = MessageType;
+    const { Request, Decline } = MessageType;
     const event = "http_boot";
-    assertEquals(fixture.message(Solicit, { event }), ["init", event]);
+    assertEquals(fixture.message(MessageType.Solicit, { event }), [
+      "init",
+      event,
+    ]);
     assertEquals(fixture.message(Request, { event }), [`${event} again`]);
     const note = "address_declined";
     assertEquals(fixture.message(Decline, { note }), [note]);
@@ -314,14 +342,9 @@ Deno.test("MachineTracker", async (t) => {
     registry.add(MAC, 0);
     const heardAt = () => registry.get(MAC)!.lastHeard;
     const before = heardAt();
-    tracker.onDownload(MAC, "2001:db8:1:2::99", DETAIL, before + 5000);
+    transferOf(tracker, { client: ELSEWHERE })("init", before + 5000);
     assertEquals(heardAt(), before);
-    tracker.onDownload(
-      MAC,
-      "2001:db8:1:2:0:5254:12:3456",
-      DETAIL,
-      before + 6000,
-    );
+    transferOf(tracker)("init", before + 6000);
     assertEquals(heardAt(), before + 6000);
   });
 
@@ -353,16 +376,18 @@ Deno.test("MachineTracker", async (t) => {
       ] as const
     ) {
       const fixture = new Fixture();
-      const { Solicit } = MessageType;
       fixture.unlisted = { kind, path: "/netboot/x" };
-      assertEquals(fixture.message(Solicit, { event: "firmware_init" }), [
-        "init",
-        "firmware_init",
-        `refused the machine: ${cause}`,
-        "boot_refused",
-      ]);
       assertEquals(
-        fixture.message(Solicit, { event: "os_init" }),
+        fixture.message(MessageType.Solicit, { event: "firmware_init" }),
+        [
+          "init",
+          "firmware_init",
+          `refused the machine: ${cause}`,
+          "boot_refused",
+        ],
+      );
+      assertEquals(
+        fixture.message(MessageType.Solicit, { event: "os_init" }),
         ["jump_to", "os_init"],
         "a system needs no boot instructions",
       );
@@ -372,13 +397,78 @@ Deno.test("MachineTracker", async (t) => {
   await t.step("records transfers of machines that are known", () => {
     const fixture = new Fixture();
     const { tracker, reports } = fixture;
-    tracker.onDownload(MAC, "2001:db8:1:2::99", DETAIL, 0);
-    tracker.onTftpTransfer(MAC, "2001:db8:1:2::99", DETAIL, IPXE_FILE, 0);
+    transferOf(tracker, { client: ELSEWHERE })("init");
     assertEquals(reports, []);
-    tracker.onDownload(MAC, "2001:db8:7:8:0:5254:12:3456", DETAIL, 0);
+    transferOf(tracker, { client: "2001:db8:7:8:0:5254:12:3456" })("init");
     assertEquals(reports.splice(0), ["init", "jump_to", "http_fetch_uki"]);
-    tracker.onDownload(MAC, "2001:db8:1:2::99", DETAIL, 0);
+    transferOf(tracker, { client: ELSEWHERE })("init");
     assertEquals(reports.splice(0), ["http_fetch_uki again"]);
     assertEquals(fixture.registry.get(MAC)?.subnetIndex, 1);
+  });
+
+  for (
+    const stage of ["http_fetch_uki", "serve_ipxe_over_tftp"] as const
+  ) {
+    await t.step(`a transfer belongs to one boot: ${stage}`, () => {
+      for (const next of ["os_init", "firmware_init"] as const) {
+        const fixture = new Fixture();
+        const { tracker, reports } = fixture;
+        const dead = transferOf(tracker, { stage });
+        dead("init");
+        dead("sending");
+        fixture.message(MessageType.Solicit, { event: next });
+        reports.splice(0);
+        dead("sending");
+        dead("error");
+        assertEquals(reports, [], `after ${next}`);
+        // The next boot has a transfer of its own.
+        const alive = transferOf(tracker, { stage });
+        alive("init");
+        dead("error");
+        alive("complete");
+        assertEquals(
+          reports.filter((report) => report.startsWith(stage)),
+          [stage, `${stage} again`],
+        );
+      }
+    });
+  }
+
+  await t.step("a transfer that another one has replaced is over", () => {
+    const { tracker, reports } = new Fixture();
+    const first = transferOf(tracker);
+    const second = transferOf(tracker);
+    first("init");
+    second("init");
+    reports.splice(0);
+    first("error");
+    assertEquals(reports.splice(0), []);
+    second("complete");
+    assertEquals(reports.splice(0), ["http_fetch_uki again"]);
+    second("error");
+    assertEquals(reports.splice(0), [], "it was over");
+  });
+
+  await t.step("a transfer that is resumed goes on being reported", () => {
+    const fixture = new Fixture();
+    const { tracker, reports } = fixture;
+    const broken = transferOf(tracker);
+    broken("init");
+    broken("error");
+    reports.splice(0);
+    const resumed = transferOf(tracker, { isResumed: true });
+    resumed("sending");
+    resumed("complete");
+    assertEquals(reports.splice(0), [
+      "http_fetch_uki again",
+      "http_fetch_uki again",
+    ]);
+    // By itself it moves no machine.
+    fixture.message(MessageType.Solicit, { event: "os_init" });
+    reports.splice(0);
+    const late = transferOf(tracker, { isResumed: true });
+    late("sending");
+    late("complete");
+    assertEquals(reports, []);
   });
 });
