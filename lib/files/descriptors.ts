@@ -6,7 +6,13 @@
  * @module
  */
 
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+} from "node:fs";
 import type { Mount } from "./mounts.ts";
 import { NotRegularFileError, pathOfDescriptor } from "./opened_file.ts";
 
@@ -91,7 +97,7 @@ let lastName = "0";
 function find(path: string, sought: Sought): string {
   if (targetIfSought(lastName, sought) === path) return lastName;
   let found: string | undefined;
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+  for (const name of readdirSync("/proc/self/fd")) {
     const target = targetIfSought(name, sought);
     if (target === undefined) continue;
     found ??= name;
