@@ -28,6 +28,7 @@ Deno.test("docs", async (t) => {
       "docs/deno-workarounds.md",
       "docs/firewall.md",
       "docs/from-the-original.md",
+      "docs/hardening.md",
     ]
   ) {
     await t.step(`${page} names files and folders that exist`, async () => {
