@@ -146,9 +146,12 @@ function describeBoot(
   iface: NetworkInterface,
 ): CheckReport {
   const { template, bootUrls, bootPolicy, netbootDirectory } = config;
-  const who = bootPolicy === "always"
-    ? "every client"
-    : `clients with a directory in ${netbootDirectory}`;
+  const who = {
+    always: "every client",
+    listed: `clients with a directory in ${netbootDirectory}`,
+    once:
+      `every client once, and again when its directory in ${netbootDirectory} changes`,
+  }[bootPolicy];
   const lines = [
     template === undefined
       ? "boot instructions: none (no --http-boot-url-template)"

@@ -155,9 +155,14 @@ export function configOf(
   );
   if (problem !== undefined) throw new UsageError(problem);
   const netbootDirectory = given["netboot-dir"];
-  if (given["boot-policy"] === "listed" && netbootDirectory === undefined) {
+  const policy = given["boot-policy"];
+  if (policy !== "always" && netbootDirectory === undefined) {
     throw new UsageError(
-      "--boot-policy listed requires --netboot-dir: its directories are the list",
+      `--boot-policy ${policy} requires --netboot-dir: ${
+        policy === "listed"
+          ? "its directories are the list"
+          : "a change of a machine's directory lets it boot again"
+      }`,
     );
   }
   for (

@@ -47,7 +47,7 @@ export const GROUPS = [
 ] as const;
 
 /** Which clients get boot instructions. */
-export const BOOT_POLICIES = ["always", "listed"] as const;
+export const BOOT_POLICIES = ["always", "listed", "once"] as const;
 
 /** One option of the command line. */
 export interface OptionSpec<Value> {
@@ -487,7 +487,7 @@ export const OPTIONS = {
     placeholder: BOOT_POLICIES.join("|"),
     initial: "always",
     help:
-      "clients that get boot instructions; listed: only those with a directory in --netboot-dir, all others boot from disk",
+      "clients that get boot instructions; listed: only those with a directory in --netboot-dir, all others boot from disk; once: each until its system is up, and again when that directory changes",
     parse: oneOf(BOOT_POLICIES),
   }),
   "netboot-dir": option({

@@ -36,8 +36,11 @@ export interface DaemonConfig {
   readonly bootUrls: BootUrls;
   /** This daemon's address in boot URLs; `undefined`: chosen by the interface. */
   readonly bootAddress: ParsedAddress | undefined;
-  /** `listed`: only machines with a directory get boot instructions. */
-  readonly bootPolicy: "always" | "listed";
+  /**
+   * `listed`: only machines with a directory get boot instructions. `once`: only
+   * those that have not booted since their directory was changed.
+   */
+  readonly bootPolicy: "always" | "listed" | "once";
   readonly netbootDirectory: string | undefined;
   /** Directories that links in the netboot directory may lead to. */
   readonly netbootFollow: readonly string[];
@@ -139,7 +142,7 @@ export function tcpAddressesOf(
 export interface BootSources {
   /** The iPXE builds that can be served. */
   readonly builds: ReadonlySet<IpxeBuild>;
-  /** Whether a machine has a directory of boot files now. */
+  /** Whether the boot policy, unless it is `always`, lets a machine boot now. */
   readonly isListed: (mac: Mac) => boolean;
 }
 

@@ -162,9 +162,25 @@ export interface MachineTrackerObserver {
 
 /** The machines that the boot policy lets boot from the network. */
 export interface BootList {
-  /** Why a machine gets no boot instructions; `undefined` if it gets some. */
+  /** Whether a machine gets boot instructions. */
+  isListed(mac: Mac): boolean;
+  /** Which file a machine lacks that gets no boot instructions, if any. */
   whyUnlisted(mac: Mac): PathProblem | undefined;
+  /** A machine has sent a message. */
+  onMessage?(mac: Mac): void;
+  /** A machine has got a boot URL. */
+  onTold?(mac: Mac): void;
+  /** A machine's system is up. */
+  onSystem?(mac: Mac): void;
 }
+
+/** Events of machines that get a boot URL. */
+const TOLD: ReadonlySet<Stage> = new Set<Stage>([
+  "http_boot",
+  "point_pxe_to_ipxe_over_tftp",
+  "point_ipxe_to_http_boot",
+  "point_loader_to_boot_file",
+]);
 
 /** Records in the registry what messages and transfers say about machines. */
 export class MachineTracker {
@@ -222,7 +238,10 @@ export class MachineTracker {
     if (event !== undefined) {
       if (event !== machine.stage) this.#transfers.delete(clientMac.mac);
       this.#registry.reach(machine, event);
+      if (TOLD.has(event)) this.#bootList?.onTold?.(clientMac.mac);
+      if (event === "os_init") this.#bootList?.onSystem?.(clientMac.mac);
     }
+    this.#bootList?.onMessage?.(clientMac.mac);
     if (note !== undefined) this.#registry.note(machine, note);
     if (loader !== undefined) this.#noteLoader(machine, loader, now);
     // Firmware releases its address before it starts what it has loaded.

@@ -30,6 +30,15 @@ const U_BOOT = "01000001 0001000a0003000102005e005301 0008 0002 0000" +
 const GRUB = "01000001 0001000a0003000102005e005301" +
   "0003 000c 5e005301 00000000 00000000 0006 0004 003b 0017 0008 0002 0000";
 
+/** Firmware that boots by HTTP. */
+const FIRMWARE = "01000001 0001000a0003000102005e005301" +
+  "0003 000c 5e005301 00000000 00000000 0006 0008 003b 003c 0017 0010" +
+  "0010 0010 00000157 000a 48545450436c69656e74 003d 0002 0010";
+
+/** A system, such as that which the machine has booted. */
+const SYSTEM = "01000001 0001000a0003000102005e005301" +
+  "0003 000c 5e005301 00000000 00000000 0006 0004 0017 0018";
+
 /** A router with boot files, and a board with its MAC. */
 class Bench {
   daemon!: RunningDaemon;
@@ -186,6 +195,26 @@ Deno.test({
           (await bench.events()).join() ===
             "init,point_loader_to_boot_file,http_fetch_uki",
       );
+    });
+
+    await t.step("a machine that boots from the network once", async () => {
+      await using lab = new Lab();
+      const bench = await Bench.create(lab, "--boot-policy=once");
+      const url = `59 http://[${SERVER}]:6315/mac/${MAC}/boot.efi`;
+      const isTold = async () => (await bench.ask(FIRMWARE)).at(-1) === url;
+      assertEquals(await isTold(), true);
+      assertEquals(await isTold(), true, "its system was not up yet");
+      await bench.ask(SYSTEM);
+      assertEquals(await isTold(), false);
+      assertEquals(await isTold(), false);
+      await Deno.utime(
+        `${lab.directory}/netboot/${MAC}`,
+        new Date(),
+        new Date(),
+      );
+      await eventually("it is told again", isTold);
+      await bench.ask(SYSTEM);
+      assertEquals(await isTold(), false);
     });
 
     await t.step("GRUB without a URL, and its files", async () => {

@@ -230,7 +230,7 @@ Deno.test("command line", async (t) => {
       [["--otlp-logs-endpoint=ftp://x"], "--otlp-logs-endpoint", "http://"],
       [["--otlp-header=x"], "--otlp-header", "NAME=VALUE or NAME=@FILE"],
       [["--otlp-encoding=xml"], "--otlp-encoding", "protobuf, json"],
-      [["--boot-policy=never"], "--boot-policy", "always, listed"],
+      [["--boot-policy=never"], "--boot-policy", "always, listed, once"],
     ] as [string[], ...string[]][]
   ) {
     await t.step(`refuses ${args.join(" ")}`, () => {
@@ -685,6 +685,7 @@ Deno.test("settings", async (t) => {
         "--http-boot-url-template",
       ],
       [["--boot-policy=listed"], "--boot-policy listed requires --netboot-dir"],
+      [["--boot-policy=once"], "--boot-policy once requires --netboot-dir"],
       [
         ["--base-address=2001:db8:7:8::", "--dns=fe80::1"],
         '--dns: "fe80::1" is a link-local address',

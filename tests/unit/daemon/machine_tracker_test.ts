@@ -81,8 +81,14 @@ class Fixture {
         }: ${cause}`,
       ),
   }, {
+    isListed: () => this.unlisted === undefined,
     whyUnlisted: () => this.unlisted,
+    onMessage: (mac) => this.list.push(`message of ${mac === MAC}`),
+    onTold: (mac) => this.list.push(`told ${mac === MAC}`),
+    onSystem: (mac) => this.list.push(`system of ${mac === MAC}`),
   });
+  /** What the list of the boot policy has heard. */
+  readonly list: string[] = [];
   /** Why no machine is listed. */
   unlisted: PathProblem | undefined;
 
@@ -391,6 +397,24 @@ Deno.test("MachineTracker", async (t) => {
         ["jump_to", "os_init"],
         "a system needs no boot instructions",
       );
+    }
+  });
+
+  await t.step("tells the boot policy who has got a URL, and who is up", () => {
+    for (
+      const [event, expected] of [
+        ["http_boot", ["told true", "message of true"]],
+        ["point_pxe_to_ipxe_over_tftp", ["told true", "message of true"]],
+        ["point_ipxe_to_http_boot", ["told true", "message of true"]],
+        ["point_loader_to_boot_file", ["told true", "message of true"]],
+        ["os_init", ["system of true", "message of true"]],
+        ["firmware_init", ["message of true"]],
+        [undefined, ["message of true"]],
+      ] as const
+    ) {
+      const fixture = new Fixture();
+      fixture.message(MessageType.Solicit, { event });
+      assertEquals(fixture.list, expected, event);
     }
   });
 

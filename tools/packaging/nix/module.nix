@@ -269,9 +269,10 @@ in
         (types.enum [
           "always"
           "listed"
+          "once"
         ])
         "Without it, `always`."
-        "`listed`: only clients with a directory in {option}`netbootDirectory` get boot instructions.";
+        "`listed`: only clients with a directory in {option}`netbootDirectory` get boot instructions. `once`: each client until its system is up, and again when its directory changes.";
     netbootDirectory =
       optional types.path "Without it, none are."
         "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's dynamic user must be able to read them.";
@@ -407,8 +408,8 @@ in
         message = "services.dhcpv6macd.validLifetime is shorter than the preferred lifetime of 1200 seconds: set preferredLifetime as well";
       }
       {
-        assertion = cfg.bootPolicy != "listed" || cfg.netbootDirectory != null;
-        message = "services.dhcpv6macd.bootPolicy is \"listed\", which needs netbootDirectory: its directories are the list";
+        assertion = !(lib.elem cfg.bootPolicy [ "listed" "once" ]) || cfg.netbootDirectory != null;
+        message = "services.dhcpv6macd.bootPolicy is \"${toString cfg.bootPolicy}\", which needs netbootDirectory: it depends on the directories there";
       }
       {
         assertion = (cfg.tlsCertFile == null) == (cfg.tlsKeyFile == null);

@@ -1,0 +1,129 @@
+/**
+ * The machines that `--boot-policy once` lets boot from the network: those that
+ * have not done so yet, and those whose files have changed since.
+ *
+ * @module
+ */
+
+import { fileWork } from "../files/file_work.ts";
+import { formatMac, type Mac } from "../net/mac.ts";
+import { MAX_LISTED_MACS } from "../overload/limits.ts";
+import { MacDirectories } from "./mac_directories.ts";
+import type { PathProblem } from "./served_roots.ts";
+
+/** Entries of a machine's directory whose times count. */
+const MAX_ENTRIES = 1000;
+
+/** Milliseconds between two looks at the directory of one machine. */
+const LOOK_INTERVAL = 500;
+
+/** A machine that has got a boot URL. */
+interface Told {
+  /**
+   * When its system was up after that, in milliseconds since 1970; `undefined`
+   * while it was not.
+   */
+  doneAt: number | undefined;
+  /** When its directory was last looked at, by `performance.now()`. */
+  lookedAt: number;
+}
+
+/** Remembers which machines have booted from the network. In memory only. */
+export class BootOnce {
+  readonly #directory: string;
+  readonly #macDirectories: MacDirectories;
+  /** The least recently told first. */
+  readonly #told = new Map<Mac, Told>();
+
+  /** @param directory The netboot directory; it may be absent. */
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#macDirectories = new MacDirectories(directory);
+  }
+
+  /** Looking at files is no work in progress. */
+  stop(): void {}
+
+  /** Whether a machine may boot from the network. */
+  isListed(mac: Mac): boolean {
+    return this.#told.get(mac)?.doneAt === undefined;
+  }
+
+  /** A machine that has booted from the network misses no file. */
+  whyUnlisted(): PathProblem | undefined {
+    return undefined;
+  }
+
+  /** A machine has got a boot URL. */
+  onTold(mac: Mac): void {
+    const told = this.#told.get(mac) ?? { doneAt: undefined, lookedAt: 0 };
+    this.#told.delete(mac);
+    this.#told.set(mac, told);
+    if (this.#told.size <= MAX_LISTED_MACS) return;
+    const [oldest] = this.#told.keys();
+    this.#told.delete(oldest!);
+  }
+
+  /** A machine's system is up. */
+  onSystem(mac: Mac): void {
+    const told = this.#told.get(mac);
+    if (told !== undefined) told.doneAt ??= Date.now();
+  }
+
+  /**
+   * A machine has sent a message: looks whether its files have changed, so that it
+   * may boot when it asks the next time.
+   */
+  onMessage(mac: Mac): void {
+    const told = this.#told.get(mac);
+    if (told?.doneAt === undefined) return;
+    const now = performance.now();
+    if (now - told.lookedAt < LOOK_INTERVAL) return;
+    told.lookedAt = now;
+    void this.look(mac);
+  }
+
+  /** Looks at a machine's files now. Is never rejected. */
+  async look(mac: Mac): Promise<void> {
+    const told = this.#told.get(mac);
+    if (told?.doneAt === undefined) return;
+    try {
+      const changedAt = await fileWork.run(
+        `boot once ${formatMac(mac)}`,
+        `${this.#directory}/${formatMac(mac)}`,
+        () => this.#changedAt(mac),
+      );
+      if (changedAt > told.doneAt) this.#told.delete(mac);
+    } catch {
+      // There is no directory, or it cannot be read now.
+    }
+  }
+
+  /** When the directories of a machine last changed, or a file in one of them. */
+  async #changedAt(mac: Mac): Promise<number> {
+    const names = [formatMac(mac), ...await this.#macDirectories.of(mac)];
+    let changedAt = 0;
+    for (const name of names) {
+      const directory = `${this.#directory}/${name}`;
+      changedAt = Math.max(changedAt, await timeOf(directory));
+      if (changedAt === 0) continue;
+      let count = 0;
+      for await (const entry of Deno.readDir(directory)) {
+        if (++count > MAX_ENTRIES) break;
+        const time = await timeOf(`${directory}/${entry.name}`);
+        changedAt = Math.max(changedAt, time);
+      }
+    }
+    return changedAt;
+  }
+}
+
+/** When a path last changed, in milliseconds since 1970; 0 if it is absent. */
+async function timeOf(path: string): Promise<number> {
+  try {
+    const { mtime, ctime } = await Deno.stat(path);
+    return Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
+  } catch {
+    return 0;
+  }
+}

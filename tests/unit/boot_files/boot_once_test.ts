@@ -1,0 +1,110 @@
+import { assertEquals } from "@std/assert";
+import { BootOnce } from "../../../lib/boot_files/boot_once.ts";
+import { MAX_LISTED_MACS } from "../../../lib/overload/limits.ts";
+import { eventually, pause } from "../../support/lab.ts";
+import { MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
+
+Deno.test("the machines of --boot-policy once", async (t) => {
+  const root = await Deno.makeTempDir();
+  const own = `${root}/${MAC_TEXT}`;
+
+  /** A machine that has booted from the network. */
+  function booted(): BootOnce {
+    const once = new BootOnce(root);
+    once.onTold(MAC);
+    once.onSystem(MAC);
+    return once;
+  }
+
+  await t.step("boot until their system is up after they were told", () => {
+    const once = new BootOnce(root);
+    assertEquals(once.isListed(MAC), true);
+    once.onSystem(MAC);
+    assertEquals(once.isListed(MAC), true, "it has booted from its disk");
+    once.onTold(MAC);
+    once.onTold(MAC);
+    assertEquals(once.isListed(MAC), true, "it may have to ask again");
+    once.onSystem(MAC);
+    assertEquals(once.isListed(MAC), false);
+    assertEquals(once.isListed(OTHER_MAC), true);
+    assertEquals(once.whyUnlisted(), undefined);
+  });
+
+  await Deno.mkdir(own);
+  await Deno.writeTextFile(`${own}/boot.efi`, "first");
+  await pause(50);
+
+  await t.step("stay as they are while nothing changes", async () => {
+    const once = booted();
+    await pause(50);
+    await once.look(MAC);
+    assertEquals(once.isListed(MAC), false);
+    await Deno.mkdir(`${root}/${MAC_TEXT.replace("01", "77")}`);
+    await once.look(MAC);
+    assertEquals(once.isListed(MAC), false, "another machine's directory");
+  });
+
+  const now = () => new Date();
+  for (
+    const [what, change] of [
+      ["its directory is touched", () => Deno.utime(own, now(), now())],
+      [
+        "its boot file is touched",
+        () => Deno.utime(`${own}/boot.efi`, now(), now()),
+      ],
+      [
+        "its boot file is written",
+        () => Deno.writeTextFile(`${own}/boot.efi`, "second"),
+      ],
+      ["a file is added", () => Deno.writeTextFile(`${own}/new`, "")],
+      ["a file is removed", () => Deno.remove(`${own}/new`)],
+      [
+        "it gets a directory in another notation",
+        () => Deno.mkdir(`${root}/02-00-5E-00-53-01`),
+      ],
+    ] as const
+  ) {
+    await t.step(`boot again when ${what}`, async () => {
+      const once = booted();
+      await pause(50);
+      await change();
+      await once.look(MAC);
+      assertEquals(once.isListed(MAC), true);
+      once.onTold(MAC);
+      assertEquals(once.isListed(MAC), true);
+      once.onSystem(MAC);
+      assertEquals(once.isListed(MAC), false);
+    });
+  }
+
+  await t.step("are looked at when they send a message", async () => {
+    const once = booted();
+    await pause(50);
+    await Deno.utime(own, now(), now());
+    await eventually("it may boot", () => {
+      once.onMessage(MAC);
+      return once.isListed(MAC);
+    });
+  });
+
+  await t.step("are not looked for without a directory", async () => {
+    const once = new BootOnce(`${root}/none`);
+    once.onTold(MAC);
+    once.onSystem(MAC);
+    await once.look(MAC);
+    assertEquals(once.isListed(MAC), false);
+  });
+
+  await t.step("are forgotten above a limit", () => {
+    const once = new BootOnce(root);
+    for (let mac = 0; mac <= MAX_LISTED_MACS; mac++) {
+      once.onTold(2 * mac);
+      once.onSystem(2 * mac);
+    }
+    assertEquals(once.isListed(0), true);
+    assertEquals(once.isListed(2), false);
+    assertEquals(once.isListed(2 * MAX_LISTED_MACS), false);
+  });
+
+  await Deno.remove(root, { recursive: true });
+});
