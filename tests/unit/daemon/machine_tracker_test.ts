@@ -414,7 +414,7 @@ Deno.test("MachineTracker", async (t) => {
     ) {
       const fixture = new Fixture();
       fixture.message(MessageType.Solicit, { event });
-      assertEquals(fixture.list, expected, event);
+      assertEquals<readonly string[]>(fixture.list, expected, event);
     }
   });
 
