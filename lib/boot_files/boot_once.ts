@@ -26,6 +26,7 @@ interface Told {
   doneAt: number | undefined;
   /** When its directory was last looked at, by `performance.now()`. */
   lookedAt: number;
+  isLookedAt: boolean;
 }
 
 /** Remembers which machines have booted from the network. In memory only. */
@@ -56,7 +57,11 @@ export class BootOnce {
 
   /** A machine has got a boot URL. */
   onTold(mac: Mac): void {
-    const told = this.#told.get(mac) ?? { doneAt: undefined, lookedAt: 0 };
+    const told = this.#told.get(mac) ?? {
+      doneAt: undefined,
+      lookedAt: 0,
+      isLookedAt: false,
+    };
     this.#told.delete(mac);
     this.#told.set(mac, told);
     if (this.#told.size <= MAX_LISTED_MACS) return;
@@ -86,16 +91,20 @@ export class BootOnce {
   /** Looks at a machine's files now. Is never rejected. */
   async look(mac: Mac): Promise<void> {
     const told = this.#told.get(mac);
-    if (told?.doneAt === undefined) return;
+    if (told?.doneAt === undefined || told.isLookedAt) return;
+    told.isLookedAt = true;
     try {
       const changedAt = await fileWork.run(
         `boot once ${formatMac(mac)}`,
         `${this.#directory}/${formatMac(mac)}`,
         () => this.#changedAt(mac),
       );
-      if (changedAt > told.doneAt) this.#told.delete(mac);
+      const isSame = this.#told.get(mac) === told;
+      if (isSame && changedAt > told.doneAt) this.#told.delete(mac);
     } catch {
       // There is no directory, or it cannot be read now.
+    } finally {
+      told.isLookedAt = false;
     }
   }
 

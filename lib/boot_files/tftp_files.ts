@@ -80,12 +80,15 @@ export class TftpFiles {
 
 /**
  * Whether an iPXE may be served for a path of which there is no file. One that
- * cannot be read is not replaced by it; but a file system that does not answer
- * must not keep machines from the iPXE that they are sent to.
+ * cannot be read is not replaced by it; but a file system that does not answer, or
+ * a directory that cannot be entered, must not keep machines from the iPXE that
+ * they are sent to.
  */
 function mayBeIpxe(path: string, problems: readonly PathProblem[]): boolean {
-  return problems.every(({ kind }) =>
-    kind === "not_found" || kind === "stalled" && isIpxeName(path)
+  const isOfFile = (problem: PathProblem) =>
+    problem.kind !== "stalled" && problem.path.endsWith(`/${path}`);
+  return problems.every((problem) =>
+    problem.kind === "not_found" || isIpxeName(path) && !isOfFile(problem)
   );
 }
 

@@ -154,7 +154,9 @@ function describeBoot(
   }[bootPolicy];
   const lines = [
     template === undefined
-      ? "boot instructions: none (no --http-boot-url-template)"
+      ? bootUrls.size > 0
+        ? `boot instructions: only these, for ${who}`
+        : "boot instructions: none (no --http-boot-url-template)"
       : `boot instructions: ${template.text}, for ${who}`,
     ...Array.from(
       bootUrls,

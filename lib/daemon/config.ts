@@ -30,7 +30,7 @@ export interface DaemonConfig {
   /** The DUID of the server; `undefined`: made from the interface's MAC. */
   readonly serverDuid: Uint8Array | undefined;
   readonly responder: Omit<ResponderOptions, "boot">;
-  /** The URL that machines boot from; `undefined`: no boot instructions. */
+  /** The URL that machines boot from; `undefined`: only `bootUrls` are used. */
   readonly template: UrlTemplate | undefined;
   /** The URLs of kinds of clients that have others. */
   readonly bootUrls: BootUrls;

@@ -15,9 +15,10 @@ import type { PathProblem } from "../boot_files/served_roots.ts";
 import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
 import type { Machine, MachineRegistry } from "../machines/registry.ts";
-import type {
-  ReportedTransfer,
-  TransferDetail,
+import {
+  PROGRESS_STEP,
+  type ReportedTransfer,
+  type TransferDetail,
 } from "../machines/transfer_progress.ts";
 import {
   addressOf,
@@ -236,8 +237,10 @@ export class MachineTracker {
     machine.heard(now, isReleased);
     if (clientMac.otherMac !== NO_MAC) this.#observer.onTwoMacs(clientMac);
     if (event !== undefined) {
-      if (event !== machine.stage) this.#transfers.delete(clientMac.mac);
-      this.#registry.reach(machine, event);
+      // Firmware may renew its address while it loads.
+      const isLoading = this.#transfers.has(clientMac.mac) &&
+        (type === MessageType.Renew || type === MessageType.Rebind);
+      if (!isLoading) this.#reach(machine, event);
       if (TOLD.has(event)) this.#bootList?.onTold?.(clientMac.mac);
       if (event === "os_init") this.#bootList?.onSystem?.(clientMac.mac);
     }
@@ -249,6 +252,12 @@ export class MachineTracker {
       isReleased && type === MessageType.Release && machine.stage === "os_init"
     ) this.#registry.note(machine, "released");
     if (event === "firmware_init") this.#checkListed(machine, now);
+  }
+
+  /** Records a stage; what the machine has loaded before is over. */
+  #reach(machine: Machine, stage: Stage): void {
+    if (stage !== machine.stage) this.#transfers.delete(machine.mac);
+    this.#registry.reach(machine, stage);
   }
 
   /**
@@ -306,16 +315,35 @@ export class MachineTracker {
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;
     const begins = transfer.reports === 1 &&
-      (!transfer.isResumed || machine.stage === stage);
+      (transfer.start === 0 ||
+        machine.stage === stage && this.#continues(mac, transfer));
     if (!begins && !isCurrent) return;
     if (begins && !isOver) this.#transfers.set(mac, transfer);
     this.#registry.reach(machine, stage, detail);
     for (const next of further) this.#registry.reach(machine, next);
   }
 
-  /** The MAC that an address tells, or `NO_MAC`. */
+  /**
+   * Whether a transfer that is resumed goes on where the machine's last one is, and
+   * is no second one beside it.
+   */
+  #continues(mac: Mac, { start }: ReportedTransfer): boolean {
+    const current = this.#transfers.get(mac);
+    return current === undefined ||
+      Math.abs(start - current.position) <= PROGRESS_STEP;
+  }
+
+  /**
+   * The machine whose own address an address is, or `NO_MAC`. Addresses that a
+   * person has chosen, such as `::7`, look like MACs that begin with zeros: they
+   * count only if there is such a machine.
+   */
   macOf(client: string): Mac {
-    return macOfClient(client, this.#subnets);
+    const mac = macOfClient(client, this.#subnets);
+    if (subnetIndexOf(mac, client, this.#subnets) === -1) return NO_MAC;
+    return mac < 2 ** 24 && this.#registry.get(mac) === undefined
+      ? NO_MAC
+      : mac;
   }
 
   /** Whether an address is that of a known machine. */

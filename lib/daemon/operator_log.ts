@@ -209,12 +209,13 @@ export class DaemonTftpObserver implements TftpObserver {
     client: string,
     detail: TransferDetail,
     transfer: ReportedTransfer,
-    { isIpxe }: { readonly isIpxe: boolean },
+    { isIpxe, name }: { readonly isIpxe: boolean; readonly name: string },
   ): void {
-    const name = detail.file_name;
+    const paths = [`/${formatMac(mac)}/${name}`, `/${name}`];
     const isBoot = isBootable(name) ||
-      this.#isBootPath(`/${formatMac(mac)}/${name}`, mac);
-    const stages = tftpStagesOf(detail, isIpxe, isBoot);
+      paths.some((path) => this.#isBootPath(path, mac));
+    const { state } = detail;
+    const stages = tftpStagesOf({ file_name: name, state }, isIpxe, isBoot);
     this.#tracker.onTransfer(
       { mac, client, detail, transfer, stages },
       performance.now(),

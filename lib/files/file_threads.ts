@@ -36,15 +36,19 @@ class FileThread {
     { type: "module" },
   );
   readonly #pending = new Map<number, OnReply>();
-  readonly #onIdle: () => void;
+  readonly #onUnused: () => void;
   #lastRequest = 0;
   #lastFile = 0;
   #openFiles = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  #failure: Failure | undefined;
 
-  /** @param onIdle Called when it has had nothing to do for a minute. */
-  constructor(onIdle: () => void) {
-    this.#onIdle = onIdle;
+  /**
+   * @param onUnused Called when it has had nothing to do for a minute, and when it
+   * has failed.
+   */
+  constructor(onUnused: () => void) {
+    this.#onUnused = onUnused;
     this.#worker.onmessage = ({ data }: MessageEvent<FileReply>) => {
       const resolve = this.#pending.get(data.id);
       this.#pending.delete(data.id);
@@ -54,9 +58,14 @@ class FileThread {
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const { message } = event;
-      const failure = { name: "Error", message, isNotRegular: false };
+      const failure = this.#failure = {
+        name: "Error",
+        message,
+        isNotRegular: false,
+      };
       for (const [id, resolve] of this.#pending) resolve({ id, failure });
       this.#pending.clear();
+      this.#onUnused();
     };
   }
 
@@ -96,6 +105,7 @@ class FileThread {
   ): Promise<FileResults[Asked["kind"]]> {
     const id = ++this.#lastRequest;
     return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(errorOf(this.#failure));
       this.#pending.set(id, (reply) => {
         if ("failure" in reply) reject(errorOf(reply.failure));
         else resolve(reply.result as FileResults[Asked["kind"]]);
@@ -107,7 +117,7 @@ class FileThread {
   #restartIdleTimer(): void {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
-      if (this.isIdle) this.#onIdle();
+      if (this.isIdle) this.#onUnused();
     }, FILE_THREAD_IDLE_TIME);
   }
 }
@@ -194,6 +204,6 @@ function endOneIdle(): void {
 }
 
 function endThread(mountId: number, thread: FileThread): void {
-  threads.delete(mountId);
+  if (threads.get(mountId) === thread) threads.delete(mountId);
   thread.end();
 }

@@ -24,8 +24,10 @@ export interface TransferDetail {
 export interface ReportedTransfer {
   /** How often it was reported, the report in progress included. */
   readonly reports: number;
-  /** Whether it goes on where another one of the same file has ended. */
-  readonly isResumed: boolean;
+  /** Bytes of the file before those that it sends: above 0 if it is resumed. */
+  readonly start: number;
+  /** Bytes of the file up to the last that the client has received. */
+  readonly position: number;
 }
 
 /** Called with a report. Must not block. */
@@ -40,13 +42,14 @@ export type OnReport = (
  */
 export class TransferReport implements ReportedTransfer {
   reports = 0;
+  position: number;
+  readonly start: number;
+  #isOver = false;
   readonly #file: Pick<
     TransferDetail,
     "protocol" | "file_name" | "total_bytes"
   >;
   readonly #report: OnReport;
-  /** Bytes before the first that it sends. */
-  readonly #start: number;
   /** Bytes at which the next report is due; `undefined` before the first. */
   #nextReportBytes: number | undefined;
 
@@ -56,33 +59,32 @@ export class TransferReport implements ReportedTransfer {
     report: OnReport,
     start = 0,
   ) {
-    this.#start = start;
+    this.start = this.position = start;
     this.#file = { ...file, file_name: truncate(file.file_name) };
     this.#report = report;
   }
 
-  get isResumed(): boolean {
-    return this.#start > 0;
-  }
-
   /** The client has received so many bytes. The first call reports the start. */
   sending(sentBytes: number): void {
-    const position = this.#start + sentBytes;
+    const position = this.position = this.start + sentBytes;
     const isFirst = this.#nextReportBytes === undefined;
     if (!isFirst && position < this.#nextReportBytes!) return;
     this.#nextReportBytes = position - position % PROGRESS_STEP + PROGRESS_STEP;
-    this.#emit(isFirst && !this.isResumed ? "init" : "sending", sentBytes);
+    this.#emit(isFirst && this.start === 0 ? "init" : "sending", sentBytes);
   }
 
   /** The client has received all that it requested, so many bytes. */
   complete(sentBytes: number): void {
+    if (this.#isOver) return;
     this.sending(sentBytes);
+    this.#isOver = true;
     this.#emit("complete", sentBytes);
   }
 
   /** The transfer failed. One that never started is not reported. */
   fail(sentBytes: number, error: string): void {
-    if (this.#nextReportBytes === undefined) return;
+    if (this.#nextReportBytes === undefined || this.#isOver) return;
+    this.#isOver = true;
     this.#emit("error", sentBytes, { error: truncate(error) });
   }
 
@@ -92,7 +94,7 @@ export class TransferReport implements ReportedTransfer {
     problem: Pick<TransferDetail, "error"> = {},
   ): void {
     this.reports++;
-    const sent_bytes = this.#start + sentBytes;
+    const sent_bytes = this.start + sentBytes;
     this.#report({ ...this.#file, state, sent_bytes, ...problem }, this);
   }
 }

@@ -28,6 +28,10 @@ export interface ActiveTransfer {
   readonly packet: Uint8Array;
   /** Whether `packet` is in use. */
   isSending: boolean;
+  /** Whether a file is open for it. */
+  readonly hasFile: boolean;
+  /** Called when the transfer has ended while it waits for its file. */
+  onOver: (() => void) | undefined;
 }
 
 /** Whether a request gets a transfer, and if not, why. */
@@ -102,7 +106,7 @@ export class ActiveTransfers {
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
 
-  /** @param limit The most transfers at once; at least 1. */
+  /** @param limit The most descriptors, and so transfers, at once; at least 1. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -110,6 +114,26 @@ export class ActiveTransfers {
   /** How many there are, with those whose file is being read. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Descriptors of sockets, and of files open for transfers. */
+  get descriptors(): number {
+    let count = 0;
+    for (const active of this.#entries.values()) {
+      count += active?.hasFile ? 2 : 1;
+    }
+    return count;
+  }
+
+  /**
+   * Whether there is a descriptor for the file of one more transfer, whose client
+   * has reserved its place; other transfers end for it if they must.
+   */
+  makeRoomForFile(now: number): boolean {
+    while (this.descriptors >= this.#limit) {
+      if (!this.#evict(this.#active(() => true), now)) return false;
+    }
+    return true;
   }
 
   /**
@@ -168,7 +192,7 @@ export class ActiveTransfers {
         now,
       );
     }
-    return this.#entries.size < this.#limit ||
+    return this.descriptors < this.#limit ||
       this.#evict(this.#active(() => true), now);
   }
 
@@ -196,6 +220,7 @@ export class ActiveTransfers {
 
   #end(active: ActiveTransfer, reason: string): void {
     active.transfer.cancel(reason);
+    active.onOver?.();
     closeQuietly(active.socket);
     this.#entries.delete(keyOf(active.client));
   }

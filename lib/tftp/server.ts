@@ -103,6 +103,12 @@ export interface TftpFile {
   readonly isIpxe: boolean;
 }
 
+/** What is transferred. */
+export interface TransferredFile extends Pick<TftpFile, "isIpxe"> {
+  /** The path below the machine's directory. */
+  readonly name: string;
+}
+
 /** Receives the events of a server. Its methods must not block. */
 export interface TftpObserver {
   /** The socket of this address cannot be bound. */
@@ -113,7 +119,7 @@ export interface TftpObserver {
     client: string,
     detail: TransferDetail,
     transfer: ReportedTransfer,
-    file: Pick<TftpFile, "isIpxe">,
+    file: TransferredFile,
   ): void;
   /**
    * A request was refused. Packets that are no requests, duplicates during a
@@ -205,11 +211,8 @@ export class TftpServer {
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
   readonly #transfers: ActiveTransfers;
-  readonly #maxDescriptors: number;
   /** Settled when a transfer has ended. */
   readonly #ends = new Set<Promise<void>>();
-  /** Files open for transfers. */
-  #openFiles = 0;
   /** ERROR packets being sent to clients that got no transfer. */
   #pendingErrors = 0;
   #isListening = false;
@@ -218,7 +221,6 @@ export class TftpServer {
   constructor(options: TftpServerOptions) {
     const { port, maxTransfers = MAX_TFTP_TRANSFERS, observer } = options;
     this.#options = options;
-    this.#maxDescriptors = maxTransfers;
     this.#transfers = new ActiveTransfers(maxTransfers);
     this.#sockets = new UdpSockets({
       port,
@@ -234,7 +236,7 @@ export class TftpServer {
 
   /** File descriptors of transfers: their sockets, and the files open for them. */
   get descriptors(): number {
-    return this.#transfers.size + this.#openFiles;
+    return this.#transfers.descriptors;
   }
 
   /** The addresses at which the server listens. */
@@ -374,13 +376,22 @@ export class TftpServer {
     let file: TftpFile | undefined;
     let active: ActiveTransfer | undefined;
     try {
-      file = await this.#open(read, client);
+      const { fileName: path } = read.request;
+      file = await this.#options.open({
+        ...read.file,
+        path,
+        client: client.hostname,
+      });
+      if (this.#isStopped) return;
+      const offer = await this.#offerOf(read.request, file);
       if (this.#isStopped) return;
       // RFC 1123 §2.3: the reply comes from the address that the request was
       // sent to.
       socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-      const offer = await this.#offerOf(read.request, file);
       if ("reason" in offer) {
+        // Sending may take the 3 s of neighbor discovery.
+        closeFile(file);
+        file = undefined;
         this.refused[offer.reason]++;
         if (offer.reason !== "file_not_found") {
           this.#report(offer.reason, client, read.bytes);
@@ -388,38 +399,22 @@ export class TftpServer {
         await socket.send(offer.error!, this.#destination(client));
         return;
       }
-      active = this.#activate(read, offer, client, socket);
+      const hasFile = isSource(file!.content);
+      active = this.#activate(read, offer, client, socket, hasFile);
       this.#transfers.add(active);
-      await this.#run(active, read.file, file!);
+      await this.#run(active, {
+        ...read.file,
+        isIpxe: file!.isIpxe,
+      });
       this.#count(active.transfer);
     } catch {
       // The address was removed: the client retries at another one.
       this.ended.failed++;
     } finally {
       closeQuietly(socket);
-      this.#close(file);
+      closeFile(file);
       this.#transfers.remove(client, active);
     }
-  }
-
-  async #open(
-    { file, request }: ReadRequest,
-    { hostname }: Deno.NetAddr,
-  ): Promise<TftpFile | undefined> {
-    const { fileName: path } = request;
-    const opened = await this.#options.open({
-      ...file,
-      path,
-      client: hostname,
-    });
-    if (isSource(opened?.content)) this.#openFiles++;
-    return opened;
-  }
-
-  #close(file: TftpFile | undefined): void {
-    if (!isSource(file?.content)) return;
-    this.#openFiles--;
-    file.content.close();
   }
 
   /** What the client is offered, or why it gets nothing. */
@@ -432,7 +427,7 @@ export class TftpServer {
     }
     const { content } = file;
     if (!isSource(content)) return offerOfBytes(request, content);
-    if (this.descriptors > this.#maxDescriptors) {
+    if (!this.#transfers.makeRoomForFile(performance.now())) {
       return refusal(
         "too_many_transfers",
         ErrorCode.NotDefined,
@@ -447,13 +442,19 @@ export class TftpServer {
         options,
       };
     }
-    return content.size > MAX_NETASCII_FILE
-      ? refusal(
+    if (content.size > MAX_NETASCII_FILE) {
+      return refusal(
         "file_too_long",
         ErrorCode.NotDefined,
         `the mode netascii is for files of up to ${MAX_NETASCII_FILE} bytes`,
-      )
-      : offerOfBytes(request, await content.read(0, content.size));
+      );
+    }
+    try {
+      return offerOfBytes(request, await content.read(0, content.size));
+    } catch (error) {
+      const { message } = error as Error;
+      return refusal("file_not_found", ErrorCode.NotDefined, message);
+    }
   }
 
   #activate(
@@ -461,6 +462,7 @@ export class TftpServer {
     { content, options }: Offer,
     client: Deno.NetAddr,
     socket: Deno.DatagramConn,
+    hasFile: boolean,
   ): ActiveTransfer {
     const transfer = new Transfer(content, options, performance.now());
     return {
@@ -472,6 +474,8 @@ export class TftpServer {
       destination: this.#destination(client),
       packet: new Uint8Array(transfer.packetSize),
       isSending: false,
+      hasFile,
+      onOver: undefined,
     };
   }
 
@@ -484,17 +488,19 @@ export class TftpServer {
   /** Sends and receives packets until the transfer is over. */
   async #run(
     active: ActiveTransfer,
-    request: RequestedFile,
-    file: TftpFile,
+    file: RequestedFile & TransferredFile,
   ): Promise<void> {
     const { transfer, socket, client } = active;
     const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
-    const report = this.#reportOf(active, request, file);
+    const report = this.#reportOf(active, file);
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
       transfer.expire(performance.now());
       reportProgress(transfer, report);
       // Ends the loop below, which waits for a packet.
-      if (transfer.isOver) return closeQuietly(socket);
+      if (transfer.isOver) {
+        active.onOver?.();
+        return closeQuietly(socket);
+      }
       // An error of the socket also ends that wait.
       sendDue(active).then(
         (isSent) => isSent || closeQuietly(socket),
@@ -504,7 +510,7 @@ export class TftpServer {
     });
     try {
       while (true) {
-        if (!await sendDue(active)) reportProgress(transfer, report);
+        await sendDue(active);
         if (transfer.isOver) break;
         timer.reschedule();
         const [bytes, from] = await socket.receive(buffer);
@@ -517,26 +523,29 @@ export class TftpServer {
         reportProgress(transfer, report);
       }
     } catch (error) {
-      if (!transfer.isOver) throw error;
+      if (!transfer.isOver) {
+        transfer.cancel((error as Error).message);
+        throw error;
+      }
     } finally {
       timer.stop();
+      reportProgress(transfer, report);
     }
   }
 
   #reportOf(
     { transfer, client }: ActiveTransfer,
-    { mac, name }: RequestedFile,
-    file: TftpFile,
+    file: RequestedFile & TransferredFile,
   ): TransferReport {
     const { observer } = this.#options;
     return new TransferReport(
       {
         protocol: "tftp",
-        file_name: name,
+        file_name: file.name,
         total_bytes: transfer.totalBytes,
       },
       (detail, transfer) =>
-        observer.onTransfer(mac, client.hostname, detail, transfer, file),
+        observer.onTransfer(file.mac, client.hostname, detail, transfer, file),
     );
   }
 }
@@ -570,6 +579,10 @@ function isSource(
   return content !== undefined && !(content instanceof Uint8Array);
 }
 
+function closeFile(file: TftpFile | undefined): void {
+  if (isSource(file?.content)) file.content.close();
+}
+
 /**
  * Sends all packets that are due, one after the other, as they share a buffer.
  * A call during another one does nothing: the first also sends what became due.
@@ -585,8 +598,12 @@ async function sendDue(active: ActiveTransfer): Promise<boolean> {
       const start = transfer.nextStart;
       const end = Math.min(start + transfer.blockSize, content.size);
       if (start >= 0 && !content.has(start, end)) {
-        // The deadline may pass meanwhile, so that another block is the next.
-        await content.load(start, end);
+        // The deadline may pass meanwhile, so that another block is the next, or
+        // the transfer is over.
+        await new Promise<void>((resolve, reject) => {
+          active.onOver = resolve;
+          content.load(start, end).then(resolve, reject);
+        });
         continue;
       }
       const length = transfer.next(packet, performance.now());

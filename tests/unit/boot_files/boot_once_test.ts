@@ -87,6 +87,18 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     });
   });
 
+  await t.step("a look that is late changes nothing newer", async () => {
+    const once = booted();
+    await pause(50);
+    await Deno.utime(own, now(), now());
+    const looks = [once.look(MAC), once.look(MAC)];
+    await eventually("it may boot", () => once.isListed(MAC));
+    once.onTold(MAC);
+    once.onSystem(MAC);
+    await Promise.all(looks);
+    assertEquals(once.isListed(MAC), false);
+  });
+
   await t.step("are not looked for without a directory", async () => {
     const once = new BootOnce(`${root}/none`);
     once.onTold(MAC);

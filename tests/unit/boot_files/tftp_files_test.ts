@@ -113,6 +113,29 @@ Deno.test("files over TFTP", async (t) => {
     assertEquals(await served("ipxe.efi", MAC, absent), "iPXE x86-64");
   });
 
+  await t.step("iPXE, whatever is wrong with the directories", async () => {
+    await Deno.symlink("gone", `${root}/dangling`);
+    await Deno.writeTextFile(`${root}/no-directory`, "");
+    for (const directory of ["dangling", "no-directory", "none"]) {
+      const broken = new TftpFiles(
+        new BootDirectory(`${root}/${directory}`),
+        ipxe,
+      );
+      for (
+        const [path, content] of [
+          ["ipxe.efi", "iPXE x86-64"],
+          ["ipxe-arm64.efi", "iPXE arm64"],
+          ["autoexec.ipxe", "#!ipxe"],
+        ] as const
+      ) assertEquals(await served(path, MAC, broken), content, directory);
+    }
+    // But not in the place of one that is there and cannot be read.
+    const own = `${root}/netboot/02:00:5e:00:53:03`;
+    await Deno.mkdir(own);
+    await Deno.symlink("gone", `${own}/ipxe.efi`);
+    assertEquals(await served("ipxe.efi", MAC + 2), ["broken_link"]);
+  });
+
   await t.step("that change while they are read", async () => {
     const path = `${root}/netboot/${MAC_TEXT}/config.txt`;
     const file = await tftp.open(MAC, "config.txt", CLIENT, []);

@@ -470,7 +470,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
       /** The reports of one transfer of iPXE. */
       const transferTo = ({ tracker }: Fixture, client: string) => {
-        const transfer = { reports: 0, isResumed: false };
+        const transfer = { reports: 0, start: 0, position: 0 };
         return (detail: TransferDetail) => {
           transfer.reports++;
           const stages = tftpStagesOf(detail, true, true);

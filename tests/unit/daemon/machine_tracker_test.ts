@@ -44,11 +44,11 @@ function transferOf(
   {
     client = OWN,
     stage = "http_fetch_uki" as Stage,
-    isResumed = false,
+    start = 0,
     fileName = "boot.efi",
   } = {},
 ) {
-  const transfer = { reports: 0, isResumed };
+  const transfer = { reports: 0, start, position: start };
   return (state: TransferDetail["state"], now = 0) => {
     transfer.reports++;
     const detail = { ...DETAIL, file_name: fileName, state };
@@ -458,6 +458,44 @@ Deno.test("MachineTracker", async (t) => {
     });
   }
 
+  await t.step("knows a machine by its own address", () => {
+    const { tracker, registry } = new Fixture();
+    for (
+      const [client, expected] of [
+        [OWN, MAC],
+        ["2001:db8:7:8:0:5254:12:3456", MAC],
+        ["fe80::5054:ff:fe12:3456", MAC],
+        // EUI-64 of another network, and an address by chance.
+        ["2001:db8:9:9:5054:ff:fe12:3456", NO_MAC],
+        ["2001:db8:1:2:1:5254:12:3456", NO_MAC],
+        ["fe80::1", NO_MAC],
+        ["2001:db8:1:2::", NO_MAC],
+        ["2001:db8:1:2::7", NO_MAC],
+        ["x", NO_MAC],
+      ] as const
+    ) assertEquals(tracker.macOf(client), expected, client);
+    registry.add(7, 0);
+    assertEquals(tracker.macOf("2001:db8:1:2::7"), 7);
+  });
+
+  await t.step("a machine that renews while it loads goes on loading", () => {
+    const fixture = new Fixture();
+    const { tracker, reports } = fixture;
+    const { Renew, Request } = MessageType;
+    const transfer = transferOf(tracker);
+    transfer("init");
+    reports.splice(0);
+    const message = (type: number) =>
+      fixture.message(type, { event: "http_boot" });
+    assertEquals(message(Renew), []);
+    transfer("complete");
+    assertEquals(reports.splice(0), ["http_fetch_uki again"]);
+    assertEquals(message(Renew), ["jump_to", "http_boot"], "it has loaded");
+    transferOf(tracker)("init");
+    reports.splice(0);
+    assertEquals(message(Request), ["jump_to", "http_boot"], "it begins anew");
+  });
+
   await t.step("a transfer that another one has replaced is over", () => {
     const { tracker, reports } = new Fixture();
     const first = transferOf(tracker);
@@ -480,9 +518,20 @@ Deno.test("MachineTracker", async (t) => {
     broken("init");
     broken("error");
     reports.splice(0);
-    const resumed = transferOf(tracker, { isResumed: true });
+    const resumed = transferOf(tracker, { start: 5 });
     resumed("sending");
     resumed("complete");
+    assertEquals(reports.splice(0), [
+      "http_fetch_uki again",
+      "http_fetch_uki again",
+    ]);
+    // A second one beside it, such as for the end of an image, is none of it.
+    const alive = transferOf(tracker);
+    alive("init");
+    const tail = transferOf(tracker, { start: 100 * 1024 * 1024 });
+    tail("sending");
+    tail("complete");
+    alive("complete");
     assertEquals(reports.splice(0), [
       "http_fetch_uki again",
       "http_fetch_uki again",
@@ -490,7 +539,7 @@ Deno.test("MachineTracker", async (t) => {
     // By itself it moves no machine.
     fixture.message(MessageType.Solicit, { event: "os_init" });
     reports.splice(0);
-    const late = transferOf(tracker, { isResumed: true });
+    const late = transferOf(tracker, { start: 5 });
     late("sending");
     late("complete");
     assertEquals(reports, []);

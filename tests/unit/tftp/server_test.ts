@@ -350,6 +350,27 @@ Deno.test("TftpServer", async (t) => {
     assertEquals(server.refused.file_too_long, 1);
   });
 
+  await step("ends a transfer whose file does not answer", async () => {
+    let isClosed = false;
+    const never = new Promise<Uint8Array>(() => {});
+    const content = {
+      size: 40_000,
+      read: () => never,
+      close: () => isClosed = true,
+    };
+    file = { content, isIpxe: false };
+    await ask(readRequest("boot.efi", 1000));
+    const { port: transfer } = await next();
+    await ask(acknowledge(0), transfer);
+    await eventually("it is acknowledged", () => clock.pending.length > 0);
+    for (let second = 0; second < 120 && !isClosed; second++) {
+      await clock.advance(1000);
+    }
+    await eventually("the transfer ends", () => server.transfers === 0);
+    assertEquals([isClosed, server.descriptors], [true, 0]);
+    assertEquals(server.ended, { complete: 0, failed: 1, probed: 0 });
+  });
+
   await step("opens no more files than it may have descriptors", async () => {
     const few = new TftpServer({
       port: port + 16,
@@ -376,7 +397,15 @@ Deno.test("TftpServer", async (t) => {
       hostname: "::1",
       port: port + 16,
     });
-    assertEquals(opcodeOf((await other.receive())[0]), Opcode.Error);
+    // The first was not acknowledged: it makes room.
+    const [offer, from] = await other.receive();
+    assertEquals(opcodeOf(offer), Opcode.OptionAcknowledgment);
+    assertEquals([few.transfers, few.descriptors], [1, 2]);
+    await other.send(acknowledge(0), from);
+    assertEquals(opcodeOf((await other.receive())[0]), Opcode.Data);
+    await ask(REQUEST, port + 16);
+    assertEquals(opcodeOf((await next()).bytes), Opcode.Error);
+    assertEquals([few.transfers, few.descriptors], [1, 2]);
     other.close();
     const stopped = few.stop();
     await clock.advance(200);
