@@ -303,7 +303,11 @@ Deno.test("faults", async (t) => {
         const to = `${lab.directory}/got`;
         const download = await beginsAndPauses(visitor, urlOf("boot.efi"), to);
         const tftpTo = `${lab.directory}/got-tftp`;
-        const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
+        const transfer = get(
+          visitor,
+          `tftp://[${SERVER}]/${MAC}/x.efi`,
+          tftpTo,
+        );
         await begins(tftpTo);
         await change(`${own}/boot.efi`);
         await writeFilled(iso, 4 * MIB, 2);
@@ -317,7 +321,7 @@ Deno.test("faults", async (t) => {
           assertEquals((await Deno.stat(tftpTo)).size, 4 * MIB);
         }
         await assertPure(tftpTo, 1, 4 * MIB);
-        const again = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, tftpTo);
+        const again = get(visitor, `tftp://[${SERVER}]/${MAC}/x.efi`, tftpTo);
         assertEquals(await again.ended(200), 0, again.output);
         await assertPure(tftpTo, 2, 4 * MIB);
         assertEquals(await health(router), 200);
@@ -366,7 +370,7 @@ Deno.test("faults", async (t) => {
         `--ipxe-x86-64-efi=${iso}`,
       );
       const to = `${lab.directory}/got`;
-      const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x`, to);
+      const transfer = get(visitor, `tftp://[${SERVER}]/${MAC}/x.efi`, to);
       await begins(to);
       await dropsOutput(router, "udp sport != 547");
       let { size } = await Deno.stat(to);
@@ -543,7 +547,7 @@ Deno.test("faults", async (t) => {
         ...[own, "40000", SERVER, "69"],
         encodeHex(encodeRequest({
           opcode: Opcode.ReadRequest,
-          fileName: `${mac}/${evil}`,
+          fileName: `${mac}/${evil}.efi`,
           mode: "octet",
           options: new Map([["tsize", "0"]]),
         })),
@@ -553,7 +557,7 @@ Deno.test("faults", async (t) => {
       const got = await visitor.run([
         ...["curl", "-sS", "-g", "--max-time", "50", "-o", "/dev/null"],
         ...["--interface", own],
-        `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}`,
+        `tftp://[${SERVER}]/${mac}/${encodeURIComponent(evil)}.efi`,
       ], { mayFail: true });
       assertEquals(got.code, 0, got.stderr);
       await daemon.says(/serve_ipxe_over_tftp/);
@@ -574,7 +578,11 @@ Deno.test("faults", async (t) => {
           { detail },
         ) => detail?.file_name).filter((name) => name !== undefined),
         // TFTP knows octets, and no encoding.
-        [new TextDecoder("latin1").decode(new TextEncoder().encode(evil))],
+        [
+          new TextDecoder("latin1").decode(
+            new TextEncoder().encode(`${evil}.efi`),
+          ),
+        ],
       );
       for (const line of daemon.output.split("\n")) {
         assert(!acting.test(line), JSON.stringify(line));
@@ -730,7 +738,7 @@ Deno.test("faults", async (t) => {
       const to = `${lab.directory}/got`;
       programs.push(
         get(visitor, urlOf("boot.efi"), to, "--limit-rate", "1M"),
-        get(visitor, `tftp://[${SERVER}]/${MAC}/x`, `${to}-tftp`),
+        get(visitor, `tftp://[${SERVER}]/${MAC}/x.efi`, `${to}-tftp`),
       );
       await begins(to);
       const began = performance.now();

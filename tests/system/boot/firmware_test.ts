@@ -406,6 +406,48 @@ Deno.test("real firmware", { ignore }, async (t) => {
   });
 
   await t.step({
+    name: "x86-64: PXE, Linux over TFTP, without iPXE",
+    ignore,
+    fn: async () => {
+      const mac = "52:54:00:12:34:11";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, uki);
+      await network.advertise();
+      const daemon = await network.daemon(
+        "--boot-url=pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi",
+      );
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 1024,
+      });
+      const address = await osAddress(machine, daemon);
+      await printTimeline(
+        "x86-64 by PXE without iPXE",
+        network,
+        daemon,
+        machine,
+        `the system has ${address}`,
+      );
+      assertEquals(address, derived(mac));
+      assertStages(daemon, machine, [
+        "point_loader_to_boot_file",
+        ...LOADS_FILE,
+        OS,
+      ]);
+      assertConsole(
+        machine,
+        ">>Start PXE over IPv6",
+        `NBP filename is ${mac}/boot.efi`,
+        "NBP file downloaded successfully",
+        `${OS_STARTED} ${COMMAND_LINE}`,
+        OS_ADDRESS,
+      );
+    },
+  });
+
+  await t.step({
     name: "arm64: PXE, its own iPXE over TFTP, a file over HTTP",
     ignore,
     fn: async () => {

@@ -443,8 +443,22 @@ Deno.test({
         "tftp",
       );
       assert(line.message.endsWith(image), line.message);
-      await fetch("--get", "boot/ipxe.efi");
-      await leavesTrace(daemon, "boot/ipxe.efi", "no MAC in the path", "tftp");
+      // The machine's address tells its MAC, another one does not.
+      const path = "boot/ipxe.efi";
+      await fetch("--get", path);
+      await leavesTrace(daemon, path, "permission denied", "tftp");
+      const other = "2001:db8:1:2:7::7";
+      await client.ip(`addr add ${other}/64 dev eth0 nodad`);
+      await client.run([
+        ...["curl", "-sS", "-g", "--interface", other],
+        `tftp://[${SERVER}]/${path}`,
+      ], { mayFail: true });
+      const refused = await daemon.logs(
+        "request_refused",
+        isAbout(path, "no MAC in the path"),
+      );
+      assertEquals(refused.client, other);
+      await client.ip(`addr del ${other}/64 dev eth0`);
       await fetch("--put", `${mac}/new.efi`);
       await leavesTrace(
         daemon,
@@ -800,7 +814,7 @@ Deno.test({
       const [name, isBoot, ...args] of [
         ["kernel", true], // what the template says
         ["kernel", true, "-r", "0-"],
-        ["kernel", false, "-r", "3-"],
+        ["kernel", false, "-r", "3-7"],
         ["kernel", false, "-I"],
         ["boot.efi", true],
         ["EFI/BOOT/BOOTX64.EFI", true],
