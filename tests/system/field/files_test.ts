@@ -446,7 +446,8 @@ Deno.test({
       // The machine's address tells its MAC, another one does not.
       const path = "boot/ipxe.efi";
       await fetch("--get", path);
-      await leavesTrace(daemon, path, "permission denied", "tftp");
+      // The log has had this cause, in this minute.
+      await isNoted(path, "permission denied", "tftp");
       const other = "2001:db8:1:2:7::7";
       await client.ip(`addr add ${other}/64 dev eth0 nodad`);
       await client.run([
