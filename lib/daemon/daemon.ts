@@ -99,7 +99,7 @@ export class Daemon implements Service {
     });
     const tftp = new TftpService({
       config,
-      maxTransfers: fdShares.tftpTransfers,
+      maxDescriptors: fdShares.tftp,
       ipxe,
       allows,
       tracker,

@@ -25,7 +25,7 @@ import type { Service } from "./service.ts";
 /** What the service works with. */
 export interface TftpServiceOptions {
   readonly config: DaemonConfig;
-  readonly maxTransfers: number;
+  readonly maxDescriptors: number;
   readonly ipxe: IpxeFiles;
   readonly allows: (hostname: string) => boolean;
   readonly tracker: MachineTracker;
@@ -42,7 +42,7 @@ export class TftpService implements Service {
   #addresses: readonly string[] = [];
 
   constructor(
-    { config, maxTransfers, ipxe, allows, tracker, log }: TftpServiceOptions,
+    { config, maxDescriptors, ipxe, allows, tracker, log }: TftpServiceOptions,
   ) {
     this.#config = config;
     const port = tftpPortOf(config);
@@ -52,7 +52,7 @@ export class TftpService implements Service {
     this.server = new TftpServer({
       port,
       interfaceName: config.interfaceName,
-      maxTransfers,
+      maxDescriptors,
       open: async (request) => {
         const { mac, name, client } = request;
         const problems: PathProblem[] = [];

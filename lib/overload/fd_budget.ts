@@ -21,7 +21,8 @@ export const RESERVED_FDS = 64;
 export interface FdShares {
   /** HTTP connections without a request in progress. */
   readonly idleConnections: number;
-  readonly tftpTransfers: number;
+  /** Sockets of TFTP transfers, and files opened for them. */
+  readonly tftp: number;
   /** HTTP connections with a response in progress, and files opened for them. */
   readonly responses: number;
   /** Readers of the event stream; part of `responses`. */
@@ -41,19 +42,16 @@ export function fdSharesOf(maxOpenFiles: number): FdShares {
     MAX_IDLE_CONNECTIONS,
     Math.floor(maxOpenFiles / 4),
   );
-  const tftpTransfers = Math.min(
-    MAX_TFTP_TRANSFERS,
-    Math.floor(maxOpenFiles / 8),
-  );
+  const tftp = Math.min(2 * MAX_TFTP_TRANSFERS, Math.floor(maxOpenFiles / 8));
   const responses = Math.max(
     0,
     maxOpenFiles - RESERVED_FDS - idleConnections -
-      stalledAllowanceFor(idleConnections) - tftpTransfers,
+      stalledAllowanceFor(idleConnections) - tftp,
   );
   const eventReaders = Math.min(MAX_EVENT_READERS, Math.floor(responses / 2));
   return {
     idleConnections,
-    tftpTransfers,
+    tftp,
     responses,
     eventReaders,
     eventReadersPerClient: Math.min(

@@ -103,12 +103,17 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
 /** One transfer at most for each client address and port. */
 export class ActiveTransfers {
   readonly #limit: number;
+  readonly #maxDescriptors: number;
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
 
-  /** @param limit The most descriptors, and so transfers, at once; at least 1. */
-  constructor(limit: number) {
+  /**
+   * @param limit The most transfers at once; at least 1.
+   * @param maxDescriptors The most descriptors of them.
+   */
+  constructor(limit: number, maxDescriptors: number) {
     this.#limit = limit;
+    this.#maxDescriptors = maxDescriptors;
   }
 
   /** How many there are, with those whose file is being read. */
@@ -130,7 +135,7 @@ export class ActiveTransfers {
    * has reserved its place; other transfers end for it if they must.
    */
   makeRoomForFile(now: number): boolean {
-    while (this.descriptors >= this.#limit) {
+    while (this.descriptors >= this.#maxDescriptors) {
       if (!this.#evict(this.#active(() => true), now)) return false;
     }
     return true;
@@ -192,8 +197,9 @@ export class ActiveTransfers {
         now,
       );
     }
-    return this.descriptors < this.#limit ||
-      this.#evict(this.#active(() => true), now);
+    const hasRoom = this.#entries.size < this.#limit &&
+      this.descriptors < this.#maxDescriptors;
+    return hasRoom || this.#evict(this.#active(() => true), now);
   }
 
   #countOf(hostname: string): number {

@@ -77,6 +77,11 @@ export interface TftpServerOptions {
   /** The most transfers at once; `MAX_TFTP_TRANSFERS` by default. */
   readonly maxTransfers?: number;
   /**
+   * The most file descriptors of transfers: of each its socket, and its file if it
+   * has one; two for each transfer by default.
+   */
+  readonly maxDescriptors?: number;
+  /**
    * Opens the file of a request; `undefined` if there is none, which it reports
    * itself. What it opens, the server closes.
    */
@@ -220,8 +225,12 @@ export class TftpServer {
 
   constructor(options: TftpServerOptions) {
     const { port, maxTransfers = MAX_TFTP_TRANSFERS, observer } = options;
+    const { maxDescriptors = 2 * maxTransfers } = options;
     this.#options = options;
-    this.#transfers = new ActiveTransfers(maxTransfers);
+    this.#transfers = new ActiveTransfers(
+      Math.min(maxTransfers, maxDescriptors),
+      maxDescriptors,
+    );
     this.#sockets = new UdpSockets({
       port,
       onOpen: (socket, hostname) => void this.#receive(socket, hostname),

@@ -20,10 +20,13 @@ export interface Server {
 
 const ROOT = `${import.meta.dirname}/../..`;
 
-/** The directory of the testbed whose files are served. */
+/** The directory of the testbed whose files are served over HTTP. */
 export const FILES = "files";
 
-/** The path of the file that TFTP clients fetch, below that directory. */
+/** The directory of the testbed with the iPXE that TFTP serves. */
+const IPXE_FILES = "ipxe";
+
+/** The path of that iPXE, below its directory. */
 export const TFTP_PATH = "02:00:5e:00:53:01/ipxe-x86-64.efi";
 
 /** The path of the file that HTTP clients fetch. */
@@ -37,7 +40,8 @@ export const HTTP_SIZE = 500 * 1000 * 1000;
 export const HTTP_PORT = 6315;
 
 function servedFile(testbed: Testbed, name: string): string {
-  return `${testbed.path(FILES)}/${name}`;
+  const directory = name === TFTP_PATH ? IPXE_FILES : FILES;
+  return `${testbed.path(directory)}/${name}`;
 }
 
 /** Makes a file to be served, if it is not there yet. */
@@ -219,7 +223,7 @@ const DNSMASQ_TFTP: Server = {
     testbed.serve([
       ...DNSMASQ,
       "--enable-tftp",
-      `--tftp-root=${testbed.path(FILES)}`,
+      `--tftp-root=${testbed.path(IPXE_FILES)}`,
       "--tftp-max=1000",
     ]),
 };
@@ -231,7 +235,7 @@ const TFTPD_HPA: Server = {
     testbed.serve([
       ..."in.tftpd --foreground --user root --secure --address".split(" "),
       "[::]:69",
-      testbed.path(FILES),
+      testbed.path(IPXE_FILES),
     ]),
 };
 
@@ -258,7 +262,7 @@ const ATFTPD: Server = {
       `${directory}/usr/sbin/atftpd`,
       ..."--user root.root --group root --maxthread 1000".split(" "),
       ..."--verbose=0 --no-multicast --logfile /dev/null".split(" "),
-      testbed.path(FILES),
+      testbed.path(IPXE_FILES),
     ]);
   },
 };

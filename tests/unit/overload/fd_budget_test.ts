@@ -10,10 +10,11 @@ import {
 Deno.test("fdSharesOf", async (t) => {
   await t.step("never shares out more than the limit", () => {
     for (let limit = 256; limit <= 65_536; limit += 97) {
-      const { idleConnections, tftpTransfers, responses, ...readers } =
-        fdSharesOf(limit);
+      const { idleConnections, tftp, responses, ...readers } = fdSharesOf(
+        limit,
+      );
       assert(
-        64 + 1.25 * idleConnections + tftpTransfers + responses <= limit,
+        64 + 1.25 * idleConnections + tftp + responses <= limit,
         `${limit}`,
       );
       assert(0 < readers.eventReadersPerClient);
@@ -25,7 +26,7 @@ Deno.test("fdSharesOf", async (t) => {
   await t.step("of 1,024 leaves some for each use", () => {
     assertEquals(fdSharesOf(1024), {
       idleConnections: 256,
-      tftpTransfers: 128,
+      tftp: 128,
       responses: 512,
       eventReaders: 256,
       eventReadersPerClient: 192,
@@ -35,7 +36,7 @@ Deno.test("fdSharesOf", async (t) => {
   await t.step("without a limit is limited by each use", () => {
     assertEquals(fdSharesOf(Infinity), {
       idleConnections: MAX_IDLE_CONNECTIONS,
-      tftpTransfers: MAX_TFTP_TRANSFERS,
+      tftp: 2 * MAX_TFTP_TRANSFERS,
       responses: Infinity,
       eventReaders: MAX_EVENT_READERS,
       eventReadersPerClient: MAX_EVENT_READERS_PER_CLIENT,

@@ -375,7 +375,7 @@ Deno.test("TftpServer", async (t) => {
     const few = new TftpServer({
       port: port + 16,
       interfaceName: "lo",
-      maxTransfers: 3,
+      maxDescriptors: 3,
       open: () => Promise.resolve({ content: sourceOf(FILE), isIpxe: false }),
       macOf: () => NO_MAC,
       allows: () => true,
