@@ -18,7 +18,7 @@ const MAX_ENTRIES = 1000;
 const LOOK_INTERVAL = 500;
 
 /** A machine that has got a boot URL. */
-interface Told {
+interface BootState {
   /**
    * When its system was up after that, in milliseconds since 1970; `undefined`
    * while it was not.
@@ -33,8 +33,8 @@ interface Told {
 export class BootOnce {
   readonly #directory: string;
   readonly #macDirectories: MacDirectories;
-  /** The least recently told first. */
-  readonly #told = new Map<Mac, Told>();
+  /** Of the machines that have got a boot URL; the oldest URL first. */
+  readonly #states = new Map<Mac, BootState>();
 
   /** @param directory The netboot directory; it may be absent. */
   constructor(directory: string) {
@@ -47,7 +47,7 @@ export class BootOnce {
 
   /** Whether a machine may boot from the network. */
   isListed(mac: Mac): boolean {
-    return this.#told.get(mac)?.doneAt === undefined;
+    return this.#states.get(mac)?.doneAt === undefined;
   }
 
   /** A machine that has booted from the network misses no file. */
@@ -56,23 +56,23 @@ export class BootOnce {
   }
 
   /** A machine has got a boot URL. */
-  onTold(mac: Mac): void {
-    const told = this.#told.get(mac) ?? {
+  onBootUrl(mac: Mac): void {
+    const state = this.#states.get(mac) ?? {
       doneAt: undefined,
       lookedAt: 0,
       isLookedAt: false,
     };
-    this.#told.delete(mac);
-    this.#told.set(mac, told);
-    if (this.#told.size <= MAX_LISTED_MACS) return;
-    const [oldest] = this.#told.keys();
-    this.#told.delete(oldest!);
+    this.#states.delete(mac);
+    this.#states.set(mac, state);
+    if (this.#states.size <= MAX_LISTED_MACS) return;
+    const [oldest] = this.#states.keys();
+    this.#states.delete(oldest!);
   }
 
   /** A machine's system is up. */
   onSystem(mac: Mac): void {
-    const told = this.#told.get(mac);
-    if (told !== undefined) told.doneAt ??= Date.now();
+    const state = this.#states.get(mac);
+    if (state !== undefined) state.doneAt ??= Date.now();
   }
 
   /**
@@ -80,31 +80,31 @@ export class BootOnce {
    * may boot when it asks the next time.
    */
   onMessage(mac: Mac): void {
-    const told = this.#told.get(mac);
-    if (told?.doneAt === undefined) return;
+    const state = this.#states.get(mac);
+    if (state?.doneAt === undefined) return;
     const now = performance.now();
-    if (now - told.lookedAt < LOOK_INTERVAL) return;
-    told.lookedAt = now;
+    if (now - state.lookedAt < LOOK_INTERVAL) return;
+    state.lookedAt = now;
     void this.look(mac);
   }
 
   /** Looks at a machine's files now. Is never rejected. */
   async look(mac: Mac): Promise<void> {
-    const told = this.#told.get(mac);
-    if (told?.doneAt === undefined || told.isLookedAt) return;
-    told.isLookedAt = true;
+    const state = this.#states.get(mac);
+    if (state?.doneAt === undefined || state.isLookedAt) return;
+    state.isLookedAt = true;
     try {
       const changedAt = await fileWork.run(
         `boot once ${formatMac(mac)}`,
         `${this.#directory}/${formatMac(mac)}`,
         () => this.#changedAt(mac),
       );
-      const isSame = this.#told.get(mac) === told;
-      if (isSame && changedAt > told.doneAt) this.#told.delete(mac);
+      const isSame = this.#states.get(mac) === state;
+      if (isSame && changedAt > state.doneAt) this.#states.delete(mac);
     } catch {
       // There is no directory, or it cannot be read now.
     } finally {
-      told.isLookedAt = false;
+      state.isLookedAt = false;
     }
   }
 

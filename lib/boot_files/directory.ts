@@ -74,7 +74,7 @@ export function pathNames(path: string): string[] | undefined {
   const isFile = names.at(-1) !== "";
   const given = names.filter((name) => name !== "");
   const isSafe = (name: string) =>
-    name !== "." && name !== ".." && !/[/\\\0]/.test(name);
+    name !== "." && name !== ".." && !/[\\\0]/.test(name);
   return isFile && given.every(isSafe) ? given : undefined;
 }
 

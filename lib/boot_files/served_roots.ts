@@ -153,6 +153,16 @@ export async function problemAt(
   return { kind: "unreadable", path, detail: error.message };
 }
 
+/**
+ * Of the problems of several paths, that which the operator can mend: any other
+ * than an absent file comes first.
+ */
+export function mainProblem(
+  problems: readonly PathProblem[],
+): PathProblem | undefined {
+  return problems.find(({ kind }) => kind !== "not_found") ?? problems[0];
+}
+
 /** The directory that may not be entered, or the file that may not be read. */
 async function deniedAt(path: string): Promise<string> {
   let at = path;

@@ -170,13 +170,13 @@ export interface BootList {
   /** A machine has sent a message. */
   onMessage?(mac: Mac): void;
   /** A machine has got a boot URL. */
-  onTold?(mac: Mac): void;
+  onBootUrl?(mac: Mac): void;
   /** A machine's system is up. */
   onSystem?(mac: Mac): void;
 }
 
 /** Events of machines that get a boot URL. */
-const TOLD: ReadonlySet<Stage> = new Set<Stage>([
+const BOOT_URL_EVENTS: ReadonlySet<Stage> = new Set<Stage>([
   "http_boot",
   "point_pxe_to_ipxe_over_tftp",
   "point_ipxe_to_http_boot",
@@ -241,7 +241,9 @@ export class MachineTracker {
       const isLoading = this.#transfers.has(clientMac.mac) &&
         (type === MessageType.Renew || type === MessageType.Rebind);
       if (!isLoading) this.#reach(machine, event);
-      if (TOLD.has(event)) this.#bootList?.onTold?.(clientMac.mac);
+      if (BOOT_URL_EVENTS.has(event)) {
+        this.#bootList?.onBootUrl?.(clientMac.mac);
+      }
       if (event === "os_init") this.#bootList?.onSystem?.(clientMac.mac);
     }
     this.#bootList?.onMessage?.(clientMac.mac);

@@ -6,7 +6,7 @@
 
 import { isBootable } from "../boot_files/directory.ts";
 import type { IpxeFiles } from "../boot_files/ipxe.ts";
-import type { PathProblem } from "../boot_files/served_roots.ts";
+import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import type { ConnectionGuardObserver } from "../http/connection_guard.ts";
 import {
   authorityOf,
@@ -163,7 +163,7 @@ const TFTP_CAUSES: Record<TftpRefusalReason, RefusalCause | undefined> = {
   source_not_allowed: "address_not_allowed",
   write_request: "wrong_method",
   no_mac: "no_mac",
-  // Whoever opens files reports that.
+  // `onNoFile` reports it, with the cause.
   file_not_found: undefined,
   file_too_long: "too_long",
   too_many_transfers: "too_many_transfers",
@@ -238,8 +238,7 @@ export class DaemonTftpObserver implements TftpObserver {
     { mac, client, path }: FileRequest,
     problems: readonly PathProblem[],
   ): void {
-    const problem = problems.find(({ kind }) => kind !== "not_found") ??
-      problems[0];
+    const problem = mainProblem(problems);
     this.#refuse({
       cause: problem?.kind ?? "not_found",
       client,

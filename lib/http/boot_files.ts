@@ -23,7 +23,7 @@ import {
   isBootable,
   urlPathNames,
 } from "../boot_files/directory.ts";
-import type { PathProblem } from "../boot_files/served_roots.ts";
+import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { FileStalledError } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
@@ -256,8 +256,7 @@ export class BootFileHandler {
 
   /** @param problems Of the machine's file and of that for all machines. */
   #notFound(request: FileRequest, problems: readonly PathProblem[]): Response {
-    const problem = problems.find(({ kind }) => kind !== "not_found") ??
-      problems[0];
+    const problem = mainProblem(problems);
     const cause = problem?.kind ??
       (this.#files === undefined ? "no_netboot_dir" : "malformed_path");
     if (this.#isReported(request.path, request.client)) {

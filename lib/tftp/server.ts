@@ -511,10 +511,9 @@ export class TftpServer {
         return closeQuietly(socket);
       }
       // An error of the socket also ends that wait.
-      sendDue(active).then(
-        (isSent) => isSent || closeQuietly(socket),
-        () => {},
-      );
+      sendDue(active).then(() => {
+        if (transfer.isOver) closeQuietly(socket);
+      }, () => {});
       timer.reschedule();
     });
     try {
@@ -595,12 +594,11 @@ function closeFile(file: TftpFile | undefined): void {
 /**
  * Sends all packets that are due, one after the other, as they share a buffer.
  * A call during another one does nothing: the first also sends what became due.
- *
- * @returns Whether there was no error of the file, which fails the transfer.
+ * An error of the file fails the transfer.
  */
-async function sendDue(active: ActiveTransfer): Promise<boolean> {
+async function sendDue(active: ActiveTransfer): Promise<void> {
   const { transfer, content, socket, packet, destination } = active;
-  if (active.isSending) return true;
+  if (active.isSending) return;
   active.isSending = true;
   try {
     while (true) {
@@ -616,7 +614,7 @@ async function sendDue(active: ActiveTransfer): Promise<boolean> {
         continue;
       }
       const length = transfer.next(packet, performance.now());
-      if (length === 0) return true;
+      if (length === 0) return;
       await sendBestEffort(socket, packet.subarray(0, length), destination);
     }
   } catch (error) {
@@ -625,7 +623,6 @@ async function sendDue(active: ActiveTransfer): Promise<boolean> {
     transfer.cancel(message);
     const packet = encodeError(ErrorCode.NotDefined, message);
     await sendBestEffort(socket, packet, destination);
-    return false;
   } finally {
     active.isSending = false;
   }

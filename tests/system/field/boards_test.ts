@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
+import { GRUB, RASPBERRY_PI, U_BOOT } from "../../support/boot_loaders.ts";
 import { ascii, hex, pretty } from "../../support/dhcpv6.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, type Host, Lab, missing } from "../../support/lab.ts";
@@ -16,19 +17,6 @@ const ignore = missing(SUITE, "curl", "tcpdump", "tshark").length > 0;
 const SERVER = "2001:db8:1:2::1";
 const MAC = "02:00:5e:00:53:01";
 const OWN = "2001:db8:1:2:0:200:5e00:5301";
-
-/** What a Raspberry Pi 4 sends first. */
-const PI = "01000001 0001000a0003000102005e005301 0003000c" +
-  "00".repeat(12) + "00060002003b 003d00020029 000800020000";
-
-/** U-Boot for 64-bit ARM. */
-const U_BOOT = "01000001 0001000a0003000102005e005301 0008 0002 0000" +
-  "0006 0006 003b 0052 003c 0010 000c 00000157 0006 552d426f6f74" +
-  "003d 0002 0016 003e 0003 010000 0003 000c 00000001 00000000 00000000";
-
-/** GRUB's net_bootp6. */
-const GRUB = "01000001 0001000a0003000102005e005301" +
-  "0003 000c 5e005301 00000000 00000000 0006 0004 003b 0017 0008 0002 0000";
 
 /** Firmware that boots by HTTP. */
 const FIRMWARE = "01000001 0001000a0003000102005e005301" +
@@ -136,7 +124,7 @@ Deno.test({
     await t.step("a Raspberry Pi", async () => {
       await using lab = new Lab();
       const bench = await Bench.create(lab);
-      const answer = await bench.ask(PI);
+      const answer = await bench.ask(RASPBERRY_PI);
       assertEquals(answer.at(-1), `59 tftp://[${SERVER}]/`);
       assert(answer.some((line) => line.includes(OWN)), answer.join("\n"));
       await bench.board.ip(`addr add ${OWN}/64 dev eth0 nodad`);
@@ -201,20 +189,20 @@ Deno.test({
       await using lab = new Lab();
       const bench = await Bench.create(lab, "--boot-policy=once");
       const url = `59 http://[${SERVER}]:6315/mac/${MAC}/boot.efi`;
-      const isTold = async () => (await bench.ask(FIRMWARE)).at(-1) === url;
-      assertEquals(await isTold(), true);
-      assertEquals(await isTold(), true, "its system was not up yet");
+      const getsUrl = async () => (await bench.ask(FIRMWARE)).at(-1) === url;
+      assertEquals(await getsUrl(), true);
+      assertEquals(await getsUrl(), true, "its system was not up yet");
       await bench.ask(SYSTEM);
-      assertEquals(await isTold(), false);
-      assertEquals(await isTold(), false);
+      assertEquals(await getsUrl(), false);
+      assertEquals(await getsUrl(), false);
       await Deno.utime(
         `${lab.directory}/netboot/${MAC}`,
         new Date(),
         new Date(),
       );
-      await eventually("it is told again", isTold);
+      await eventually("it gets the URL again", getsUrl);
       await bench.ask(SYSTEM);
-      assertEquals(await isTold(), false);
+      assertEquals(await getsUrl(), false);
     });
 
     await t.step("GRUB without a URL, and its files", async () => {

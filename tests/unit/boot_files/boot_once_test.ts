@@ -11,18 +11,18 @@ Deno.test("the machines of --boot-policy once", async (t) => {
   /** A machine that has booted from the network. */
   function booted(): BootOnce {
     const once = new BootOnce(root);
-    once.onTold(MAC);
+    once.onBootUrl(MAC);
     once.onSystem(MAC);
     return once;
   }
 
-  await t.step("boot until their system is up after they were told", () => {
+  await t.step("boot until their system is up after they got a URL", () => {
     const once = new BootOnce(root);
     assertEquals(once.isListed(MAC), true);
     once.onSystem(MAC);
     assertEquals(once.isListed(MAC), true, "it has booted from its disk");
-    once.onTold(MAC);
-    once.onTold(MAC);
+    once.onBootUrl(MAC);
+    once.onBootUrl(MAC);
     assertEquals(once.isListed(MAC), true, "it may have to ask again");
     once.onSystem(MAC);
     assertEquals(once.isListed(MAC), false);
@@ -70,7 +70,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
       await change();
       await once.look(MAC);
       assertEquals(once.isListed(MAC), true);
-      once.onTold(MAC);
+      once.onBootUrl(MAC);
       assertEquals(once.isListed(MAC), true);
       once.onSystem(MAC);
       assertEquals(once.isListed(MAC), false);
@@ -93,7 +93,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     await Deno.utime(own, now(), now());
     const looks = [once.look(MAC), once.look(MAC)];
     await eventually("it may boot", () => once.isListed(MAC));
-    once.onTold(MAC);
+    once.onBootUrl(MAC);
     once.onSystem(MAC);
     await Promise.all(looks);
     assertEquals(once.isListed(MAC), false);
@@ -101,7 +101,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
 
   await t.step("are not looked for without a directory", async () => {
     const once = new BootOnce(`${root}/none`);
-    once.onTold(MAC);
+    once.onBootUrl(MAC);
     once.onSystem(MAC);
     await once.look(MAC);
     assertEquals(once.isListed(MAC), false);
@@ -110,7 +110,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
   await t.step("are forgotten above a limit", () => {
     const once = new BootOnce(root);
     for (let mac = 0; mac <= MAX_LISTED_MACS; mac++) {
-      once.onTold(2 * mac);
+      once.onBootUrl(2 * mac);
       once.onSystem(2 * mac);
     }
     assertEquals(once.isListed(0), true);

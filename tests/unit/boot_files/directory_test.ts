@@ -419,50 +419,53 @@ Deno.test("netboot files", async (t) => {
     }
   });
 
-  await t.step("of whoever asks, without a MAC in the path", async () => {
-    const refused: string[] = [];
-    const stages: string[] = [];
-    const own = new Known().handler(
-      new BootFileHandler(
-        files,
-        (mac, _client, { file_name, state }) =>
-          stages.push(`${formatMac(mac)} ${file_name} ${state}`),
-        undefined,
-        {
-          macOf: (client) => client === "2001:db8:1:2::9" ? NO_MAC : MAC,
-          isMachine: () => true,
-          onRefused: ({ path, cause }) => refused.push(`${path} ${cause}`),
-        },
-      ),
-    );
-    const textOf = async (path: string, client?: string) => {
-      const response = await ask(own, path, { client });
-      return `${response.status} ${await response.text()}`;
-    };
-    assertEquals(await textOf("/boot.efi"), `200 ${OWN}`);
-    assertEquals(await textOf("//boot.efi"), `200 ${OWN}`);
-    assertEquals(await textOf(`//mac//${MAC_TEXT}//boot.efi`), `200 ${OWN}`);
-    assertEquals(stages.slice(0, 2), [
-      `${MAC_TEXT} boot.efi init`,
-      `${MAC_TEXT} boot.efi complete`,
-    ]);
-    // What the daemon serves itself stays what it is.
-    assertMatch(await textOf("/"), /^200 <!doctype html>/i);
-    assertMatch(await textOf("/healthz"), /^200 ok/);
-    assertMatch(await textOf("/machines"), /^200 /);
-    assertEquals(refused, []);
-    assertEquals(await textOf("/none.efi"), "404 not found\n");
-    assertEquals(await textOf("/../secret.txt"), "404 not found\n");
-    assertEquals(await textOf("/favicon.ico"), "404 not found\n");
-    assertEquals(refused, [
-      "/none.efi not_found",
-      "/../secret.txt malformed_path",
-    ]);
-    assertEquals(
-      await textOf("/boot.efi", "2001:db8:1:2::9"),
-      "404 not found\n",
-    );
-  });
+  await t.step(
+    "of the machine whose address asks, without a MAC in the path",
+    async () => {
+      const refused: string[] = [];
+      const stages: string[] = [];
+      const own = new Known().handler(
+        new BootFileHandler(
+          files,
+          (mac, _client, { file_name, state }) =>
+            stages.push(`${formatMac(mac)} ${file_name} ${state}`),
+          undefined,
+          {
+            macOf: (client) => client === "2001:db8:1:2::9" ? NO_MAC : MAC,
+            isMachine: () => true,
+            onRefused: ({ path, cause }) => refused.push(`${path} ${cause}`),
+          },
+        ),
+      );
+      const textOf = async (path: string, client?: string) => {
+        const response = await ask(own, path, { client });
+        return `${response.status} ${await response.text()}`;
+      };
+      assertEquals(await textOf("/boot.efi"), `200 ${OWN}`);
+      assertEquals(await textOf("//boot.efi"), `200 ${OWN}`);
+      assertEquals(await textOf(`//mac//${MAC_TEXT}//boot.efi`), `200 ${OWN}`);
+      assertEquals(stages.slice(0, 2), [
+        `${MAC_TEXT} boot.efi init`,
+        `${MAC_TEXT} boot.efi complete`,
+      ]);
+      // What the daemon serves itself stays what it is.
+      assertMatch(await textOf("/"), /^200 <!doctype html>/i);
+      assertMatch(await textOf("/healthz"), /^200 ok/);
+      assertMatch(await textOf("/machines"), /^200 /);
+      assertEquals(refused, []);
+      assertEquals(await textOf("/none.efi"), "404 not found\n");
+      assertEquals(await textOf("/../secret.txt"), "404 not found\n");
+      assertEquals(await textOf("/favicon.ico"), "404 not found\n");
+      assertEquals(refused, [
+        "/none.efi not_found",
+        "/../secret.txt malformed_path",
+      ]);
+      assertEquals(
+        await textOf("/boot.efi", "2001:db8:1:2::9"),
+        "404 not found\n",
+      );
+    },
+  );
 
   await t.step("path attacks", async (t) => {
     const LONG = "a".repeat(10_000);

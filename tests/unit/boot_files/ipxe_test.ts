@@ -136,7 +136,7 @@ Deno.test("TFTP path attacks", async (t) => {
     async () => {
       const path = `${root}/busy.efi`;
       const size = 4 * 1024 * 1024;
-      const contents = [1, 2].map((octet) => new Uint8Array(size).fill(octet));
+      const contents = [1, 2].map((byte) => new Uint8Array(size).fill(byte));
       await Deno.writeFile(path, contents[0]!);
       const fresh = () =>
         new IpxeFiles({
@@ -157,10 +157,10 @@ Deno.test("TFTP path attacks", async (t) => {
       const seen = new Set<string>();
       const look = async (at: number) => {
         await pause(20 * at);
-        const octets = await fresh().read("arm64");
-        if (octets === undefined) return;
-        assertEquals(octets.length, size);
-        seen.add(octets[0] === octets.at(-1) ? "whole" : "mixed");
+        const bytes = await fresh().read("arm64");
+        if (bytes === undefined) return;
+        assertEquals(bytes.length, size);
+        seen.add(bytes[0] === bytes.at(-1) ? "whole" : "mixed");
       };
       await Promise.all(Array.from({ length: 20 }, (_, at) => look(at)));
       isOver = true;

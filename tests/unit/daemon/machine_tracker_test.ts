@@ -84,7 +84,7 @@ class Fixture {
     isListed: () => this.unlisted === undefined,
     whyUnlisted: () => this.unlisted,
     onMessage: (mac) => this.list.push(`message of ${mac === MAC}`),
-    onTold: (mac) => this.list.push(`told ${mac === MAC}`),
+    onBootUrl: (mac) => this.list.push(`URL for ${mac === MAC}`),
     onSystem: (mac) => this.list.push(`system of ${mac === MAC}`),
   });
   /** What the list of the boot policy has heard. */
@@ -400,23 +400,26 @@ Deno.test("MachineTracker", async (t) => {
     }
   });
 
-  await t.step("tells the boot policy who has got a URL, and who is up", () => {
-    for (
-      const [event, expected] of [
-        ["http_boot", ["told true", "message of true"]],
-        ["point_pxe_to_ipxe_over_tftp", ["told true", "message of true"]],
-        ["point_ipxe_to_http_boot", ["told true", "message of true"]],
-        ["point_loader_to_boot_file", ["told true", "message of true"]],
-        ["os_init", ["system of true", "message of true"]],
-        ["firmware_init", ["message of true"]],
-        [undefined, ["message of true"]],
-      ] as const
-    ) {
-      const fixture = new Fixture();
-      fixture.message(MessageType.Solicit, { event });
-      assertEquals<readonly string[]>(fixture.list, expected, event);
-    }
-  });
+  await t.step(
+    "reports boot URLs and running systems to the boot policy",
+    () => {
+      for (
+        const [event, expected] of [
+          ["http_boot", ["URL for true", "message of true"]],
+          ["point_pxe_to_ipxe_over_tftp", ["URL for true", "message of true"]],
+          ["point_ipxe_to_http_boot", ["URL for true", "message of true"]],
+          ["point_loader_to_boot_file", ["URL for true", "message of true"]],
+          ["os_init", ["system of true", "message of true"]],
+          ["firmware_init", ["message of true"]],
+          [undefined, ["message of true"]],
+        ] as const
+      ) {
+        const fixture = new Fixture();
+        fixture.message(MessageType.Solicit, { event });
+        assertEquals<readonly string[]>(fixture.list, expected, event);
+      }
+    },
+  );
 
   await t.step("records transfers of machines that are known", () => {
     const fixture = new Fixture();

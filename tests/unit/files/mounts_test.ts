@@ -33,7 +33,7 @@ Deno.test("the mount of a path", async (t) => {
     });
   }
 
-  await t.step("of a system that tells of none", () => {
+  await t.step("without any mounts", () => {
     assertEquals(mountOf("/etc/passwd", []), undefined);
   });
 

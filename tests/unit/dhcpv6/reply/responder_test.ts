@@ -20,6 +20,7 @@ import { replySizeProblem } from "../../../../lib/dhcpv6/reply/reply_size.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { formatMac, NO_MAC, parseMacPattern } from "../../../../lib/net/mac.ts";
+import { GRUB, RASPBERRY_PI, U_BOOT } from "../../../support/boot_loaders.ts";
 import {
   ascii,
   hex,
@@ -1191,13 +1192,6 @@ Deno.test("responder, boot options", async (t) => {
   );
 
   await t.step("boot loaders, by what they were seen to send", async (t) => {
-    const pi = "01000001 0001000a0003000102005e005301 0003000c" +
-      "00".repeat(12) + "00060002003b 003d00020029 000800020000";
-    const uBoot = "01000001 0001000a0003000102005e005301 0008 0002 0000" +
-      "0006 0006 003b 0052 003c 0010 000c 00000157 0006 552d426f6f74" +
-      "003d 0002 0016 003e 0003 010000 0003 000c 00000001 00000000 00000000";
-    const grub = "01000001 0001000a0003000102005e005301" +
-      "0003 000c 5e005301 00000000 00000000 0006 0004 003b 0017 0008 0002 0000";
     const urls = new Map([
       ["u-boot-arm64", "tftp://[{{.BootAddress}}]/{{.MAC}}/u-boot.img"],
       ["grub", "tftp://[{{.BootAddress}}]/{{.MAC}}/grubaa64.efi"],
@@ -1206,31 +1200,37 @@ Deno.test("responder, boot options", async (t) => {
     const mac = "02:00:5e:00:53:01";
     for (
       const [name, digits, kinds, expected, loader] of [
-        ["a Raspberry Pi", pi, [], "tftp://[2001:db8:1:2::]/", undefined],
+        [
+          "a Raspberry Pi",
+          RASPBERRY_PI,
+          [],
+          "tftp://[2001:db8:1:2::]/",
+          undefined,
+        ],
         [
           "U-Boot",
-          uBoot,
+          U_BOOT,
           ["u-boot-arm64"],
           `tftp://[2001:db8:1:2::1]/${mac}/u-boot.img`,
           undefined,
         ],
         [
           "U-Boot without a URL",
-          uBoot,
+          U_BOOT,
           [],
           undefined,
           "u-boot, architecture 22 (U-Boot ARM64), vendor class U-Boot",
         ],
         [
           "GRUB",
-          grub,
+          GRUB,
           ["grub"],
           `tftp://[2001:db8:1:2::1]/${mac}/grubaa64.efi`,
           undefined,
         ],
         [
           "GRUB without a URL",
-          grub,
+          GRUB,
           [],
           undefined,
           "grub, no architecture, no vendor class",
@@ -1266,7 +1266,7 @@ Deno.test("responder, boot options", async (t) => {
     }
 
     await t.step("U-Boot asks again from its own address", () => {
-      const bytes = hex(uBoot);
+      const bytes = hex(U_BOOT);
       const drop = (from: string, isLinkScoped = true) =>
         respond(bytes, { options, from, isLinkScoped }).outcome.drop;
       assertEquals(drop(own), undefined);
