@@ -127,7 +127,6 @@ export class Daemon implements Service {
       metrics,
       unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
-      otherFds: () => tftp.server.descriptors,
     });
     this.#otlp = exporterOf(config, {
       ...shared,

@@ -6,10 +6,10 @@
  */
 
 import { fileWork } from "../files/file_work.ts";
-import { ActiveConnections } from "../http/active_connections.ts";
 import { Api } from "../http/api.ts";
 import { BootFileHandler } from "../http/boot_files.ts";
 import { ConnectionGuard } from "../http/connection_guard.ts";
+import { Connections } from "../http/connections.ts";
 import { Downloads } from "../http/download.ts";
 import { EventStream } from "../http/event_stream.ts";
 import { HostNames } from "../http/host_check.ts";
@@ -19,11 +19,14 @@ import {
   type ListenAddress,
 } from "../http/listener.ts";
 import { Router } from "../http/router.ts";
+import { SendWindows } from "../http/send_window.ts";
 import { WebUi } from "../http/web_ui/responses.ts";
 import type { MachineWriter, UnservedJson } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
+import { tcpSockets } from "../net/tcp_sockets.ts";
 import type { FdShares } from "../overload/fd_budget.ts";
+import { MAX_UNREAD_BYTES } from "../overload/limits.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
@@ -50,15 +53,13 @@ export interface HttpStackOptions {
   readonly unserved: () => readonly UnservedJson[];
   /** Why clients get no reply now; `undefined` if they do. */
   readonly problem: () => string | undefined;
-  /** File descriptors that parts other than HTTP and DHCPv6 have open. */
-  readonly otherFds: () => number;
 }
 
 /** HTTP and HTTPS of a daemon. */
 export class HttpStack {
   /** What starts and stops, in the order of the start. */
   readonly services: readonly Service[];
-  readonly connections: ActiveConnections = new ActiveConnections();
+  readonly connections: Connections = new Connections(tcpSockets);
   readonly connectionGuard: ConnectionGuard;
   readonly downloads: Downloads;
   readonly eventStream: EventStream;
@@ -68,12 +69,12 @@ export class HttpStack {
     const { config, fdShares, registry, writer, names, scheduler } = options;
     const { log } = options;
     const observer = new HttpLog(log);
-    const hasCapacity = () => this.fdsInUse < fdShares.responses;
-    this.downloads = new Downloads(hasCapacity);
+    const load = () => this.fdsInUse / fdShares.responses;
+    this.downloads = new Downloads(load);
     this.eventStream = new EventStream(registry, writer, scheduler, {
       total: fdShares.eventReaders,
       perClient: fdShares.eventReadersPerClient,
-      hasCapacity,
+      load,
     });
     const shared = { registry, writer, names, scheduler };
     this.router = new Router({
@@ -108,13 +109,14 @@ export class HttpStack {
       }),
       allows: options.allows,
       hosts: new HostNames(config.hosts),
-      hasCapacity,
+      load,
       observer,
     });
 
     const listener = {
       router: this.router,
       connections: this.connections,
+      sendWindows: tcpSockets && new SendWindows(this.connections),
       observer,
     };
     const http = config.http.map((address) =>
@@ -128,10 +130,24 @@ export class HttpStack {
       files: config.https.files,
       log,
     });
+    for (const { port } of [...config.http, ...config.https?.addresses ?? []]) {
+      this.connections.listenAt(port);
+    }
     const openListeners = () => [...http, ...https?.servers ?? []];
     this.connectionGuard = new ConnectionGuard({
+      connections: this.connections,
       maxIdle: fdShares.idleConnections,
-      accountedFds: () => this.fdsInUse + options.otherFds(),
+      maxDescriptors: Math.min(
+        config.maxOpenFiles,
+        tcpSockets?.maxDescriptors ?? Infinity,
+      ),
+      pressure: () =>
+        Math.max(
+          this.connections.unreadBytes / MAX_UNREAD_BYTES,
+          this.router.quota.load,
+          this.downloads.quota.load,
+          this.eventStream.quota.load,
+        ),
       observer: new ConnectionGuardLog(log, openListeners),
     });
     this.services = [

@@ -241,7 +241,7 @@ function httpMetrics({ http }: MetricSources): Metric[] {
     single(
       "counter",
       "dhcpv6macd_http_connections_closed_total",
-      "HTTP connections closed by the connection guard, estimated.",
+      "HTTP connections closed because they sent no request, or their client did not read.",
       connectionGuard.closed,
     ),
     single(

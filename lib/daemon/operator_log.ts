@@ -24,6 +24,7 @@ import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { formatSubnet, isMappedIpv4, parseAddress } from "../net/prefix.ts";
 import type { Log } from "../telemetry/log.ts";
+import { MINUTE } from "../telemetry/throttle.ts";
 import { VERSION } from "../telemetry/version.ts";
 import { parseRequestPath } from "../tftp/request_path.ts";
 import type {
@@ -92,36 +93,46 @@ function prefixOf(client: string): string {
 /** Closes HTTP connections for the guard, and logs that. */
 export class ConnectionGuardLog implements ConnectionGuardObserver {
   readonly #log: Log;
-  readonly #listeners: () => readonly ClosableListener[];
+  readonly #listeners: () => readonly EndableListener[];
+  /** Connections closed since the last line. */
+  #idle = 0;
+  #stalled = 0;
 
-  constructor(log: Log, listeners: () => readonly ClosableListener[]) {
+  constructor(log: Log, listeners: () => readonly EndableListener[]) {
     this.#log = log;
     this.#listeners = listeners;
   }
 
   onIdle(connections: number): void {
+    this.#idle += connections;
+    if (!this.#log.isDue("connections_closed", { every: MINUTE })) return;
     this.#log.warning(
       "connections_closed",
-      `closed about ${connections} idle HTTP connections; responses in flight continue`,
-      { connections },
+      `closed ${this.#idle} idle HTTP connections: there were too many`,
+      { connections: this.#idle },
     );
-    for (const listener of this.#listeners()) void listener.closeIdle();
+    this.#idle = 0;
   }
 
   onStalled(connections: number): void {
+    this.#stalled += connections;
+    if (!this.#log.isDue("connections_stalled", { every: MINUTE })) return;
     this.#log.warning(
-      "connections_broken_off",
-      `closed all HTTP connections: about ${connections} clients request and do not read the response`,
-      { connections },
+      "connections_stalled",
+      `closed ${this.#stalled} HTTP connections: their clients do not read the response`,
+      { connections: this.#stalled },
     );
-    for (const listener of this.#listeners()) listener.abortAll();
+    this.#stalled = 0;
+  }
+
+  onExhausted(): void {
+    for (const listener of this.#listeners()) void listener.ensureListening();
   }
 }
 
-/** A listener whose connections can be closed. */
-export interface ClosableListener {
-  closeIdle(): Promise<void>;
-  abortAll(): void;
+/** A listener that the runtime may have ended. */
+export interface EndableListener {
+  ensureListening(): Promise<void>;
 }
 
 /** Logs what happens to the file of machine names. */

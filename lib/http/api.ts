@@ -19,7 +19,12 @@ import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
-import { decoded, type Target, textResponse } from "./responses.ts";
+import {
+  decoded,
+  StreamResponse,
+  type Target,
+  textResponse,
+} from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
 /** What an {@linkcode Api} serves. */
@@ -137,7 +142,7 @@ export class Api {
         { "retry-after": "60" },
       );
     }
-    return new Response(body, {
+    return new StreamResponse(body, {
       headers: {
         ...UNCACHED,
         "content-type": "text/event-stream",
@@ -159,7 +164,7 @@ export class Api {
   }
 
   #text(pieces: Iterator<string>, type = "application/json"): Response {
-    return new Response(slicedBody(pieces, this.#options.scheduler), {
+    return new StreamResponse(slicedBody(pieces, this.#options.scheduler), {
       headers: { ...UNCACHED, "content-type": type },
     });
   }

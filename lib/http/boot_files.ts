@@ -15,7 +15,7 @@ import {
   evaluateConditions,
   evaluateRange,
 } from "./conditional_request.ts";
-import { Downloads } from "./download.ts";
+import { detach, Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
 import {
   type BootDirectory,
@@ -26,7 +26,12 @@ import {
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { FileStalledError } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
-import { decoded, headResponse, textResponse } from "./responses.ts";
+import {
+  decoded,
+  headResponse,
+  StreamResponse,
+  textResponse,
+} from "./responses.ts";
 
 /** What browsers ask every server for, on a machine that is up as well. */
 const OF_BROWSERS =
@@ -300,9 +305,11 @@ export class BootFileHandler {
     }
     report?.sending(0);
     headers.set("content-length", String(end - start));
-    if (range === undefined) return new Response(body, { headers });
+    if (range === undefined) {
+      return new StreamResponse(body, { headers }, detach);
+    }
     headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
-    return new Response(body, { status: 206, headers });
+    return new StreamResponse(body, { status: 206, headers }, detach);
   }
 
   /** Reports the progress of a download; `undefined` if it is no boot stage. */

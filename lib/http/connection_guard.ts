@@ -1,122 +1,185 @@
 /**
- * Keeps idle HTTP connections from using up the file descriptors.
- *
- * Workaround: `Deno.serve` has no connection limit and no idle timeout (Deno
- * 2.4.2 to 2.9.6, deno#3515), and it reports requests only. An idle connection
- * shows as an open file descriptor that nothing accounts for. Without this
- * guard "2,000 idle connections at 1,024 descriptors" in
- * tests/system/abuse/http_test.ts fails.
+ * Closes the connections of clients that send no request, or do not read what
+ * they have asked for, before they keep others out.
  *
  * @module
  */
 
 import {
-  countOpenFds,
-  RESERVED_FDS,
-  stalledAllowanceFor,
-} from "../overload/fd_budget.ts";
+  IDLE_CONNECTION_TIMEOUT,
+  MIN_READ_RATE,
+  SILENT_CONNECTION_TIMEOUT,
+  STALLED_CONNECTION_TIMEOUT,
+} from "../overload/limits.ts";
+import type { Connection, Connections } from "./connections.ts";
 
-/** Milliseconds between two counts of the file descriptors. */
-const POLL_INTERVAL = 100;
+/** Milliseconds between two searches for connections while there are few. */
+const QUIET_INTERVAL = 250;
+
+/** The same while there are many. */
+const BUSY_INTERVAL = 10;
 
 /**
- * Counts in a row above the limit before the guard reports. A burst of 1,000
- * clients that connect and send a request is above it for a moment only.
+ * Parts of a search done at once: 1 ms of work if all descriptors in them are
+ * open. 10,000 connections a second do not use up 1,024 descriptors between two
+ * of them.
  */
-const MIN_CHECKS_OVER_LIMIT = 10;
+const SEARCHES_AT_ONCE = 4;
 
-/** Milliseconds that closing connections takes; the next count waits for it. */
-const CLOSE_DURATION = 1000;
+/** Connections above which they are many. */
+const FEW_CONNECTIONS = 32;
 
-/** Acts when there are too many connections without a request. */
+/** Milliseconds over which the speed of a client is measured. */
+const MEASURING_TIME = 10_000;
+
+/** The share of the places in use above which slow clients lose theirs. */
+const MAX_PRESSURE = 0.5;
+
+/** What the idle connections are reduced to when there are too many. */
+const KEPT_SHARE = 0.75;
+
+/** File descriptors left below which a connection may have been refused. */
+const LAST_DESCRIPTORS = 8;
+
+/** Called when connections were closed. */
 export interface ConnectionGuardObserver {
-  /** `connections` are idle. They can be closed while responses continue. */
+  /** There were too many connections without a request in progress. */
   onIdle(connections: number): void;
-  /**
-   * Idle connections were closed before, and `connections` are still open: they
-   * were sent a response that the client does not read. Only closing all
-   * connections closes them.
-   */
+  /** Clients have asked and do not read the responses. */
   onStalled(connections: number): void;
+  /** There were no file descriptors left, and are now: servers may have stopped. */
+  onExhausted(): void;
 }
 
-/** The limit of idle connections, and how they are counted. */
+/** Limits, and whom the guard reports to. */
 export interface ConnectionGuardOptions {
-  /** Connections that may be idle. */
+  readonly connections: Connections;
+  /** Connections that may be without a request in progress. */
   readonly maxIdle: number;
-  /** File descriptors in use for responses and transfers now. */
-  readonly accountedFds: () => number;
+  /** File descriptors that the process may have open. */
+  readonly maxDescriptors: number;
+  /** The share of the places for responses that is in use, 0 to 1. */
+  readonly pressure: () => number;
   readonly observer: ConnectionGuardObserver;
 }
 
-/** Counts idle connections and reports when they are above a limit. */
+/** Looks after the connections of all HTTP servers. */
 export class ConnectionGuard {
-  /** Idle connections closed so far, approximately. */
+  /** Connections closed so far. */
   closed = 0;
 
   readonly #options: ConnectionGuardOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #checksOverLimit = 0;
-  /** Connections that stayed open when the idle ones were closed. */
-  #stalled = 0;
-  /** Whether the last check had idle connections closed. */
-  #hasJustClosed = false;
+  #wasExhausted = false;
 
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
   }
 
-  /** Begins to count, every 100 ms. */
+  /** Begins to look. */
   start(): void {
-    if (this.#timer === undefined) this.#checkAfter(POLL_INTERVAL);
+    if (this.#options.connections.areFound) this.#timer ??= this.#later();
   }
 
-  /** Ends counting. */
+  /** Ends looking. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #checkAfter(milliseconds: number): void {
-    this.#timer = setTimeout(() => this.#check(), milliseconds);
+  #later(): ReturnType<typeof setTimeout> {
+    const { connections } = this.#options;
+    const interval = connections.size > FEW_CONNECTIONS
+      ? BUSY_INTERVAL
+      : QUIET_INTERVAL;
+    return setTimeout(() => {
+      this.#look();
+      this.#timer = this.#later();
+    }, interval);
   }
 
-  #check(): void {
-    const { maxIdle } = this.#options;
-    const idle = this.#countIdle();
-    this.#stalled = this.#hasJustClosed ? idle : Math.min(this.#stalled, idle);
-    this.#hasJustClosed = false;
-    const limit = Math.max(
-      maxIdle,
-      this.#stalled + stalledAllowanceFor(maxIdle),
-    );
-    this.#checksOverLimit = idle > limit ? this.#checksOverLimit + 1 : 0;
-    if (this.#checksOverLimit < MIN_CHECKS_OVER_LIMIT) {
-      return this.#checkAfter(POLL_INTERVAL);
+  #look(): void {
+    const { connections } = this.#options;
+    for (let search = 0; search < SEARCHES_AT_ONCE; search++) {
+      if (connections.search()) return this.#endRound();
     }
-    this.#checksOverLimit = 0;
-    this.#hasJustClosed = true;
-    this.#checkAfter(CLOSE_DURATION);
-    this.#report(idle);
+  }
+
+  #endRound(): void {
+    const { connections, maxDescriptors, observer } = this.#options;
+    const now = performance.now();
+    this.#closeIdle(now);
+    this.#closeStalled(now);
+    const isExhausted =
+      connections.openDescriptors > maxDescriptors - LAST_DESCRIPTORS;
+    if (this.#wasExhausted && !isExhausted) observer.onExhausted();
+    this.#wasExhausted = isExhausted;
+  }
+
+  #closeIdle(now: number): void {
+    const { connections, maxIdle, observer } = this.#options;
+    const idle = [...connections].filter(({ responses }) => responses === 0);
+    const old = idle.filter(({ hasRequested, idleSince }) =>
+      now - idleSince >
+        (hasRequested ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
+    );
+    this.closed += resetAll(old);
+    if (idle.length - old.length <= maxIdle) return;
+    const kept = new Set(old);
+    const excess = byClaim(idle.filter((connection) => !kept.has(connection)))
+      .slice(Math.floor(KEPT_SHARE * maxIdle));
+    const closed = resetAll(excess);
+    this.closed += closed;
+    if (closed > 0) observer.onIdle(closed);
   }
 
   /**
-   * Open file descriptors that nothing accounts for. 0 if they cannot be
-   * counted: reading `/proc` takes a file descriptor too.
+   * Closes the connections whose clients read nothing; when places are short,
+   * also of those that read very slowly.
    */
-  #countIdle(): number {
-    try {
-      return countOpenFds() - RESERVED_FDS - this.#options.accountedFds();
-    } catch {
-      return 0;
+  #closeStalled(now: number): void {
+    const { connections, observer, pressure } = this.#options;
+    const isShort = pressure() > MAX_PRESSURE;
+    const stalled: Connection[] = [];
+    for (const connection of connections) {
+      if (connection.responses === 0) continue;
+      const elapsed = now - connection.measuredAt;
+      if (elapsed < MEASURING_TIME) continue;
+      connection.measure();
+      const { acknowledgedBytes, measured } = connection;
+      const rate = (acknowledgedBytes - measured) / (elapsed / 1000);
+      connection.measured = acknowledgedBytes;
+      connection.measuredAt = now;
+      if (connection.hasCaughtUp) continue;
+      const isStalled =
+        now - connection.progressAt > STALLED_CONNECTION_TIMEOUT ||
+        isShort && rate < MIN_READ_RATE;
+      if (isStalled) stalled.push(connection);
     }
+    const closed = resetAll(stalled);
+    this.closed += closed;
+    if (closed > 0) observer.onStalled(closed);
   }
+}
 
-  #report(idle: number): void {
-    const { maxIdle, observer } = this.#options;
-    const reported = idle - this.#stalled;
-    this.closed += reported;
-    if (this.#stalled > maxIdle / 2) observer.onStalled(reported);
-    else observer.onIdle(idle);
-  }
+function resetAll(connections: readonly Connection[]): number {
+  return connections.filter((connection) => connection.reset()).length;
+}
+
+/**
+ * Puts connections in the order in which they may stay: first the latest one of
+ * each client, then the second latest one of each, and so on.
+ */
+function byClaim(connections: Connection[]): Connection[] {
+  const counts = new Map<string, number>();
+  return connections
+    .toSorted((a, b) => b.idleSince - a.idleSince)
+    .map((connection) => {
+      const { client } = connection;
+      const rank = counts.get(client) ?? 0;
+      counts.set(client, rank + 1);
+      return { connection, rank };
+    })
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ connection }) => connection);
 }

@@ -25,20 +25,13 @@ export interface DenoServerOptions {
 /** A listening socket of the runtime and its connections. */
 export class DenoServer {
   readonly #options: DenoServerOptions;
-  readonly #abort = new AbortController();
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #responses = 0;
   /** By the monotonic clock, in milliseconds. */
   #lastRequestAt = 0;
   #isDraining = false;
 
   constructor(options: DenoServerOptions) {
     this.#options = options;
-  }
-
-  /** Responses in progress. */
-  get responses(): number {
-    return this.#responses;
   }
 
   /** Whether {@linkcode drain} was called. */
@@ -61,7 +54,6 @@ export class DenoServer {
         hostname,
         port,
         ...keyPair,
-        signal: this.#abort.signal,
         // A server with a new certificate listens beside the one that it
         // replaces.
         reusePort: keyPair !== undefined,
@@ -96,33 +88,11 @@ export class DenoServer {
     await this.#server?.shutdown().catch(() => {});
   }
 
-  /**
-   * Closes the listening socket and all connections, whatever is being sent on
-   * them.
-   *
-   * Workaround: the runtime closes the server in an abort listener. When the
-   * server has ended already, that throws BadResource, which reaches the program
-   * as an uncaught `error` event and ends the process (Deno 2.6.8 to 2.9.6).
-   * Without it "can be aborted when it has ended" in
-   * tests/unit/http/deno_server_test.ts fails.
-   */
-  abort(): void {
-    const ignore = (event: Event) => event.preventDefault();
-    addEventListener("error", ignore);
-    this.#abort.abort();
-    removeEventListener("error", ignore);
-  }
-
   async #handle(
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Promise<Response> {
-    this.#responses++;
     this.#lastRequestAt = performance.now();
-    const end = () => {
-      this.#responses--;
-    };
-    info.completed.then(end, end);
     const response = await this.#options.handler(request, info);
     if (this.#isDraining) response.headers.set("connection", "close");
     return response;

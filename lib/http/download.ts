@@ -21,7 +21,10 @@ import { ByteBudget } from "../overload/scheduler.ts";
 import type { ByteRange } from "./conditional_request.ts";
 import type { BootFile } from "../boot_files/directory.ts";
 
-/** Bytes after which a download checks whether its file has changed. */
+/**
+ * Bytes after which a download checks whether its file has changed; for as many at
+ * its beginning it does so after each chunk.
+ */
 const FILE_CHECK_INTERVAL_BYTES = 1024 * 1024;
 
 /** All downloads in progress, and the memory and time that they share. */
@@ -33,12 +36,12 @@ export class Downloads {
 
   readonly #byteBudget = new ByteBudget(MAX_FILE_BYTES_PER_POLL);
 
-  /** @param hasCapacity Whether one more file can be opened now. */
-  constructor(hasCapacity?: () => boolean) {
+  /** @param load The share of the file descriptors in use, 0 to 1. */
+  constructor(load?: () => number) {
     this.quota = new ClientQuota({
       total: MAX_DOWNLOADS,
       perClient: MAX_DOWNLOADS_PER_CLIENT,
-      hasCapacity,
+      load,
     });
   }
 
@@ -54,8 +57,7 @@ export class Downloads {
   }
 
   /**
-   * Makes a range of an open file a body. A chunk of it may be used until the
-   * next one is read. The file is closed at the end, and if this fails.
+   * Makes a range of an open file a body, whose chunks are its own. The file is closed at the end, and if this fails.
    *
    * @param client The client's address.
    * @param report Called after each chunk, and at the end. A range that ends
@@ -117,8 +119,6 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   /** Bytes sent when the file was last checked. */
   #checkedAt = 0;
   #isOver = false;
-  /** The memory of the last chunk. */
-  #lastChunk: ArrayBuffer | undefined;
 
   constructor(downloads: Downloads, options: DownloadOptions) {
     this.#downloads = downloads;
@@ -129,18 +129,18 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   async pull(
     controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
   ): Promise<void> {
-    detachBuffer(this.#lastChunk);
-    this.#lastChunk = undefined;
     const { size, byteBudget, report } = this.#options;
-    const length = Math.min(this.#downloads.chunkSize, size - this.#sentBytes);
+    // Small at first: many clients may ask and not read.
+    const length = Math.min(
+      this.#downloads.chunkSize,
+      Math.max(MIN_CHUNK_BYTES, this.#sentBytes),
+      size - this.#sentBytes,
+    );
     await byteBudget.acquire(length);
     try {
       const chunk = await this.#read(length);
       if (chunk === undefined) return;
-      if (chunk.length > 0) {
-        this.#lastChunk = chunk.buffer;
-        controller.enqueue(chunk);
-      }
+      if (chunk.length > 0) controller.enqueue(chunk);
       this.#sentBytes += chunk.length;
       this.#downloads.sentBytes += chunk.length;
       if (this.#sentBytes === size) {
@@ -181,6 +181,7 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
     // sent completely was read before any change.
     const position = this.#sentBytes + (chunk?.length ?? 0);
     const isCheckDue = position === size ||
+      position <= FILE_CHECK_INTERVAL_BYTES ||
       position - this.#checkedAt >= FILE_CHECK_INTERVAL_BYTES;
     if (
       chunk === undefined ||
@@ -214,6 +215,6 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
  * does. A chunk that was not taken is empty afterwards: the response is
  * incomplete then, never mixed.
  */
-function detachBuffer(buffer: ArrayBuffer | undefined): void {
-  buffer?.transfer(0);
+export function detach({ buffer }: Uint8Array<ArrayBuffer>): void {
+  buffer.transfer(0);
 }

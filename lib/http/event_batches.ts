@@ -12,7 +12,7 @@ export interface EventBatch {
   readonly first: number;
   /** The number of the last event. */
   readonly last: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** The last batches, up to a number of bytes. */

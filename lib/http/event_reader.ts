@@ -8,7 +8,9 @@ import type { Mac } from "../net/mac.ts";
 
 /** One connection that reads the event stream. */
 export class EventReader {
-  controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  controller:
+    | ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>
+    | undefined;
   /** What comes before the events; `undefined` when it is sent. */
   snapshot: Iterator<string> | undefined;
   /** Whether it has once received all events there were. */

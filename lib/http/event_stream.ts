@@ -124,7 +124,9 @@ export class EventStream {
   }
 
   /** The body for a new reader; `undefined` if there are too many. */
-  open(request: ReaderRequest): ReadableStream<Uint8Array> | undefined {
+  open(
+    request: ReaderRequest,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     const unit = this.quota.acquire(request.client);
     if (unit === undefined) return undefined;
     // Without readers no batches were written since the last event.
@@ -137,7 +139,7 @@ export class EventStream {
     );
     reader.snapshot = this.#snapshot(reader, resumed === undefined);
     this.#add(reader);
-    return new ReadableStream<Uint8Array>({
+    return new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         reader.controller = controller;
       },

@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { ActiveConnections } from "./active_connections.ts";
+import type { Connections } from "./connections.ts";
 import { DenoServer } from "./deno_server.ts";
+import { StreamResponse } from "./responses.ts";
 import type { Router } from "./router.ts";
+import type { SendWindows } from "./send_window.ts";
 import type { KeyPair } from "./tls_reload.ts";
 
 /** Where a server listens. */
@@ -35,9 +37,6 @@ export interface HttpObserver {
 /** Milliseconds between two attempts to listen. */
 const RETRY_INTERVAL = 500;
 
-/** Milliseconds that the runtime takes to free the port of an ended server. */
-const PORT_RELEASE_DELAY = 50;
-
 /** Milliseconds between two checks whether the server still listens. */
 const POLL_INTERVAL = 1000;
 
@@ -45,8 +44,10 @@ const POLL_INTERVAL = 1000;
 export interface HttpServerOptions {
   readonly address: ListenAddress;
   readonly router: Router;
-  /** Where the connections with a response in progress are counted. */
-  readonly connections: ActiveConnections;
+  /** Those of all servers. */
+  readonly connections: Connections;
+  /** `undefined`: what waits for clients to read it is not limited. */
+  readonly sendWindows: SendWindows | undefined;
   readonly observer: HttpObserver;
   /** Makes it an HTTPS server. */
   readonly keyPair?: KeyPair;
@@ -87,7 +88,7 @@ export class HttpServer {
       this.#retryAfter(error);
     }
     this.#pollTimer = setInterval(
-      () => void this.#checkListening(),
+      () => void this.ensureListening(),
       POLL_INTERVAL,
     );
   }
@@ -126,54 +127,37 @@ export class HttpServer {
     if (old !== undefined) void this.#drainAndStop(old);
   }
 
-  /**
-   * Closes idle connections and listens again. The runtime cannot close single
-   * connections, but a server that is stopped finishes its responses and closes
-   * all others.
-   */
-  async closeIdle(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined || server.isDraining) return;
-    await server.drain();
-    if (this.#server !== server) return;
-    if (server.responses === 0) return this.abortAll();
-    this.#listenAfter(PORT_RELEASE_DELAY);
-    this.#stopServer(server);
-  }
-
-  /**
-   * Closes all connections, whatever is being sent on them, and listens again.
-   * A connection whose client does not read counts as a response in progress
-   * and would keep a server from stopping.
-   */
-  abortAll(): void {
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#listenAfter(PORT_RELEASE_DELAY);
-    server.abort();
-  }
-
   #listen(keyPair: KeyPair | undefined): void {
-    const { address, router, connections } = this.#options;
-    const protocol = keyPair === undefined ? "http" : "https";
-    const name = authorityOf(address);
+    const { address } = this.#options;
     const server = new DenoServer({
       ...address,
       keyPair,
-      handler: (request, info) => {
-        connections.track(name, info);
-        return router.handle(request, {
-          client: info.remoteAddr.hostname,
-          protocol,
-          completed: info.completed,
-        });
-      },
+      handler: (request, info) =>
+        this.#handle(request, info, keyPair !== undefined),
     });
     server.start(() => {
       if (this.#server === server) this.#listenAfter(RETRY_INTERVAL);
     });
     this.#server = server;
     this.#isUnavailable = false;
+  }
+
+  async #handle(
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+    isTls: boolean,
+  ): Promise<Response> {
+    const { address, router, connections, sendWindows } = this.#options;
+    const { completed } = info;
+    const connection = connections.track(address.port, isTls, info);
+    const response = await router.handle(request, {
+      client: info.remoteAddr.hostname,
+      protocol: isTls ? "https" : "http",
+      completed,
+    });
+    return sendWindows !== undefined && response instanceof StreamResponse
+      ? response.with(sendWindows.limit(response, connection, completed))
+      : response;
   }
 
   #listenAfter(milliseconds: number): void {
@@ -199,7 +183,7 @@ export class HttpServer {
   }
 
   /**
-   * Listens again when the runtime does not any more.
+   * Listens again if the runtime does not any more.
    *
    * Workaround: when `accept` fails with EMFILE, `Deno.serve` closes its
    * listening socket for good, and `finished` settles only when the last
@@ -207,7 +191,7 @@ export class HttpServer {
    * `Listener.accept`). Without it "2,000 idle connections at 1,024
    * descriptors" in tests/system/abuse/http_test.ts fails.
    */
-  async #checkListening(): Promise<void> {
+  async ensureListening(): Promise<void> {
     const server = this.#server;
     if (server === undefined || server.isDraining || this.#isChecking) return;
     const { address, observer } = this.#options;

@@ -37,8 +37,8 @@ export interface RouterOptions {
   readonly allows: (hostname: string) => boolean;
   /** The host names of API and web page. */
   readonly hosts: HostNames;
-  /** Whether there are file descriptors for one more response. */
-  readonly hasCapacity?: () => boolean;
+  /** The share of the file descriptors for responses in use, 0 to 1. */
+  readonly load?: () => number;
   readonly observer?: RouterObserver;
 }
 
@@ -86,7 +86,7 @@ export class Router {
     this.quota = new ClientQuota({
       total: MAX_API_RESPONSES,
       perClient: MAX_API_RESPONSES_PER_CLIENT,
-      hasCapacity: options.hasCapacity,
+      load: options.load,
     });
   }
 

@@ -17,7 +17,10 @@ import {
  */
 export const RESERVED_FDS = 64;
 
-/** File descriptors by their use. The sum never exceeds the limit. */
+/**
+ * File descriptors by their use. The sum leaves a quarter more for idle
+ * connections, which are accepted before they are counted.
+ */
 export interface FdShares {
   /** HTTP connections without a request in progress. */
   readonly idleConnections: number;
@@ -46,7 +49,7 @@ export function fdSharesOf(maxOpenFiles: number): FdShares {
   const responses = Math.max(
     0,
     maxOpenFiles - RESERVED_FDS - idleConnections -
-      stalledAllowanceFor(idleConnections) - tftp,
+      Math.ceil(idleConnections / 4) - tftp,
   );
   const eventReaders = Math.min(MAX_EVENT_READERS, Math.floor(responses / 2));
   return {
@@ -59,14 +62,6 @@ export function fdSharesOf(maxOpenFiles: number): FdShares {
       Math.ceil(eventReaders * 3 / 4),
     ),
   };
-}
-
-/**
- * Idle connections that may be open beside stalled ones, which stay open when
- * the idle ones are closed: a quarter of the limit of idle connections.
- */
-export function stalledAllowanceFor(maxIdle: number): number {
-  return Math.ceil(maxIdle / 4);
 }
 
 /**

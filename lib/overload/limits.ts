@@ -148,10 +148,40 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 // HTTP
 
 /**
- * Idle connections, or a quarter of the file descriptors if that is less. Above
- * this limit all idle connections are closed; responses in progress continue.
+ * Connections without a response in progress, or a quarter of the file
+ * descriptors if that is less. Of more the oldest are closed, first those of
+ * clients that have many.
  */
 export const MAX_IDLE_CONNECTIONS = 512;
+
+/**
+ * Milliseconds for a connection to send its first request: a TLS handshake of
+ * slow firmware takes two seconds.
+ */
+export const SILENT_CONNECTION_TIMEOUT = 20_000;
+
+/** Milliseconds that a connection stays open for a further request. */
+export const IDLE_CONNECTION_TIMEOUT = 120_000;
+
+/**
+ * Milliseconds after which a connection is closed whose client acknowledges
+ * nothing of a response, as when it was switched off.
+ */
+export const STALLED_CONNECTION_TIMEOUT = 60_000;
+
+/**
+ * Bytes a second that a client reads, at least, when more than half of the
+ * places for responses are in use. A boot file of 30 MB would take eight hours.
+ */
+export const MIN_READ_RATE = 1024;
+
+/**
+ * Bytes of responses that all clients together may have unread, in this process
+ * and in the kernel. The runtime takes twice as much for them: a daemon with some
+ * 75 MB of its own lives in 160 MB. 64 downloads of 1 Gbit/s each at a distance of
+ * 3 ms fit.
+ */
+export const MAX_UNREAD_BYTES = 24 * 1024 * 1024;
 
 /**
  * Readers of the event stream at once. Each takes about 50 KiB in the runtime.
@@ -210,7 +240,7 @@ export const MAX_CHUNK_BYTES = 1024 * 1024;
  * Bytes of one chunk while there are very many downloads. With smaller chunks
  * reading takes longer than sending.
  */
-export const MIN_CHUNK_BYTES = 32 * 1024;
+export const MIN_CHUNK_BYTES = 16 * 1024;
 
 /**
  * Bytes that all downloads together hand to the runtime before it polls the

@@ -10,11 +10,20 @@ export interface QuotaOptions {
   readonly total: number;
   /** Units that one client may use at once. */
   readonly perClient: number;
-  /** Whether other resources that a unit needs are available now. */
-  readonly hasCapacity?: () => boolean;
+  /** The share of other resources for units that is in use, 0 to 1. */
+  readonly load?: () => number;
 }
 
-/** Counts units in use, such as downloads, for each client. */
+/** The share of what there is from which each client may take a few units only. */
+const RESERVED_SHARE = 0.25;
+
+/** How many. */
+const MAX_UNITS_OF_RESERVE = 4;
+
+/**
+ * Counts units in use, such as downloads, for each client. The last quarter is
+ * for clients that have few.
+ */
 export class ClientQuota {
   /** Units refused so far. */
   refused = 0;
@@ -32,6 +41,12 @@ export class ClientQuota {
     return this.#used;
   }
 
+  /** The share of the units or of the other resources that is in use, 0 to 1. */
+  get load(): number {
+    const { total, load } = this.#options;
+    return Math.max(this.#used / total, load?.() ?? 0);
+  }
+
   /**
    * Takes one unit for a client, until the returned value is disposed of.
    * Disposing of it again has no effect.
@@ -40,12 +55,12 @@ export class ClientQuota {
    * @returns `undefined` if a limit is reached.
    */
   acquire(client: string): Disposable | undefined {
-    const { total, perClient, hasCapacity } = this.#options;
     const usedByClient = this.#usedByClient.get(client) ?? 0;
-    if (
-      this.#used >= total || usedByClient >= perClient ||
-      hasCapacity?.() === false
-    ) {
+    const { load } = this;
+    const limit = load < 1 - RESERVED_SHARE
+      ? this.#options.perClient
+      : Math.min(this.#options.perClient, MAX_UNITS_OF_RESERVE);
+    if (load >= 1 || usedByClient >= limit) {
       this.refused++;
       return undefined;
     }

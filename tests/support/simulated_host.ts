@@ -8,6 +8,9 @@
  * @module
  */
 
+import { tcpSockets } from "../../lib/net/tcp_sockets.ts";
+import { FakeSockets } from "./fake_sockets.ts";
+
 /** An address of a UDP socket. */
 export interface Endpoint {
   readonly hostname: string;
@@ -34,6 +37,17 @@ const PATIENCE = 30_000;
 
 const realNow = performance.now.bind(performance);
 const realReadDirSync = Deno.readDirSync;
+
+/** TCP port of the daemon's HTTP server. */
+const HTTP_PORT = 6315;
+
+/** What the daemon uses of TCP sockets, and that returns what it finds. */
+const TCP_METHODS = [
+  "openFrom",
+  "localPort",
+  "sentBytes",
+  "reset",
+] as const;
 
 /** Waits in real time until something is so. */
 export async function until(
@@ -160,8 +174,14 @@ export class OpenResponse {
   /** Reads all of the body. */
   async result(): Promise<{ status: number; text: string }> {
     try {
-      const text = await this.response.text();
-      return { status: this.response.status, text };
+      const { status, body } = this.response;
+      const decoder = new TextDecoder();
+      let text = "";
+      // A chunk is there only until the next one is asked for.
+      for await (const chunk of body ?? []) {
+        text += decoder.decode(chunk, { stream: true });
+      }
+      return { status, text };
     } finally {
       this.complete();
     }
@@ -184,6 +204,8 @@ export class SimulatedHost implements Disposable {
   readonly sendFaults = new Map<number, Error | "hold">();
   /** Open file descriptors; `undefined` while there is no `/proc`. */
   descriptors: number | undefined;
+  /** Connections that send nothing. */
+  readonly tcp = new FakeSockets(HTTP_PORT);
   /** The collector's next answers, by path; after them, requests wait. */
   readonly collectorAnswers = new Map<string, (() => Response)[]>();
 
@@ -194,7 +216,6 @@ export class SimulatedHost implements Disposable {
   /** What clients have got and not looked at, by their endpoints. */
   readonly #inboxes = new Map<string, SentDatagram[]>();
   readonly #servers = new Set<Deno.ServeHandler<Deno.NetAddr>>();
-  #serversStarted = 0;
   /** Requests that the collector has not answered, by path. */
   readonly #waitingRequests = new Map<string, ((answer: Response) => void)[]>();
   #isCollectorReleased = false;
@@ -213,6 +234,10 @@ export class SimulatedHost implements Disposable {
       replace(Deno, "serve", this.#serve as never),
       replace(Deno, "connect", this.#connect as never),
       replace(Deno, "readDirSync", this.#readDirSync),
+      ...TCP_METHODS.map((name) =>
+        replace(tcpSockets!, name, this.tcp[name].bind(this.tcp) as never)
+      ),
+      replace(tcpSockets!, "readPeer", this.#readPeer),
       replace(globalThis, "fetch", this.#fetch),
     ];
   }
@@ -260,11 +285,6 @@ export class SimulatedHost implements Disposable {
     const inbox = this.#inboxes.get(keyOf(client))!;
     await until(`a datagram for ${keyOf(client)}`, () => inbox.length > 0);
     return inbox.shift()!;
-  }
-
-  /** How many HTTP servers were started. */
-  get serversStarted(): number {
-    return this.#serversStarted;
   }
 
   /** Asks over HTTP, on a new connection, and leaves the body unread. */
@@ -359,7 +379,6 @@ export class SimulatedHost implements Disposable {
     };
     signal?.addEventListener("abort", shutdown);
     this.#servers.add(handler);
-    this.#serversStarted++;
     return { finished, shutdown };
   };
 
@@ -368,6 +387,13 @@ export class SimulatedHost implements Disposable {
     this.#servers.size > 0
       ? Promise.resolve({ close() {} })
       : Promise.reject(new Deno.errors.ConnectionRefused());
+
+  #readPeer = (descriptor: number): boolean => {
+    const isConnection = this.tcp.readPeer(descriptor);
+    tcpSockets!.peerAddress.set(this.tcp.peerAddress);
+    tcpSockets!.peerPort = this.tcp.peerPort;
+    return isConnection;
+  };
 
   #readDirSync = (path: string | URL): IteratorObject<Deno.DirEntry> => {
     if (path !== "/proc/self/fd") return realReadDirSync(path);

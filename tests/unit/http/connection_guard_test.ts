@@ -1,95 +1,184 @@
-import { assertEquals } from "@std/assert";
-import { FakeTime } from "@std/testing/time";
+import { assert, assertEquals } from "@std/assert";
 import { ConnectionGuard } from "../../../lib/http/connection_guard.ts";
-import { RESERVED_FDS } from "../../../lib/overload/fd_budget.ts";
+import { Connections } from "../../../lib/http/connections.ts";
+import { FakeClock } from "../../support/clock.ts";
+import { FakeSockets } from "../../support/fake_sockets.ts";
 
+const PORT = 6315;
 const MAX_IDLE = 8;
-const ACCOUNTED_FDS = 5;
 
-/** A guard whose `/proc/self/fd` and clock are the test's. */
-class GuardedHost {
-  /** Idle connections; `undefined`: `/proc` cannot be read. */
-  idle: number | undefined = 0;
+/** A server with connections in memory, and its clock. */
+class GuardedServer {
+  readonly sockets = new FakeSockets(PORT);
+  readonly connections = new Connections(this.sockets);
   readonly reports: string[] = [];
+  pressure = 0;
   readonly guard = new ConnectionGuard({
+    connections: this.connections,
     maxIdle: MAX_IDLE,
-    accountedFds: () => ACCOUNTED_FDS,
+    maxDescriptors: 1024,
+    pressure: () => this.pressure,
     observer: {
       onIdle: (connections) => this.reports.push(`idle ${connections}`),
       onStalled: (connections) => this.reports.push(`stalled ${connections}`),
+      onExhausted: () => this.reports.push("exhausted"),
     },
   });
-  readonly #time = new FakeTime();
-  readonly #readDirSync = Deno.readDirSync;
+  readonly #clock = new FakeClock();
 
   constructor() {
-    Deno.readDirSync = () => {
-      if (this.idle === undefined) throw new Error("Too many open files");
-      const count = RESERVED_FDS + ACCOUNTED_FDS + this.idle;
-      return new Array<Deno.DirEntry>(count).values();
-    };
+    this.connections.listenAt(PORT);
   }
 
-  pass(milliseconds: number): void {
-    this.#time.tick(milliseconds);
+  /** A request of a connection. Returns what ends the response. */
+  request(client: string, port: number): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const remoteAddr = { transport: "tcp" as const, hostname: client, port };
+    this.connections.track(PORT, false, { remoteAddr, completed: promise });
+    return resolve;
+  }
+
+  pass(milliseconds: number): Promise<void> {
+    return this.#clock.advance(milliseconds);
   }
 
   [Symbol.dispose](): void {
     this.guard.stop();
-    Deno.readDirSync = this.#readDirSync;
-    this.#time.restore();
+    this.#clock[Symbol.dispose]();
   }
 }
 
 Deno.test("ConnectionGuard", async (t) => {
-  await t.step("counts only between start and stop", () => {
-    using host = new GuardedHost();
-    host.idle = MAX_IDLE + 1;
-    host.pass(10_000);
-    assertEquals(host.reports, []);
-    host.guard.start();
-    host.guard.start();
-    host.pass(1000);
-    assertEquals(host.reports, [`idle ${MAX_IDLE + 1}`]);
-    host.guard.stop();
-    host.pass(10_000);
-    assertEquals(host.reports.length, 1);
+  await t.step("looks only between start and stop", async () => {
+    using server = new GuardedServer();
+    server.sockets.connect("fe80::1", 1);
+    await server.pass(30_000);
+    assertEquals(server.connections.size, 0);
+    server.guard.start();
+    server.guard.start();
+    await server.pass(1000);
+    assertEquals(server.connections.size, 1);
+    server.guard.stop();
+    await server.pass(30_000);
+    assertEquals(server.sockets.closed, []);
   });
 
-  await t.step("reports what is above the limit for 1 s", () => {
-    using host = new GuardedHost();
-    host.guard.start();
-    host.idle = MAX_IDLE;
-    host.pass(5000);
-    for (const other of [MAX_IDLE, undefined]) {
-      host.idle = MAX_IDLE + 1;
-      host.pass(900);
-      host.idle = other;
-      host.pass(100);
+  await t.step(
+    "closes a connection that sends no request for 20 s",
+    async () => {
+      using server = new GuardedServer();
+      server.guard.start();
+      server.sockets.connect("fe80::1", 1);
+      await server.pass(1000);
+      server.sockets.connect("fe80::1", 2);
+      await server.pass(19_000);
+      assertEquals(server.sockets.closed, []);
+      await server.pass(1000);
+      assertEquals(server.sockets.closed, ["fe80::1 1"]);
+      await server.pass(1000);
+      assertEquals(server.sockets.closed, ["fe80::1 1", "fe80::1 2"]);
+      assertEquals(server.guard.closed, 2);
+      assertEquals(server.reports, []);
+    },
+  );
+
+  await t.step("lets a connection wait for a further request", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    server.sockets.connect("fe80::1", 1);
+    const end = server.request("fe80::1%2", 1);
+    await server.pass(40_000);
+    end();
+    await server.pass(119_000);
+    assertEquals(server.sockets.closed, []);
+    await server.pass(2000);
+    assertEquals(server.sockets.closed, ["fe80::1 1"]);
+  });
+
+  await t.step("of too many keeps the latest of each client", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    for (let port = 1; port <= 20; port++) {
+      server.sockets.connect("fe80::bad", port);
     }
-    assertEquals(host.reports, []);
-    host.idle = MAX_IDLE + 2;
-    host.pass(1000);
-    assertEquals(host.reports, [`idle ${MAX_IDLE + 2}`]);
-    host.idle = 0;
-    host.pass(5000);
-    assertEquals(host.reports.length, 1);
-    assertEquals(host.guard.closed, MAX_IDLE + 2);
+    server.sockets.connect("fe80::1", 1);
+    server.sockets.connect("::ffff:192.0.2.1", 1);
+    server.sockets.connect("fe80::2", 1);
+    const end = server.request("fe80::2", 1);
+    await server.pass(1000);
+    const kept = [...server.sockets.connections.values()].map((one) =>
+      one.client
+    );
+    // Six idle ones, three quarters of the limit, and one with a request.
+    assertEquals(kept.toSorted(), [
+      "::ffff:192.0.2.1",
+      "fe80::1",
+      "fe80::2",
+      ...Array(4).fill("fe80::bad"),
+    ]);
+    assertEquals(server.reports, ["idle 16"]);
+    end();
   });
 
-  await t.step("reports as stalled what comes beside stalled ones", () => {
-    using host = new GuardedHost();
-    host.guard.start();
-    host.idle = 2 * MAX_IDLE;
-    host.pass(1000);
-    assertEquals(host.reports.splice(0), [`idle ${2 * MAX_IDLE}`]);
-    // All stay open. A quarter of the limit may be idle beside them.
-    host.pass(5000);
-    host.idle += MAX_IDLE / 4;
-    host.pass(5000);
-    assertEquals(host.reports, []);
-    host.idle++;
-    host.pass(1000);
-    assertEquals(host.reports, [`stalled ${MAX_IDLE / 4 + 1}`]);
+  await t.step("closes what acknowledges nothing for a minute", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    const slow = server.sockets.connect("fe80::1", 1);
+    slow.hasPending = true;
+    const silent = server.sockets.connect("fe80::2", 1);
+    silent.hasPending = true;
+    const waiting = server.sockets.connect("fe80::3", 1);
+    const ends = [1, 2, 3].map((host) => server.request(`fe80::${host}`, 1));
+    await server.pass(600);
+    // The third has got all there is.
+    for (const connection of server.connections) {
+      if (connection.client === "fe80::3") connection.starving = 1;
+    }
+    for (let second = 0; second < 75; second++) {
+      slow.acknowledged++;
+      await server.pass(1000);
+    }
+    assertEquals(server.sockets.closed, ["fe80::2 1"]);
+    assertEquals(server.reports, ["stalled 1"]);
+    assertEquals(server.guard.closed, 1);
+    assert(!waiting.hasPending);
+    for (const end of ends) end();
+  });
+
+  await t.step("when places are short closes what reads slowly", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    const rates = [1000, 1100];
+    const readers = rates.map((_, index) => {
+      const reader = server.sockets.connect(`fe80::${index}`, 1);
+      reader.hasPending = true;
+      return reader;
+    });
+    const ends = rates.map((_, index) => server.request(`fe80::${index}`, 1));
+    const read = async (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        await server.pass(1000);
+        for (const [index, rate] of rates.entries()) {
+          readers[index]!.acknowledged += rate;
+        }
+      }
+    };
+    server.pressure = 0.5;
+    await read(30);
+    assertEquals(server.reports, []);
+    server.pressure = 0.6;
+    await read(12);
+    assertEquals(server.sockets.closed, ["fe80::0 1"]);
+    for (const end of ends) end();
+  });
+
+  await t.step("reports that there were no descriptors left", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    for (let port = 1; port <= 1024 - 40; port++) {
+      server.sockets.connect("fe80::bad", port);
+    }
+    await server.pass(2000);
+    assertEquals(server.reports, [`idle ${1024 - 40 - 6}`, "exhausted"]);
   });
 });

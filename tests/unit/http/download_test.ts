@@ -1,5 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { Downloads } from "../../../lib/http/download.ts";
+import { Connections } from "../../../lib/http/connections.ts";
+import { detach, Downloads } from "../../../lib/http/download.ts";
+import { StreamResponse } from "../../../lib/http/responses.ts";
+import { SendWindows } from "../../../lib/http/send_window.ts";
 import { MAX_CHUNK_BYTES } from "../../../lib/overload/limits.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
 import { MAC } from "../../support/http.ts";
@@ -15,7 +18,7 @@ function content(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * `Download` detaches the buffer of a chunk when the runtime reads the next one.
+ * The buffer of a chunk is detached when the runtime reads the next one.
  * These tests fail if the runtime still needs it then.
  */
 Deno.test("a download through Deno.serve", async (t) => {
@@ -30,17 +33,23 @@ Deno.test("a download through Deno.serve", async (t) => {
     await Deno.writeFile(`${directory}/default/boot.efi`, content());
     const downloads = new Downloads();
     const files = new BootDirectory(directory);
+    const connections = new Connections();
+    const sendWindows = new SendWindows(connections, Infinity);
     server = Deno.serve(
       { hostname: "::1", port: 0, onListen() {} },
-      async () =>
-        new Response(
-          await downloads.body(
-            (await files.find(MAC, ["boot.efi"]))!,
-            { start: 0, end: SIZE },
-            "::1",
-            undefined,
-          ),
-        ),
+      async (_, info) => {
+        const body = await downloads.body(
+          (await files.find(MAC, ["boot.efi"]))!,
+          { start: 0, end: SIZE },
+          "::1",
+          undefined,
+        );
+        const response = new StreamResponse(body!, { headers: {} }, detach);
+        const connection = connections.track(0, false, info);
+        return response.with(
+          sendWindows.limit(response, connection, info.completed),
+        );
+      },
     );
     url = `http://[::1]:${server.addr.port}/`;
   }

@@ -44,6 +44,22 @@ interface BootFileReport {
   readonly detail: TransferDetail;
 }
 
+/**
+ * Reads at least so many bytes.
+ *
+ * @returns The size of the last chunk.
+ */
+async function readBytes(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  bytes: number,
+): Promise<number> {
+  for (let received = 0;;) {
+    const { length } = (await reader.read()).value!;
+    received += length;
+    if (received >= bytes) return length;
+  }
+}
+
 Deno.test("Router", async (t) => {
   await using cleanup = new AsyncDisposableStack();
   let bootFiles: BootFileHandler;
@@ -564,8 +580,7 @@ Deno.test("Router", async (t) => {
     await step("when the client disconnects", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
-      await reader.read();
-      await reader.read();
+      await readBytes(reader, 2 * MIB);
       await reader.cancel();
       assertEquals(states(), ["init 0", `error ${2 * MIB}`]);
       const { detail } = reports.at(-1)!;
@@ -596,7 +611,7 @@ Deno.test("Router", async (t) => {
     await step("when the file changes", async () => {
       const response = await askFor("boot.efi");
       const reader = response.body!.getReader();
-      await reader.read();
+      await readBytes(reader, MIB);
       await nextTick();
       await write("boot.efi", octets(SIZE, 8));
       await assertRejects(async () => {
@@ -757,7 +772,7 @@ Deno.test("Router", async (t) => {
           received += value.length;
           return true;
         };
-        await take();
+        while (received < MIB) await take();
         await change(`${own}/changing.img`);
         await assertRejects(
           async () => {
@@ -862,8 +877,10 @@ Deno.test("Router", async (t) => {
       }
       assertLess(last, MAX_CHUNK_BYTES);
       const readers = bodies.map((body) => body.getReader());
-      const pieces = await Promise.all(readers.map((reader) => reader.read()));
-      for (const { value } of pieces) assertEquals(value!.length, last);
+      const pieces = await Promise.all(
+        readers.map((reader) => readBytes(reader, MIB)),
+      );
+      for (const piece of pieces) assertEquals(piece, last);
       for (const [index, reader] of readers.entries()) {
         assertEquals(downloads.active, 100 - index);
         await reader.cancel();
@@ -907,7 +924,7 @@ Deno.test("Router", async (t) => {
     );
 
     await step(
-      "free a chunk when the next one is read",
+      "begin with small chunks",
       async () => {
         const { downloads } = bootFiles;
         const file = (await new BootDirectory(root).find(MAC, ["many.img"]))!;
@@ -918,10 +935,14 @@ Deno.test("Router", async (t) => {
           undefined,
         );
         const reader = body!.getReader();
-        const { value } = await reader.read();
-        assertEquals(value!.length, MAX_CHUNK_BYTES);
-        await reader.read();
-        assertEquals(value!.length, 0, "its memory is freed");
+        const sizes: number[] = [];
+        for (let count = 0; count < 8; count++) {
+          sizes.push((await reader.read()).value!.length);
+        }
+        assertEquals(
+          sizes,
+          [16, 16, 32, 64, 128, 256, 512, 1024].map((size) => size * 1024),
+        );
         await reader.cancel();
       },
     );
@@ -933,7 +954,7 @@ Deno.test("Router", async (t) => {
       const reader = response.body!.getReader();
       await reader.read();
       await nextTick();
-      assertEquals(bootFiles.downloads.sentBytes, MAX_CHUNK_BYTES);
+      assertEquals(bootFiles.downloads.sentBytes, MIN_CHUNK_BYTES);
       await reader.cancel();
     });
   });

@@ -28,15 +28,38 @@ Deno.test("ClientQuota", async (t) => {
     assertEquals([quota.used, quota.refused], [0, 1]);
   });
 
-  await t.step("refuses without capacity", () => {
-    let hasCapacity = false;
-    const quota = new ClientQuota({
-      total: 9,
-      perClient: 9,
-      hasCapacity: () => hasCapacity,
-    });
+  await t.step("refuses without other resources", () => {
+    let load = 1;
+    const quota = new ClientQuota({ total: 9, perClient: 9, load: () => load });
     assertEquals(quota.acquire("a"), undefined);
-    hasCapacity = true;
+    load = 0.99;
     assert(quota.acquire("a") !== undefined);
+    assertEquals(quota.load, 0.99);
+  });
+
+  await t.step("keeps the last quarter for clients that have few", () => {
+    const quota = new ClientQuota({ total: 40, perClient: 40 });
+    let used = 0;
+    while (quota.acquire("a") !== undefined) used++;
+    assertEquals(used, 30);
+    for (const client of ["b", "c", "d"]) {
+      used = 0;
+      while (quota.acquire(client) !== undefined) used++;
+      assertEquals(used, client === "d" ? 2 : 4);
+    }
+    assertEquals(quota.load, 1);
+  });
+
+  await t.step("keeps the last quarter of other resources as well", () => {
+    let load = 0.74;
+    const quota = new ClientQuota({
+      total: 1000,
+      perClient: 1000,
+      load: () => load,
+    });
+    for (let unit = 0; unit < 5; unit++) assert(quota.acquire("a"));
+    load = 0.75;
+    assertEquals(quota.acquire("a"), undefined);
+    assert(quota.acquire("b"));
   });
 });

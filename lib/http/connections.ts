@@ -1,0 +1,310 @@
+/**
+ * The connections of the HTTP servers: which exist, which have a response in
+ * progress, and what their clients have read.
+ *
+ * @module
+ */
+
+import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../net/ipv6.ts";
+import {
+  DESCRIPTORS_AT_ONCE,
+  type TcpSocketCalls,
+} from "../net/tcp_sockets.ts";
+
+/**
+ * Descriptors without an open one among them, after which none is looked for: the
+ * kernel gives out the lowest free one.
+ */
+const GAP = 2 * DESCRIPTORS_AT_ONCE;
+
+/**
+ * The payload of full records (RFC 8446 section 5): 16,384 bytes, and at least
+ * 22 bytes that TLS adds.
+ */
+const TLS_PAYLOAD_SHARE = 16384 / (16384 + 22);
+
+/** One connection of a client. */
+export class Connection {
+  /** Its file descriptor; -1 until it has been found. */
+  descriptor = -1;
+  /** Responses in progress: over HTTP/2 there are several. */
+  responses = 0;
+  /** Responses whose next bytes the runtime waits for, and has not got yet. */
+  starving = 0;
+  /** How much of what it carries is payload: TLS adds to each record. */
+  payloadShare = 1;
+  /** Whether a request has come. */
+  hasRequested = false;
+  /** Since when it has no response in progress, by the monotonic clock. */
+  idleSince: number = performance.now();
+  /** The round of the search that has found it last. */
+  round: number;
+  /** Bytes that its client had acknowledged at {@linkcode measuredAt}. */
+  measured = 0;
+  /** When its speed was measured last, by the monotonic clock. */
+  measuredAt: number = performance.now();
+  /** When its client last acknowledged anything, by the monotonic clock. */
+  progressAt: number = performance.now();
+
+  #unreadBytes = 0;
+  #acknowledgedBytes = 0;
+  #hasPending = false;
+  readonly #sockets: TcpSocketCalls | undefined;
+  readonly #onUnread: (change: number) => void;
+
+  /**
+   * @param address The client's, 16 bytes.
+   * @param port The client's.
+   * @param onUnread Called when {@linkcode unreadBytes} changes, and by how much.
+   */
+  constructor(
+    sockets: TcpSocketCalls | undefined,
+    readonly address: Uint8Array,
+    readonly port: number,
+    round: number,
+    onUnread: (change: number) => void,
+  ) {
+    this.#sockets = sockets;
+    this.round = round;
+    this.#onUnread = onUnread;
+  }
+
+  /** The client's address. */
+  get client(): string {
+    return formatIpv6(this.address);
+  }
+
+  /** Bytes that the client has acknowledged. */
+  get acknowledgedBytes(): number {
+    return this.#acknowledgedBytes;
+  }
+
+  /**
+   * Bytes of bodies that were handed to the runtime and that the client has not
+   * acknowledged, as of the last {@linkcode measure}.
+   */
+  get unreadBytes(): number {
+    return this.#unreadBytes;
+  }
+
+  /** Whether all responses wait for this program, and none for the client. */
+  get hasCaughtUp(): boolean {
+    return this.starving >= this.responses && this.unreadBytes === 0 &&
+      !this.#hasPending;
+  }
+
+  /** Counts bytes of a body that the runtime has taken. */
+  hand(bytes: number): void {
+    this.#setUnread(this.#unreadBytes + bytes);
+  }
+
+  /** Counts what was handed to the runtime as read: the responses are over. */
+  end(): void {
+    this.#setUnread(0);
+  }
+
+  /** Asks the kernel what the client has acknowledged. */
+  measure(): void {
+    if (this.descriptor < 0) return;
+    const sent = this.#sockets?.sentBytes(this.descriptor);
+    if (sent === undefined) return;
+    const acknowledged = sent.acknowledged * this.payloadShare;
+    if (acknowledged !== this.#acknowledgedBytes) {
+      this.progressAt = performance.now();
+    }
+    // Heads of responses are acknowledged, too.
+    const read = acknowledged - this.#acknowledgedBytes;
+    this.#setUnread(Math.max(0, this.#unreadBytes - read));
+    this.#hasPending = sent.hasPending;
+    this.#acknowledgedBytes = acknowledged;
+  }
+
+  #setUnread(bytes: number): void {
+    this.#onUnread(bytes - this.#unreadBytes);
+    this.#unreadBytes = bytes;
+  }
+
+  /** Closes it. Returns whether it still existed. */
+  reset(): boolean {
+    const { descriptor } = this;
+    if (descriptor < 0 || !this.isAt(descriptor)) return false;
+    this.#sockets!.reset(descriptor);
+    return true;
+  }
+
+  /** Whether a descriptor is this connection: its number may be another's now. */
+  isAt(descriptor: number): boolean {
+    const sockets = this.#sockets;
+    return sockets !== undefined && sockets.readPeer(descriptor) &&
+      this.isPeerOf(sockets);
+  }
+
+  /** Whether the peer that was read last is its client. */
+  isPeerOf({ peerPort, peerAddress }: TcpSocketCalls): boolean {
+    if (peerPort !== this.port) return false;
+    for (let index = 0; index < IPV6_LENGTH; index++) {
+      if (peerAddress[index] !== this.address[index]) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * All connections. Those with a request are known at once, the others when the
+ * search has found their descriptors.
+ */
+export class Connections {
+  /** Open descriptors of this process, as of the last whole round. */
+  openDescriptors = 0;
+  /** {@linkcode Connection.unreadBytes} of all connections together. */
+  unreadBytes = 0;
+
+  readonly #sockets: TcpSocketCalls | undefined;
+  readonly #ports = new Set<number>();
+  readonly #byKey = new Map<string, Connection>();
+  readonly #byDescriptor: (Connection | undefined)[] = [];
+  readonly #address = new Uint8Array(IPV6_LENGTH);
+  #answering = 0;
+  #round = 0;
+  /** The next descriptor to look at. */
+  #next = 0;
+  #highest = 0;
+  #open = 0;
+
+  /** @param sockets `undefined`: only connections with a response are known. */
+  constructor(sockets?: TcpSocketCalls) {
+    this.#sockets = sockets;
+  }
+
+  /** How many connections have a response in progress. */
+  get answering(): number {
+    return this.#answering;
+  }
+
+  /** How many connections are known. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Whether connections without a request can be found. */
+  get areFound(): boolean {
+    return this.#sockets !== undefined;
+  }
+
+  [Symbol.iterator](): Iterator<Connection> {
+    return this.#byKey.values();
+  }
+
+  /** Adds a port on which connections are accepted. */
+  listenAt(port: number): void {
+    this.#ports.add(port);
+  }
+
+  /**
+   * Counts a response of a request's connection until it has ended.
+   *
+   * @param port The port at which the server listens.
+   */
+  track(
+    port: number,
+    isTls: boolean,
+    { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Connection {
+    readAddress(remoteAddr.hostname, this.#address);
+    const connection = this.#get(port, this.#address, remoteAddr.port);
+    connection.hasRequested = true;
+    if (connection.responses++ === 0) {
+      this.#answering++;
+      connection.measuredAt = connection.progressAt = performance.now();
+    }
+    if (isTls) connection.payloadShare = TLS_PAYLOAD_SHARE;
+    const end = () => this.#end(connection);
+    completed.then(end, end);
+    return connection;
+  }
+
+  /**
+   * Looks at the next descriptors of this process. Each takes a system call.
+   *
+   * @returns Whether all have been looked at since this was last the case.
+   */
+  search(): boolean {
+    const sockets = this.#sockets;
+    if (sockets === undefined) return true;
+    for (const descriptor of sockets.openFrom(this.#next)) {
+      this.#open++;
+      this.#highest = Math.max(this.#highest, descriptor);
+      this.#look(sockets, descriptor);
+    }
+    this.#next += DESCRIPTORS_AT_ONCE;
+    if (
+      this.#next < Math.min(this.#highest + GAP, sockets.maxDescriptors)
+    ) return false;
+    this.#endRound();
+    return true;
+  }
+
+  #look(sockets: TcpSocketCalls, descriptor: number): void {
+    if (!sockets.readPeer(descriptor)) return;
+    let connection = this.#byDescriptor[descriptor];
+    if (connection === undefined || !connection.isPeerOf(sockets)) {
+      const port = sockets.localPort(descriptor);
+      if (!this.#ports.has(port)) return;
+      connection = this.#get(port, sockets.peerAddress, sockets.peerPort);
+      connection.descriptor = descriptor;
+      this.#byDescriptor[descriptor] = connection;
+    }
+    connection.round = this.#round;
+  }
+
+  #get(port: number, address: Uint8Array, clientPort: number): Connection {
+    const key = `${port} ${clientPort} ${formatIpv6(address)}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const connection = new Connection(
+      this.#sockets,
+      address.slice(),
+      clientPort,
+      this.#round,
+      (change) => {
+        this.unreadBytes += change;
+      },
+    );
+    this.#byKey.set(key, connection);
+    return connection;
+  }
+
+  #end(connection: Connection): void {
+    if (--connection.responses > 0) return;
+    connection.end();
+    connection.starving = 0;
+    connection.idleSince = performance.now();
+    this.#answering--;
+    if (this.#sockets === undefined) this.#forget();
+  }
+
+  /** Forgets the connections that have ended. */
+  #endRound(): void {
+    this.#forget();
+    this.#round++;
+    this.openDescriptors = this.#open;
+    this.#open = this.#next = this.#highest = 0;
+  }
+
+  #forget(): void {
+    for (const [key, connection] of this.#byKey) {
+      const { responses, round, descriptor } = connection;
+      if (responses > 0 || this.#sockets && round === this.#round) continue;
+      this.#byKey.delete(key);
+      if (this.#byDescriptor[descriptor] === connection) {
+        this.#byDescriptor[descriptor] = undefined;
+      }
+    }
+  }
+}
+
+/** Reads an address as the runtime writes it; an IPv4 address is mapped. */
+function readAddress(hostname: string, out: Uint8Array): void {
+  const [address = ""] = hostname.split("%");
+  parseIpv6Into(address.includes(":") ? address : `::ffff:${address}`, out, 0);
+}

@@ -1,0 +1,222 @@
+/**
+ * The TCP connections of this process, which the runtime does not show: who is
+ * at their other end, what it has acknowledged, and a way to close one.
+ *
+ * Workaround: `Deno.serve` reports neither connections nor what waits in them,
+ * and closes no single one (Deno 2.6.8 to 2.9.6, deno#3515). These are seven
+ * functions of the C library, called with a descriptor. Without it
+ * tests/system/abuse/connections_test.ts fails.
+ *
+ * @module
+ */
+
+import { IPV6_LENGTH } from "./ipv6.ts";
+
+/** From Linux's headers. */
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOL_SOCKET = 1;
+const SO_LINGER = 13;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const SHUT_RDWR = 2;
+const POLLNVAL = 0x20;
+const RLIMIT_NOFILE = 7;
+
+/** Bytes of `struct pollfd`: the descriptor, and the events asked and reported. */
+const POLLFD_LENGTH = 8;
+const REPORTED_EVENTS_AT = 6;
+
+/** Descriptors that {@linkcode TcpSockets.openFrom} looks at. */
+export const DESCRIPTORS_AT_ONCE = 256;
+
+/** Bytes of `struct sockaddr_in6`. */
+const SOCKADDR_LENGTH = 28;
+
+/** Where the port is in a socket address, in network byte order. */
+const PORT_AT = 2;
+
+/** Bytes of `struct tcp_info` up to what is read of it (Linux 4.6). */
+const TCP_INFO_LENGTH = 148;
+const UNACKNOWLEDGED_SEGMENTS_AT = 24;
+const BYTES_ACKNOWLEDGED_AT = 120;
+const UNSENT_BYTES_AT = 144;
+
+/** Where in the memory that is shared with the C library something is. */
+const LENGTH_AT = 256;
+const OPTION_AT = 264;
+const POLLFDS_AT = 1024;
+const MEMORY_LENGTH = POLLFDS_AT + DESCRIPTORS_AT_ONCE * POLLFD_LENGTH;
+
+const FUNCTIONS = {
+  getpeername: { parameters: ["i32", "pointer", "pointer"], result: "i32" },
+  getsockname: { parameters: ["i32", "pointer", "pointer"], result: "i32" },
+  getsockopt: {
+    parameters: ["i32", "i32", "i32", "pointer", "pointer"],
+    result: "i32",
+  },
+  setsockopt: {
+    parameters: ["i32", "i32", "i32", "pointer", "u32"],
+    result: "i32",
+  },
+  poll: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** What the kernel knows of the bytes that were written to a connection. */
+export interface SentBytes {
+  /** Bytes that the other end has acknowledged since the connection exists. */
+  readonly acknowledged: number;
+  /** Whether the kernel has bytes that are not sent or not acknowledged. */
+  readonly hasPending: boolean;
+}
+
+/** The TCP sockets of this process. */
+class TcpSockets {
+  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  /** Memory that does not move. */
+  readonly #memory = new ArrayBuffer(MEMORY_LENGTH);
+  readonly #view = new DataView(this.#memory);
+  readonly #at = (offset: number): Deno.PointerValue =>
+    Deno.UnsafePointer.of(new Uint8Array(this.#memory, offset));
+  readonly #start = this.#at(0);
+  readonly #length = this.#at(LENGTH_AT);
+  readonly #option = this.#at(OPTION_AT);
+  readonly #pollfds = this.#at(POLLFDS_AT);
+  /** The address and port of the last {@linkcode readPeer}. */
+  readonly peerAddress: Uint8Array = new Uint8Array(IPV6_LENGTH);
+  peerPort = 0;
+  /**
+   * Descriptors that this process may have open (RLIMIT_NOFILE); `Infinity` if
+   * that is unlimited or unknown.
+   */
+  readonly maxDescriptors: number;
+
+  /** @throws {Error} if this is not Linux, or there is no such library. */
+  constructor() {
+    if (Deno.build.os !== "linux") throw new Error("not Linux");
+    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
+    this.maxDescriptors = this.#readMaxDescriptors();
+  }
+
+  /**
+   * The descriptors that are open, in ascending order.
+   *
+   * @param first The first of {@linkcode DESCRIPTORS_AT_ONCE} to look at.
+   */
+  openFrom(first: number): number[] {
+    // More than the process may have open is an error (poll(2), EINVAL).
+    const count = Math.min(DESCRIPTORS_AT_ONCE, this.maxDescriptors);
+    for (let index = 0; index < count; index++) {
+      const at = POLLFDS_AT + index * POLLFD_LENGTH;
+      this.#view.setInt32(at, first + index, true);
+      this.#view.setInt32(at + 4, 0, true);
+    }
+    const open: number[] = [];
+    const result = this.#functions.poll(this.#pollfds, BigInt(count), 0);
+    if (result < 0) return open;
+    for (let index = 0; index < count; index++) {
+      const at = POLLFDS_AT + index * POLLFD_LENGTH + REPORTED_EVENTS_AT;
+      const isOpen = (this.#view.getInt16(at, true) & POLLNVAL) === 0;
+      if (isOpen) open.push(first + index);
+    }
+    return open;
+  }
+
+  /**
+   * Reads who is at the other end of a connection into
+   * {@linkcode peerAddress} and {@linkcode peerPort}. An IPv4 address is
+   * mapped (RFC 4291 section 2.5.5.2).
+   *
+   * @returns `false` if the descriptor is no connection over IP.
+   */
+  readPeer(descriptor: number): boolean {
+    if (!this.#readName(this.#functions.getpeername, descriptor)) return false;
+    const family = this.#view.getUint16(0, true);
+    this.peerPort = this.#view.getUint16(PORT_AT);
+    const { peerAddress } = this;
+    if (family === AF_INET6) {
+      peerAddress.set(new Uint8Array(this.#memory, 8, IPV6_LENGTH));
+      return true;
+    }
+    if (family !== AF_INET) return false;
+    peerAddress.fill(0);
+    peerAddress.fill(0xff, 10, 12);
+    peerAddress.set(new Uint8Array(this.#memory, 4, 4), 12);
+    return true;
+  }
+
+  /** The port of this end of a connection; 0 if it is none. */
+  localPort(descriptor: number): number {
+    return this.#readName(this.#functions.getsockname, descriptor)
+      ? this.#view.getUint16(PORT_AT)
+      : 0;
+  }
+
+  /** What became of the bytes that were sent; `undefined` if that is unknown. */
+  sentBytes(descriptor: number): SentBytes | undefined {
+    this.#view.setUint32(LENGTH_AT, TCP_INFO_LENGTH, true);
+    const { getsockopt } = this.#functions;
+    const result = getsockopt(
+      descriptor,
+      IPPROTO_TCP,
+      TCP_INFO,
+      this.#start,
+      this.#length,
+    );
+    if (
+      result !== 0 || this.#view.getUint32(LENGTH_AT, true) < TCP_INFO_LENGTH
+    ) return undefined;
+    return {
+      acknowledged: Number(
+        this.#view.getBigUint64(BYTES_ACKNOWLEDGED_AT, true),
+      ),
+      hasPending: this.#view.getUint32(UNACKNOWLEDGED_SEGMENTS_AT, true) > 0 ||
+        this.#view.getUint32(UNSENT_BYTES_AT, true) > 0,
+    };
+  }
+
+  /**
+   * Resets a connection: the runtime sees its end, and the kernel keeps no byte
+   * that was to be sent.
+   */
+  reset(descriptor: number): void {
+    this.#view.setInt32(OPTION_AT, 1, true);
+    this.#view.setInt32(OPTION_AT + 4, 0, true);
+    const { setsockopt, shutdown } = this.#functions;
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, this.#option, 8);
+    shutdown(descriptor, SHUT_RDWR);
+  }
+
+  #readMaxDescriptors(): number {
+    // Not allowed to a service with `SystemCallFilter=~@resources`.
+    if (this.#functions.getrlimit(RLIMIT_NOFILE, this.#start) !== 0) {
+      return Infinity;
+    }
+    const limit = Number(this.#view.getBigUint64(0, true));
+    return Number.isSafeInteger(limit) ? limit : Infinity;
+  }
+
+  #readName(
+    read: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"]["getpeername"],
+    descriptor: number,
+  ): boolean {
+    this.#view.setUint32(LENGTH_AT, SOCKADDR_LENGTH, true);
+    return read(descriptor, this.#start, this.#length) === 0;
+  }
+}
+
+/** What {@linkcode tcpSockets} offers. */
+export type TcpSocketCalls = Pick<TcpSockets, keyof TcpSockets>;
+
+function load(): TcpSocketCalls | undefined {
+  try {
+    return new TcpSockets();
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` where the runtime cannot call the C library. */
+export const tcpSockets: TcpSocketCalls | undefined = load();

@@ -1,0 +1,75 @@
+/**
+ * TCP connections that exist in memory only.
+ *
+ * @module
+ */
+
+import { IPV6_LENGTH, parseIpv6 } from "../../lib/net/ipv6.ts";
+import {
+  DESCRIPTORS_AT_ONCE,
+  type SentBytes,
+  type TcpSocketCalls,
+} from "../../lib/net/tcp_sockets.ts";
+
+/** One of them. */
+export interface FakeConnection {
+  readonly client: string;
+  readonly port: number;
+  acknowledged: number;
+  hasPending: boolean;
+}
+
+/** The first descriptor of a connection; those before are files. */
+const FIRST_DESCRIPTOR = 40;
+
+/** The sockets of a process. */
+export class FakeSockets implements TcpSocketCalls {
+  readonly maxDescriptors: number = 1024;
+  readonly peerAddress: Uint8Array = new Uint8Array(IPV6_LENGTH);
+  peerPort = 0;
+  /** By descriptor. */
+  readonly connections = new Map<number, FakeConnection>();
+  /** Those that were reset, in this order: address and port of the client. */
+  readonly closed: string[] = [];
+
+  /** @param serverPort The port of the server. */
+  constructor(private readonly serverPort: number) {}
+
+  /** Connects a client, with the lowest free descriptor. */
+  connect(client: string, port: number): FakeConnection {
+    let descriptor = FIRST_DESCRIPTOR;
+    while (this.connections.has(descriptor)) descriptor++;
+    const connection = { client, port, acknowledged: 0, hasPending: false };
+    this.connections.set(descriptor, connection);
+    return connection;
+  }
+
+  openFrom(first: number): number[] {
+    const others = Array.from({ length: FIRST_DESCRIPTOR }, (_, at) => at);
+    return [...others, ...this.connections.keys()]
+      .filter((one) => first <= one && one < first + DESCRIPTORS_AT_ONCE)
+      .sort((a, b) => a - b);
+  }
+
+  readPeer(descriptor: number): boolean {
+    const connection = this.connections.get(descriptor);
+    if (connection === undefined) return false;
+    this.peerAddress.set(parseIpv6(connection.client)!);
+    this.peerPort = connection.port;
+    return true;
+  }
+
+  localPort(): number {
+    return this.serverPort;
+  }
+
+  sentBytes(descriptor: number): SentBytes | undefined {
+    return this.connections.get(descriptor);
+  }
+
+  reset(descriptor: number): void {
+    const { client, port } = this.connections.get(descriptor)!;
+    this.closed.push(`${client} ${port}`);
+    this.connections.delete(descriptor);
+  }
+}

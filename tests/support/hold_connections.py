@@ -1,0 +1,111 @@
+"""Opens connections to an HTTP server and holds them.
+
+Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
+
+KIND is what a connection does: `silent` nothing; `half` sends the beginning of
+a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
+asks for PATH and reads nothing; `trickle` asks for it and reads 100 bytes a
+second. COUNT connections are held, and RATE new ones opened a second, at most,
+also in the place of those that were closed. They come from the addresses
+SOURCES, separated by commas. Says `held` when COUNT were opened, or after five
+seconds, and ends at SIGTERM with a line of JSON.
+"""
+
+import errno
+import json
+import select
+import signal
+import socket
+import sys
+import time
+
+address, port, kind, count, rate, sources = sys.argv[1:7]
+path = sys.argv[7] if len(sys.argv) > 7 else "/"
+port, count, rate, sources = int(port), int(count), int(rate), sources.split(",")
+
+head = f"GET {path} HTTP/1.1\r\nHost: [{address}]\r\n"
+SENT = {
+    "silent": b"",
+    "half": head.encode(),
+    "preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "unread": (head + "\r\n").encode(),
+    "trickle": (head + "\r\n").encode(),
+}[kind]
+
+# Bytes that the kernel takes for a reader that reads nothing.
+RECEIVE_BUFFER = 4096
+
+is_ended = False
+
+
+def end(*_):
+    global is_ended
+    is_ended = True
+
+
+signal.signal(signal.SIGTERM, end)
+poll = select.epoll()
+held, connecting, failures = {}, set(), {}
+opened, closed = 0, 0
+began = time.monotonic()
+has_said = False
+next_reading = began
+
+
+def drop(fd):
+    global closed
+    closed += 1
+    connecting.discard(fd)
+    held.pop(fd).close()
+
+
+while not is_ended:
+    now = time.monotonic()
+    due = min(count - len(held), int((now - began) * rate) - opened, 500)
+    for _ in range(max(due, 0)):
+        one = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        one.bind((sources[opened % len(sources)], 0))
+        opened += 1
+        error = one.connect_ex((address, port))
+        if error not in (0, errno.EINPROGRESS):
+            failures[error] = failures.get(error, 0) + 1
+            one.close()
+            continue
+        held[one.fileno()] = one
+        connecting.add(one.fileno())
+        poll.register(one.fileno(), select.EPOLLOUT | select.EPOLLHUP)
+    for fd, events in poll.poll(0.01):
+        if events & (select.EPOLLHUP | select.EPOLLERR):
+            drop(fd)
+        elif fd in connecting:
+            connecting.discard(fd)
+            try:
+                held[fd].send(SENT)
+            except OSError:
+                drop(fd)
+                continue
+            is_reader = kind in ("unread", "trickle")
+            poll.modify(fd, select.EPOLLHUP | (0 if is_reader else select.EPOLLIN))
+        else:
+            try:
+                if held[fd].recv(4096) == b"":
+                    drop(fd)
+            except OSError:
+                drop(fd)
+    if kind == "trickle" and now > next_reading:
+        next_reading = now + 1
+        for fd in [fd for fd in held if fd not in connecting]:
+            try:
+                held[fd].recv(100)
+            except BlockingIOError:
+                pass
+            except OSError:
+                drop(fd)
+    if not has_said and (opened >= count or now > began + 5):
+        has_said = True
+        print("held", flush=True)
+
+print(json.dumps({"opened": opened, "closed": closed, "held": len(held), "failures": failures}))

@@ -1,0 +1,120 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { formatIpv6 } from "../../../lib/net/ipv6.ts";
+import {
+  type TcpSocketCalls,
+  tcpSockets,
+} from "../../../lib/net/tcp_sockets.ts";
+import { eventually } from "../../support/lab.ts";
+
+/** A connection of this process to itself. */
+async function connected(hostname: string): Promise<{
+  readonly client: Deno.TcpConn;
+  readonly server: Deno.TcpConn;
+}> {
+  using listener = Deno.listen({ hostname, port: 0 });
+  const { port } = listener.addr;
+  const [client, server] = await Promise.all([
+    Deno.connect({ hostname, port }),
+    listener.accept(),
+  ]);
+  return { client, server };
+}
+
+/** All open descriptors below 1,024. */
+function openDescriptors(sockets: TcpSocketCalls): number[] {
+  return [0, 256, 512, 768].flatMap((first) => sockets.openFrom(first));
+}
+
+/** The descriptor of one end of a connection. */
+function descriptorOf(sockets: TcpSocketCalls, { remoteAddr }: Deno.TcpConn) {
+  const found = openDescriptors(sockets).filter((descriptor) =>
+    sockets.readPeer(descriptor) && sockets.peerPort === remoteAddr.port
+  );
+  assertEquals(found.length, 1);
+  return found[0]!;
+}
+
+Deno.test({
+  name: "TcpSockets",
+  ignore: Deno.build.os !== "linux",
+  fn: async (t) => {
+    const sockets = tcpSockets!;
+
+    await t.step("lists a descriptor while it is open", async () => {
+      const { client, server } = await connected("::1");
+      const descriptor = descriptorOf(sockets, server);
+      assert(openDescriptors(sockets).includes(0));
+      assert(openDescriptors(sockets).includes(descriptor));
+      client.close();
+      server.close();
+      // Tests of other files run in this process, and may have it now.
+      assert(!openDescriptors(sockets).includes(100_000));
+    });
+
+    for (
+      const [hostname, address] of [
+        ["::1", "::1"],
+        ["127.0.0.1", "::ffff:7f00:1"],
+      ] as const
+    ) {
+      await t.step(
+        `reads both ends of a connection to ${hostname}`,
+        async () => {
+          const { client, server } = await connected(hostname);
+          const descriptor = descriptorOf(sockets, server);
+          assert(sockets.readPeer(descriptor));
+          assertEquals(formatIpv6(sockets.peerAddress), address);
+          assertEquals(sockets.localPort(descriptor), client.remoteAddr.port);
+          client.close();
+          server.close();
+        },
+      );
+    }
+
+    await t.step("takes nothing else for a connection", () => {
+      for (const descriptor of [-1, 0, 1, 2, 100_000]) {
+        assert(!sockets.readPeer(descriptor), `${descriptor}`);
+        assertEquals(sockets.localPort(descriptor), 0);
+        assertEquals(sockets.sentBytes(descriptor), undefined);
+        sockets.reset(descriptor);
+      }
+    });
+
+    await t.step("sees what the other end has not acknowledged", async () => {
+      const { client, server } = await connected("::1");
+      const descriptor = descriptorOf(sockets, server);
+      assertEquals(sockets.sentBytes(descriptor), {
+        acknowledged: 0,
+        hasPending: false,
+      });
+      await server.write(new Uint8Array(1000));
+      await eventually(
+        "1,000 bytes are acknowledged",
+        () => sockets.sentBytes(descriptor)!.acknowledged === 1000,
+      );
+      // More than the buffers of both ends take.
+      let written = 0;
+      void (async () => {
+        for (;;) written += await server.write(new Uint8Array(1024 * 1024));
+      })().catch(() => {});
+      await eventually(
+        "bytes wait",
+        () => written > 0 && sockets.sentBytes(descriptor)!.hasPending,
+      );
+      client.close();
+      server.close();
+    });
+
+    await t.step("resets a connection: both ends see it", async () => {
+      const { client, server } = await connected("::1");
+      await server.write(new Uint8Array(1024 * 1024));
+      sockets.reset(descriptorOf(sockets, server));
+      await assertRejects(() => server.write(new Uint8Array(1)), Error);
+      server.close();
+      await assertRejects(async () => {
+        while (await client.read(new Uint8Array(65_536)) !== null);
+      }, Deno.errors.ConnectionReset);
+      client.close();
+    });
+  },
+});
