@@ -137,10 +137,8 @@ export class HttpStack {
     this.connectionGuard = new ConnectionGuard({
       connections: this.connections,
       maxIdle: fdShares.idleConnections,
-      maxDescriptors: Math.min(
-        config.maxOpenFiles,
-        tcpSockets?.maxDescriptors ?? Infinity,
-      ),
+      servers: () =>
+        openListeners().filter(({ isListening }) => isListening).length,
       pressure: () =>
         Math.max(
           this.connections.unreadBytes / MAX_UNREAD_BYTES,

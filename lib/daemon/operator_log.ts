@@ -125,7 +125,7 @@ export class ConnectionGuardLog implements ConnectionGuardObserver {
     this.#stalled = 0;
   }
 
-  onExhausted(): void {
+  onListenerLost(): void {
     for (const listener of this.#listeners()) void listener.ensureListening();
   }
 }

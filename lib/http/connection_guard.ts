@@ -38,8 +38,11 @@ const MAX_PRESSURE = 0.5;
 /** What the idle connections are reduced to when there are too many. */
 const KEPT_SHARE = 0.75;
 
-/** File descriptors left below which a connection may have been refused. */
-const LAST_DESCRIPTORS = 8;
+/**
+ * Searches in which a connection has to be found quiet before it is one too many:
+ * its request may be on its way through the runtime.
+ */
+const MIN_QUIET_SEARCHES = 2;
 
 /** Called when connections were closed. */
 export interface ConnectionGuardObserver {
@@ -47,8 +50,8 @@ export interface ConnectionGuardObserver {
   onIdle(connections: number): void;
   /** Clients have asked and do not read the responses. */
   onStalled(connections: number): void;
-  /** There were no file descriptors left, and are now: servers may have stopped. */
-  onExhausted(): void;
+  /** Fewer sockets listen than servers should: the runtime has ended some. */
+  onListenerLost(): void;
 }
 
 /** Limits, and whom the guard reports to. */
@@ -56,8 +59,8 @@ export interface ConnectionGuardOptions {
   readonly connections: Connections;
   /** Connections that may be without a request in progress. */
   readonly maxIdle: number;
-  /** File descriptors that the process may have open. */
-  readonly maxDescriptors: number;
+  /** How many servers should listen now. */
+  readonly servers: () => number;
   /** The share of the places for responses that is in use, 0 to 1. */
   readonly pressure: () => number;
   readonly observer: ConnectionGuardObserver;
@@ -70,7 +73,6 @@ export class ConnectionGuard {
 
   readonly #options: ConnectionGuardOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #wasExhausted = false;
 
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
@@ -106,14 +108,11 @@ export class ConnectionGuard {
   }
 
   #endRound(): void {
-    const { connections, maxDescriptors, observer } = this.#options;
+    const { connections, servers, observer } = this.#options;
     const now = performance.now();
     this.#closeIdle(now);
     this.#closeStalled(now);
-    const isExhausted =
-      connections.openDescriptors > maxDescriptors - LAST_DESCRIPTORS;
-    if (this.#wasExhausted && !isExhausted) observer.onExhausted();
-    this.#wasExhausted = isExhausted;
+    if (connections.listeners < servers()) observer.onListenerLost();
   }
 
   #closeIdle(now: number): void {
@@ -125,9 +124,12 @@ export class ConnectionGuard {
     );
     this.closed += resetAll(old);
     if (idle.length - old.length <= maxIdle) return;
-    const kept = new Set(old);
-    const excess = byClaim(idle.filter((connection) => !kept.has(connection)))
-      .slice(Math.floor(KEPT_SHARE * maxIdle));
+    const closing = new Set(old);
+    const excess = byClaim(
+      idle.filter((connection) => !closing.has(connection)),
+    )
+      .slice(Math.floor(KEPT_SHARE * maxIdle))
+      .filter(({ quietSearches }) => quietSearches >= MIN_QUIET_SEARCHES);
     const closed = resetAll(excess);
     this.closed += closed;
     if (closed > 0) observer.onIdle(closed);

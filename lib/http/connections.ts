@@ -35,6 +35,13 @@ export class Connection {
   payloadShare = 1;
   /** Whether a request has come. */
   hasRequested = false;
+  /**
+   * Searches in a row in which it had no request in progress, and no bytes that
+   * the runtime had still to read.
+   */
+  quietSearches = 0;
+  /** Since when it is known, by the monotonic clock. */
+  readonly openedAt: number = performance.now();
   /** Since when it has no response in progress, by the monotonic clock. */
   idleSince: number = performance.now();
   /** The round of the search that has found it last. */
@@ -53,12 +60,14 @@ export class Connection {
   readonly #onUnread: (change: number) => void;
 
   /**
+   * @param serverPort The port at which the server listens.
    * @param address The client's, 16 bytes.
    * @param port The client's.
    * @param onUnread Called when {@linkcode unreadBytes} changes, and by how much.
    */
   constructor(
     sockets: TcpSocketCalls | undefined,
+    readonly serverPort: number,
     readonly address: Uint8Array,
     readonly port: number,
     round: number,
@@ -154,8 +163,8 @@ export class Connection {
  * search has found their descriptors.
  */
 export class Connections {
-  /** Open descriptors of this process, as of the last whole round. */
-  openDescriptors = 0;
+  /** Sockets that accept connections, as of the last whole round. */
+  listeners = 0;
   /** {@linkcode Connection.unreadBytes} of all connections together. */
   unreadBytes = 0;
 
@@ -169,7 +178,8 @@ export class Connections {
   /** The next descriptor to look at. */
   #next = 0;
   #highest = 0;
-  #open = 0;
+  /** Sockets that accept connections found in this round. */
+  #listeners = 0;
 
   /** @param sockets `undefined`: only connections with a response are known. */
   constructor(sockets?: TcpSocketCalls) {
@@ -232,7 +242,6 @@ export class Connections {
     const sockets = this.#sockets;
     if (sockets === undefined) return true;
     for (const descriptor of sockets.openFrom(this.#next)) {
-      this.#open++;
       this.#highest = Math.max(this.#highest, descriptor);
       this.#look(sockets, descriptor);
     }
@@ -244,8 +253,28 @@ export class Connections {
     return true;
   }
 
+  /**
+   * Closes the connections without a response that a server had at some time.
+   *
+   * @param port The port of the server.
+   * @param time By the monotonic clock; later ones stay.
+   */
+  resetIdle(port: number, time: number): void {
+    for (const connection of this) {
+      const { serverPort, responses, openedAt } = connection;
+      if (serverPort === port && responses === 0 && openedAt < time) {
+        connection.reset();
+      }
+    }
+  }
+
   #look(sockets: TcpSocketCalls, descriptor: number): void {
-    if (!sockets.readPeer(descriptor)) return;
+    if (!sockets.readPeer(descriptor)) {
+      const isListener = this.#ports.has(sockets.localPort(descriptor)) &&
+        sockets.isListening(descriptor);
+      if (isListener) this.#listeners++;
+      return;
+    }
     let connection = this.#byDescriptor[descriptor];
     if (connection === undefined || !connection.isPeerOf(sockets)) {
       const port = sockets.localPort(descriptor);
@@ -255,6 +284,8 @@ export class Connections {
       this.#byDescriptor[descriptor] = connection;
     }
     connection.round = this.#round;
+    const isBusy = connection.responses > 0 || sockets.hadUnread(descriptor);
+    connection.quietSearches = isBusy ? 0 : connection.quietSearches + 1;
   }
 
   #get(port: number, address: Uint8Array, clientPort: number): Connection {
@@ -263,6 +294,7 @@ export class Connections {
     if (known !== undefined) return known;
     const connection = new Connection(
       this.#sockets,
+      port,
       address.slice(),
       clientPort,
       this.#round,
@@ -287,8 +319,8 @@ export class Connections {
   #endRound(): void {
     this.#forget();
     this.#round++;
-    this.openDescriptors = this.#open;
-    this.#open = this.#next = this.#highest = 0;
+    this.listeners = this.#listeners;
+    this.#listeners = this.#next = this.#highest = 0;
   }
 
   #forget(): void {

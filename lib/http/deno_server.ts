@@ -83,6 +83,15 @@ export class DenoServer {
     );
   }
 
+  /**
+   * Ends keep-alive with the responses from now on. Resolves when the last
+   * connection has ended, if the runtime listens no more.
+   */
+  async retire(): Promise<void> {
+    this.#isDraining = true;
+    await this.#server?.finished;
+  }
+
   /** Takes no new requests. Resolves when the last response has ended. */
   async stop(): Promise<void> {
     await this.#server?.shutdown().catch(() => {});

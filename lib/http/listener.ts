@@ -10,6 +10,7 @@ import { DenoServer } from "./deno_server.ts";
 import { StreamResponse } from "./responses.ts";
 import type { Router } from "./router.ts";
 import type { SendWindows } from "./send_window.ts";
+import { delay } from "../overload/timeout.ts";
 import type { KeyPair } from "./tls_reload.ts";
 
 /** Where a server listens. */
@@ -37,6 +38,9 @@ export interface HttpObserver {
 /** Milliseconds between two attempts to listen. */
 const RETRY_INTERVAL = 500;
 
+/** Milliseconds in which the runtime sees that a connection was reset. */
+const CLOSE_DELAY = 20;
+
 /** Milliseconds between two checks whether the server still listens. */
 const POLL_INTERVAL = 1000;
 
@@ -59,6 +63,8 @@ export class HttpServer {
   #keyPair: KeyPair | undefined;
   /** The server that listens; `undefined` while none does. */
   #server: DenoServer | undefined;
+  /** Servers that the runtime has ended, and that still have connections. */
+  readonly #retired = new Set<DenoServer>();
   /** Ends of servers that finish their responses and take no new ones. */
   readonly #stopping = new Set<Promise<void>>();
   #isStopped = false;
@@ -71,6 +77,11 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#keyPair = options.keyPair;
+  }
+
+  /** Whether it listens, as far as it knows. */
+  get isListening(): boolean {
+    return this.#server !== undefined;
   }
 
   /**
@@ -101,6 +112,7 @@ export class HttpServer {
     const server = this.#server;
     this.#server = undefined;
     if (server !== undefined) this.#stopServer(server);
+    for (const retired of this.#retired) this.#stopServer(retired);
     await Promise.all(this.#stopping);
   }
 
@@ -203,12 +215,20 @@ export class HttpServer {
     if (this.#server !== server) return;
     this.#listenAfter(0);
     observer.httpRestarted(address);
-    await this.#drainAndStop(server);
+    this.#retired.add(server);
+    const end = () => this.#retired.delete(server);
+    server.retire().then(end, end);
   }
 
   /** Resolves when the server is drained. It stops then. */
   async #drainAndStop(server: DenoServer): Promise<void> {
-    const drained = server.drain();
+    const { address: { port }, connections } = this.#options;
+    const began = performance.now();
+    const drained = server.drain().then(async () => {
+      // What has begun a request keeps a server from stopping.
+      connections.resetIdle(port, began);
+      await delay(CLOSE_DELAY);
+    });
     this.#waitFor(drained.then(() => server.stop()));
     await drained;
   }

@@ -17,14 +17,17 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
+const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 const SHUT_RDWR = 2;
+const POLLIN = 0x01;
 const POLLNVAL = 0x20;
 const RLIMIT_NOFILE = 7;
 
 /** Bytes of `struct pollfd`: the descriptor, and the events asked and reported. */
 const POLLFD_LENGTH = 8;
+const EVENTS_AT = 4;
 const REPORTED_EVENTS_AT = 6;
 
 /** Descriptors that {@linkcode TcpSockets.openFrom} looks at. */
@@ -84,6 +87,8 @@ class TcpSockets {
   readonly #length = this.#at(LENGTH_AT);
   readonly #option = this.#at(OPTION_AT);
   readonly #pollfds = this.#at(POLLFDS_AT);
+  /** The descriptor of the first entry of the last poll. */
+  #first = 0;
   /** The address and port of the last {@linkcode readPeer}. */
   readonly peerAddress: Uint8Array = new Uint8Array(IPV6_LENGTH);
   peerPort = 0;
@@ -111,8 +116,10 @@ class TcpSockets {
     for (let index = 0; index < count; index++) {
       const at = POLLFDS_AT + index * POLLFD_LENGTH;
       this.#view.setInt32(at, first + index, true);
-      this.#view.setInt32(at + 4, 0, true);
+      this.#view.setInt16(at + EVENTS_AT, POLLIN, true);
+      this.#view.setInt16(at + REPORTED_EVENTS_AT, 0, true);
     }
+    this.#first = first;
     const open: number[] = [];
     const result = this.#functions.poll(this.#pollfds, BigInt(count), 0);
     if (result < 0) return open;
@@ -122,6 +129,16 @@ class TcpSockets {
       if (isOpen) open.push(first + index);
     }
     return open;
+  }
+
+  /**
+   * Whether there were bytes that the runtime had not read yet, at the last
+   * {@linkcode openFrom}, of which the descriptor has to be one.
+   */
+  hadUnread(descriptor: number): boolean {
+    const at = POLLFDS_AT + (descriptor - this.#first) * POLLFD_LENGTH +
+      REPORTED_EVENTS_AT;
+    return (this.#view.getInt16(at, true) & POLLIN) !== 0;
   }
 
   /**
@@ -152,6 +169,20 @@ class TcpSockets {
     return this.#readName(this.#functions.getsockname, descriptor)
       ? this.#view.getUint16(PORT_AT)
       : 0;
+  }
+
+  /** Whether it is a socket that accepts connections. */
+  isListening(descriptor: number): boolean {
+    this.#view.setUint32(LENGTH_AT, 4, true);
+    const { getsockopt } = this.#functions;
+    const result = getsockopt(
+      descriptor,
+      SOL_SOCKET,
+      SO_ACCEPTCONN,
+      this.#option,
+      this.#length,
+    );
+    return result === 0 && this.#view.getUint32(OPTION_AT, true) !== 0;
   }
 
   /** What became of the bytes that were sent; `undefined` if that is unknown. */

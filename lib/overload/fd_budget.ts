@@ -18,9 +18,12 @@ import {
 export const RESERVED_FDS = 64;
 
 /**
- * File descriptors by their use. The sum leaves a quarter more for idle
- * connections, which are accepted before they are counted.
+ * File descriptors for connections that were accepted and not counted yet, by
+ * those for idle ones. When there is none left, the runtime stops to listen.
  */
+const ACCEPTED_SHARE = 1.5;
+
+/** File descriptors by their use. */
 export interface FdShares {
   /** HTTP connections without a request in progress. */
   readonly idleConnections: number;
@@ -43,13 +46,13 @@ export interface FdShares {
 export function fdSharesOf(maxOpenFiles: number): FdShares {
   const idleConnections = Math.min(
     MAX_IDLE_CONNECTIONS,
-    Math.floor(maxOpenFiles / 4),
+    Math.floor(maxOpenFiles / 8),
   );
   const tftp = Math.min(2 * MAX_TFTP_TRANSFERS, Math.floor(maxOpenFiles / 8));
   const responses = Math.max(
     0,
     maxOpenFiles - RESERVED_FDS - idleConnections -
-      Math.ceil(idleConnections / 4) - tftp,
+      Math.ceil(ACCEPTED_SHARE * idleConnections) - tftp,
   );
   const eventReaders = Math.min(MAX_EVENT_READERS, Math.floor(responses / 2));
   return {

@@ -27,6 +27,8 @@ export class FakeSockets implements TcpSocketCalls {
   readonly maxDescriptors: number = 1024;
   readonly peerAddress: Uint8Array = new Uint8Array(IPV6_LENGTH);
   peerPort = 0;
+  /** Sockets that accept connections, the first descriptors. */
+  listeners = 1;
   /** By descriptor. */
   readonly connections = new Map<number, FakeConnection>();
   /** Those that were reset, in this order: address and port of the client. */
@@ -49,6 +51,14 @@ export class FakeSockets implements TcpSocketCalls {
     return [...others, ...this.connections.keys()]
       .filter((one) => first <= one && one < first + DESCRIPTORS_AT_ONCE)
       .sort((a, b) => a - b);
+  }
+
+  isListening(descriptor: number): boolean {
+    return descriptor < this.listeners;
+  }
+
+  hadUnread(): boolean {
+    return false;
   }
 
   readPeer(descriptor: number): boolean {

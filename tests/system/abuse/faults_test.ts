@@ -3,6 +3,12 @@ import { encodeHex } from "@std/encoding/hex";
 import { dhclient } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
 import { encodeRequest, Opcode } from "../../../lib/tftp/packet.ts";
+import {
+  inGroup,
+  limitsMemory,
+  memoryGroup,
+  peak,
+} from "../../support/memory_group.ts";
 import { iaNa, message, opt, relayed } from "../../support/dhcpv6.ts";
 import {
   favoredDaemonCommand,
@@ -604,7 +610,7 @@ Deno.test("faults", async (t) => {
         await certify(lab, "own");
         // Inside of a namespace the groups are out of sight.
         const program = new Program([
-          ...["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"],
+          ...inGroup(group),
           ...["ip", "netns", "exec", router.namespace],
           ...favoredDaemonCommand(),
           // Memory is short here, and not descriptors.
@@ -887,16 +893,6 @@ done
   });
 });
 
-/** How much memory a group has had, and how often it had not enough. */
-async function peak(group: string): Promise<string> {
-  const texts = await Promise.all(
-    ["memory.max_usage_in_bytes", "memory.oom_control", "memory.events"].map(
-      (name) => Deno.readTextFile(`${group}/${name}`).catch(() => ""),
-    ),
-  );
-  return texts.join(" ");
-}
-
 /** Makes a key and a certificate for it, `NAME.key` and `NAME.pem`. */
 async function certify({ directory }: Lab, name: string): Promise<void> {
   const base = `${directory}/${name}`;
@@ -921,37 +917,4 @@ function eventReaders(count: number): string[] {
     ...["sh", "-c"],
     `for i in $(seq ${count}); do curl -sgN -o /dev/null '${url}' & done; wait`,
   ];
-}
-
-/** Says so loudly if programs cannot be given a bounded memory here. */
-async function limitsMemory(): Promise<boolean> {
-  const group = await memoryGroup(SMALL_MEMORY);
-  if (group === undefined) {
-    console.error(
-      "\n*** NOT RUN: 256 MB of memory needs a memory control group ***\n",
-    );
-    return false;
-  }
-  await Deno.remove(group);
-  return true;
-}
-
-/** A control group with so much memory, if there are such. */
-async function memoryGroup(octets: number): Promise<string | undefined> {
-  for (
-    const [root, limit] of [
-      ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
-      ["/sys/fs/cgroup", "memory.max"],
-    ] as const
-  ) {
-    const group = `${root}/dhcpv6macd-${Deno.pid}`;
-    try {
-      await Deno.mkdir(group);
-      await Deno.writeTextFile(`${group}/${limit}`, String(octets));
-      return group;
-    } catch {
-      await Deno.remove(group).catch(() => {});
-    }
-  }
-  return undefined;
 }

@@ -16,12 +16,12 @@ class GuardedServer {
   readonly guard = new ConnectionGuard({
     connections: this.connections,
     maxIdle: MAX_IDLE,
-    maxDescriptors: 1024,
+    servers: () => 1,
     pressure: () => this.pressure,
     observer: {
       onIdle: (connections) => this.reports.push(`idle ${connections}`),
       onStalled: (connections) => this.reports.push(`stalled ${connections}`),
-      onExhausted: () => this.reports.push("exhausted"),
+      onListenerLost: () => this.reports.push("listener lost"),
     },
   });
   readonly #clock = new FakeClock();
@@ -172,13 +172,16 @@ Deno.test("ConnectionGuard", async (t) => {
     for (const end of ends) end();
   });
 
-  await t.step("reports that there were no descriptors left", async () => {
+  await t.step("reports that a server does not listen any more", async () => {
     using server = new GuardedServer();
     server.guard.start();
-    for (let port = 1; port <= 1024 - 40; port++) {
-      server.sockets.connect("fe80::bad", port);
-    }
-    await server.pass(2000);
-    assertEquals(server.reports, [`idle ${1024 - 40 - 6}`, "exhausted"]);
+    await server.pass(1000);
+    assertEquals(server.reports, []);
+    server.sockets.listeners = 0;
+    await server.pass(300);
+    assertEquals(server.reports, ["listener lost"]);
+    server.sockets.listeners = 1;
+    await server.pass(1000);
+    assertEquals(server.reports.length, 1);
   });
 });

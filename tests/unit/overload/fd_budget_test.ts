@@ -14,7 +14,7 @@ Deno.test("fdSharesOf", async (t) => {
         limit,
       );
       assert(
-        64 + 1.25 * idleConnections + tftp + responses <= limit,
+        64 + 2.5 * idleConnections + tftp + responses <= limit,
         `${limit}`,
       );
       assert(0 < readers.eventReadersPerClient);
@@ -25,7 +25,7 @@ Deno.test("fdSharesOf", async (t) => {
 
   await t.step("of 1,024 leaves some for each use", () => {
     assertEquals(fdSharesOf(1024), {
-      idleConnections: 256,
+      idleConnections: 128,
       tftp: 128,
       responses: 512,
       eventReaders: 256,

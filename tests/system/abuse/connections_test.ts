@@ -1,0 +1,373 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { Authority, makeKey } from "../../support/certificates.ts";
+import { favoredDaemonCommand, RunningDaemon } from "../../support/daemon.ts";
+import { BASE } from "../../support/expect.ts";
+import { eventually, Lab, missing, pause, Program } from "../../support/lab.ts";
+import {
+  inGroup,
+  limitsMemory,
+  memoryGroup,
+  peak,
+} from "../../support/memory_group.ts";
+import {
+  metrics,
+  requestsAnswered,
+  residentMib,
+} from "../../support/metrics.ts";
+import {
+  getToKnow,
+  plugIn,
+  SERVER,
+  startMachines,
+  type Switched,
+} from "./switch.ts";
+
+const lacks = missing("tests of connections", "curl", "prlimit", "python3");
+const ignore = lacks.length > 0;
+const ignoreLimited = ignore || !await limitsMemory();
+
+const PORT = 6315;
+const TLS_PORT = 8443;
+const MAC = "02:00:5e:00:53:01";
+const MIB = 1024 * 1024;
+const FILE_SIZE = 8 * MIB;
+
+/** Addresses that an attacker may have. */
+const MAX_SOURCES = 200;
+
+/** Bytes that a small router can spare. */
+const SMALL_MEMORY = 160 * MIB;
+
+/** MiB of a daemon, whatever is held open. It has had 115 to 145 in these tests. */
+const MEMORY = 200;
+
+/** A link with a daemon and an attacker that has many addresses. */
+class AttackedDaemon {
+  static async start(
+    lab: Lab,
+    before: string[] = [],
+    ...options: string[]
+  ): Promise<AttackedDaemon> {
+    const link = await plugIn(lab, 0);
+    for (let source = 1; source <= MAX_SOURCES; source++) {
+      await link.attacker.ip(`addr add ${sourceOf(source)}/64 dev eth0 nodad`);
+    }
+    const own = `${lab.directory}/netboot/${MAC}`;
+    await Deno.mkdir(own, { recursive: true });
+    await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(FILE_SIZE));
+    const authority = await Authority.create(lab.directory, "lab");
+    const certFile = `${lab.directory}/own.pem`;
+    const keyFile = await makeKey(`${lab.directory}/own.key`);
+    await authority.certify({
+      address: SERVER,
+      name: "router",
+      keyFile,
+      certFile,
+    });
+    const program = new Program([
+      ...before,
+      ...["ip", "netns", "exec", link.router.namespace],
+      ...["prlimit", "--nofile=1024:1024"],
+      ...favoredDaemonCommand(),
+      ...["--interface=lan", `--base-address=${BASE}`, "--log-format=json"],
+      ...[`--boot-address=${SERVER}`, `--https-listen-addr=:${TLS_PORT}`],
+      `--netboot-dir=${lab.directory}/netboot`,
+      ...[`--tls-cert-file=${certFile}`, `--tls-key-file=${keyFile}`],
+      ...options,
+    ]);
+    lab.programs.push(program);
+    const daemon = new RunningDaemon(program);
+    await daemon.logs("serving");
+    return new AttackedDaemon(link, daemon);
+  }
+
+  /** What is to be known of it when a test fails. */
+  about: (() => Promise<string>) | undefined;
+
+  private constructor(
+    readonly link: Switched,
+    readonly daemon: RunningDaemon,
+  ) {}
+
+  /** Holds connections, see tests/support/hold_connections.py. */
+  async hold(
+    kind: string,
+    count: number,
+    { rate = 2000, sources = 1, port = PORT, path = "/" } = {},
+  ): Promise<Program> {
+    const addresses = Array.from(
+      { length: sources },
+      (_, index) => sourceOf(index + 1),
+    );
+    const program = this.link.attacker.start([
+      ...["prlimit", "--nofile=8192:8192", "python3"],
+      `${import.meta.dirname}/../../support/hold_connections.py`,
+      ...[SERVER, String(port), kind, String(count), String(rate)],
+      ...[addresses.join(","), path],
+    ]);
+    await program.says(/held/);
+    return program;
+  }
+
+  /** Fetches something as somebody else on the link does. */
+  async fetches(url: string, seconds: number): Promise<void> {
+    const { code, stderr } = await this.link.visitor.run([
+      ...["curl", "-sSgfk", "--max-time", String(seconds)],
+      // The runtime stops to listen when there is no descriptor left.
+      ...["--retry", "1", "--retry-connrefused", "--retry-delay", "1"],
+      ...["-o", "/dev/null", url],
+    ], { mayFail: true });
+    if (code === 0) return;
+    const log = this.daemon.log.filter(({ level, event }) =>
+      level !== "info" && event !== "request_refused" && event !== "two_macs"
+    );
+    const lines = log.slice(-5).map((line) => JSON.stringify(line));
+    assertEquals(
+      code,
+      0,
+      [url, stderr, ...lines, await this.about?.() ?? ""].join("\n"),
+    );
+  }
+
+  /** Health checks, iPXE over TFTP and downloads, all of them at once. */
+  async serves(rounds: number, seconds = 20): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      await Promise.all([
+        this.fetches(`http://[${SERVER}]:${PORT}/healthz`, seconds),
+        this.fetches(`https://[${SERVER}]:${TLS_PORT}/healthz`, seconds),
+        this.fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, seconds),
+        this.fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, seconds),
+      ]);
+    }
+  }
+
+  async metric(name: string): Promise<number> {
+    return (await metrics(this.link.router)).get(`dhcpv6macd_${name}`)!;
+  }
+}
+
+function sourceOf(index: number): string {
+  return `2001:db8:1:2::bad:${index.toString(16)}`;
+}
+
+/** Ends an attack. What it says of its connections. */
+async function end(
+  attack: Program,
+): Promise<{ opened: number; closed: number; held: number }> {
+  attack.kill();
+  await attack.ended();
+  return JSON.parse(attack.output.trim().split("\n").at(-1)!);
+}
+
+Deno.test({
+  name: "connections without a request",
+  ignore,
+  fn: async (t) => {
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab);
+
+    for (const sources of [1, 17, MAX_SOURCES]) {
+      for (
+        const [kind, port] of [
+          ["half", PORT],
+          ["silent", PORT],
+          ["preface", PORT],
+          ["silent", TLS_PORT],
+          ["hello", TLS_PORT],
+        ] as const
+      ) {
+        await t.step(
+          `2,000 ${kind} ones at port ${port} from ${sources} addresses, opened again and again`,
+          async () => {
+            const attack = await attacked.hold(kind, 2000, {
+              rate: 1500,
+              sources,
+              port,
+            });
+            await attacked.serves(3);
+            const { held } = await end(attack);
+            assertLess(held, 1024);
+          },
+        );
+      }
+    }
+
+    await t.step(
+      "75 half requests a second: every download is whole",
+      async () => {
+        const before = await attacked.metric("http_connections_closed_total");
+        const attack = await attacked.hold("half", 100_000, { rate: 75 });
+        await attacked.serves(12);
+        const { opened, closed } = await end(attack);
+        const count = await attacked.metric("http_connections_closed_total");
+        assert(closed > 0 && count - before >= closed, `${opened} ${closed}`);
+      },
+    );
+
+    await t.step("a burst that takes all descriptors at once", async () => {
+      const attack = await attacked.hold("half", 3000, { rate: 100_000 });
+      await end(attack);
+      await eventually("HTTP is served", async () => {
+        const { code } = await attacked.link.visitor.run([
+          ...["curl", "-sgf", "--max-time", "5", "-o", "/dev/null"],
+          `http://[${SERVER}]:${PORT}/healthz`,
+        ], { mayFail: true });
+        return code === 0;
+      }, 5);
+    });
+
+    await t.step("those that end by themselves leave nothing", async () => {
+      const count = async () =>
+        (await metrics(attacked.link.router))
+          .get("process_open_fds")!;
+      const attack = await attacked.hold("silent", 100);
+      assertLess(100, await count());
+      await end(attack);
+      await eventually("they are closed", async () => await count() < 80);
+    });
+
+    await t.step("one that sends no request is closed after 20 s", async () => {
+      const attack = await attacked.hold("silent", 3, { rate: 3 });
+      await eventually(
+        "it is closed",
+        async () => await attacked.metric("http_connections_closed_total") > 0,
+      );
+      await pause(25_000);
+      const { closed } = await end(attack);
+      assertLess(2, closed);
+    });
+
+    assertLess(await residentMib(attacked.link.router), MEMORY);
+  },
+});
+
+Deno.test({
+  name: "clients that do not read",
+  ignore,
+  fn: async (t) => {
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab);
+    const path = `/mac/${MAC}/boot.efi`;
+
+    for (const round of [1, 2, 3]) {
+      await t.step(
+        `256 downloads that stand still, round ${round}: bounded memory`,
+        async () => {
+          const attack = await attacked.hold("unread", 256, {
+            sources: 17,
+            path,
+          });
+          await attacked.serves(2);
+          assertLess(await residentMib(attacked.link.router), MEMORY);
+          await end(attack);
+          await eventually(
+            "no download is left",
+            async () => await attacked.metric("http_downloads") === 0,
+          );
+        },
+      );
+    }
+
+    for (
+      const [kind, what] of [
+        ["unread", "read nothing"],
+        ["trickle", "read 100 bytes a second"],
+      ] as const
+    ) {
+      await t.step(
+        `those who ${what} lose their places to others`,
+        async () => {
+          const attack = await attacked.hold(kind, 256, { sources: 17, path });
+          const closedBefore = await attacked.metric(
+            "http_connections_closed_total",
+          );
+          await eventually(
+            "they are closed",
+            async () =>
+              await attacked.metric("http_connections_closed_total") >
+                closedBefore,
+            60,
+          );
+          await attacked.serves(2);
+          const { closed } = await end(attack);
+          assertLess(0, closed);
+        },
+      );
+    }
+
+    await t.step(
+      "256 answers from 4 addresses: others get theirs",
+      async () => {
+        const attack = await attacked.hold("unread", 256, {
+          sources: 4,
+          path: "/page/page.js",
+        });
+        for (const path of ["/machines", "/metrics", "/"]) {
+          await attacked.fetches(`http://[${SERVER}]:${PORT}${path}`, 10);
+        }
+        await end(attack);
+      },
+    );
+
+    await t.step("a download at 20 KB/s goes on among them", async () => {
+      const slow = attacked.link.visitor.start([
+        ...["curl", "-sSgf", "--limit-rate", "20k", "--max-time", "25"],
+        ...["-o", "/dev/null", "-w", "%{size_download}"],
+        `http://[${SERVER}]:${PORT}${path}`,
+      ]);
+      const attack = await attacked.hold("unread", 512, { sources: 17, path });
+      // Curl ends it by itself.
+      assertEquals(await slow.ended(60), 28, slow.output);
+      assertLess(300_000, Number(/\d+$/.exec(slow.output.trim())![0]));
+      await end(attack);
+    });
+  },
+});
+
+Deno.test({
+  name: "160 MB of memory, with 12,000 machines",
+  ignore: ignoreLimited,
+  fn: async () => {
+    await using lab = new Lab();
+    const group = (await memoryGroup(SMALL_MEMORY))!;
+    try {
+      const attacked = await AttackedDaemon.start(lab, inGroup(group));
+      const { link } = attacked;
+      attacked.about = () => peak(group);
+      await getToKnow(link);
+      const machines = await startMachines(link.visitor, 12_000, 1000);
+      await eventually(
+        "there are 12,000 machines",
+        async () =>
+          await attacked.metric('machines{stage="os_init"}') >= 11_000,
+        120,
+      );
+      await machines.stop();
+      const path = `/mac/${MAC}/boot.efi`;
+      const attacks = [
+        await attacked.hold("unread", 128, { path }),
+        await attacked.hold("unread", 256, { sources: 17, path }),
+        await attacked.hold("unread", 256, { sources: 2, path: "/events" }),
+        await attacked.hold("unread", 256, { sources: 9, path: "/machines" }),
+        await attacked.hold("half", 2000, { rate: 500, sources: 17 }),
+      ];
+      for (let round = 0; round < 5; round++) {
+        const before = await requestsAnswered(link.router);
+        const exchange = await startMachines(link.visitor, 100, 100);
+        await attacked.fetches(`http://[${SERVER}]:${PORT}/healthz`, 20);
+        await attacked.fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 60);
+        await eventually(
+          "100 machines are answered",
+          async () => await requestsAnswered(link.router) >= before + 100,
+          60,
+        );
+        await exchange.stop();
+      }
+      for (const attack of attacks) await end(attack);
+      await attacked.fetches(`http://[${SERVER}]:${PORT}${path}`, 60);
+      assertEquals(await attacked.daemon.stop(), 0, await peak(group));
+    } finally {
+      await Deno.remove(group).catch(() => {});
+    }
+  },
+});
