@@ -34,6 +34,7 @@ import type {
 } from "../tftp/server.ts";
 import type { IsBootPath } from "./boot_paths.ts";
 import type { DaemonConfig } from "./config.ts";
+import { warnOfFewDescriptors } from "./descriptors.ts";
 import { listenError } from "./diagnostics.ts";
 import { type MachineTracker, tftpStagesOf } from "./machine_tracker.ts";
 
@@ -270,11 +271,13 @@ export class DaemonTftpObserver implements TftpObserver {
 
 /** The first lines of the log: the version, and what the operator should know. */
 export function logStart(
-  { notices, template }: DaemonConfig,
+  config: DaemonConfig,
   { builds }: IpxeFiles,
   log: Log,
 ): void {
+  const { notices, template } = config;
   log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
+  warnOfFewDescriptors(config, log);
   for (const notice of notices) log.warning("notice", notice);
   if (template === undefined || builds.size > 0) return;
   log.warning(

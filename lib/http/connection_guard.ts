@@ -54,7 +54,7 @@ export interface ConnectionGuardObserver {
   onListenerLost(): void;
 }
 
-/** Limits, and whom the guard reports to. */
+/** Limits, and what the guard reports to. */
 export interface ConnectionGuardOptions {
   readonly connections: Connections;
   /** Connections that may be without a request in progress. */

@@ -200,8 +200,8 @@ export class HttpServer {
    * Workaround: when `accept` fails with EMFILE, `Deno.serve` closes its
    * listening socket for good, and `finished` settles only when the last
    * connection has ended (Deno 2.4.2 to 2.9.6; deno#10148 reports the same of
-   * `Listener.accept`). Without it "2,000 idle connections at 1,024
-   * descriptors" in tests/system/abuse/http_test.ts fails.
+   * `Listener.accept`). Without it "a burst that takes all descriptors at once"
+   * in tests/system/abuse/connections_test.ts fails.
    */
   async ensureListening(): Promise<void> {
     const server = this.#server;

@@ -3,7 +3,7 @@
  *
  * Workaround: the runtime takes about 400 KB of a body, and the kernel up to
  * several megabytes, before either lets the program wait for the client (Deno
- * 2.6.8 to 2.9.6). Without it "2,048 downloads that stand still" in
+ * 2.6.8 to 2.9.6). Without it "256 downloads that stand still" in
  * tests/system/abuse/connections_test.ts fails.
  *
  * @module
@@ -23,7 +23,7 @@ const MAX_POLLS_BETWEEN = 64;
 const CONNECTIONS_PER_POLL = 128;
 
 /**
- * The share of the memory that is divided equally. The rest is for whoever comes
+ * The share of the memory that is divided equally. The rest is for those clients that come
  * first, so that a few connections are not slowed down.
  */
 const DIVIDED_SHARE = 0.5;

@@ -15,7 +15,10 @@ import {
  * File descriptors that the daemon needs besides connections and transfers:
  * those of the runtime, its listening sockets, and files that are read briefly.
  */
-export const RESERVED_FDS = 64;
+const RESERVED_FDS = 64;
+
+/** What of them is needed in any case. */
+const MIN_RESERVED_FDS = 32;
 
 /**
  * File descriptors for connections that were accepted and not counted yet, by
@@ -40,18 +43,22 @@ export interface FdShares {
  * Shares out the file descriptors of the process. Each use has its own share,
  * so that one that uses up its share leaves the others working.
  *
- * @param maxOpenFiles File descriptors that the process may have open, 256 or
- * more; `Infinity` leaves only the limits of each use.
+ * @param maxOpenFiles File descriptors that the process may have open;
+ * `Infinity` leaves only the limits of each use.
  */
 export function fdSharesOf(maxOpenFiles: number): FdShares {
   const idleConnections = Math.min(
     MAX_IDLE_CONNECTIONS,
     Math.floor(maxOpenFiles / 8),
   );
+  const reserved = Math.min(
+    RESERVED_FDS,
+    Math.max(MIN_RESERVED_FDS, Math.floor(maxOpenFiles / 4)),
+  );
   const tftp = Math.min(2 * MAX_TFTP_TRANSFERS, Math.floor(maxOpenFiles / 8));
   const responses = Math.max(
     0,
-    maxOpenFiles - RESERVED_FDS - idleConnections -
+    maxOpenFiles - reserved - idleConnections -
       Math.ceil(ACCEPTED_SHARE * idleConnections) - tftp,
   );
   const eventReaders = Math.min(MAX_EVENT_READERS, Math.floor(responses / 2));

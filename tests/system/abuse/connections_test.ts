@@ -46,7 +46,7 @@ class AttackedDaemon {
   static async start(
     lab: Lab,
     before: string[] = [],
-    ...options: string[]
+    { descriptors = 1024 } = {},
   ): Promise<AttackedDaemon> {
     const link = await plugIn(lab, 0);
     for (let source = 1; source <= MAX_SOURCES; source++) {
@@ -67,13 +67,12 @@ class AttackedDaemon {
     const program = new Program([
       ...before,
       ...["ip", "netns", "exec", link.router.namespace],
-      ...["prlimit", "--nofile=1024:1024"],
+      ...["prlimit", `--nofile=${descriptors}:${descriptors}`],
       ...favoredDaemonCommand(),
       ...["--interface=lan", `--base-address=${BASE}`, "--log-format=json"],
       ...[`--boot-address=${SERVER}`, `--https-listen-addr=:${TLS_PORT}`],
       `--netboot-dir=${lab.directory}/netboot`,
       ...[`--tls-cert-file=${certFile}`, `--tls-key-file=${keyFile}`],
-      ...options,
     ]);
     lab.programs.push(program);
     const daemon = new RunningDaemon(program);
@@ -242,6 +241,32 @@ Deno.test({
 });
 
 Deno.test({
+  name: "few file descriptors",
+  ignore,
+  fn: async (t) => {
+    for (const limit of [64, 100]) {
+      await t.step(
+        `${limit}: what is served is said, and is served`,
+        async () => {
+          await using lab = new Lab();
+          const attacked = await AttackedDaemon.start(lab, [], {
+            descriptors: limit,
+          });
+          const line = await attacked.daemon.logs("few_descriptors");
+          assertEquals(line.max_open_files, limit);
+          const attack = await attacked.hold("half", 200, { sources: 17 });
+          for (let round = 0; round < 3; round++) {
+            await attacked.fetches(`http://[${SERVER}]:${PORT}/healthz`, 20);
+            await attacked.fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 20);
+          }
+          await end(attack);
+        },
+      );
+    }
+  },
+});
+
+Deno.test({
   name: "clients that do not read",
   ignore,
   fn: async (t) => {
@@ -312,6 +337,8 @@ Deno.test({
     await t.step("a download at 20 KB/s goes on among them", async () => {
       const slow = attacked.link.visitor.start([
         ...["curl", "-sSgf", "--limit-rate", "20k", "--max-time", "25"],
+        // The responses before are over soon.
+        ...["--retry", "5", "--retry-max-time", "10"],
         ...["-o", "/dev/null", "-w", "%{size_download}"],
         `http://[${SERVER}]:${PORT}${path}`,
       ]);

@@ -23,6 +23,16 @@ Deno.test("fdSharesOf", async (t) => {
     }
   });
 
+  await t.step("of 64 leaves some for each use", () => {
+    assertEquals(fdSharesOf(64), {
+      idleConnections: 8,
+      tftp: 8,
+      responses: 4,
+      eventReaders: 2,
+      eventReadersPerClient: 2,
+    });
+  });
+
   await t.step("of 1,024 leaves some for each use", () => {
     assertEquals(fdSharesOf(1024), {
       idleConnections: 128,
