@@ -459,9 +459,9 @@ export function caCertsOf(
     return [pem];
   } catch (error) {
     throw new UsageError(
-      `--ca-file: cannot use ${escapeControls(path)}: ${
-        fileErrorReason(error)
-      }`,
+      escapeControls(
+        `--ca-file: cannot use ${path}: ${fileErrorReason(error)}`,
+      ),
     );
   }
 }

@@ -23,8 +23,8 @@ const MAX_POLLS_BETWEEN = 64;
 const CONNECTIONS_PER_POLL = 128;
 
 /**
- * The share of the memory that is divided equally. The rest is for those clients that come
- * first, so that a few connections are not slowed down.
+ * The share of the memory that is divided equally. The rest is for the first
+ * clients, so that a few connections are not slowed down.
  */
 const DIVIDED_SHARE = 0.5;
 

@@ -20,6 +20,7 @@ import {
   isRelayMessage,
   type Message,
   type Option,
+  type RelayMessage,
 } from "../../../lib/dhcpv6/wire/packet.ts";
 import {
   type Outcome,
@@ -461,7 +462,7 @@ function checkFrame(
 ): ClientServerMessage {
   let bytes = answer;
   for (const relay of relays) {
-    const level = readWhole(bytes);
+    const level = readLevel(bytes);
     isFramed.holds(
       isRelayMessage(level) && level.type === 13 &&
         level.hopCount === relay.hopCount &&
@@ -485,6 +486,34 @@ function checkFrame(
     isDecodable.holds(insideIa(option) !== undefined, () => option);
   }
   return reply;
+}
+
+/** User class and vendor class: strings, which a relay may have got wrong. */
+const CLASSES = [15, 16];
+
+/** What their codes are while a level is read. */
+const HIDDEN = 0xff00;
+
+/**
+ * Reads a level of a Relay-reply. What the relay asked to have echoed is as it
+ * sent it (RFC 4994 section 5), also if the strings in it are malformed.
+ */
+function readLevel(bytes: Uint8Array): RelayMessage {
+  const copy = bytes.slice();
+  const view = new DataView(copy.buffer);
+  for (let at = 34; at + 4 <= copy.length;) {
+    const code = view.getUint16(at);
+    if (CLASSES.includes(code)) view.setUint16(at, HIDDEN | code);
+    at += 4 + view.getUint16(at + 2);
+  }
+  const level = readWhole(copy) as RelayMessage;
+  const options = level.options.map(({ code, data }) => ({
+    code: code >= HIDDEN && CLASSES.includes(code - HIDDEN)
+      ? code - HIDDEN
+      : code,
+    data,
+  }));
+  return { ...level, options };
 }
 
 function readWhole(bytes: Uint8Array): Message {

@@ -206,7 +206,8 @@ function checkOctets(
   target: string,
   method: string,
 ): void {
-  const isOwn = /^\/mac\/0?2.?0?0.?5e.?0?0.?53.?0?1\//i.test(target);
+  const path = target.replace(/\/{2,}/g, "/");
+  const isOwn = /^\/mac\/0?2.?0?0.?5e.?0?0.?53.?0?1\//i.test(path);
   const known = isOwn ? [OWN, SHARED] : [OTHERS, SHARED];
   const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(
     response.headers.get("content-range") ?? "",

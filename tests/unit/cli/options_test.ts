@@ -538,6 +538,12 @@ Deno.test("settings", async (t) => {
       assert(message.startsWith(`--ca-file: cannot use ${file}: `), message);
       assert(message.includes(problem), message);
     }
+    // The reason names the path, too.
+    const escaped = assertThrows(
+      () => settings(endpoint, "--ca-file=\x01"),
+      UsageError,
+    );
+    assert(!escaped.message.includes("\x01"), escaped.message);
     await Deno.remove(file);
     const { message } = assertThrows(
       () => settings(endpoint, `--ca-file=${file}`),

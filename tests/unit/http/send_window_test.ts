@@ -1,0 +1,168 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Connection, Connections } from "../../../lib/http/connections.ts";
+import { StreamResponse } from "../../../lib/http/responses.ts";
+import { SendWindows } from "../../../lib/http/send_window.ts";
+import { FakeClock } from "../../support/clock.ts";
+import {
+  type FakeConnection,
+  FakeSockets,
+} from "../../support/fake_sockets.ts";
+
+const PORT = 6315;
+const KIB = 1024;
+
+/** Bytes that may wait for all clients together. */
+const SIZE = 64 * KIB;
+
+/** A response without an end, what the runtime has taken of it, and its client. */
+class Sent {
+  taken = 0;
+  released = 0;
+  isCancelled = false;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(
+    server: WindowedServer,
+    readonly client: FakeConnection,
+    readonly connection: Connection,
+    chunk: number,
+    completed: Promise<void>,
+  ) {
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: (controller) => controller.enqueue(new Uint8Array(chunk)),
+      cancel: () => {
+        this.isCancelled = true;
+      },
+    }, { highWaterMark: 0 });
+    const response = new StreamResponse(body, { headers: {} }, (bytes) => {
+      this.released += bytes.length;
+    });
+    this.#reader = response
+      .with(server.windows.limit(response, connection, completed))
+      .body!.getReader();
+  }
+
+  /** Takes all there is, as the runtime does. */
+  async take(): Promise<void> {
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      this.taken += value.length;
+    }
+  }
+
+  cancel(): Promise<void> {
+    return this.#reader.cancel();
+  }
+}
+
+/** A server whose connections are in memory. */
+class WindowedServer {
+  readonly sockets = new FakeSockets(PORT);
+  readonly connections = new Connections(this.sockets);
+  readonly windows = new SendWindows(this.connections, SIZE);
+  readonly clock = new FakeClock();
+
+  constructor() {
+    this.connections.listenAt(PORT);
+  }
+
+  /** Answers a new client. Its chunks have so many bytes. */
+  answer(port: number, chunk = 4 * KIB): Sent {
+    const client = this.sockets.connect("fe80::1", port);
+    // The response does not end.
+    const { promise } = Promise.withResolvers<void>();
+    const connection = this.connections.track(PORT, false, {
+      remoteAddr: { transport: "tcp", hostname: "fe80::1", port },
+      completed: promise,
+    });
+    while (!this.connections.search());
+    const sent = new Sent(this, client, connection, chunk, promise);
+    void sent.take();
+    return sent;
+  }
+
+  [Symbol.dispose](): void {
+    this.clock[Symbol.dispose]();
+  }
+}
+
+Deno.test("SendWindows", async (t) => {
+  await t.step("stop at half of the memory if one reads nothing", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    await server.clock.advance(1000);
+    assertEquals(sent.taken, SIZE / 2);
+    assertEquals(sent.connection.unreadBytes, SIZE / 2);
+    assertEquals(server.connections.unreadBytes, SIZE / 2);
+    assertEquals(sent.released, SIZE / 2, "what the runtime has taken");
+    await sent.cancel();
+  });
+
+  await t.step("go on when the client has read", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    await server.clock.advance(1000);
+    for (const acknowledged of [4 * KIB, SIZE / 2, SIZE]) {
+      sent.client.acknowledged = acknowledged;
+      await server.clock.advance(1000);
+      assertEquals(sent.taken, acknowledged + SIZE / 2);
+    }
+    await sent.cancel();
+  });
+
+  await t.step("are equal shares, and one chunk at least", async () => {
+    using server = new WindowedServer();
+    const all = Array.from({ length: 40 }, (_, port) => server.answer(port));
+    await server.clock.advance(1000);
+    const unread = server.connections.unreadBytes;
+    assert(all.every(({ taken }) => taken >= 4 * KIB));
+    assert(unread <= SIZE / 2 + 40 * 4 * KIB, `${unread}`);
+    // One that reads goes on, whatever the others do.
+    const reading = all[17]!;
+    for (let round = 0; round < 10; round++) {
+      reading.client.acknowledged = reading.taken;
+      await server.clock.advance(200);
+    }
+    assert(reading.taken >= 40 * KIB, `${reading.taken}`);
+    for (const sent of all) await sent.cancel();
+  });
+
+  await t.step("say whether a connection waits for its client", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    await server.clock.advance(1000);
+    assert(!sent.connection.hasCaughtUp);
+    await sent.cancel();
+  });
+
+  await t.step("pass on that the client has left", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    await server.clock.advance(1000);
+    await sent.cancel();
+    assert(sent.isCancelled);
+  });
+
+  await t.step("pass on that a body fails", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: () => {
+        throw new Error("the file has changed");
+      },
+    }, { highWaterMark: 0 });
+    const response = new StreamResponse(body, { headers: {} });
+    const limited = server.windows.limit(
+      response,
+      sent.connection,
+      Promise.resolve(),
+    );
+    await sent.cancel();
+    await assertRejects(
+      () => limited.getReader().read(),
+      Error,
+      "the file has changed",
+    );
+  });
+});
