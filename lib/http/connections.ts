@@ -117,12 +117,12 @@ export class Connection {
     if (this.descriptor < 0) return;
     const sent = this.#sockets?.sentBytes(this.descriptor);
     if (sent === undefined) return;
-    const acknowledged = sent.acknowledged * this.payloadShare;
-    if (acknowledged !== this.#acknowledgedBytes) {
-      this.progressAt = performance.now();
-    }
-    // Heads of responses are acknowledged, too.
+    const acknowledged = Math.ceil(sent.acknowledged * this.payloadShare);
     const read = acknowledged - this.#acknowledgedBytes;
+    // The connection has ended, and its descriptor is another one's.
+    if (read < 0) return;
+    if (read > 0) this.progressAt = performance.now();
+    // Heads of responses are acknowledged, too.
     this.#setUnread(Math.max(0, this.#unreadBytes - read));
     this.#hasPending = sent.hasPending;
     this.#acknowledgedBytes = acknowledged;
