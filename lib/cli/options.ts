@@ -747,7 +747,7 @@ export interface CommandLine {
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
 /** Options with one letter. */
-const SHORT_NAMES: Readonly<Record<string, OptionName>> = { h: "help" };
+const SHORT_NAMES: ReadonlyMap<string, OptionName> = new Map([["h", "help"]]);
 
 /** `; did you mean --OPTION?` for a name that is close to one. */
 export function optionSuggestion(text: string): string {
@@ -824,7 +824,8 @@ function withTwoDashes(args: readonly string[]): string[] {
     }
     const match = /^--?([^=]*)(?:=(.*))?$/s.exec(arg)!;
     const given = match[1]!;
-    const name = NAMES.find((name) => name === given) ?? SHORT_NAMES[given];
+    const name = NAMES.find((name) => name === given) ??
+      SHORT_NAMES.get(given);
     if (name === undefined) {
       throw new UsageError(
         // Without the value, which may be a secret.

@@ -147,6 +147,10 @@ Deno.test("command line", async (t) => {
       [["-v"], "did you mean --version?"],
       [["\u2013interface", "a"], "\u2013interface begins with a dash"],
       [["-x"], "unknown option -x"],
+      // Names that every object has.
+      [["-constructor"], "unknown option -constructor"],
+      [["--toString=1"], "unknown option --toString"],
+      [["--__proto__"], "unknown option --__proto__"],
       [["--" + "no-check"], "unknown option --no-check"],
       [["--interface"], "--interface requires a value", "NAME"],
       [["--interface", "--preference=1"], "--interface requires a value"],
