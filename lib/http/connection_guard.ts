@@ -156,7 +156,9 @@ export class ConnectionGuard {
       const isStalled =
         now - connection.progressAt > STALLED_CONNECTION_TIMEOUT ||
         isShort && rate < MIN_READ_RATE;
-      if (isStalled) stalled.push(connection);
+      if (!isStalled) continue;
+      connection.wasStalled = true;
+      stalled.push(connection);
     }
     const closed = resetAll(stalled);
     this.closed += closed;

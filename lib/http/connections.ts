@@ -44,6 +44,8 @@ export class Connection {
   readonly openedAt: number = performance.now();
   /** Since when it has no response in progress, by the monotonic clock. */
   idleSince: number = performance.now();
+  /** Whether it was closed because its client does not read. */
+  wasStalled = false;
   /** The round of the search that has found it last. */
   round: number;
   /** Bytes that its client had acknowledged at {@linkcode measuredAt}. */

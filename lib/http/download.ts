@@ -19,6 +19,7 @@ import type { TransferReport } from "../machines/transfer_progress.ts";
 import { ClientQuota } from "../overload/quota.ts";
 import { ByteBudget } from "../overload/scheduler.ts";
 import type { ByteRange } from "./conditional_request.ts";
+import { TOO_SLOW } from "./send_window.ts";
 import type { BootFile } from "../boot_files/directory.ts";
 
 /**
@@ -153,9 +154,9 @@ class Download implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  /** The client has closed the connection. */
-  cancel(): void {
-    this.#end("the client has left");
+  /** The connection is closed, by the client or because it does not read. */
+  cancel(reason: unknown): void {
+    this.#end(reason === TOO_SLOW ? TOO_SLOW : "the client has left");
   }
 
   /**

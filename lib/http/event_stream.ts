@@ -29,6 +29,7 @@ import { linesOf, type MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { EventBatches } from "./event_batches.ts";
 import { EventReader, EventReaders } from "./event_reader.ts";
+import { TOO_SLOW } from "./send_window.ts";
 
 /** A request for the event stream. */
 export interface ReaderRequest {
@@ -144,7 +145,10 @@ export class EventStream {
         reader.controller = controller;
       },
       pull: () => this.#pull(reader),
-      cancel: () => this.#remove(reader),
+      cancel: (reason) => {
+        if (reason === TOO_SLOW) this.dropped++;
+        this.#remove(reader);
+      },
     }, { highWaterMark: 0 });
   }
 

@@ -31,6 +31,9 @@ const DIVIDED_SHARE = 0.5;
 /** Bytes that the first chunk of a body is expected to have. */
 const FIRST_CHUNK = 16 * 1024;
 
+/** Why a body is cancelled whose client does not read. */
+export const TOO_SLOW = "the client does not read";
+
 /** A response that waits for its client. */
 interface Waiting {
   readonly connection: Connection;
@@ -95,7 +98,8 @@ export class SendWindows {
         connection.hand(size);
         controller.enqueue(value);
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel: (reason) =>
+        reader.cancel(connection.wasStalled ? TOO_SLOW : reason),
     }, { highWaterMark: 0 });
   }
 

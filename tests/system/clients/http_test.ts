@@ -441,7 +441,7 @@ Deno.test({
         ]);
         await eventually(
           "they have begun",
-          async () => await openFiles(pid) >= 50,
+          async () => await openFiles(pid) >= 20,
         );
         const asked = 2000;
         const probe = client.start([

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Connection, Connections } from "../../../lib/http/connections.ts";
 import { StreamResponse } from "../../../lib/http/responses.ts";
-import { SendWindows } from "../../../lib/http/send_window.ts";
+import { SendWindows, TOO_SLOW } from "../../../lib/http/send_window.ts";
 import { FakeClock } from "../../support/clock.ts";
 import {
   type FakeConnection,
@@ -18,7 +18,7 @@ const SIZE = 64 * KIB;
 class Sent {
   taken = 0;
   released = 0;
-  isCancelled = false;
+  cancelled: unknown;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
   constructor(
@@ -30,8 +30,8 @@ class Sent {
   ) {
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: (controller) => controller.enqueue(new Uint8Array(chunk)),
-      cancel: () => {
-        this.isCancelled = true;
+      cancel: (reason) => {
+        this.cancelled = reason;
       },
     }, { highWaterMark: 0 });
     const response = new StreamResponse(body, { headers: {} }, (bytes) => {
@@ -52,7 +52,7 @@ class Sent {
   }
 
   cancel(): Promise<void> {
-    return this.#reader.cancel();
+    return this.#reader.cancel("left");
   }
 }
 
@@ -141,7 +141,11 @@ Deno.test("SendWindows", async (t) => {
     const sent = server.answer(1);
     await server.clock.advance(1000);
     await sent.cancel();
-    assert(sent.isCancelled);
+    assertEquals(sent.cancelled, "left");
+    const stalled = server.answer(2);
+    stalled.connection.wasStalled = true;
+    await stalled.cancel();
+    assertEquals(stalled.cancelled, TOO_SLOW);
   });
 
   await t.step("pass on that a body fails", async () => {
