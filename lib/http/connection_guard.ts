@@ -44,6 +44,12 @@ const KEPT_SHARE = 0.75;
  */
 const MIN_QUIET_SEARCHES = 2;
 
+/** Milliseconds for which the connections that were closed are counted. */
+const CLOSINGS_KEPT_FOR = 60_000;
+
+/** Clients whose closed connections are counted, some 100 bytes each. */
+const MAX_CLOSING_CLIENTS = 4096;
+
 /** Called when connections were closed. */
 export interface ConnectionGuardObserver {
   /** There were too many connections without a request in progress. */
@@ -72,6 +78,7 @@ export class ConnectionGuard {
   closed = 0;
 
   readonly #options: ConnectionGuardOptions;
+  readonly #closings = new Closings();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectionGuardOptions) {
@@ -125,11 +132,12 @@ export class ConnectionGuard {
     this.closed += resetAll(old);
     if (idle.length - old.length <= maxIdle) return;
     const closing = new Set(old);
-    const excess = byClaim(
+    const excess = this.#byClaim(
       idle.filter((connection) => !closing.has(connection)),
     )
       .slice(Math.floor(KEPT_SHARE * maxIdle))
       .filter(({ quietSearches }) => quietSearches >= MIN_QUIET_SEARCHES);
+    for (const { client } of excess) this.#closings.add(client, now);
     const closed = resetAll(excess);
     this.closed += closed;
     if (closed > 0) observer.onIdle(closed);
@@ -164,26 +172,48 @@ export class ConnectionGuard {
     this.closed += closed;
     if (closed > 0) observer.onStalled(closed);
   }
+
+  /**
+   * Puts connections in the order in which they may stay: first the latest one of
+   * each client, then the second latest one of each, and so on. Those that were
+   * closed before count as well: a client that connects once goes before one that
+   * does so again and again.
+   */
+  #byClaim(connections: Connection[]): Connection[] {
+    const counts = new Map<string, number>();
+    return connections
+      .toSorted((a, b) => b.idleSince - a.idleSince)
+      .map((connection) => {
+        const { client } = connection;
+        const rank = counts.get(client) ?? this.#closings.count(client);
+        counts.set(client, rank + 1);
+        return { connection, rank };
+      })
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ connection }) => connection);
+  }
+}
+
+/** How many connections of each client were closed lately. */
+class Closings {
+  readonly #counts = new Map<string, number>();
+  #since = 0;
+
+  /** @param now By the monotonic clock. */
+  add(client: string, now: number): void {
+    const isFull = this.#counts.size >= MAX_CLOSING_CLIENTS;
+    if (isFull || now - this.#since > CLOSINGS_KEPT_FOR) {
+      this.#counts.clear();
+      this.#since = now;
+    }
+    this.#counts.set(client, this.count(client) + 1);
+  }
+
+  count(client: string): number {
+    return this.#counts.get(client) ?? 0;
+  }
 }
 
 function resetAll(connections: readonly Connection[]): number {
   return connections.filter((connection) => connection.reset()).length;
-}
-
-/**
- * Puts connections in the order in which they may stay: first the latest one of
- * each client, then the second latest one of each, and so on.
- */
-function byClaim(connections: Connection[]): Connection[] {
-  const counts = new Map<string, number>();
-  return connections
-    .toSorted((a, b) => b.idleSince - a.idleSince)
-    .map((connection) => {
-      const { client } = connection;
-      const rank = counts.get(client) ?? 0;
-      counts.set(client, rank + 1);
-      return { connection, rank };
-    })
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ connection }) => connection);
 }

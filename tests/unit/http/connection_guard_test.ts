@@ -120,6 +120,29 @@ Deno.test("ConnectionGuard", async (t) => {
     end();
   });
 
+  await t.step(
+    "closes those of clients that connect again and again",
+    async () => {
+      using server = new GuardedServer();
+      server.guard.start();
+      const attackers = Array.from(
+        { length: 20 },
+        (_, at) => `fe80::bad:${at}`,
+      );
+      const attack = async (port: number) => {
+        for (const client of attackers) server.sockets.connect(client, port);
+        await server.pass(1000);
+      };
+      for (let port = 1; port < 6; port++) await attack(port);
+      // The visitor's is older than all that come now.
+      server.sockets.connect("fe80::1", 1);
+      for (let port = 6; port < 9; port++) await attack(port);
+      const kept = [...server.sockets.connections.values()];
+      assert(kept.some(({ client }) => client === "fe80::1"));
+      assertEquals(kept.length, 6);
+    },
+  );
+
   await t.step("closes what acknowledges nothing for a minute", async () => {
     using server = new GuardedServer();
     server.guard.start();
