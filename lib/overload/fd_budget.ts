@@ -24,7 +24,7 @@ const MIN_RESERVED_FDS = 32;
  * File descriptors for connections that were accepted and not counted yet, by
  * those for idle ones. When there is none left, the runtime stops to listen.
  */
-const ACCEPTED_SHARE = 1.5;
+const ACCEPTED_SHARE = 0.25;
 
 /** File descriptors by their use. */
 export interface FdShares {
@@ -49,7 +49,7 @@ export interface FdShares {
 export function fdSharesOf(maxOpenFiles: number): FdShares {
   const idleConnections = Math.min(
     MAX_IDLE_CONNECTIONS,
-    Math.floor(maxOpenFiles / 8),
+    Math.floor(maxOpenFiles / 4),
   );
   const reserved = Math.min(
     RESERVED_FDS,

@@ -148,7 +148,7 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 // HTTP
 
 /**
- * Connections without a response in progress, or an eighth of the file
+ * Connections without a response in progress, or a quarter of the file
  * descriptors if that is less. Of more the oldest are closed, first those of
  * clients that have many.
  */

@@ -14,7 +14,7 @@ Deno.test("fdSharesOf", async (t) => {
         limit,
       );
       assert(
-        64 + 2.5 * idleConnections + tftp + responses <= limit,
+        64 + 1.25 * idleConnections + tftp + responses <= limit,
         `${limit}`,
       );
       assert(0 < readers.eventReadersPerClient);
@@ -25,7 +25,7 @@ Deno.test("fdSharesOf", async (t) => {
 
   await t.step("of 64 leaves some for each use", () => {
     assertEquals(fdSharesOf(64), {
-      idleConnections: 8,
+      idleConnections: 16,
       tftp: 8,
       responses: 4,
       eventReaders: 2,
@@ -35,7 +35,7 @@ Deno.test("fdSharesOf", async (t) => {
 
   await t.step("of 1,024 leaves some for each use", () => {
     assertEquals(fdSharesOf(1024), {
-      idleConnections: 128,
+      idleConnections: 256,
       tftp: 128,
       responses: 512,
       eventReaders: 256,
