@@ -39,7 +39,7 @@ const MAX_PRESSURE = 0.5;
 const KEPT_SHARE = 0.75;
 
 /**
- * Searches in which a connection has to be found quiet before it is one too many:
+ * Searches in which a connection has to be found quiet before it counts as idle:
  * its request may be on its way through the runtime.
  */
 const MIN_QUIET_SEARCHES = 2;
@@ -130,13 +130,12 @@ export class ConnectionGuard {
         (hasRequested ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
     );
     this.closed += resetAll(old);
-    if (idle.length - old.length <= maxIdle) return;
     const closing = new Set(old);
-    const excess = this.#byClaim(
-      idle.filter((connection) => !closing.has(connection)),
-    )
-      .slice(Math.floor(KEPT_SHARE * maxIdle))
-      .filter(({ quietSearches }) => quietSearches >= MIN_QUIET_SEARCHES);
+    const quiet = idle.filter((connection) =>
+      connection.quietSearches >= MIN_QUIET_SEARCHES && !closing.has(connection)
+    );
+    if (quiet.length <= maxIdle) return;
+    const excess = this.#byClaim(quiet).slice(Math.floor(KEPT_SHARE * maxIdle));
     for (const { client } of excess) this.#closings.add(client, now);
     const closed = resetAll(excess);
     this.closed += closed;
