@@ -26,7 +26,6 @@ import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import { tcpSockets } from "../net/tcp_sockets.ts";
 import type { FdShares } from "../overload/fd_budget.ts";
-import { MAX_UNREAD_BYTES } from "../overload/limits.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
@@ -141,7 +140,6 @@ export class HttpStack {
         openListeners().filter(({ isListening }) => isListening).length,
       pressure: () =>
         Math.max(
-          this.connections.unreadBytes / MAX_UNREAD_BYTES,
           this.router.quota.load,
           this.downloads.quota.load,
           this.eventStream.quota.load,
