@@ -20,9 +20,8 @@ const QUIET_INTERVAL = 250;
 const BUSY_INTERVAL = 10;
 
 /**
- * Parts of a search done at once: 1 ms of work if all descriptors in them are
- * open. 10,000 connections a second do not use up 1,024 descriptors between two
- * of them.
+ * Parts of a search done at once: about 1 ms of work if all descriptors in them
+ * are open.
  */
 const SEARCHES_AT_ONCE = 4;
 

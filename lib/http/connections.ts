@@ -138,13 +138,13 @@ export class Connection {
   /** Closes it. Returns whether it still existed. */
   reset(): boolean {
     const { descriptor } = this;
-    if (descriptor < 0 || !this.isAt(descriptor)) return false;
+    if (descriptor < 0 || !this.#isAt(descriptor)) return false;
     this.#sockets!.reset(descriptor);
     return true;
   }
 
   /** Whether a descriptor is this connection: its number may be another's now. */
-  isAt(descriptor: number): boolean {
+  #isAt(descriptor: number): boolean {
     const sockets = this.#sockets;
     return sockets !== undefined && sockets.readPeer(descriptor) &&
       this.isPeerOf(sockets);

@@ -173,32 +173,14 @@ class TcpSockets {
 
   /** Whether it is a socket that accepts connections. */
   isListening(descriptor: number): boolean {
-    this.#view.setUint32(LENGTH_AT, 4, true);
-    const { getsockopt } = this.#functions;
-    const result = getsockopt(
-      descriptor,
-      SOL_SOCKET,
-      SO_ACCEPTCONN,
-      this.#option,
-      this.#length,
-    );
-    return result === 0 && this.#view.getUint32(OPTION_AT, true) !== 0;
+    const length = this.#readOption(descriptor, SOL_SOCKET, SO_ACCEPTCONN);
+    return length > 0 && this.#view.getUint32(0, true) !== 0;
   }
 
   /** What became of the bytes that were sent; `undefined` if that is unknown. */
   sentBytes(descriptor: number): SentBytes | undefined {
-    this.#view.setUint32(LENGTH_AT, TCP_INFO_LENGTH, true);
-    const { getsockopt } = this.#functions;
-    const result = getsockopt(
-      descriptor,
-      IPPROTO_TCP,
-      TCP_INFO,
-      this.#start,
-      this.#length,
-    );
-    if (
-      result !== 0 || this.#view.getUint32(LENGTH_AT, true) < TCP_INFO_LENGTH
-    ) return undefined;
+    const length = this.#readOption(descriptor, IPPROTO_TCP, TCP_INFO);
+    if (length < TCP_INFO_LENGTH) return undefined;
     return {
       acknowledged: Number(
         this.#view.getBigUint64(BYTES_ACKNOWLEDGED_AT, true),
@@ -218,6 +200,16 @@ class TcpSockets {
     const { setsockopt, shutdown } = this.#functions;
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, this.#option, 8);
     shutdown(descriptor, SHUT_RDWR);
+  }
+
+  /** Reads a socket option; its bytes, 0 if there is none. */
+  #readOption(descriptor: number, level: number, option: number): number {
+    this.#view.setUint32(LENGTH_AT, TCP_INFO_LENGTH, true);
+    const { getsockopt } = this.#functions;
+    return getsockopt(descriptor, level, option, this.#start, this.#length) ===
+        0
+      ? this.#view.getUint32(LENGTH_AT, true)
+      : 0;
   }
 
   #readMaxDescriptors(): number {

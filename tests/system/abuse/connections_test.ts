@@ -108,7 +108,7 @@ class AttackedDaemon {
     return program;
   }
 
-  /** Fetches something as somebody else on the link does. */
+  /** Fetches a URL on the visitor's host, which attacks nothing. */
   async fetches(url: string, seconds: number): Promise<void> {
     const { code, stderr } = await this.link.visitor.run([
       ...["curl", "-sSgfk", "--max-time", String(seconds)],

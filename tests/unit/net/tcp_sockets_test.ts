@@ -71,6 +71,17 @@ Deno.test({
       );
     }
 
+    await t.step("knows a socket that accepts connections", () => {
+      using listener = Deno.listen({ hostname: "::1", port: 0 });
+      const { port } = listener.addr;
+      const found = openDescriptors(sockets).filter((descriptor) =>
+        sockets.localPort(descriptor) === port &&
+        sockets.isListening(descriptor)
+      );
+      assertEquals(found.length, 1);
+      assert(!sockets.isListening(0));
+    });
+
     await t.step("takes nothing else for a connection", () => {
       for (const descriptor of [-1, 0, 1, 2, 100_000]) {
         assert(!sockets.readPeer(descriptor), `${descriptor}`);
