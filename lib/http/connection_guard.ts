@@ -23,7 +23,7 @@ const BUSY_INTERVAL = 10;
  * Parts of a search done at once: about 1 ms of work if all descriptors in them
  * are open.
  */
-const SEARCHES_AT_ONCE = 4;
+const SEARCHES_AT_ONCE = 2;
 
 /** Connections above which they are many. */
 const FEW_CONNECTIONS = 32;

@@ -6,16 +6,16 @@
  */
 
 import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../net/ipv6.ts";
-import {
-  DESCRIPTORS_AT_ONCE,
-  type TcpSocketCalls,
-} from "../net/tcp_sockets.ts";
+import type { TcpSocketCalls } from "../net/tcp_sockets.ts";
+
+/** Descriptors that one part of a search looks at. */
+const DESCRIPTORS_AT_ONCE = 256;
 
 /**
  * Descriptors without an open one among them, after which none is looked for: the
- * kernel gives out the lowest free one.
+ * kernel gives out the lowest free one, so new connections fill the gap first.
  */
-const GAP = 2 * DESCRIPTORS_AT_ONCE;
+const GAP = 256;
 
 /**
  * The payload of full records (RFC 8446 section 5): 16,384 bytes, and at least
@@ -236,18 +236,18 @@ export class Connections {
   }
 
   /**
-   * Looks at the next descriptors of this process. Each takes a system call.
+   * Looks at the next descriptors of this process. Each takes up to three system
+   * calls.
    *
    * @returns Whether all have been looked at since this was last the case.
    */
   search(): boolean {
     const sockets = this.#sockets;
     if (sockets === undefined) return true;
-    for (const descriptor of sockets.openFrom(this.#next)) {
-      this.#highest = Math.max(this.#highest, descriptor);
-      this.#look(sockets, descriptor);
+    const end = this.#next + DESCRIPTORS_AT_ONCE;
+    for (; this.#next < end; this.#next++) {
+      if (this.#look(sockets, this.#next)) this.#highest = this.#next;
     }
-    this.#next += DESCRIPTORS_AT_ONCE;
     if (
       this.#next < Math.min(this.#highest + GAP, sockets.maxDescriptors)
     ) return false;
@@ -270,24 +270,27 @@ export class Connections {
     }
   }
 
-  #look(sockets: TcpSocketCalls, descriptor: number): void {
+  /** Returns whether the descriptor is open. */
+  #look(sockets: TcpSocketCalls, descriptor: number): boolean {
+    let connection = this.#byDescriptor[descriptor];
+    if (connection === undefined && !sockets.isOpen(descriptor)) return false;
     if (!sockets.readPeer(descriptor)) {
       const isListener = this.#ports.has(sockets.localPort(descriptor)) &&
         sockets.isListening(descriptor);
       if (isListener) this.#listeners++;
-      return;
+      return connection === undefined;
     }
-    let connection = this.#byDescriptor[descriptor];
     if (connection === undefined || !connection.isPeerOf(sockets)) {
       const port = sockets.localPort(descriptor);
-      if (!this.#ports.has(port)) return;
+      if (!this.#ports.has(port)) return true;
       connection = this.#get(port, sockets.peerAddress, sockets.peerPort);
       connection.descriptor = descriptor;
       this.#byDescriptor[descriptor] = connection;
     }
     connection.round = this.#round;
-    const isBusy = connection.responses > 0 || sockets.hadUnread(descriptor);
+    const isBusy = connection.responses > 0 || sockets.hasUnread(descriptor);
     connection.quietSearches = isBusy ? 0 : connection.quietSearches + 1;
+    return true;
   }
 
   #get(port: number, address: Uint8Array, clientPort: number): Connection {

@@ -3,9 +3,12 @@
  * at their other end, what it has acknowledged, and a way to close one.
  *
  * Workaround: `Deno.serve` reports neither connections nor what waits in them,
- * and closes no single one (Deno 2.6.8 to 2.9.6, deno#3515). These are seven
- * functions of the C library, called with a descriptor. Without it
+ * and closes no single one (Deno 2.6.8 to 2.9.6, deno#3515). These are functions
+ * of the C library, called with a descriptor. Without it
  * tests/system/abuse/connections_test.ts fails.
+ *
+ * None of these calls reaches the file system: that of an open file may not
+ * answer, and `poll(2)`, for one, asks it.
  *
  * @module
  */
@@ -21,17 +24,10 @@ const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 const SHUT_RDWR = 2;
-const POLLIN = 0x01;
-const POLLNVAL = 0x20;
+const MSG_PEEK = 0x02;
+const MSG_DONTWAIT = 0x40;
+const F_GETFD = 1;
 const RLIMIT_NOFILE = 7;
-
-/** Bytes of `struct pollfd`: the descriptor, and the events asked and reported. */
-const POLLFD_LENGTH = 8;
-const EVENTS_AT = 4;
-const REPORTED_EVENTS_AT = 6;
-
-/** Descriptors that {@linkcode TcpSockets.openFrom} looks at. */
-export const DESCRIPTORS_AT_ONCE = 256;
 
 /** Bytes of `struct sockaddr_in6`. */
 const SOCKADDR_LENGTH = 28;
@@ -48,8 +44,7 @@ const UNSENT_BYTES_AT = 144;
 /** Where in the memory that is shared with the C library something is. */
 const LENGTH_AT = 256;
 const OPTION_AT = 264;
-const POLLFDS_AT = 1024;
-const MEMORY_LENGTH = POLLFDS_AT + DESCRIPTORS_AT_ONCE * POLLFD_LENGTH;
+const MEMORY_LENGTH = 512;
 
 const FUNCTIONS = {
   getpeername: { parameters: ["i32", "pointer", "pointer"], result: "i32" },
@@ -62,7 +57,8 @@ const FUNCTIONS = {
     parameters: ["i32", "i32", "i32", "pointer", "u32"],
     result: "i32",
   },
-  poll: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32"], result: "i32" },
+  recv: { parameters: ["i32", "pointer", "usize", "i32"], result: "isize" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -86,9 +82,6 @@ class TcpSockets {
   readonly #start = this.#at(0);
   readonly #length = this.#at(LENGTH_AT);
   readonly #option = this.#at(OPTION_AT);
-  readonly #pollfds = this.#at(POLLFDS_AT);
-  /** The descriptor of the first entry of the last poll. */
-  #first = 0;
   /** The address and port of the last {@linkcode readPeer}. */
   readonly peerAddress: Uint8Array = new Uint8Array(IPV6_LENGTH);
   peerPort = 0;
@@ -105,40 +98,19 @@ class TcpSockets {
     this.maxDescriptors = this.#readMaxDescriptors();
   }
 
-  /**
-   * The descriptors that are open, in ascending order.
-   *
-   * @param first The first of {@linkcode DESCRIPTORS_AT_ONCE} to look at.
-   */
-  openFrom(first: number): number[] {
-    // More than the process may have open is an error (poll(2), EINVAL).
-    const count = Math.min(DESCRIPTORS_AT_ONCE, this.maxDescriptors);
-    for (let index = 0; index < count; index++) {
-      const at = POLLFDS_AT + index * POLLFD_LENGTH;
-      this.#view.setInt32(at, first + index, true);
-      this.#view.setInt16(at + EVENTS_AT, POLLIN, true);
-      this.#view.setInt16(at + REPORTED_EVENTS_AT, 0, true);
-    }
-    this.#first = first;
-    const open: number[] = [];
-    const result = this.#functions.poll(this.#pollfds, BigInt(count), 0);
-    if (result < 0) return open;
-    for (let index = 0; index < count; index++) {
-      const at = POLLFDS_AT + index * POLLFD_LENGTH + REPORTED_EVENTS_AT;
-      const isOpen = (this.#view.getInt16(at, true) & POLLNVAL) === 0;
-      if (isOpen) open.push(first + index);
-    }
-    return open;
+  /** Whether a descriptor is open, of a socket or of anything else. */
+  isOpen(descriptor: number): boolean {
+    return this.#functions.fcntl(descriptor, F_GETFD) >= 0;
   }
 
   /**
-   * Whether there were bytes that the runtime had not read yet, at the last
-   * {@linkcode openFrom}, of which the descriptor has to be one.
+   * Whether a connection has bytes that the runtime has not read yet, or has
+   * been ended by the other side.
    */
-  hadUnread(descriptor: number): boolean {
-    const at = POLLFDS_AT + (descriptor - this.#first) * POLLFD_LENGTH +
-      REPORTED_EVENTS_AT;
-    return (this.#view.getInt16(at, true) & POLLIN) !== 0;
+  hasUnread(descriptor: number): boolean {
+    const { recv } = this.#functions;
+    const flags = MSG_PEEK | MSG_DONTWAIT;
+    return recv(descriptor, this.#start, 1n, flags) >= 0;
   }
 
   /**

@@ -5,11 +5,7 @@
  */
 
 import { IPV6_LENGTH, parseIpv6 } from "../../lib/net/ipv6.ts";
-import {
-  DESCRIPTORS_AT_ONCE,
-  type SentBytes,
-  type TcpSocketCalls,
-} from "../../lib/net/tcp_sockets.ts";
+import type { SentBytes, TcpSocketCalls } from "../../lib/net/tcp_sockets.ts";
 
 /** One of them. */
 export interface FakeConnection {
@@ -46,18 +42,15 @@ export class FakeSockets implements TcpSocketCalls {
     return connection;
   }
 
-  openFrom(first: number): number[] {
-    const others = Array.from({ length: FIRST_DESCRIPTOR }, (_, at) => at);
-    return [...others, ...this.connections.keys()]
-      .filter((one) => first <= one && one < first + DESCRIPTORS_AT_ONCE)
-      .sort((a, b) => a - b);
+  isOpen(descriptor: number): boolean {
+    return descriptor < FIRST_DESCRIPTOR || this.connections.has(descriptor);
   }
 
   isListening(descriptor: number): boolean {
     return descriptor < this.listeners;
   }
 
-  hadUnread(): boolean {
+  hasUnread(): boolean {
     return false;
   }
 

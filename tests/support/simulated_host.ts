@@ -43,8 +43,8 @@ const HTTP_PORT = 6315;
 
 /** What the daemon uses of TCP sockets, and that returns what it finds. */
 const TCP_METHODS = [
-  "openFrom",
-  "hadUnread",
+  "isOpen",
+  "hasUnread",
   "isListening",
   "localPort",
   "sentBytes",

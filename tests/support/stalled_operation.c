@@ -6,13 +6,14 @@
  *
  * It mounts, writes "mounted", and answers all requests of the kernel until the
  * file TRIGGER exists; from then on none of the OPERATIONs: lookup, getattr, open,
- * read, flush. A process that is killed does not wait any longer: its request is
+ * read, flush, poll. A process that is killed does not wait any longer: its request is
  * answered when the kernel says that it is interrupted. The program ends with its
  * parent process, by a signal, or after 2 minutes.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static const struct {
   unsigned opcode;
 } OPERATIONS[] = {
     {"lookup", FUSE_LOOKUP}, {"getattr", FUSE_GETATTR}, {"open", FUSE_OPEN},
-    {"read", FUSE_READ},     {"flush", FUSE_FLUSH},
+    {"read", FUSE_READ},     {"flush", FUSE_FLUSH},   {"poll", FUSE_POLL},
 };
 
 static int fuse;
@@ -112,6 +113,14 @@ static void answer_read(__u64 unique, const struct fuse_read_in *in) {
          in->size < left ? in->size : left);
 }
 
+/* There is always something to read. */
+static void answer_poll(__u64 unique) {
+  struct fuse_poll_out out;
+  memset(&out, 0, sizeof out);
+  out.revents = POLLIN;
+  answer(unique, 0, &out, sizeof out);
+}
+
 static void take(const struct fuse_in_header *in, const void *body) {
   if (stalls[in->opcode % sizeof stalls] && access(trigger, F_OK) == 0) return;
   switch (in->opcode) {
@@ -129,6 +138,9 @@ static void take(const struct fuse_in_header *in, const void *body) {
       break;
     case FUSE_READ:
       answer_read(in->unique, body);
+      break;
+    case FUSE_POLL:
+      answer_poll(in->unique);
       break;
     case FUSE_FLUSH:
     case FUSE_RELEASE:

@@ -49,6 +49,8 @@ const STALLING_OPERATIONS = [
   // The open file can no longer be looked at.
   ["read", "getattr"],
   ["flush"],
+  // Whether there is something to read is never asked of a file.
+  ["read", "poll"],
 ];
 
 /** A router whose daemon reads from a mount that can be stalled. */

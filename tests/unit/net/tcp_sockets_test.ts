@@ -22,7 +22,9 @@ async function connected(hostname: string): Promise<{
 
 /** All open descriptors below 1,024. */
 function openDescriptors(sockets: TcpSocketCalls): number[] {
-  return [0, 256, 512, 768].flatMap((first) => sockets.openFrom(first));
+  return Array.from({ length: 1024 }, (_, at) => at).filter((descriptor) =>
+    sockets.isOpen(descriptor)
+  );
 }
 
 /** The descriptor of one end of a connection. */
@@ -89,6 +91,21 @@ Deno.test({
         assertEquals(sockets.sentBytes(descriptor), undefined);
         sockets.reset(descriptor);
       }
+    });
+
+    await t.step("sees what the runtime has not read", async () => {
+      const { client, server } = await connected("::1");
+      const descriptor = descriptorOf(sockets, server);
+      assert(!sockets.hasUnread(descriptor));
+      await client.write(new Uint8Array(2));
+      await eventually("it has bytes", () => sockets.hasUnread(descriptor));
+      // They are still there for the runtime.
+      assertEquals(await server.read(new Uint8Array(3)), 2);
+      assert(!sockets.hasUnread(descriptor));
+      client.close();
+      await eventually("it has ended", () => sockets.hasUnread(descriptor));
+      server.close();
+      for (const other of [-1, 100_000]) assert(!sockets.hasUnread(other));
     });
 
     await t.step("sees what the other end has not acknowledged", async () => {
