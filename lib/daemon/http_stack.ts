@@ -136,6 +136,7 @@ export class HttpStack {
     this.connectionGuard = new ConnectionGuard({
       connections: this.connections,
       maxIdle: fdShares.idleConnections,
+      places: fdShares.responses,
       servers: () =>
         openListeners().filter(({ isListening }) => isListening).length,
       pressure: () =>

@@ -7,6 +7,7 @@
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { type StalledOperation, stalledText } from "../files/file_work.ts";
+import { SourceResponse } from "./body_source.ts";
 import type { EventStream } from "./event_stream.ts";
 import {
   type MachineWriter,
@@ -19,12 +20,7 @@ import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
-import {
-  decoded,
-  StreamResponse,
-  type Target,
-  textResponse,
-} from "./responses.ts";
+import { decoded, type Target, textResponse } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
 
 /** What an {@linkcode Api} serves. */
@@ -142,7 +138,7 @@ export class Api {
         { "retry-after": "60" },
       );
     }
-    return new StreamResponse(body, {
+    return new SourceResponse(body, {
       headers: {
         ...UNCACHED,
         "content-type": "text/event-stream",
@@ -164,7 +160,7 @@ export class Api {
   }
 
   #text(pieces: Iterator<string>, type = "application/json"): Response {
-    return new StreamResponse(slicedBody(pieces, this.#options.scheduler), {
+    return new SourceResponse(slicedBody(pieces, this.#options.scheduler), {
       headers: { ...UNCACHED, "content-type": type },
     });
   }

@@ -15,7 +15,8 @@ import {
   evaluateConditions,
   evaluateRange,
 } from "./conditional_request.ts";
-import { detach, Downloads } from "./download.ts";
+import { SourceResponse } from "./body_source.ts";
+import { Downloads } from "./download.ts";
 import type { Protocol } from "./host_check.ts";
 import {
   type BootDirectory,
@@ -26,12 +27,7 @@ import {
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { FileStalledError } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
-import {
-  decoded,
-  headResponse,
-  StreamResponse,
-  textResponse,
-} from "./responses.ts";
+import { decoded, headResponse, textResponse } from "./responses.ts";
 
 /** What browsers ask every server for, on a machine that is up as well. */
 const OF_BROWSERS =
@@ -306,10 +302,10 @@ export class BootFileHandler {
     report?.sending(0);
     headers.set("content-length", String(end - start));
     if (range === undefined) {
-      return new StreamResponse(body, { headers }, detach);
+      return new SourceResponse(body, { headers });
     }
     headers.set("content-range", `bytes ${start}-${end - 1}/${file.size}`);
-    return new StreamResponse(body, { status: 206, headers }, detach);
+    return new SourceResponse(body, { status: 206, headers });
   }
 
   /** Reports the progress of a download; `undefined` if it is no boot stage. */

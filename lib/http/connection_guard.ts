@@ -7,16 +7,18 @@
 
 import {
   IDLE_CONNECTION_TIMEOUT,
+  MAX_NEW_CONNECTIONS,
   MIN_READ_RATE,
+  NEW_CONNECTION_TIME,
   SILENT_CONNECTION_TIMEOUT,
   STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
 import type { Connection, Connections } from "./connections.ts";
 
-/** Milliseconds between two searches for connections while there are few. */
+/** Milliseconds between two searches for connections while few are idle. */
 const QUIET_INTERVAL = 250;
 
-/** The same while there are many. */
+/** The same while many are. */
 const BUSY_INTERVAL = 10;
 
 /**
@@ -25,8 +27,8 @@ const BUSY_INTERVAL = 10;
  */
 const SEARCHES_AT_ONCE = 2;
 
-/** Connections above which they are many. */
-const FEW_CONNECTIONS = 32;
+/** Connections without a response in progress above which they are many. */
+const FEW_IDLE = 32;
 
 /** Milliseconds over which the speed of a client is measured. */
 const MEASURING_TIME = 10_000;
@@ -34,7 +36,7 @@ const MEASURING_TIME = 10_000;
 /** The share of the places in use above which slow clients lose theirs. */
 const MAX_PRESSURE = 0.5;
 
-/** What the idle connections are reduced to when there are too many. */
+/** What too many connections are reduced to. */
 const KEPT_SHARE = 0.75;
 
 /**
@@ -64,9 +66,11 @@ export interface ConnectionGuardOptions {
   readonly connections: Connections;
   /** Connections that may be without a request in progress. */
   readonly maxIdle: number;
+  /** Connections that may have responses in progress. */
+  readonly places: number;
   /** How many servers should listen now. */
   readonly servers: () => number;
-  /** The share of the places for responses that is in use, 0 to 1. */
+  /** The share of the places that is in use, 0 to 1. */
   readonly pressure: () => number;
   readonly observer: ConnectionGuardObserver;
 }
@@ -97,9 +101,8 @@ export class ConnectionGuard {
 
   #later(): ReturnType<typeof setTimeout> {
     const { connections } = this.#options;
-    const interval = connections.size > FEW_CONNECTIONS
-      ? BUSY_INTERVAL
-      : QUIET_INTERVAL;
+    const idle = connections.size - connections.answering;
+    const interval = idle > FEW_IDLE ? BUSY_INTERVAL : QUIET_INTERVAL;
     return setTimeout(() => {
       this.#look();
       this.#timer = this.#later();
@@ -133,12 +136,35 @@ export class ConnectionGuard {
     const quiet = idle.filter((connection) =>
       connection.quietSearches >= MIN_QUIET_SEARCHES && !closing.has(connection)
     );
-    if (quiet.length <= maxIdle) return;
-    const excess = this.#byClaim(quiet).slice(Math.floor(KEPT_SHARE * maxIdle));
+    const isOld = ({ idleSince }: Connection) =>
+      now - idleSince > NEW_CONNECTION_TIME;
+    let closed = this.#closeExcess(quiet.filter(isOld), maxIdle, now);
+    if (closed === 0) {
+      closed = this.#closeExcess(quiet, maxIdle + this.#maxNew, now);
+    }
+    if (closed > 0) observer.onIdle(closed);
+  }
+
+  /** New connections that may be without a request besides the idle ones. */
+  get #maxNew(): number {
+    const { places, pressure } = this.#options;
+    return Math.min(MAX_NEW_CONNECTIONS, (1 - pressure()) * places / 2);
+  }
+
+  /** Closes connections if they are too many. Returns how many. */
+  #closeExcess(
+    connections: Connection[],
+    limit: number,
+    now: number,
+  ): number {
+    if (connections.length <= limit) return 0;
+    const excess = this.#byClaim(connections).slice(
+      Math.floor(KEPT_SHARE * limit),
+    );
     for (const { client } of excess) this.#closings.add(client, now);
     const closed = resetAll(excess);
     this.closed += closed;
-    if (closed > 0) observer.onIdle(closed);
+    return closed;
   }
 
   /**

@@ -237,7 +237,7 @@ export class Connections {
 
   /**
    * Looks at the next descriptors of this process. Each takes up to three system
-   * calls.
+   * calls, none where a response is in progress.
    *
    * @returns Whether all have been looked at since this was last the case.
    */
@@ -273,6 +273,12 @@ export class Connections {
   /** Returns whether the descriptor is open. */
   #look(sockets: TcpSocketCalls, descriptor: number): boolean {
     let connection = this.#byDescriptor[descriptor];
+    if (connection !== undefined && connection.responses > 0) {
+      // It is open as long as its response is in progress.
+      connection.round = this.#round;
+      connection.quietSearches = 0;
+      return true;
+    }
     if (connection === undefined && !sockets.isOpen(descriptor)) return false;
     if (!sockets.readPeer(descriptor)) {
       const isListener = this.#ports.has(sockets.localPort(descriptor)) &&
@@ -288,7 +294,7 @@ export class Connections {
       this.#byDescriptor[descriptor] = connection;
     }
     connection.round = this.#round;
-    const isBusy = connection.responses > 0 || sockets.hasUnread(descriptor);
+    const isBusy = sockets.hasUnread(descriptor);
     connection.quietSearches = isBusy ? 0 : connection.quietSearches + 1;
     return true;
   }

@@ -5,12 +5,12 @@
  */
 
 import type { Mac } from "../net/mac.ts";
+import type { BodySink } from "./body_source.ts";
 
 /** One connection that reads the event stream. */
 export class EventReader {
-  controller:
-    | ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>
-    | undefined;
+  /** Where its events go; `undefined` until it has asked for some. */
+  sink: BodySink | undefined;
   /** What comes before the events; `undefined` when it is sent. */
   snapshot: Iterator<string> | undefined;
   /** Whether it has once received all events there were. */

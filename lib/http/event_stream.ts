@@ -27,6 +27,7 @@ import {
 import type { EventHistory } from "../machines/event_history.ts";
 import { linesOf, type MachineWriter } from "../machines/json.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
+import type { BodySink, BodySource } from "./body_source.ts";
 import { EventBatches } from "./event_batches.ts";
 import { EventReader, EventReaders } from "./event_reader.ts";
 import { TOO_SLOW } from "./send_window.ts";
@@ -125,9 +126,7 @@ export class EventStream {
   }
 
   /** The body for a new reader; `undefined` if there are too many. */
-  open(
-    request: ReaderRequest,
-  ): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+  open(request: ReaderRequest): BodySource | undefined {
     const unit = this.quota.acquire(request.client);
     if (unit === undefined) return undefined;
     // Without readers no batches were written since the last event.
@@ -140,16 +139,15 @@ export class EventStream {
     );
     reader.snapshot = this.#snapshot(reader, resumed === undefined);
     this.#add(reader);
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
-      start: (controller) => {
-        reader.controller = controller;
-      },
-      pull: () => this.#pull(reader),
+    return {
+      pull: (sink) => this.#pull(reader, sink),
       cancel: (reason) => {
         if (reason === TOO_SLOW) this.dropped++;
         this.#remove(reader);
       },
-    }, { highWaterMark: 0 });
+      isIdle: () =>
+        reader.snapshot === undefined && reader.position === this.#position,
+    };
   }
 
   /** Sends the events added to the history since the last call. */
@@ -163,7 +161,7 @@ export class EventStream {
   stop(): void {
     for (const reader of this.#readers) {
       this.#remove(reader);
-      reader.controller?.close();
+      reader.sink?.close();
     }
   }
 
@@ -209,7 +207,9 @@ export class EventStream {
   }
 
   /** Gives a reader the next data, or lets it wait for events. */
-  #pull(reader: EventReader): Promise<void> | undefined {
+  #pull(reader: EventReader, sink: BodySink): Promise<void> | void {
+    if (reader.isClosed) return sink.close();
+    reader.sink = sink;
     reader.isAlive = true;
     if (reader.snapshot === undefined && this.#sendNext(reader)) return;
     return this.#catchUp(reader);
@@ -236,7 +236,7 @@ export class EventStream {
     if (batch.first !== reader.position + 1) return false;
     reader.position = batch.last;
     this.delivered += batch.last - batch.first + 1;
-    reader.controller!.enqueue(batch.bytes);
+    reader.sink!.enqueue(batch.bytes);
     return true;
   }
 
@@ -246,7 +246,7 @@ export class EventStream {
       const text = await this.#scheduler.run(() => this.#textFor(reader));
       if (reader.isClosed) return;
       if (text !== "") {
-        return reader.controller!.enqueue(this.#encoder.encode(text));
+        return reader.sink!.enqueue(this.#encoder.encode(text));
       }
       if (this.#sendNext(reader)) return;
     }
@@ -391,7 +391,7 @@ export class EventStream {
     for (const reader of this.#readers) {
       if (reader.isWaiting) {
         reader.isWaiting = false;
-        reader.controller!.enqueue(comment);
+        reader.sink!.enqueue(comment);
       } else if (!reader.isAlive) this.#drop(reader);
       reader.isAlive = false;
     }
@@ -408,7 +408,7 @@ export class EventStream {
   #drop(reader: EventReader): void {
     this.#remove(reader);
     this.dropped++;
-    reader.controller!.error(new Error("too slow"));
+    reader.sink?.error(new Error("too slow"));
   }
 
   #remove(reader: EventReader): void {

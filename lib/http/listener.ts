@@ -7,7 +7,7 @@
 
 import type { Connections } from "./connections.ts";
 import { DenoServer } from "./deno_server.ts";
-import { StreamResponse } from "./responses.ts";
+import { SourceResponse } from "./body_source.ts";
 import type { Router } from "./router.ts";
 import type { SendWindows } from "./send_window.ts";
 import { delay } from "../overload/timeout.ts";
@@ -167,8 +167,10 @@ export class HttpServer {
       protocol: isTls ? "https" : "http",
       completed,
     });
-    return sendWindows !== undefined && response instanceof StreamResponse
-      ? response.with(sendWindows.limit(response, connection, completed))
+    return sendWindows !== undefined && response instanceof SourceResponse
+      ? response.with(
+        sendWindows.limit(response.source, connection, completed),
+      )
       : response;
   }
 

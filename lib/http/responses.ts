@@ -1,5 +1,5 @@
 /**
- * Plain-text responses, streams, responses to HEAD, and the targets of requests.
+ * Plain-text responses, responses to HEAD, and the targets of requests.
  *
  * @module
  */
@@ -23,27 +23,6 @@ export function textResponse(
       ...headers,
     },
   });
-}
-
-/** A response whose body is written while the client reads it. */
-export class StreamResponse extends Response {
-  /**
-   * @param release Called with each chunk when the runtime has taken it and asks
-   * for the next one.
-   */
-  constructor(
-    body: ReadableStream<Uint8Array<ArrayBuffer>>,
-    init: { readonly status?: number; readonly headers: HeadersInit },
-    readonly release?: (chunk: Uint8Array<ArrayBuffer>) => void,
-  ) {
-    super(body, init);
-  }
-
-  /** The same response with another body. */
-  with(body: ReadableStream<Uint8Array>): Response {
-    const { status, headers } = this;
-    return new Response(body, { status, headers });
-  }
 }
 
 /**

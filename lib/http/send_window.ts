@@ -11,7 +11,7 @@
 
 import { MAX_UNREAD_BYTES } from "../overload/limits.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { StreamResponse } from "./responses.ts";
+import { type BodySink, type BodySource, streamOf } from "./body_source.ts";
 
 /** Milliseconds between two looks at what clients have read. */
 const POLL_INTERVAL = 2;
@@ -23,8 +23,9 @@ const MAX_POLLS_BETWEEN = 64;
 const CONNECTIONS_PER_POLL = 128;
 
 /**
- * The share of the memory that is divided equally. The rest is for the first
- * clients, so that a few connections are not slowed down.
+ * The share of the memory that is divided equally between all clients. Of the
+ * rest each may have as much as is left: few clients are slow at the same time,
+ * and the others need no more than a moment's worth.
  */
 const DIVIDED_SHARE = 0.5;
 
@@ -46,8 +47,8 @@ interface Waiting {
 }
 
 /**
- * Windows of bytes that are handed to the runtime and not acknowledged: equal
- * shares for all connections with a response in progress.
+ * Windows of bytes that are handed to the runtime and not acknowledged, for all
+ * connections with a response in progress.
  */
 export class SendWindows {
   readonly #connections: Connections;
@@ -70,48 +71,43 @@ export class SendWindows {
    * @param completed Settles at the end of the response.
    */
   limit(
-    { body, release }: StreamResponse,
+    source: BodySource,
     connection: Connection,
     completed: Promise<void>,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const reader = body!.getReader();
-    let last: Uint8Array<ArrayBuffer> | undefined;
-    let size = FIRST_CHUNK;
-    let isStarving = false;
-    const setStarving = (is: boolean) => {
-      if (is !== isStarving) connection.starving += is ? 1 : -1;
-      isStarving = is;
+    const body = new LimitedBody(source, connection);
+    const end = () => {
+      body.isStarving = false;
+      body.release();
     };
-    const end = () => setStarving(false);
     completed.then(end, end);
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull: async (controller) => {
-        if (last !== undefined) release?.(last);
-        last = undefined;
-        if (!this.#isOpen(connection, size)) await this.#wait(connection, size);
-        setStarving(true);
-        const { value, done } = await reader.read();
-        setStarving(false);
-        if (done) return controller.close();
-        last = value;
-        size = value.length;
-        connection.hand(size);
-        controller.enqueue(value);
+    // While there is nothing to write, the last chunk may still be on its way.
+    const isWaiting = () =>
+      connection.unreadBytes <= body.lastSize && (source.isIdle?.() ?? false);
+    return streamOf({
+      pull: (sink) => {
+        body.release();
+        const { lastSize } = body;
+        return isWaiting() || this.#isOpen(connection, lastSize) || isWaiting()
+          ? body.pull(sink)
+          : this.#wait(connection, lastSize).then(() => body.pull(sink));
       },
       cancel: (reason) =>
-        reader.cancel(connection.wasStalled ? TOO_SLOW : reason),
-    }, { highWaterMark: 0 });
+        source.cancel(connection.wasStalled ? TOO_SLOW : reason),
+    });
   }
 
+  /** Whether a connection may have a chunk of so many bytes now. */
   #isOpen(connection: Connection, bytes: number): boolean {
-    if (connection.unreadBytes > 0) connection.measure();
+    const { answering } = this.#connections;
+    const share = DIVIDED_SHARE * this.#size / answering;
+    if (connection.unreadBytes + bytes <= share) return true;
+    connection.measure();
     // One chunk always, however many others there are.
     if (connection.unreadBytes === 0) return true;
-    const { answering, unreadBytes } = this.#connections;
-    const share = this.#size / answering;
-    const next = connection.unreadBytes + bytes;
-    const isFree = unreadBytes + bytes <= (1 - DIVIDED_SHARE) * this.#size;
-    return next <= (isFree ? share : DIVIDED_SHARE * share);
+    const free = (1 - DIVIDED_SHARE) * this.#size -
+      this.#connections.unreadBytes;
+    return connection.unreadBytes + bytes <= Math.max(share, free);
   }
 
   #wait(connection: Connection, bytes: number): Promise<void> {
@@ -151,5 +147,60 @@ export class SendWindows {
       return true;
     });
     if (isLost) this.#connections.search();
+  }
+}
+
+/** A body whose chunks are counted as they are written. */
+class LimitedBody implements BodySink {
+  /** Bytes of the last chunk. */
+  lastSize = FIRST_CHUNK;
+  readonly #source: BodySource;
+  readonly #connection: Connection;
+  #sink!: BodySink;
+  /** The last chunk, if the runtime may not have taken it yet. */
+  #last: Uint8Array<ArrayBuffer> | undefined;
+  #isStarving = false;
+
+  constructor(source: BodySource, connection: Connection) {
+    this.#source = source;
+    this.#connection = connection;
+  }
+
+  /** Whether the runtime waits for the next chunk. */
+  set isStarving(is: boolean) {
+    if (is === this.#isStarving) return;
+    this.#isStarving = is;
+    this.#connection.starving += is ? 1 : -1;
+  }
+
+  /** Gives back the last chunk: the runtime has taken it. */
+  release(): void {
+    if (this.#last !== undefined) this.#source.release?.(this.#last);
+    this.#last = undefined;
+  }
+
+  /** Asks for the next chunk. */
+  pull(sink: BodySink): Promise<void> | void {
+    this.#sink = sink;
+    this.isStarving = true;
+    return this.#source.pull(this);
+  }
+
+  enqueue(chunk: Uint8Array<ArrayBuffer>): void {
+    this.isStarving = false;
+    this.#last = chunk;
+    this.lastSize = chunk.length;
+    this.#connection.hand(chunk.length);
+    this.#sink.enqueue(chunk);
+  }
+
+  close(): void {
+    this.isStarving = false;
+    this.#sink.close();
+  }
+
+  error(reason: unknown): void {
+    this.isStarving = false;
+    this.#sink.error(reason);
   }
 }

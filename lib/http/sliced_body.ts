@@ -5,6 +5,7 @@
  */
 
 import { type CooperativeScheduler, takeSlice } from "../overload/scheduler.ts";
+import type { BodySource } from "./body_source.ts";
 
 /**
  * A body of many pieces of text. The event loop handles packets between two
@@ -15,20 +16,20 @@ import { type CooperativeScheduler, takeSlice } from "../overload/scheduler.ts";
 export function slicedBody(
   pieces: Iterator<string>,
   scheduler: CooperativeScheduler,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+): BodySource {
   const encoder = new TextEncoder();
   let isOver = false;
-  return new ReadableStream({
-    pull: async (controller) => {
+  return {
+    pull: async (sink) => {
       const { text, isLast } = await scheduler.run(() =>
         isOver ? { text: "", isLast: true } : takeSlice(pieces)
       );
       if (isOver) return;
-      if (text !== "") controller.enqueue(encoder.encode(text));
-      if (isLast) controller.close();
+      if (text !== "") sink.enqueue(encoder.encode(text));
+      if (isLast) sink.close();
     },
     cancel: () => {
       isOver = true;
     },
-  }, { highWaterMark: 0 });
+  };
 }

@@ -155,6 +155,19 @@ export const MAX_NAMES_FILE = 8 * 1024 * 1024;
 export const MAX_IDLE_CONNECTIONS = 512;
 
 /**
+ * Connections without a response in progress that may exist besides for as long
+ * as {@linkcode NEW_CONNECTION_TIME}, or half of the free places if that is less:
+ * all readers of the event stream connect at once when the daemon is back.
+ */
+export const MAX_NEW_CONNECTIONS = 768;
+
+/**
+ * Milliseconds for which a connection counts as new. The runtime has its request
+ * for some of them before the daemon is asked.
+ */
+export const NEW_CONNECTION_TIME = 1000;
+
+/**
  * Milliseconds for a connection to send its first request: a TLS handshake of
  * slow firmware takes two seconds.
  */

@@ -9,7 +9,7 @@ import type { Names } from "../../machines/names_file.ts";
 import type { MachineRegistry } from "../../machines/registry.ts";
 import type { CooperativeScheduler } from "../../overload/scheduler.ts";
 import { hasAlready } from "../conditional_request.ts";
-import { StreamResponse } from "../responses.ts";
+import { SourceResponse } from "../body_source.ts";
 import { slicedBody } from "../sliced_body.ts";
 import { acceptsGzip } from "./content_coding.ts";
 import { type PageFile, readPageFiles } from "./files.ts";
@@ -104,7 +104,7 @@ export class WebUi {
 
   #plainTable(): Response {
     const body = slicedBody(this.#plainPieces(), this.#options.scheduler);
-    return new StreamResponse(body, { headers: HTML_HEADERS });
+    return new SourceResponse(body, { headers: HTML_HEADERS });
   }
 
   *#plainPieces(): Generator<string> {

@@ -108,7 +108,8 @@ const MAX_EVENTS = 5 * MAX_OTLP_BATCH;
 
 /** What the daemon makes of the usual limit of 1024 file descriptors. */
 const MAX_EVENT_READERS_OF_ONE = 189;
-const MAX_SILENT_CONNECTIONS = 256;
+/** Idle ones, and as many new ones as half of the places for responses. */
+const MAX_SILENT_CONNECTIONS = 256 + 256;
 /** File descriptors that the daemon takes for its own. */
 const OWN_DESCRIPTORS = 64;
 

@@ -6,6 +6,7 @@ import { FakeSockets } from "../../support/fake_sockets.ts";
 
 const PORT = 6315;
 const MAX_IDLE = 8;
+const PLACES = 100;
 
 /** A server with connections in memory, and its clock. */
 class GuardedServer {
@@ -16,6 +17,7 @@ class GuardedServer {
   readonly guard = new ConnectionGuard({
     connections: this.connections,
     maxIdle: MAX_IDLE,
+    places: PLACES,
     servers: () => 1,
     pressure: () => this.pressure,
     observer: {
@@ -95,6 +97,29 @@ Deno.test("ConnectionGuard", async (t) => {
     assertEquals(server.sockets.closed, ["fe80::1 1"]);
   });
 
+  for (const [pressure, count] of [[0, 50], [0.75, 12], [1, 0]] as const) {
+    await t.step(
+      `allows ${count} new ones besides when ${pressure} of the places are used`,
+      async () => {
+        const most = MAX_IDLE + count;
+        using server = new GuardedServer();
+        server.guard.start();
+        server.pressure = pressure;
+        for (let port = 1; port <= most; port++) {
+          server.sockets.connect("fe80::1", port);
+        }
+        await server.pass(500);
+        assertEquals(server.sockets.closed, []);
+        server.sockets.connect("fe80::1", most + 1);
+        await server.pass(500);
+        const kept = Math.floor(0.75 * most);
+        assertEquals(server.sockets.connections.size, kept);
+        await server.pass(1500);
+        assert(server.sockets.connections.size <= MAX_IDLE);
+      },
+    );
+  }
+
   await t.step("of too many keeps the latest of each client", async () => {
     using server = new GuardedServer();
     server.guard.start();
@@ -105,7 +130,7 @@ Deno.test("ConnectionGuard", async (t) => {
     server.sockets.connect("::ffff:192.0.2.1", 1);
     server.sockets.connect("fe80::2", 1);
     const end = server.request("fe80::2", 1);
-    await server.pass(1000);
+    await server.pass(2000);
     const kept = [...server.sockets.connections.values()].map((one) =>
       one.client
     );
@@ -131,7 +156,7 @@ Deno.test("ConnectionGuard", async (t) => {
       );
       const attack = async (port: number) => {
         for (const client of attackers) server.sockets.connect(client, port);
-        await server.pass(1000);
+        await server.pass(2000);
       };
       for (let port = 1; port < 6; port++) await attack(port);
       // The visitor's is older than all that come now.

@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Connections } from "../../../lib/http/connections.ts";
-import { detach, Downloads } from "../../../lib/http/download.ts";
-import { StreamResponse } from "../../../lib/http/responses.ts";
+import { Downloads } from "../../../lib/http/download.ts";
 import { SendWindows } from "../../../lib/http/send_window.ts";
 import { MAX_CHUNK_BYTES } from "../../../lib/overload/limits.ts";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
@@ -44,10 +43,9 @@ Deno.test("a download through Deno.serve", async (t) => {
           "::1",
           undefined,
         );
-        const response = new StreamResponse(body!, { headers: {} }, detach);
         const connection = connections.track(0, false, info);
-        return response.with(
-          sendWindows.limit(response, connection, info.completed),
+        return new Response(
+          sendWindows.limit(body!, connection, info.completed),
         );
       },
     );

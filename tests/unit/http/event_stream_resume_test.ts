@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { streamOf } from "../../../lib/http/body_source.ts";
 import { EventStream } from "../../../lib/http/event_stream.ts";
 import { MachineWriter } from "../../../lib/machines/json.ts";
 import { MachineRegistry } from "../../../lib/machines/registry.ts";
@@ -179,7 +180,12 @@ class Scenario {
     const resumed = known && number >= registry.history.first - 1
       ? number
       : undefined;
-    const connection = new Connection(this.source, filter, resumed, body!);
+    const connection = new Connection(
+      this.source,
+      filter,
+      resumed,
+      streamOf(body!),
+    );
     this.connections.push(connection);
     return connection;
   }

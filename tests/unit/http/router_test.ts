@@ -1,3 +1,4 @@
+import { streamOf } from "../../../lib/http/body_source.ts";
 import {
   assert,
   assertEquals,
@@ -849,7 +850,7 @@ Deno.test("Router", async (t) => {
         "::1",
         undefined,
       );
-      assertEquals(await new Response(body).text(), "old");
+      assertEquals(await new Response(streamOf(body!)).text(), "old");
     });
   });
 
@@ -934,7 +935,7 @@ Deno.test("Router", async (t) => {
           CLIENT,
           undefined,
         );
-        const reader = body!.getReader();
+        const reader = streamOf(body!).getReader();
         const sizes: number[] = [];
         for (let count = 0; count < 8; count++) {
           sizes.push((await reader.read()).value!.length);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Connection, Connections } from "../../../lib/http/connections.ts";
-import { StreamResponse } from "../../../lib/http/responses.ts";
+import type { BodySink, BodySource } from "../../../lib/http/body_source.ts";
 import { SendWindows, TOO_SLOW } from "../../../lib/http/send_window.ts";
 import { FakeClock } from "../../support/clock.ts";
 import {
@@ -16,30 +16,43 @@ const SIZE = 64 * KIB;
 
 /** A response without an end, what the runtime has taken of it, and its client. */
 class Sent {
+  asked = 0;
   taken = 0;
   released = 0;
   cancelled: unknown;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #sink!: BodySink;
 
+  /** @param isIdle Whether it writes only when it is told to. */
   constructor(
     server: WindowedServer,
     readonly client: FakeConnection,
     readonly connection: Connection,
-    chunk: number,
+    private readonly chunk: number,
+    isIdle: boolean,
     completed: Promise<void>,
   ) {
-    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull: (controller) => controller.enqueue(new Uint8Array(chunk)),
+    const source: BodySource = {
+      pull: (sink) => {
+        this.asked++;
+        this.#sink = sink;
+        if (!isIdle) this.write();
+      },
       cancel: (reason) => {
         this.cancelled = reason;
       },
-    }, { highWaterMark: 0 });
-    const response = new StreamResponse(body, { headers: {} }, (bytes) => {
-      this.released += bytes.length;
-    });
-    this.#reader = response
-      .with(server.windows.limit(response, connection, completed))
-      .body!.getReader();
+      isIdle: () => isIdle,
+      release: (bytes) => {
+        this.released += bytes.length;
+      },
+    };
+    this.#reader = server.windows.limit(source, connection, completed)
+      .getReader();
+  }
+
+  /** Writes a chunk. */
+  write(): void {
+    this.#sink.enqueue(new Uint8Array(this.chunk));
   }
 
   /** Takes all there is, as the runtime does. */
@@ -68,7 +81,7 @@ class WindowedServer {
   }
 
   /** Answers a new client. Its chunks have so many bytes. */
-  answer(port: number, chunk = 4 * KIB): Sent {
+  answer(port: number, chunk = 4 * KIB, isIdle = false): Sent {
     const client = this.sockets.connect("fe80::1", port);
     // The response does not end.
     const { promise } = Promise.withResolvers<void>();
@@ -77,7 +90,7 @@ class WindowedServer {
       completed: promise,
     });
     while (!this.connections.search());
-    const sent = new Sent(this, client, connection, chunk, promise);
+    const sent = new Sent(this, client, connection, chunk, isIdle, promise);
     void sent.take();
     return sent;
   }
@@ -128,6 +141,24 @@ Deno.test("SendWindows", async (t) => {
     for (const sent of all) await sent.cancel();
   });
 
+  await t.step("ask a body that has nothing to write", async () => {
+    using server = new WindowedServer();
+    const full = Array.from({ length: 40 }, (_, port) => server.answer(port));
+    const idle = server.answer(50, 4 * KIB, true);
+    await server.clock.advance(1000);
+    assertEquals(idle.asked, 1);
+    idle.write();
+    await server.clock.advance(1000);
+    assertEquals(idle.asked, 2, "one chunk is not acknowledged");
+    idle.write();
+    await server.clock.advance(1000);
+    assertEquals(idle.asked, 2, "two chunks are not acknowledged");
+    idle.client.acknowledged = idle.taken;
+    await server.clock.advance(1000);
+    assertEquals(idle.asked, 3);
+    for (const sent of [...full, idle]) await sent.cancel();
+  });
+
   await t.step("say whether a connection waits for its client", async () => {
     using server = new WindowedServer();
     const sent = server.answer(1);
@@ -151,14 +182,13 @@ Deno.test("SendWindows", async (t) => {
   await t.step("pass on that a body fails", async () => {
     using server = new WindowedServer();
     const sent = server.answer(1);
-    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull: () => {
-        throw new Error("the file has changed");
-      },
-    }, { highWaterMark: 0 });
-    const response = new StreamResponse(body, { headers: {} });
     const limited = server.windows.limit(
-      response,
+      {
+        pull: () => {
+          throw new Error("the file has changed");
+        },
+        cancel: () => {},
+      },
       sent.connection,
       Promise.resolve(),
     );
