@@ -36,6 +36,7 @@ import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
 import {
   NEW_MACHINE_BURST,
   NEW_MACHINE_BURST_OTHER,
+  NEW_MACHINES_PER_SECOND,
   REFUSAL_BURST,
 } from "../overload/limits.ts";
 import { TokenBucket } from "../overload/token_bucket.ts";
@@ -190,10 +191,10 @@ export class MachineTracker {
   readonly #observer: MachineTrackerObserver;
   readonly #bootList: BootList | undefined;
   readonly #buckets = {
-    solicit: new TokenBucket(NEW_MACHINE_BURST),
-    other: new TokenBucket(NEW_MACHINE_BURST_OTHER),
+    solicit: new TokenBucket(NEW_MACHINE_BURST, NEW_MACHINES_PER_SECOND),
+    other: new TokenBucket(NEW_MACHINE_BURST_OTHER, NEW_MACHINES_PER_SECOND),
   };
-  readonly #refusals = new TokenBucket(REFUSAL_BURST);
+  readonly #refusals = new TokenBucket(REFUSAL_BURST, NEW_MACHINES_PER_SECOND);
   /** The transfer of each machine's boot that goes on. */
   readonly #transfers = new Map<Mac, ReportedTransfer>();
 

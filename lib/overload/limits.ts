@@ -15,17 +15,14 @@
 export const MAX_PENDING_REPLIES = 32;
 
 /**
- * Replies in 250 ms to one confirmed source. One boot needs four. An address that does not answer neighbour discovery
- * blocks its replies in the send buffer for 3 s; at this rate they take a third
- * of the buffer.
+ * Replies by unicast to sources that may not exist, at once: the kernel keeps each
+ * in the send buffer for 3 s, and about 270 fill it. What is left is for relays
+ * that are known.
  */
-export const MAX_REPLIES_PER_CONFIRMED_SOURCE = 8;
+export const UNRESOLVED_REPLIES = 32;
 
-/** Source addresses known to receive replies: one for each machine. */
-export const MAX_CONFIRMED_SOURCES = 65_536;
-
-/** Source addresses that got a reply and have not sent a Request since. */
-export const MAX_UNCONFIRMED_SOURCES = 4096;
+/** The same, for each second after that. */
+export const UNRESOLVED_REPLIES_PER_SECOND = 32;
 
 /**
  * Entries, of 4 bytes, for source addresses that have sent a message. With

@@ -1,26 +1,26 @@
 /**
- * The rate limit of new machines.
+ * A limit of a rate that allows bursts.
  *
  * @module
  */
 
-import { NEW_MACHINES_PER_SECOND } from "./limits.ts";
-
-/**
- * A token bucket: each new machine takes a token, and 100 tokens are added per
- * second ({@linkcode NEW_MACHINES_PER_SECOND}).
- */
+/** A token bucket. */
 export class TokenBucket {
-  /** Machines refused so far. */
+  /** How often there was no token. */
   refused = 0;
 
   readonly #capacity: number;
+  readonly #perSecond: number;
   #tokens: number;
   #filledAt = 0;
 
-  /** @param capacity Machines that may be added at once. */
-  constructor(capacity: number) {
+  /**
+   * @param capacity Tokens that there are at most.
+   * @param perSecond Tokens that are added.
+   */
+  constructor(capacity: number, perSecond: number) {
     this.#capacity = this.#tokens = capacity;
+    this.#perSecond = perSecond;
   }
 
   /**
@@ -31,7 +31,7 @@ export class TokenBucket {
   tryTake(now: number): boolean {
     this.#tokens = Math.min(
       this.#capacity,
-      this.#tokens + NEW_MACHINES_PER_SECOND * (now - this.#filledAt) / 1000,
+      this.#tokens + this.#perSecond * (now - this.#filledAt) / 1000,
     );
     this.#filledAt = now;
     if (this.#tokens < 1) {

@@ -5,8 +5,10 @@
  * Usage: `spoof.ts LINK MAC FROM PORTS TO TO_PORT HEX COUNT RATE`: `COUNT`
  * datagrams with the payload `HEX` to `[TO]:TO_PORT`, whose MAC is `MAC`, at
  * `RATE` a second. `FROM` is an address, or a prefix such as `2001:db8::/64`:
- * each then comes from another address in it, which nobody has. `PORTS` ports
- * from 10000 on take turns to be the sender's. It says `done` at the end.
+ * each then comes from another address in it, which nobody has; or an address and
+ * a number, as in `2001:db8::dead:0*50`: so many addresses from that one on take
+ * turns. `PORTS` ports from 10000 on take turns to be the sender's. It says
+ * `done` at the end.
  *
  * @module
  */
@@ -29,9 +31,10 @@ const [interfaceName, mac, from, ports, to, toPort, digits, count, rate] = Deno
     string,
   ];
 const [address, length] = from.split("/");
+const [first, turns] = address!.split("*");
 const frame = frameOf({
   mac: decodeHex(mac.replaceAll(":", "")),
-  from: address!,
+  from: first!,
   fromPort: FIRST_PORT,
   to,
   toPort: Number(toPort),
@@ -43,6 +46,9 @@ const started = performance.now();
 for (let index = 0; index < Number(count); index++) {
   if (length !== undefined) {
     crypto.getRandomValues(frame.subarray(IP_AT + 16, IP_AT + 24));
+  }
+  if (turns !== undefined) {
+    view.setUint16(IP_AT + 22, index % Number(turns));
   }
   view.setUint16(UDP_AT, FIRST_PORT + index % Number(ports));
   seal(frame);

@@ -16,7 +16,7 @@ import {
   MAX_MESSAGES_PER_SOURCE,
   OVERLOAD_MESSAGES,
 } from "../../overload/limits.ts";
-import { hashOf } from "./reply_classifier.ts";
+import { hashOf } from "./source_table.ts";
 
 /** Milliseconds of a window in which messages are counted. */
 export const WINDOW = 250;

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { MAX_REPLIES_PER_CONFIRMED_SOURCE } from "../../overload/limits.ts";
 import type { NetworkInterface } from "../../net/interface.ts";
 import { isUnicastMac } from "../../net/mac.ts";
 import {
@@ -29,7 +28,9 @@ import {
   Responder,
   type ResponderOptions,
 } from "../reply/responder.ts";
-import { ReplyClassifier } from "./reply_classifier.ts";
+import { neighbours } from "../../net/neighbours.ts";
+import { NextHops } from "./next_hops.ts";
+import { SourceTable } from "./source_table.ts";
 import { InterfaceSockets, SendQueue } from "./sockets.ts";
 
 /** Receives the notifications of a server. The methods are synchronous. */
@@ -92,7 +93,9 @@ interface Service {
   /** Replaced when the interface's addresses change. */
   responder: Responder;
   readonly sockets: InterfaceSockets;
-  readonly classifier: ReplyClassifier;
+  readonly nextHops: NextHops;
+  /** The sources on the link that may not be reachable. */
+  readonly sources: SourceTable;
   readonly loadShedder: LoadShedder;
 }
 
@@ -227,7 +230,8 @@ export class Dhcpv6Server {
       iface,
       responder,
       sockets,
-      classifier: new ReplyClassifier(),
+      nextHops: new NextHops(neighbours),
+      sources: new SourceTable(),
       loadShedder: new LoadShedder(),
     };
     this.#service = service;
@@ -264,7 +268,7 @@ export class Dhcpv6Server {
   #serve(socket: Deno.DatagramConn, service: Service): void {
     const { linkScoped, sendQueues } = service.sockets;
     const sendQueue = socket === linkScoped
-      ? sendQueues.confirmed
+      ? sendQueues.client
       : new SendQueue(socket);
     for (let count = 0; count < RECEIVERS; count++) {
       void this.#receive(socket, sendQueue, service);
@@ -281,7 +285,7 @@ export class Dhcpv6Server {
     // the responder recognizes those that are too long.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
     const sender = new Uint8Array(IPV6_LENGTH);
-    const { sockets, classifier, loadShedder } = service;
+    const { sockets, nextHops, loadShedder } = service;
     const isLinkScoped = socket === sockets.linkScoped;
     const { observer } = this.#options;
     const { counters } = this;
@@ -310,12 +314,14 @@ export class Dhcpv6Server {
       // Replies to link-local addresses leave through a socket that is bound to
       // the interface: from any other socket they may leave on another link.
       const isFromInterface = isLinkScoped || isLinkLocal(sender);
-      const isConfirmed = isFromInterface &&
-        classifier.isConfirmed(from.hostname);
-      const sendQueue = isFromInterface
-        ? sendQueueFor(service, sender, isConfirmed, isRelayed, count, readAt)
-        : unicastQueue;
-      if (sendQueue.isFull) {
+      let sendQueue = unicastQueue;
+      let isBlocked = false;
+      if (isFromInterface) {
+        sendQueue = sendQueueFor(service, sender, isRelayed, readAt);
+      } else if (!nextHops.isReachable(sender, readAt)) {
+        isBlocked = !sendQueue.unresolved.tryTake(readAt);
+      }
+      if (isBlocked || sendQueue.isFull) {
         counters.received[datagram[0] ?? 0]!++;
         counters.dropped.send_blocked++;
         continue;
@@ -343,11 +349,6 @@ export class Dhcpv6Server {
       }
       if (type === MessageType.Solicit && responder.packet.isRetransmission) {
         loadShedder.onRetransmission(sender, readAt);
-      }
-      if (isFromInterface && !isConfirmed) {
-        if (type === MessageType.Request) {
-          classifier.confirm(from.hostname);
-        } else classifier.addUnconfirmed(from.hostname);
       }
       if (replyPort !== from.port) {
         from = { transport: "udp", hostname: from.hostname, port: replyPort };
@@ -400,23 +401,17 @@ export class Dhcpv6Server {
   }
 }
 
-/** The send queue for the reply to the latest of `count` messages of a source. */
+/** The send queue for the reply to a source on the link. */
 function sendQueueFor(
-  { classifier, sockets: { sendQueues } }: Service,
+  { iface, nextHops, sources, sockets: { sendQueues } }: Service,
   address: Uint8Array,
-  isConfirmed: boolean,
   isRelayed: boolean,
-  count: number,
   now: number,
 ): SendQueue {
-  if (isConfirmed) {
-    if (isRelayed) return sendQueues.relay;
-    // 2 forged datagrams can confirm an address without a host.
-    if (count <= MAX_REPLIES_PER_CONFIRMED_SOURCE) return sendQueues.confirmed;
+  if (nextHops.isNeighbour(address, iface.index, now)) {
+    return isRelayed ? sendQueues.relay : sendQueues.client;
   }
-  // Without a flood, the daemon needs no table of sources.
-  if (!sendQueues.unverified.isFull && !classifier.isTracking) {
-    return sendQueues.unverified;
-  }
-  return sendQueues[classifier.classify(address, now)];
+  const { unverified, retransmitting } = sendQueues;
+  if (!sources.isUsed && !unverified.isFull) return unverified;
+  return sources.isRetransmitting(address, now) ? retransmitting : unverified;
 }

@@ -7,17 +7,26 @@
 
 import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
 import { UdpSockets } from "../../net/udp_sockets.ts";
-import { MAX_PENDING_REPLIES } from "../../overload/limits.ts";
+import {
+  MAX_PENDING_REPLIES,
+  UNRESOLVED_REPLIES,
+  UNRESOLVED_REPLIES_PER_SECOND,
+} from "../../overload/limits.ts";
+import { TokenBucket } from "../../overload/token_bucket.ts";
 import {
   ALL_RELAYS_AND_SERVERS,
   ALL_SERVERS,
   SENDING_GROUPS,
 } from "../wire/constants.ts";
-import type { SourceClass } from "./reply_classifier.ts";
 
 /** A socket that sends replies, and the number of replies pending on it. */
 export class SendQueue {
   pending = 0;
+  /** Replies to sources that may not be reachable, among others. */
+  readonly unresolved: TokenBucket = new TokenBucket(
+    UNRESOLVED_REPLIES,
+    UNRESOLVED_REPLIES_PER_SECOND,
+  );
 
   constructor(readonly socket: Deno.DatagramConn) {}
 
@@ -26,6 +35,17 @@ export class SendQueue {
     return this.pending >= MAX_PENDING_REPLIES;
   }
 }
+
+/**
+ * Who gets a reply on the link.
+ *
+ * - `client`: the kernel has the link-layer address of the source.
+ * - `relay`: likewise; how many replies a relay gets has no limit.
+ * - `retransmitting`: the source sends again after a pause, as a client without
+ *   a reply does.
+ * - `unverified`: the source address may be forged.
+ */
+export type ReplyClass = "client" | "relay" | "retransmitting" | "unverified";
 
 /** The multicast groups of an interface, as hostnames that a socket binds. */
 export function groupsOf(
@@ -55,11 +75,11 @@ export class InterfaceSockets {
   /** The interface's own addresses, for relays. */
   readonly #unicast: UnicastSockets;
   /**
-   * The send queues for clients and relays on the link, one for each class of
-   * sources. Confirmed relays have a queue of their own, because the number of
-   * their replies has no limit.
+   * The send queues for clients and relays on the link, each with a socket of its
+   * own: replies that wait for address resolution delay those of the same class
+   * only.
    */
-  readonly sendQueues: Readonly<Record<SourceClass | "relay", SendQueue>>;
+  readonly sendQueues: Readonly<Record<ReplyClass, SendQueue>>;
   #isClosed = false;
 
   private constructor(
@@ -73,7 +93,7 @@ export class InterfaceSockets {
     this.linkScoped = linkScoped!;
     this.#siteScoped = siteScoped!;
     this.sendQueues = {
-      confirmed: new SendQueue(linkScoped!),
+      client: new SendQueue(linkScoped!),
       retransmitting: new SendQueue(retransmitting!),
       unverified: new SendQueue(unverified!),
       relay: new SendQueue(relay!),

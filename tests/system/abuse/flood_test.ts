@@ -20,7 +20,6 @@ import {
   favoredDaemonCommand,
   launchAs,
   type RunningDaemon,
-  startDaemon,
   UNFAVORED,
 } from "../../support/daemon.ts";
 import {
@@ -32,8 +31,7 @@ import {
   pause,
 } from "../../support/lab.ts";
 import { metrics, residentMib } from "../../support/metrics.ts";
-import { parseMac } from "../../../lib/net/mac.ts";
-import { getToKnow, labProgram, plugIn, SERVER } from "./switch.ts";
+import { labProgram, plugIn, SERVER } from "./switch.ts";
 
 const lacks = missing(
   "tests of floods",
@@ -274,78 +272,6 @@ Deno.test({
         await flood.ended();
       },
     );
-  },
-});
-
-Deno.test({
-  name: "replies that no host takes",
-  ignore,
-  fn: async (t) => {
-    for (
-      const [what, from, isRelayed] of [
-        ["of one machine that is not there", "fe80::dead", false],
-        ["of relays that are not there", "2001:db8:1:2::/64", true],
-      ] as const
-    ) {
-      await t.step(
-        `${what}: a machine that has its address is answered`,
-        async () => {
-          await using lab = new Lab();
-          const testLink = await plugIn(lab, 0);
-          const { router, attacker, visitor } = testLink;
-          await startDaemon(router, ...OPTIONS);
-          await getToKnow(testLink);
-          const ask = (type: number) => {
-            const message = encode({
-              type,
-              transactionId: 1,
-              options: [
-                {
-                  code: OptionCode.ClientId,
-                  data: linkLayerDuid(0x0200_0000_0001),
-                },
-                ...type === MessageType.Solicit ? [] : [serverId],
-                { code: OptionCode.IaNa, data: new Uint8Array(12) },
-              ],
-            });
-            return encodeHex(
-              isRelayed
-                ? encode({
-                  type: MessageType.RelayForward,
-                  hopCount: 0,
-                  linkAddress: "::",
-                  peerAddress: "fe80::1",
-                  options: [{ code: OptionCode.RelayMessage, data: message }],
-                })
-                : message,
-            );
-          };
-          const serverId = {
-            code: OptionCode.ServerId,
-            data: linkLayerDuid(parseMac(await router.mac("lan"))!),
-          };
-          const spoof = (type: number, count: number, rate: number) =>
-            attacker.start(labProgram(
-              "spoof.ts",
-              ...["eth0", "33:33:00:01:00:02", from, "1", "ff02::1:2", "547"],
-              ...[ask(type), String(count), String(rate)],
-            ));
-          await spoof(MessageType.Solicit, 1, 1).says(/done/);
-          const flood = spoof(MessageType.Request, 1_000_000, 300);
-          await pause(1500);
-          const probe = visitor.start(
-            labProgram("probe.ts", "eth0", BASE, "40", "100"),
-          );
-          assertEquals(await probe.ended(), 0, probe.output);
-          const { answered } = JSON.parse(
-            probe.output.trim().split("\n").at(-1)!,
-          );
-          assertLess(37, answered);
-          assertEquals(flood.output, "", "it goes on");
-          await flood.stop();
-        },
-      );
-    }
   },
 });
 

@@ -15,7 +15,10 @@ Deno.test("TokenBucket", async (t) => {
   await t.step(
     "allows a burst, then its rate, and never exceeds its capacity",
     () => {
-      const bucket = new TokenBucket(NEW_MACHINE_BURST);
+      const bucket = new TokenBucket(
+        NEW_MACHINE_BURST,
+        NEW_MACHINES_PER_SECOND,
+      );
       assertEquals(admitted(bucket, 5000), NEW_MACHINE_BURST);
       assertEquals(bucket.refused, 1);
       assertEquals(admitted(bucket, 6000), NEW_MACHINES_PER_SECOND);

@@ -1,0 +1,182 @@
+/**
+ * Which addresses the kernel can send to at once, by its neighbour cache
+ * (RFC 4861 section 5.1) and its routes.
+ *
+ * Workaround: the runtime does not show either (Deno 2.6.8 to 2.9.6), and a
+ * packet to an address that no host has stays in the send buffer of its socket for
+ * 3 s. These are functions of the C library, which ask the kernel over netlink
+ * (rtnetlink(7)); the answer is there when the question is sent. Without it
+ * tests/system/abuse/unresolved_test.ts fails.
+ *
+ * @module
+ */
+
+import { IPV6_LENGTH } from "./ipv6.ts";
+
+/** From Linux's headers. */
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
+const MSG_DONTWAIT = 0x40;
+const AF_INET6 = 10;
+const NLM_F_REQUEST = 1;
+const RTM_NEWNEIGH = 28;
+const RTM_GETNEIGH = 30;
+const NDA_DST = 1;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTN_LOCAL = 2;
+
+/**
+ * States in which the link-layer address is known: REACHABLE, STALE, DELAY,
+ * PROBE, NOARP and PERMANENT.
+ */
+const HAS_LINK_LAYER_ADDRESS = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+
+/** Bytes of `struct nlmsghdr`, and of `struct ndmsg` and `struct rtmsg`. */
+const HEADER_LENGTH = 16;
+const BODY_LENGTH = 12;
+const ATTRIBUTE_AT = HEADER_LENGTH + BODY_LENGTH;
+const ATTRIBUTE_HEADER_LENGTH = 4;
+const REQUEST_LENGTH = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH;
+
+/** Where in a message something is. */
+const TYPE_AT = 4;
+const FLAGS_AT = 6;
+const FAMILY_AT = HEADER_LENGTH;
+const DESTINATION_LENGTH_AT = HEADER_LENGTH + 1;
+const INTERFACE_AT = HEADER_LENGTH + 4;
+const STATE_AT = HEADER_LENGTH + 8;
+const ROUTE_TYPE_AT = HEADER_LENGTH + 7;
+const ADDRESS_AT = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH;
+
+/** Where the answer is put in the memory that is shared with the C library. */
+const ANSWER_AT = 64;
+const ANSWER_LENGTH = 4096;
+
+/** Netlink is in the byte order of the host. */
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+const FUNCTIONS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  send: { parameters: ["i32", "pointer", "usize", "i32"], result: "isize" },
+  recv: { parameters: ["i32", "pointer", "usize", "i32"], result: "isize" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The neighbour cache and the routes of the network namespace. */
+class Neighbours {
+  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  readonly #socket: number;
+  /** Memory that does not move: the request, and the answer after it. */
+  readonly #bytes = new Uint8Array(ANSWER_AT + ANSWER_LENGTH);
+  readonly #view = new DataView(this.#bytes.buffer);
+  readonly #request = Deno.UnsafePointer.of(this.#bytes);
+  readonly #answer = Deno.UnsafePointer.of(this.#bytes.subarray(ANSWER_AT));
+  readonly #gateway = new Uint8Array(IPV6_LENGTH);
+
+  /** @throws {Error} if this is not Linux, or netlink may not be used. */
+  constructor() {
+    if (Deno.build.os !== "linux") throw new Error("not Linux");
+    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
+    const { socket } = this.#functions;
+    this.#socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (this.#socket < 0) throw new Error("no netlink");
+  }
+
+  /**
+   * Whether the link-layer address of a neighbour is known.
+   *
+   * @param address 16 bytes.
+   * @param ifindex The index of the interface.
+   */
+  isKnown(address: Uint8Array, ifindex: number): boolean {
+    this.#begin(RTM_GETNEIGH, NDA_DST, address);
+    this.#view.setInt32(INTERFACE_AT, ifindex, IS_LITTLE_ENDIAN);
+    if (this.#ask(RTM_NEWNEIGH) === 0) return false;
+    const state = this.#view.getUint16(ANSWER_AT + STATE_AT, IS_LITTLE_ENDIAN);
+    return (state & HAS_LINK_LAYER_ADDRESS) !== 0;
+  }
+
+  /**
+   * Whether the link-layer address of the next hop to an address is known: of the
+   * address itself, if it is on a link of this host. That of this host is.
+   *
+   * @param address 16 bytes; no link-local address.
+   */
+  isNextHopKnown(address: Uint8Array): boolean {
+    this.#begin(RTM_GETROUTE, RTA_DST, address);
+    this.#bytes[DESTINATION_LENGTH_AT] = 8 * IPV6_LENGTH;
+    const length = this.#ask(RTM_NEWROUTE);
+    if (this.#bytes[ANSWER_AT + ROUTE_TYPE_AT] === RTN_LOCAL) return length > 0;
+    let ifindex = 0;
+    let nextHop = address;
+    for (let at = ANSWER_AT + ATTRIBUTE_AT; at < ANSWER_AT + length;) {
+      const size = this.#view.getUint16(at, IS_LITTLE_ENDIAN);
+      if (size < ATTRIBUTE_HEADER_LENGTH) break;
+      const type = this.#view.getUint16(at + 2, IS_LITTLE_ENDIAN);
+      const value = at + ATTRIBUTE_HEADER_LENGTH;
+      if (type === RTA_OIF) {
+        ifindex = this.#view.getInt32(value, IS_LITTLE_ENDIAN);
+      } else if (type === RTA_GATEWAY) {
+        this.#gateway.set(this.#bytes.subarray(value, value + IPV6_LENGTH));
+        nextHop = this.#gateway;
+      }
+      at += (size + 3) & ~3;
+    }
+    return ifindex > 0 && this.isKnown(nextHop, ifindex);
+  }
+
+  #begin(type: number, attribute: number, address: Uint8Array): void {
+    const view = this.#view;
+    this.#bytes.fill(0, 0, ATTRIBUTE_AT);
+    view.setUint32(0, REQUEST_LENGTH, IS_LITTLE_ENDIAN);
+    view.setUint16(TYPE_AT, type, IS_LITTLE_ENDIAN);
+    view.setUint16(FLAGS_AT, NLM_F_REQUEST, IS_LITTLE_ENDIAN);
+    this.#bytes[FAMILY_AT] = AF_INET6;
+    view.setUint16(
+      ATTRIBUTE_AT,
+      ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH,
+      IS_LITTLE_ENDIAN,
+    );
+    view.setUint16(ATTRIBUTE_AT + 2, attribute, IS_LITTLE_ENDIAN);
+    this.#bytes.set(address, ADDRESS_AT);
+  }
+
+  /**
+   * Sends the request.
+   *
+   * @returns The bytes of the answer; 0 if there is none of this type.
+   */
+  #ask(type: number): number {
+    const { send, recv } = this.#functions;
+    const size = BigInt(REQUEST_LENGTH);
+    if (send(this.#socket, this.#request, size, MSG_DONTWAIT) < 0) return 0;
+    const length = Number(
+      recv(this.#socket, this.#answer, BigInt(ANSWER_LENGTH), MSG_DONTWAIT),
+    );
+    if (length < ATTRIBUTE_AT) return 0;
+    const answered = this.#view.getUint16(
+      ANSWER_AT + TYPE_AT,
+      IS_LITTLE_ENDIAN,
+    );
+    return answered === type ? length : 0;
+  }
+}
+
+/** What {@linkcode neighbours} offers. */
+export type NeighbourCalls = Pick<Neighbours, keyof Neighbours>;
+
+function load(): NeighbourCalls | undefined {
+  try {
+    return new Neighbours();
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` where the runtime cannot ask the kernel. */
+export const neighbours: NeighbourCalls | undefined = load();
