@@ -20,11 +20,22 @@ const TICK_DURATION = 400;
  */
 const RETRANSMISSION_WINDOW = 90_000;
 
-/** Ticks that a retransmission is at least apart: 1 may be a moment only. */
+/**
+ * Ticks that a retransmission is at least apart: 1 may be a moment only. Each one
+ * that counts doubles that, as clients double their timeouts (RFC 8415 section
+ * 15), but not above what those with a constant one of 3 s wait.
+ */
 const MIN_TICKS = 2;
+const MAX_DOUBLINGS = 2;
 
-/** The bits of a table entry that identify the address; the others are a tick. */
-const TAG_MASK = 0xffff_ff00 | 0;
+/**
+ * The bits of a table entry: a tag that identifies the address, how often the
+ * pause was doubled, and the tick of its last message that counted.
+ */
+const TICK_MASK = 0xff;
+const DOUBLINGS_SHIFT = 8;
+const DOUBLINGS_MASK = 3;
+const TAG_MASK = 0xffff_fc00 | 0;
 
 /**
  * Table entries in which one source can be: 8 of 4 bytes are within 1 cache line
@@ -34,7 +45,7 @@ const SLOTS_PER_BUCKET = 8;
 
 /** The sources of recent messages. */
 export class SourceTable {
-  /** Hash table of sources: a tag of 24 bits and the tick of the message. */
+  /** Hash table of sources: see {@linkcode TAG_MASK}. */
   #table: Uint32Array | undefined;
   /** Random, so that an attacker cannot compute addresses that collide. */
   readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
@@ -60,16 +71,19 @@ export class SourceTable {
       (hashOf(address, this.#seeds[0]!) %
         (SOURCE_TABLE_SIZE / SLOTS_PER_BUCKET));
     const tag = hashOf(address, this.#seeds[1]!) & TAG_MASK;
-    const tick = (Math.floor(now / TICK_DURATION) + 1) & ~TAG_MASK;
+    const tick = (Math.floor(now / TICK_DURATION) + 1) & TICK_MASK;
     let oldest = bucket;
     let highestAge = -1;
     for (let slot = bucket; slot < bucket + SLOTS_PER_BUCKET; slot++) {
       const entry = table[slot]!;
-      const age = entry === 0 ? Infinity : (tick - entry) & ~TAG_MASK;
+      const age = entry === 0 ? Infinity : (tick - entry) & TICK_MASK;
       if ((entry & TAG_MASK) === tag && entry !== 0) {
-        if (age < MIN_TICKS) return false;
-        table[slot] = tag | tick;
-        return age * TICK_DURATION < RETRANSMISSION_WINDOW;
+        const doublings = entry >>> DOUBLINGS_SHIFT & DOUBLINGS_MASK;
+        if (age < MIN_TICKS << doublings) return false;
+        const next = Math.min(doublings + 1, MAX_DOUBLINGS);
+        const isInTime = age * TICK_DURATION < RETRANSMISSION_WINDOW;
+        table[slot] = tag | (isInTime ? next << DOUBLINGS_SHIFT : 0) | tick;
+        return isInTime;
       }
       if (age > highestAge) {
         highestAge = age;

@@ -1,6 +1,7 @@
 /**
  * Floods from addresses that no host has, and that behave as clients and relays
- * do: replies to them wait for address resolution, those to others do not.
+ * do: replies to them wait for address resolution, those to others do not. A
+ * machine that was never there before asks a few times.
  */
 
 import { assertEquals, assertLess } from "@std/assert";
@@ -141,6 +142,24 @@ async function answersToRelay(
   return answered;
 }
 
+/** How often a machine that was never there before asks, until it is answered. */
+async function triesOfNewMachine(
+  { machines: [machine] }: Switched,
+  question: string,
+): Promise<number> {
+  const from = `${await machine!.linkLocal("eth0")}%eth0`;
+  // As clients wait (RFC 8415 section 15), roughly.
+  for (const [index, seconds] of [1, 2, 4, 8].entries()) {
+    const { stdout } = await machine!.run(labProgram(
+      "ask.ts",
+      ...[from, "546", "ff02::1:2%eth0", "547", question, String(seconds)],
+    ));
+    // An Advertise.
+    if (stdout.startsWith("02")) return index + 1;
+  }
+  return Infinity;
+}
+
 Deno.test({
   name: "replies that no host takes",
   ignore,
@@ -150,7 +169,7 @@ Deno.test({
         `of ${what}: those who are there are answered`,
         async () => {
           await using lab = new Lab();
-          const testLink = await plugIn(lab, 0);
+          const testLink = await plugIn(lab, 1);
           const { router, attacker } = testLink;
           await startDaemon(
             router,
@@ -173,14 +192,21 @@ Deno.test({
           await spoof(MessageType.Solicit, 100).says(/done/);
           const flood = spoof(MessageType.Request, 1_000_000);
           await pause(3500);
-          const [machine, relayed] = await Promise.all([
+          const [machine, relayed, tries] = await Promise.all([
             answersToMachine(testLink),
             answersToRelay(
               testLink,
               messageOf(MessageType.Solicit, true, serverMac),
             ),
+            triesOfNewMachine(
+              testLink,
+              messageOf(MessageType.Solicit, false, serverMac),
+            ),
           ]);
-          console.log(`${what}: ${machine} and ${relayed} answers`);
+          console.log(
+            `${what}: ${machine} and ${relayed} answers, after ${tries} tries`,
+          );
+          assertLess(tries, 5, "tries of a new machine");
           assertLess(QUESTIONS - LOST - 1, machine, "of a machine");
           assertLess(RELAYED - LOST - 1, relayed, "of a relay");
           assertEquals(flood.output, "", "it goes on");

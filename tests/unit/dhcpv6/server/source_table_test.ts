@@ -1,4 +1,4 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { SourceTable } from "../../../../lib/dhcpv6/server/source_table.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 
@@ -30,14 +30,32 @@ Deno.test("SourceTable", async (t) => {
     });
   }
 
-  await t.step("counts one message in two ticks", () => {
+  await t.step("counts fewer messages of one that never pauses", () => {
     const table = new SourceTable();
-    let counted = 0;
-    for (let now = 0; now < 60_000; now += 20) {
-      if (table.isRetransmitting(ADDRESS, now)) counted++;
+    const counted: number[] = [];
+    for (let now = 0; now < 20_000; now += 20) {
+      if (table.isRetransmitting(ADDRESS, now)) counted.push(now);
     }
-    assertEquals(counted, 60_000 / 800 - 1);
+    assertEquals(counted, [800, 2400, 5600, 8800, 12_000, 15_200, 18_400]);
   });
+
+  for (
+    const [what, pauses] of [
+      ["doubles its timeout", [900, 1800, 3600, 7200, 14_400, 28_800]],
+      ["waits 3 s", [3200, 3200]],
+    ] as const
+  ) {
+    await t.step(`counts each message of a client that ${what}`, () => {
+      for (let start = 1000; start < 1400; start += 50) {
+        const table = new SourceTable();
+        let now = start;
+        table.isRetransmitting(ADDRESS, now);
+        for (const pause of pauses) {
+          assert(table.isRetransmitting(ADDRESS, now += pause), `${now}`);
+        }
+      }
+    });
+  }
 
   await t.step(
     "distinguishes sources, and remembers them for seconds",
