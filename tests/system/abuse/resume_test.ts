@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { startDaemon } from "../../support/daemon.ts";
+import { cutConnections } from "../../support/cut.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, Lab, missing, type Program } from "../../support/lab.ts";
 import { watchCommand } from "../../support/watch_program.ts";
@@ -101,27 +102,16 @@ Deno.test({
         "the machines of before",
         () => machinesIn(watching).size === MACHINES,
       );
-      // Both ends hear of the cut when they next send; the server does at once.
-      await router.run(["nft", "add table inet cutting"]);
-      await router.run([
-        "nft",
-        "add chain inet cutting in { type filter hook input priority 0 ; }",
-      ]);
-      const sockets = await client.run(["ss", "-tnpH", "dport = :6315"]);
-      const ports = [...sockets.stdout.matchAll(
-        /:(\d+)\s+\S+:6315\s+.*"(?:deno|dhcpv6macd)"/g,
-      )].map(([, port]) => port!);
-      assert(ports.length > 0, sockets.stdout);
-      for (const port of ports) {
-        await router.run([
-          "nft",
-          `add rule inet cutting in tcp sport ${port} reject with tcp reset`,
-        ]);
+      {
+        await using _cut = await cutConnections(
+          router,
+          client,
+          /"(?:deno|dhcpv6macd)"/,
+        );
+        await appear("02:00:5e:00:54:00");
+        await watching.says(/is unreachable/);
+        await appear("02:00:5e:00:55:00");
       }
-      await appear("02:00:5e:00:54:00");
-      await watching.says(/is unreachable/);
-      await appear("02:00:5e:00:55:00");
-      await router.run(["nft", "delete table inet cutting"]);
       await eventually(
         "all machines",
         () => machinesIn(watching).size === 3 * MACHINES,

@@ -3,6 +3,7 @@ import { stepsWith } from "../../support/steps.ts";
 import { encodeHex } from "@std/encoding/hex";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
 import { message, opt, relayed } from "../../support/dhcpv6.ts";
+import { cutConnections } from "../../support/cut.ts";
 import { BASE } from "../../support/expect.ts";
 import { type RunningDaemon, startDaemon } from "../../support/daemon.ts";
 import { eventually, Lab, missing, type Program } from "../../support/lab.ts";
@@ -16,6 +17,10 @@ const BENCH = "02:00:5e:00:53:02";
 const UNNAMED = "02:00:5e:00:53:03";
 const PHONE: Look = { width: 360, height: 780 };
 const MIB = 1024 * 1024;
+
+/** Machines that come in a burst. */
+const MACHINES = 40;
+
 /**
  * How many times more frames a page may show that hears no events: some events a
  * frame cost a little, not a part of a second.
@@ -33,6 +38,8 @@ const lacks = missing(
   "tests of the page",
   "chromium",
   "curl",
+  "nft",
+  "ss",
   "tcpdump",
   "tshark",
 );
@@ -493,6 +500,33 @@ Deno.test({
       await says(opened.page.locator("#empty"), /No machine/);
       await ask("system", RACK);
       await says(rowOf(opened, RACK), /rack-1-left.*System is up/s);
+    });
+
+    await step("misses nothing when it is cut in a burst", async () => {
+      await using opened = await browser.open(ORIGIN);
+      // Another reader stays: the daemon keeps what it has sent.
+      const stays = client.start(curl("-N", `${ORIGIN}/events`));
+      await stays.says(/^data: /m);
+      await ask("system", UNNAMED);
+      await says(rowOf(opened, UNNAMED), /System is up/);
+      opened.mayBeAway = true;
+      const burst = ask("system", "02:00:5e:00:54:01", MACHINES, 100);
+      await eventually(
+        "the burst has begun",
+        async () => (await macsShown(opened)).length > 3,
+      );
+      {
+        await using _cut = await cutConnections(router, router, /"chrom/);
+        await burst;
+        await says(opened.page.locator("#away"), /Not connected/);
+      }
+      await eventually(
+        "all machines are shown",
+        async () => (await macsShown(opened)).length === 1 + MACHINES,
+        60,
+      );
+      await isHidden(opened.page.locator("#away"));
+      await stays.stop();
     });
 
     await step("tries again when it is refused", async () => {
