@@ -1,6 +1,7 @@
 /** What docs/ says about the code is there. */
 
 import { assert, assertEquals } from "@std/assert";
+import { documents } from "../tools/docs.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -21,16 +22,57 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
   }
 }
 
+/** The anchors of a page's headings, as forges make them. */
+async function anchorsOf(path: string): Promise<Set<string>> {
+  const text = (await read(path)).replace(/^```.*?^```$/gms, "");
+  return new Set(
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+      heading!.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-")
+    ),
+  );
+}
+
 Deno.test("docs", async (t) => {
-  for (
-    const page of [
-      "docs/architecture.md",
-      "docs/deno-workarounds.md",
-      "docs/firewall.md",
-      "docs/from-the-original.md",
-      "docs/hardening.md",
-    ]
-  ) {
+  const pages = ["README.md", "CONTRIBUTING.md"];
+  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
+    if (name.endsWith(".md")) pages.push(`docs/${name}`);
+  }
+
+  await t.step("README is short", async () => {
+    assert((await read("README.md")).length <= 8000);
+  });
+
+  await t.step("README leads to every page", async () => {
+    const readme = await read("README.md");
+    const missing = pages.filter((page) =>
+      page !== "README.md" && !readme.includes(`](${page})`)
+    );
+    assertEquals(missing, []);
+  });
+
+  await t.step("all links lead somewhere", async () => {
+    const dead: string[] = [];
+    for (const page of pages) {
+      for (const [, target] of (await read(page)).matchAll(/\]\(([^)]+)\)/g)) {
+        if (/^https?:/.test(target!)) continue;
+        const [path = "", anchor] = target!.split("#");
+        // A path of none is the page itself.
+        const file = new URL(path, new URL(page, ROOT));
+        const isThere = await exists(file.href) &&
+          (anchor === undefined || (await anchorsOf(file.href)).has(anchor));
+        if (!isThere) dead.push(`${page}: ${target}`);
+      }
+    }
+    assertEquals(dead, []);
+  });
+
+  await t.step("pages that are made from the code are current", async () => {
+    for (const [path, content] of await documents()) {
+      assert(await read(path) === content, `${path}: run deno task docs`);
+    }
+  });
+
+  for (const page of pages) {
     await t.step(`${page} names files and folders that exist`, async () => {
       const text = await read(page);
       const paths = text.matchAll(

@@ -241,6 +241,8 @@ async function run(task: string, args: string[]): Promise<number> {
   switch (task) {
     case "ipxe":
       return await tool(std, "tools/ipxe.ts", args);
+    case "docs":
+      return await tool(std, "tools/docs.ts", args);
     case "build":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await tool(std, "tools/build.ts", args);

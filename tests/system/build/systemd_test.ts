@@ -39,13 +39,13 @@ const THRESHOLD = 20;
 /** The number that /proc shows for a system call filter. */
 const FILTERED = "2";
 
-const README = await Deno.readTextFile(`${ROOT}/README.md`);
+const INSTALL_PAGE = await Deno.readTextFile(`${ROOT}/docs/install.md`);
 
-/** The commands in README that hold these words, as they are written. */
+/** The commands in docs/install.md that hold these words, as they are written. */
 function commands(words: string): string {
-  const block = [...README.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) =>
-    match[1]!
-  ).find((text) => text.includes(words));
+  const block = [...INSTALL_PAGE.matchAll(/^```sh\n(.*?)^```$/gms)].map((
+    match,
+  ) => match[1]!).find((text) => text.includes(words));
   assert(block !== undefined, words);
   assert(block.trim().split("\n").length <= 10, block);
   return block;
@@ -65,7 +65,7 @@ async function unit(name: string): Promise<string> {
   return await Deno.readTextFile(`${ROOT}/tools/packaging/systemd/${name}`);
 }
 
-/** Puts what README copies to a router into the lab, and more. */
+/** Puts what docs/install.md copies to a router into the lab, and more. */
 async function copyFiles(lab: Lab): Promise<string> {
   const files = `${lab.directory}/files`;
   await Deno.mkdir(files);
@@ -83,7 +83,7 @@ async function does(init: InitHost, script: string): Promise<string> {
   return stdout;
 }
 
-/** A router and a client on a cable with the names and prefixes of README. */
+/** A router and a client on a cable with the names and prefixes of docs/install.md. */
 async function addLink(
   router: Host,
   index: number,
@@ -155,7 +155,7 @@ Deno.test({
       assertEquals(await confinement(UNITS[0]!), await confinement(UNITS[1]!));
     });
 
-    await t.step("installed as README says, one link is served", async () => {
+    await t.step("installed as documented, one link is served", async () => {
       await using lab = new Lab();
       const router = await lab.host("router");
       await copyFiles(lab);
@@ -164,7 +164,7 @@ Deno.test({
       await does(init, INSTALL);
       await init.says("dhcpv6macd", /^serving DHCPv6 on eth1: /m);
       await getsDerived(link);
-      // As README says: it reads its files again, and serves on.
+      // As documented: it reads its files again, and serves on.
       await does(init, "systemctl kill -s HUP dhcpv6macd");
       await init.says("dhcpv6macd", /^SIGHUP: reading all files again$/m);
       await does(init, "systemctl is-active dhcpv6macd");
@@ -173,7 +173,7 @@ Deno.test({
     });
 
     await t.step(
-      "installed as README says, several links are served",
+      "installed as documented, several links are served",
       async () => {
         await using lab = new Lab();
         const router = await lab.host("router");
@@ -254,7 +254,7 @@ systemctl restart dhcpv6macd || true`,
       },
     );
 
-    await t.step("by hand as README says, it serves", async () => {
+    await t.step("by hand as documented, it serves", async () => {
       await using lab = new Lab();
       const router = await lab.host("router");
       await copyFiles(lab);

@@ -189,11 +189,11 @@ Deno.test("Nix", { ignore }, async (t) => {
     });
 
     await t.step({
-      name: "is used as README says",
+      name: "is used as documented",
       ignore,
       fn: async () => {
-        const readme = await Deno.readTextFile(`${ROOT}README.md`);
-        const blocks = [...readme.matchAll(/^```nix\n(.*?)^```$/gms)].map(
+        const page = await Deno.readTextFile(`${ROOT}docs/install.md`);
+        const blocks = [...page.matchAll(/^```nix\n(.*?)^```$/gms)].map(
           ([, block]) => block!,
         );
         assertEquals(blocks.length, 2);
