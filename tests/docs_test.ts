@@ -33,7 +33,12 @@ async function anchorsOf(path: string): Promise<Set<string>> {
 }
 
 Deno.test("docs", async (t) => {
-  const pages = ["README.md", "CONTRIBUTING.md"];
+  const pages = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+  ];
   for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
     if (name.endsWith(".md")) pages.push(`docs/${name}`);
   }

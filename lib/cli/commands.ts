@@ -21,7 +21,7 @@ import { OutputError } from "../watch/output.ts";
 import { watch } from "../watch/watch.ts";
 import { check, type CheckReport } from "./check.ts";
 import { suggestion } from "./did_you_mean.ts";
-import { helpText } from "./help.ts";
+import { COMMANDS, helpText } from "./help.ts";
 import {
   type CommandLine,
   type GivenOptions,
@@ -38,9 +38,6 @@ import { examineOptionFiles } from "./option_files.ts";
 import { isJournal } from "./journal.ts";
 import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage_error.ts";
-
-/** The commands; serving has none. */
-const COMMANDS = ["check", "address", "watch", "help", "version"];
 
 /** Exit codes. */
 const EXIT_OK = 0;
@@ -167,7 +164,7 @@ async function printCheck(
 /** What an unknown command is meant for, else the commands that exist. */
 function commandSuggestion(word: string): string {
   if (isOptionName(word)) return `; did you mean --${word}?`;
-  return suggestion(word, COMMANDS) ||
+  return suggestion(word, Object.keys(COMMANDS)) ||
     "; the commands are check, address and watch";
 }
 

@@ -12,6 +12,15 @@ import {
   type OptionSpec,
 } from "./options.ts";
 
+/** The commands, and what they do; serving has none. */
+export const COMMANDS: Readonly<Record<string, string>> = {
+  check: "print what would be served",
+  address: "print the addresses of clients",
+  watch: "print the events of daemons",
+  help: "print the options",
+  version: "print the version",
+};
+
 /** Columns of the help text. */
 const WIDTH = 80;
 

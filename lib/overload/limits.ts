@@ -98,6 +98,8 @@ export const REFUSAL_BURST = 1000;
 /** Characters kept of a string that a client sent with an event. */
 export const MAX_KEPT_CHARACTERS = 128;
 
+// Files
+
 /**
  * MACs that `--boot-policy listed` keeps: the default of --max-machines. Reading
  * 65,536 names takes 0.5 s, and blocks the event loop once for 0.1 s.
