@@ -357,7 +357,8 @@ export const OPTIONS = {
     group: "Addresses",
     placeholder: "NAME",
     fallback: "the one interface with an address in the base prefix",
-    help: "network interface to serve, or an altname of it",
+    help:
+      "network interface to serve, or an altname of it (15 characters at most)",
     parse: interfaceName,
   }),
   "base-address": option({
@@ -366,7 +367,7 @@ export const OPTIONS = {
     repeatable: true,
     fallback: "required",
     help:
-      "IPv6 address whose first 80 bits are the prefix of all clients; further ones are for links behind relays",
+      "IPv6 address whose first 80 bits are the prefix of all clients, with or without /64; further ones are for links behind relays",
     parse: baseAddress,
   }),
   "link-prefix": option({
@@ -382,7 +383,8 @@ export const OPTIONS = {
     group: "Addresses",
     placeholder: "LIST",
     initial: MAC_SOURCES.join(","),
-    help: "sources of a client's MAC, the most trusted first",
+    help:
+      "sources of a client's MAC, the most trusted first; some may be left out",
     parse: macSources,
   }),
   "allow-mac": option({
@@ -406,7 +408,7 @@ export const OPTIONS = {
     placeholder: "SECONDS",
     initial: "1200",
     help:
-      "preferred lifetime of an address; clients renew it after half of that",
+      "preferred lifetime of an address; clients renew it after half of that, and ask any server after seven eighths",
     parse: lifetime,
   }),
   "valid-lifetime": option({
@@ -511,7 +513,8 @@ export const OPTIONS = {
     group: "Booting",
     placeholder: "ADDRESS|off",
     fallback: "the boot address, port 69",
-    help: "TFTP listen address: [IPV6]:PORT, or :PORT for all addresses",
+    help:
+      "TFTP listen address: [IPV6]:PORT, or :PORT for all addresses of the interface",
     parse: listenAddressOrOff,
   }),
   "http-listen-addr": option({
@@ -519,7 +522,8 @@ export const OPTIONS = {
     placeholder: "ADDRESS|off",
     repeatable: true,
     fallback: ":6315",
-    help: "HTTP listen address",
+    help:
+      "HTTP listen address: [IPV6]:PORT, or :PORT for all addresses of the host",
     parse: listenAddressOrOff,
   }),
   "https-listen-addr": option({
@@ -527,7 +531,7 @@ export const OPTIONS = {
     placeholder: "ADDRESS|off",
     repeatable: true,
     fallback: ":443 when there is a certificate",
-    help: "HTTPS listen address",
+    help: "HTTPS listen address, likewise",
     parse: listenAddressOrOff,
   }),
   "tls-cert-file": option({
