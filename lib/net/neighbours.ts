@@ -47,6 +47,7 @@ const REQUEST_LENGTH = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH;
 /** Where in a message something is. */
 const TYPE_AT = 4;
 const FLAGS_AT = 6;
+const SEQUENCE_AT = 8;
 const FAMILY_AT = HEADER_LENGTH;
 const DESTINATION_LENGTH_AT = HEADER_LENGTH + 1;
 const INTERFACE_AT = HEADER_LENGTH + 4;
@@ -57,6 +58,9 @@ const ADDRESS_AT = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH;
 /** Where the answer is put in the memory that is shared with the C library. */
 const ANSWER_AT = 64;
 const ANSWER_LENGTH = 4096;
+
+/** Answers that are read for one request, at most. */
+const MAX_ANSWERS = 8;
 
 /** Netlink is in the byte order of the host. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -77,6 +81,7 @@ class Neighbours {
   readonly #request = Deno.UnsafePointer.of(this.#bytes);
   readonly #answer = Deno.UnsafePointer.of(this.#bytes.subarray(ANSWER_AT));
   readonly #gateway = new Uint8Array(IPV6_LENGTH);
+  #sequence = 0;
 
   /** @throws {Error} if this is not Linux, or netlink may not be used. */
   constructor() {
@@ -136,6 +141,8 @@ class Neighbours {
     view.setUint32(0, REQUEST_LENGTH, IS_LITTLE_ENDIAN);
     view.setUint16(TYPE_AT, type, IS_LITTLE_ENDIAN);
     view.setUint16(FLAGS_AT, NLM_F_REQUEST, IS_LITTLE_ENDIAN);
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    view.setUint32(SEQUENCE_AT, this.#sequence, IS_LITTLE_ENDIAN);
     this.#bytes[FAMILY_AT] = AF_INET6;
     view.setUint16(
       ATTRIBUTE_AT,
@@ -155,15 +162,23 @@ class Neighbours {
     const { send, recv } = this.#functions;
     const size = BigInt(REQUEST_LENGTH);
     if (send(this.#socket, this.#request, size, MSG_DONTWAIT) < 0) return 0;
-    const length = Number(
-      recv(this.#socket, this.#answer, BigInt(ANSWER_LENGTH), MSG_DONTWAIT),
-    );
-    if (length < ATTRIBUTE_AT) return 0;
-    const answered = this.#view.getUint16(
-      ANSWER_AT + TYPE_AT,
-      IS_LITTLE_ENDIAN,
-    );
-    return answered === type ? length : 0;
+    const room = BigInt(ANSWER_LENGTH);
+    for (let count = 0; count < MAX_ANSWERS; count++) {
+      const length = Number(
+        recv(this.#socket, this.#answer, room, MSG_DONTWAIT),
+      );
+      if (length < HEADER_LENGTH) return 0;
+      // One that could not be read in time is of an earlier request.
+      const sequence = this.#view.getUint32(
+        ANSWER_AT + SEQUENCE_AT,
+        IS_LITTLE_ENDIAN,
+      );
+      if (sequence !== this.#sequence) continue;
+      const isOfType =
+        this.#view.getUint16(ANSWER_AT + TYPE_AT, IS_LITTLE_ENDIAN) === type;
+      return isOfType && length >= ATTRIBUTE_AT ? length : 0;
+    }
+    return 0;
   }
 }
 
