@@ -21,6 +21,7 @@ import {
   basePrefixProblem,
   bootAddressNotice,
   listenError,
+  servedText,
 } from "./diagnostics.ts";
 import type { MachineLog } from "./machine_log.ts";
 import type { MachineTracker } from "./machine_tracker.ts";
@@ -120,6 +121,8 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         port: config.port,
       },
     );
+    const served = servedText(config, iface);
+    if (served !== undefined) log.info("listening", served);
     this.#noMessageTimer ??= setTimeout(
       () => this.#warnIfNoMessages(),
       NO_MESSAGE_TIMEOUT,

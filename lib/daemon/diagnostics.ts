@@ -11,7 +11,10 @@ import {
   bootAddressesFor,
   type DaemonConfig,
   tcpAddressesOf,
+  tftpAddressesFor,
+  tftpPortOf,
 } from "./config.ts";
+import { authorityOf, type ListenAddress } from "../http/listener.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -59,6 +62,35 @@ export function listenError(
   return new StartError(
     `cannot serve ${where}: ${(error as Error).message}`,
   );
+}
+
+/**
+ * Where people and machines reach what the daemon serves besides DHCPv6, in one
+ * line; `undefined` if that is nothing.
+ */
+export function servedText(
+  config: DaemonConfig,
+  iface: NetworkInterface,
+): string | undefined {
+  const urlOf = (scheme: string, address: ListenAddress) => {
+    const isAny = /^(?:::|0\.0\.0\.0)$/.test(address.hostname);
+    const hostname = isAny
+      ? bootAddressesFor(config, iface).http
+      : address.hostname;
+    return `${scheme}://${authorityOf({ ...address, hostname })}/`;
+  };
+  const pages = [
+    ...config.http.map((address) => urlOf("http", address)),
+    ...config.https?.addresses.map((address) => urlOf("https", address)) ?? [],
+  ];
+  const tftp = tftpAddressesFor(config, iface).map((hostname) =>
+    authorityOf({ hostname, port: tftpPortOf(config) })
+  );
+  const parts = [
+    ...pages.length === 0 ? [] : [`page and API: ${pages.join(", ")}`],
+    ...tftp.length === 0 ? [] : [`TFTP: ${tftp.join(", ")}`],
+  ];
+  return parts.length === 0 ? undefined : parts.join("; ");
 }
 
 /** A notice about the address in boot URLs; `undefined` if it is a good one. */

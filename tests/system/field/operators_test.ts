@@ -770,6 +770,29 @@ Deno.test({
       `--ipxe-x86-64-efi=${ipxe}`,
     ];
 
+    await t.step("its start says where the page and TFTP are", async () => {
+      await using lab = new Lab();
+      const { router, client } = await place(lab);
+      const daemon = await startDaemon(router, ...OPTIONS);
+      const { message } = await daemon.logs("listening");
+      const [, page, tftp] = /^page and API: (\S+); TFTP: (\S+)$/.exec(
+        message,
+      )!;
+      assertEquals([page, tftp], [`${URL_BASE}/`, `[${SERVER}]:69`]);
+      const { stdout } = await client.run(["curl", "-sS", "-g", page!]);
+      assertMatch(stdout, /<title>/);
+      await daemon.stop();
+      const quiet = await startDaemon(
+        router,
+        ...OPTIONS,
+        "--http-listen-addr=off",
+        "--tftp-listen-addr=off",
+      );
+      await quiet.logs("serving");
+      await quiet.stop();
+      assertEquals(quiet.count("listening"), 0);
+    });
+
     await t.step("SIGHUP reads all files again", async () => {
       const daemon = await startDaemon(router, ...options);
       await daemon.logs("names_read");
