@@ -244,13 +244,12 @@ export class Connections {
   search(): boolean {
     const sockets = this.#sockets;
     if (sockets === undefined) return true;
-    const end = this.#next + DESCRIPTORS_AT_ONCE;
-    for (; this.#next < end; this.#next++) {
+    const next = this.#next + DESCRIPTORS_AT_ONCE;
+    for (; this.#next < next; this.#next++) {
       if (this.#look(sockets, this.#next)) this.#highest = this.#next;
     }
-    if (
-      this.#next < Math.min(this.#highest + GAP, sockets.maxDescriptors)
-    ) return false;
+    const end = Math.max(this.#highest + GAP, this.#byDescriptor.length);
+    if (this.#next < Math.min(end, sockets.maxDescriptors)) return false;
     this.#endRound();
     return true;
   }
@@ -320,7 +319,6 @@ export class Connections {
   #end(connection: Connection): void {
     if (--connection.responses > 0) return;
     connection.end();
-    connection.starving = 0;
     connection.idleSince = performance.now();
     this.#answering--;
     if (this.#sockets === undefined) this.#forget();
@@ -329,6 +327,9 @@ export class Connections {
   /** Forgets the connections that have ended. */
   #endRound(): void {
     this.#forget();
+    while (
+      this.#byDescriptor.length > 0 && this.#byDescriptor.at(-1) === undefined
+    ) this.#byDescriptor.pop();
     this.#round++;
     this.listeners = this.#listeners;
     this.#listeners = this.#next = this.#highest = 0;

@@ -23,6 +23,13 @@ const MAX_POLLS_BETWEEN = 64;
 const CONNECTIONS_PER_POLL = 128;
 
 /**
+ * Connections that are measured when there is no room for one, and that are
+ * looked at for that: what others have read since is not known.
+ */
+const CONNECTIONS_PER_REFUSAL = 16;
+const MAX_LOOKED_AT = 128;
+
+/**
  * The share of the memory that is divided equally between all clients. Of the
  * rest each may have as much as is left: few clients are slow at the same time,
  * and the others need no more than a moment's worth.
@@ -53,7 +60,9 @@ interface Waiting {
 export class SendWindows {
   readonly #connections: Connections;
   readonly #size: number;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Map<LimitedBody, Waiting>();
+  /** Where {@linkcode #measureOthers} goes on. */
+  #turns: Iterator<Connection>;
   #isScheduled = false;
   /** The number of the last look. */
   #polls = 0;
@@ -61,6 +70,7 @@ export class SendWindows {
   /** @param size Bytes that may wait for all clients together. */
   constructor(connections: Connections, size = MAX_UNREAD_BYTES) {
     this.#connections = connections;
+    this.#turns = connections[Symbol.iterator]();
     this.#size = size;
   }
 
@@ -77,8 +87,8 @@ export class SendWindows {
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     const body = new LimitedBody(source, connection);
     const end = () => {
-      body.isStarving = false;
-      body.release();
+      body.end();
+      this.#waiting.delete(body);
     };
     completed.then(end, end);
     // While there is nothing to write, the last chunk may still be on its way.
@@ -90,10 +100,12 @@ export class SendWindows {
         const { lastSize } = body;
         return isWaiting() || this.#isOpen(connection, lastSize) || isWaiting()
           ? body.pull(sink)
-          : this.#wait(connection, lastSize).then(() => body.pull(sink));
+          : this.#wait(body, connection).then(() => body.pull(sink));
       },
-      cancel: (reason) =>
-        source.cancel(connection.wasStalled ? TOO_SLOW : reason),
+      cancel: (reason) => {
+        end();
+        source.cancel(connection.wasStalled ? TOO_SLOW : reason);
+      },
     });
   }
 
@@ -105,21 +117,44 @@ export class SendWindows {
     connection.measure();
     // One chunk always, however many others there are.
     if (connection.unreadBytes === 0) return true;
-    const free = (1 - DIVIDED_SHARE) * this.#size -
-      this.#connections.unreadBytes;
-    return connection.unreadBytes + bytes <= Math.max(share, free);
+    return connection.unreadBytes + bytes <= share ||
+      this.#hasFree(connection, bytes) ||
+      this.#measureOthers() && this.#hasFree(connection, bytes);
   }
 
-  #wait(connection: Connection, bytes: number): Promise<void> {
+  #hasFree(connection: Connection, bytes: number): boolean {
+    const free = (1 - DIVIDED_SHARE) * this.#size -
+      this.#connections.unreadBytes;
+    return connection.unreadBytes + bytes <= free;
+  }
+
+  /** Measures some of the connections, in turns. Returns whether there are any. */
+  #measureOthers(): boolean {
+    let left = CONNECTIONS_PER_REFUSAL;
+    for (let looked = 0; looked < MAX_LOOKED_AT && left > 0; looked++) {
+      const { value, done } = this.#turns.next();
+      if (done) {
+        this.#turns = this.#connections[Symbol.iterator]();
+        continue;
+      }
+      if (value.unreadBytes === 0) continue;
+      value.measure();
+      left--;
+    }
+    return left < CONNECTIONS_PER_REFUSAL;
+  }
+
+  #wait(body: LimitedBody, connection: Connection): Promise<void> {
     return new Promise((resolve) => {
       const due = this.#polls + 1;
-      this.#waiting.push({ connection, bytes, resolve, due, pause: 1 });
+      const bytes = body.lastSize;
+      this.#waiting.set(body, { connection, bytes, resolve, due, pause: 1 });
       this.#schedule();
     });
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#waiting.length === 0) return;
+    if (this.#isScheduled || this.#waiting.size === 0) return;
     this.#isScheduled = true;
     setTimeout(() => {
       this.#isScheduled = false;
@@ -133,19 +168,20 @@ export class SendWindows {
     this.#polls++;
     let left = CONNECTIONS_PER_POLL;
     let isLost = false;
-    this.#waiting = this.#waiting.filter((waiting) => {
-      if (waiting.due > this.#polls || left === 0) return true;
+    for (const [body, waiting] of this.#waiting) {
+      if (left === 0) break;
+      if (waiting.due > this.#polls) continue;
       left--;
       const { connection, bytes, resolve } = waiting;
       isLost ||= connection.descriptor < 0;
-      if (connection.responses === 0 || this.#isOpen(connection, bytes)) {
+      if (this.#isOpen(connection, bytes)) {
+        this.#waiting.delete(body);
         resolve();
-        return false;
+        continue;
       }
       waiting.pause = Math.min(2 * waiting.pause, MAX_POLLS_BETWEEN);
       waiting.due = this.#polls + waiting.pause;
-      return true;
-    });
+    }
     if (isLost) this.#connections.search();
   }
 }
@@ -160,17 +196,25 @@ class LimitedBody implements BodySink {
   /** The last chunk, if the runtime may not have taken it yet. */
   #last: Uint8Array<ArrayBuffer> | undefined;
   #isStarving = false;
+  #isOver = false;
 
   constructor(source: BodySource, connection: Connection) {
     this.#source = source;
     this.#connection = connection;
   }
 
-  /** Whether the runtime waits for the next chunk. */
-  set isStarving(is: boolean) {
+  /** Counts whether the runtime waits for the next chunk. */
+  #setStarving(is: boolean): void {
     if (is === this.#isStarving) return;
     this.#isStarving = is;
     this.#connection.starving += is ? 1 : -1;
+  }
+
+  /** The response is over, or the client has left. */
+  end(): void {
+    this.#isOver = true;
+    this.#setStarving(false);
+    this.release();
   }
 
   /** Gives back the last chunk: the runtime has taken it. */
@@ -181,13 +225,14 @@ class LimitedBody implements BodySink {
 
   /** Asks for the next chunk. */
   pull(sink: BodySink): Promise<void> | void {
+    if (this.#isOver) return;
     this.#sink = sink;
-    this.isStarving = true;
+    this.#setStarving(true);
     return this.#source.pull(this);
   }
 
   enqueue(chunk: Uint8Array<ArrayBuffer>): void {
-    this.isStarving = false;
+    this.#setStarving(false);
     this.#last = chunk;
     this.lastSize = chunk.length;
     this.#connection.hand(chunk.length);
@@ -195,12 +240,12 @@ class LimitedBody implements BodySink {
   }
 
   close(): void {
-    this.isStarving = false;
+    this.#setStarving(false);
     this.#sink.close();
   }
 
   error(reason: unknown): void {
-    this.isStarving = false;
+    this.#setStarving(false);
     this.#sink.error(reason);
   }
 }

@@ -5,7 +5,8 @@
  * Workaround: the runtime does not show either (Deno 2.6.8 to 2.9.6), and a
  * packet to an address that no host has stays in the send buffer of its socket for
  * 3 s. These are functions of the C library, which ask the kernel over netlink
- * (rtnetlink(7)); the answer is there when the question is sent. Without it
+ * (rtnetlink(7)), which answers at once; Linux before 6.17 may first wait for a
+ * change of an interface to be over. Without it
  * tests/system/abuse/unresolved_test.ts fails.
  *
  * @module
@@ -27,22 +28,30 @@ const NDA_DST = 1;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTA_DST = 1;
+const RTA_SRC = 2;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTN_LOCAL = 2;
 
 /**
- * States in which the link-layer address is known: REACHABLE, STALE, DELAY,
- * PROBE, NOARP and PERMANENT.
+ * States in which the link-layer address is known and stays so for seconds:
+ * REACHABLE, STALE, DELAY, NOARP and PERMANENT. PROBE is none of them: a host that
+ * is there leaves it at once.
  */
-const HAS_LINK_LAYER_ADDRESS = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+const IS_KNOWN = 0x02 | 0x04 | 0x08 | 0x40 | 0x80;
+
+/** The answer of an error or of none, and the codes that mean "there is none". */
+const NLMSG_ERROR = 2;
+const ENOENT = 2;
+const ENODEV = 19;
 
 /** Bytes of `struct nlmsghdr`, and of `struct ndmsg` and `struct rtmsg`. */
 const HEADER_LENGTH = 16;
 const BODY_LENGTH = 12;
 const ATTRIBUTE_AT = HEADER_LENGTH + BODY_LENGTH;
 const ATTRIBUTE_HEADER_LENGTH = 4;
-const REQUEST_LENGTH = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH;
+const ADDRESS_LENGTH = ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH;
+const REQUEST_LENGTH = ATTRIBUTE_AT + ADDRESS_LENGTH;
 
 /** Where in a message something is. */
 const TYPE_AT = 4;
@@ -50,17 +59,23 @@ const FLAGS_AT = 6;
 const SEQUENCE_AT = 8;
 const FAMILY_AT = HEADER_LENGTH;
 const DESTINATION_LENGTH_AT = HEADER_LENGTH + 1;
+const SOURCE_LENGTH_AT = HEADER_LENGTH + 2;
 const INTERFACE_AT = HEADER_LENGTH + 4;
 const STATE_AT = HEADER_LENGTH + 8;
 const ROUTE_TYPE_AT = HEADER_LENGTH + 7;
-const ADDRESS_AT = ATTRIBUTE_AT + ATTRIBUTE_HEADER_LENGTH;
 
 /** Where the answer is put in the memory that is shared with the C library. */
-const ANSWER_AT = 64;
+const ANSWER_AT = 128;
 const ANSWER_LENGTH = 4096;
 
 /** Answers that are read for one request, at most. */
 const MAX_ANSWERS = 8;
+
+/** The index of the loopback interface. */
+const LOOPBACK = 1;
+
+/** Stands for the error of a request that got no answer. */
+const UNKNOWN_ERROR = -1;
 
 /** Netlink is in the byte order of the host. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -82,6 +97,8 @@ class Neighbours {
   readonly #answer = Deno.UnsafePointer.of(this.#bytes.subarray(ANSWER_AT));
   readonly #gateway = new Uint8Array(IPV6_LENGTH);
   #sequence = 0;
+  /** The error code (errno) of the last answer; 0 if it was none. */
+  #error = 0;
 
   /** @throws {Error} if this is not Linux, or netlink may not be used. */
   constructor() {
@@ -90,6 +107,12 @@ class Neighbours {
     const { socket } = this.#functions;
     this.#socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (this.#socket < 0) throw new Error("no netlink");
+    // Linux before 5.0 dumps all neighbours or none, and what may not be asked is
+    // not unknown.
+    this.isKnown(new Uint8Array(IPV6_LENGTH), LOOPBACK);
+    if (![0, ENOENT, ENODEV].includes(this.#error)) {
+      throw new Error(`netlink: error ${this.#error}`);
+    }
   }
 
   /**
@@ -103,20 +126,26 @@ class Neighbours {
     this.#view.setInt32(INTERFACE_AT, ifindex, IS_LITTLE_ENDIAN);
     if (this.#ask(RTM_NEWNEIGH) === 0) return false;
     const state = this.#view.getUint16(ANSWER_AT + STATE_AT, IS_LITTLE_ENDIAN);
-    return (state & HAS_LINK_LAYER_ADDRESS) !== 0;
+    return (state & IS_KNOWN) !== 0;
   }
 
   /**
    * Whether the link-layer address of the next hop to an address is known: of the
-   * address itself, if it is on a link of this host. That of this host is.
+   * address itself, if it is on a link of this host. That of this host is, and
+   * where there is no route nothing waits for one.
    *
    * @param address 16 bytes; no link-local address.
+   * @param source The 16 bytes of the address that is sent from.
    */
-  isNextHopKnown(address: Uint8Array): boolean {
+  isNextHopKnown(address: Uint8Array, source: Uint8Array): boolean {
     this.#begin(RTM_GETROUTE, RTA_DST, address);
     this.#bytes[DESTINATION_LENGTH_AT] = 8 * IPV6_LENGTH;
+    this.#bytes[SOURCE_LENGTH_AT] = 8 * IPV6_LENGTH;
+    this.#putAddress(REQUEST_LENGTH, RTA_SRC, source);
+    this.#view.setUint32(0, REQUEST_LENGTH + ADDRESS_LENGTH, IS_LITTLE_ENDIAN);
     const length = this.#ask(RTM_NEWROUTE);
-    if (this.#bytes[ANSWER_AT + ROUTE_TYPE_AT] === RTN_LOCAL) return length > 0;
+    if (length === 0) return true;
+    if (this.#bytes[ANSWER_AT + ROUTE_TYPE_AT] === RTN_LOCAL) return true;
     let ifindex = 0;
     let nextHop = address;
     for (let at = ANSWER_AT + ATTRIBUTE_AT; at < ANSWER_AT + length;) {
@@ -144,13 +173,13 @@ class Neighbours {
     this.#sequence = (this.#sequence + 1) >>> 0;
     view.setUint32(SEQUENCE_AT, this.#sequence, IS_LITTLE_ENDIAN);
     this.#bytes[FAMILY_AT] = AF_INET6;
-    view.setUint16(
-      ATTRIBUTE_AT,
-      ATTRIBUTE_HEADER_LENGTH + IPV6_LENGTH,
-      IS_LITTLE_ENDIAN,
-    );
-    view.setUint16(ATTRIBUTE_AT + 2, attribute, IS_LITTLE_ENDIAN);
-    this.#bytes.set(address, ADDRESS_AT);
+    this.#putAddress(ATTRIBUTE_AT, attribute, address);
+  }
+
+  #putAddress(at: number, attribute: number, address: Uint8Array): void {
+    this.#view.setUint16(at, ADDRESS_LENGTH, IS_LITTLE_ENDIAN);
+    this.#view.setUint16(at + 2, attribute, IS_LITTLE_ENDIAN);
+    this.#bytes.set(address, at + ATTRIBUTE_HEADER_LENGTH);
   }
 
   /**
@@ -160,7 +189,8 @@ class Neighbours {
    */
   #ask(type: number): number {
     const { send, recv } = this.#functions;
-    const size = BigInt(REQUEST_LENGTH);
+    const size = BigInt(this.#view.getUint32(0, IS_LITTLE_ENDIAN));
+    this.#error = UNKNOWN_ERROR;
     if (send(this.#socket, this.#request, size, MSG_DONTWAIT) < 0) return 0;
     const room = BigInt(ANSWER_LENGTH);
     for (let count = 0; count < MAX_ANSWERS; count++) {
@@ -174,9 +204,15 @@ class Neighbours {
         IS_LITTLE_ENDIAN,
       );
       if (sequence !== this.#sequence) continue;
-      const isOfType =
-        this.#view.getUint16(ANSWER_AT + TYPE_AT, IS_LITTLE_ENDIAN) === type;
-      return isOfType && length >= ATTRIBUTE_AT ? length : 0;
+      this.#error = 0;
+      const found = this.#view.getUint16(ANSWER_AT + TYPE_AT, IS_LITTLE_ENDIAN);
+      if (found === NLMSG_ERROR) {
+        this.#error = -this.#view.getInt32(
+          ANSWER_AT + HEADER_LENGTH,
+          IS_LITTLE_ENDIAN,
+        );
+      }
+      return found === type && length >= ATTRIBUTE_AT ? length : 0;
     }
     return 0;
   }

@@ -15,14 +15,14 @@
 export const MAX_PENDING_REPLIES = 32;
 
 /**
- * Replies by unicast to sources that may not exist, at once: the kernel keeps each
- * in the send buffer for 3 s, and about 270 fill it. What is left is for relays
- * that are known.
+ * Replies by unicast to sources that may not exist, at once, and as many to those
+ * that send again: the kernel keeps each in the send buffer for 3 s, and about 270
+ * fill it. What is left is for relays that are known.
  */
-export const UNRESOLVED_REPLIES = 32;
+export const UNRESOLVED_REPLIES = 16;
 
 /** The same, for each second after that. */
-export const UNRESOLVED_REPLIES_PER_SECOND = 32;
+export const UNRESOLVED_REPLIES_PER_SECOND = 16;
 
 /**
  * Entries, of 4 bytes, for source addresses that have sent a message. With

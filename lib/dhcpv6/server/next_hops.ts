@@ -15,7 +15,7 @@ import { hashOf } from "./source_table.ts";
 
 /**
  * Milliseconds for which an address counts as reachable. The kernel goes on
- * sending to a neighbour for more than 5 s after it has begun to doubt it (RFC
+ * sending to a neighbour that is known for 3 s after it has begun to probe it (RFC
  * 4861 section 7.3.3).
  */
 const REACHABLE_FOR = 500;
@@ -26,10 +26,8 @@ const SLOTS = 4096;
 /** What the kernel knows of the next hops, remembered for a moment. */
 export class NextHops {
   readonly #neighbours: NeighbourCalls | undefined;
-  /** The addresses, 16 bytes each, and until when they count as reachable. */
-  readonly #addresses = new Uint8Array(SLOTS * IPV6_LENGTH);
-  readonly #until = new Float64Array(SLOTS).fill(-Infinity);
-  readonly #seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  readonly #onLink = new RecentAddresses();
+  readonly #anywhere = new RecentAddresses();
 
   /** @param neighbours `undefined`: what the kernel knows is unknown. */
   constructor(neighbours: NeighbourCalls | undefined) {
@@ -37,7 +35,7 @@ export class NextHops {
   }
 
   /**
-   * Whether a reply to an address on a link reaches a host at once. Unknown is
+   * Whether a reply to an address on the link reaches a host at once. Unknown is
    * not reachable.
    *
    * @param address 16 bytes.
@@ -45,10 +43,9 @@ export class NextHops {
    * @param now Milliseconds of a monotonic clock.
    */
   isNeighbour(address: Uint8Array, ifindex: number, now: number): boolean {
-    const slot = this.#slotOf(address);
-    if (this.#isKnown(address, slot, now)) return true;
+    if (this.#onLink.has(address, now)) return true;
     if (!this.#neighbours?.isKnown(address, ifindex)) return false;
-    this.#remember(address, slot, now);
+    this.#onLink.add(address, now);
     return true;
   }
 
@@ -57,22 +54,27 @@ export class NextHops {
    * reachable.
    *
    * @param address 16 bytes; no link-local address.
+   * @param source The 16 bytes of the address that it is sent from.
    * @param now Milliseconds of a monotonic clock.
    */
-  isReachable(address: Uint8Array, now: number): boolean {
+  isReachable(address: Uint8Array, source: Uint8Array, now: number): boolean {
     if (this.#neighbours === undefined) return true;
-    const slot = this.#slotOf(address);
-    if (this.#isKnown(address, slot, now)) return true;
-    if (!this.#neighbours.isNextHopKnown(address)) return false;
-    this.#remember(address, slot, now);
+    if (this.#anywhere.has(address, now)) return true;
+    if (!this.#neighbours.isNextHopKnown(address, source)) return false;
+    this.#anywhere.add(address, now);
     return true;
   }
+}
 
-  #slotOf(address: Uint8Array): number {
-    return hashOf(address, this.#seed) % SLOTS;
-  }
+/** Addresses that were reachable a moment ago. */
+class RecentAddresses {
+  /** 16 bytes each, and until when they count. */
+  readonly #addresses = new Uint8Array(SLOTS * IPV6_LENGTH);
+  readonly #until = new Float64Array(SLOTS).fill(-Infinity);
+  readonly #seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
 
-  #isKnown(address: Uint8Array, slot: number, now: number): boolean {
+  has(address: Uint8Array, now: number): boolean {
+    const slot = hashOf(address, this.#seed) % SLOTS;
     if (now >= this.#until[slot]!) return false;
     const at = slot * IPV6_LENGTH;
     for (let index = 0; index < IPV6_LENGTH; index++) {
@@ -81,7 +83,8 @@ export class NextHops {
     return true;
   }
 
-  #remember(address: Uint8Array, slot: number, now: number): void {
+  add(address: Uint8Array, now: number): void {
+    const slot = hashOf(address, this.#seed) % SLOTS;
     this.#addresses.set(address, slot * IPV6_LENGTH);
     this.#until[slot] = now + REACHABLE_FOR;
   }

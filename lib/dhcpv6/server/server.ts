@@ -285,7 +285,10 @@ export class Dhcpv6Server {
     // the responder recognizes those that are too long.
     const buffer = new Uint8Array(MAX_DHCPV6_PACKET + 1);
     const sender = new Uint8Array(IPV6_LENGTH);
-    const { sockets, nextHops, loadShedder } = service;
+    const { sockets, nextHops, sources, loadShedder } = service;
+    const { hostname } = socket.addr as Deno.NetAddr;
+    const unicastAddress = new Uint8Array(IPV6_LENGTH);
+    parseIpv6Into(hostname.split("%")[0]!, unicastAddress, 0);
     const isLinkScoped = socket === sockets.linkScoped;
     const { observer } = this.#options;
     const { counters } = this;
@@ -318,8 +321,14 @@ export class Dhcpv6Server {
       let isBlocked = false;
       if (isFromInterface) {
         sendQueue = sendQueueFor(service, sender, isRelayed, readAt);
-      } else if (!nextHops.isReachable(sender, readAt)) {
-        isBlocked = !sendQueue.unresolved.tryTake(readAt);
+      } else if (
+        isRelayed && !nextHops.isReachable(sender, unicastAddress, readAt)
+      ) {
+        // Others are not answered by unicast.
+        const { unresolved, unresolvedAgain } = sendQueue;
+        isBlocked = sources.isRetransmitting(sender, readAt)
+          ? !unresolvedAgain.tryTake(readAt)
+          : !unresolved.tryTake(readAt);
       }
       if (isBlocked || sendQueue.isFull) {
         counters.received[datagram[0] ?? 0]!++;

@@ -19,14 +19,19 @@ import {
   SENDING_GROUPS,
 } from "../wire/constants.ts";
 
+function unresolvedReplies(): TokenBucket {
+  return new TokenBucket(UNRESOLVED_REPLIES, UNRESOLVED_REPLIES_PER_SECOND);
+}
+
 /** A socket that sends replies, and the number of replies pending on it. */
 export class SendQueue {
   pending = 0;
-  /** Replies to sources that may not be reachable, among others. */
-  readonly unresolved: TokenBucket = new TokenBucket(
-    UNRESOLVED_REPLIES,
-    UNRESOLVED_REPLIES_PER_SECOND,
-  );
+  /**
+   * Of replies to sources that may not be reachable: those that send again after
+   * a pause have a share of their own.
+   */
+  readonly unresolved: TokenBucket = unresolvedReplies();
+  readonly unresolvedAgain: TokenBucket = unresolvedReplies();
 
   constructor(readonly socket: Deno.DatagramConn) {}
 

@@ -21,20 +21,19 @@ const TICK_DURATION = 400;
 const RETRANSMISSION_WINDOW = 90_000;
 
 /**
- * Ticks that a retransmission is at least apart: 1 may be a moment only. Each one
- * that counts doubles that, as clients double their timeouts (RFC 8415 section
- * 15), but not above what those with a constant one of 3 s wait.
+ * Ticks that retransmissions are at least apart, by how many have counted before:
+ * 1 may be a moment only. Clients double their timeouts (RFC 8415 section 15);
+ * some have a constant one of 3 s.
  */
-const MIN_TICKS = 2;
-const MAX_DOUBLINGS = 2;
+const MIN_TICKS = [2, 4, 7] as const;
 
 /**
- * The bits of a table entry: a tag that identifies the address, how often the
- * pause was doubled, and the tick of its last message that counted.
+ * The bits of a table entry: a tag that identifies the address, how many
+ * messages have counted, up to 2, and the tick of its last message that counted.
  */
 const TICK_MASK = 0xff;
-const DOUBLINGS_SHIFT = 8;
-const DOUBLINGS_MASK = 3;
+const COUNT_SHIFT = 8;
+const COUNT_MASK = 3;
 const TAG_MASK = 0xffff_fc00 | 0;
 
 /**
@@ -78,11 +77,11 @@ export class SourceTable {
       const entry = table[slot]!;
       const age = entry === 0 ? Infinity : (tick - entry) & TICK_MASK;
       if ((entry & TAG_MASK) === tag && entry !== 0) {
-        const doublings = entry >>> DOUBLINGS_SHIFT & DOUBLINGS_MASK;
-        if (age < MIN_TICKS << doublings) return false;
-        const next = Math.min(doublings + 1, MAX_DOUBLINGS);
+        const count = entry >>> COUNT_SHIFT & COUNT_MASK;
+        if (age < MIN_TICKS[count]!) return false;
+        const next = Math.min(count + 1, MIN_TICKS.length - 1);
         const isInTime = age * TICK_DURATION < RETRANSMISSION_WINDOW;
-        table[slot] = tag | (isInTime ? next << DOUBLINGS_SHIFT : 0) | tick;
+        table[slot] = tag | (isInTime ? next << COUNT_SHIFT : 0) | tick;
         return isInTime;
       }
       if (age > highestAge) {

@@ -48,7 +48,15 @@ interface Attack {
   readonly isUnicast: boolean;
   /** Messages a second. */
   readonly rate: number;
+  /** Whether the kernel knows them at first, as neighbours that have left. */
+  readonly isStale?: boolean;
 }
+
+/** How many addresses take turns where the kernel knows them at first. */
+const STALE = 50;
+
+/** Milliseconds until it has found that they have left (RFC 4861 section 10). */
+const PROBING_TIME = 8000;
 
 const ATTACKS: Attack[] = [
   {
@@ -65,6 +73,14 @@ const ATTACKS: Attack[] = [
     isUnicast: false,
     rate,
   })),
+  {
+    what: "50 machines that have left",
+    from: `fe80::dead:0*${STALE}`,
+    isRelayed: false,
+    isUnicast: false,
+    rate: 1000,
+    isStale: true,
+  },
   {
     what: "100 relays on the link",
     from: "fe80::dead:0*100",
@@ -164,7 +180,8 @@ Deno.test({
   name: "replies that no host takes",
   ignore,
   fn: async (t) => {
-    for (const { what, from, isRelayed, isUnicast, rate } of ATTACKS) {
+    for (const attack of ATTACKS) {
+      const { what, from, isRelayed, isUnicast, rate, isStale } = attack;
       await t.step(
         `of ${what}: those who are there are answered`,
         async () => {
@@ -189,9 +206,16 @@ Deno.test({
               messageOf(type, isRelayed, serverMac),
               ...[String(count), String(rate)],
             ));
+          for (let index = 0; isStale && index < STALE; index++) {
+            await router.ip(
+              `neigh replace fe80::dead:${
+                index.toString(16)
+              } dev lan lladdr 02:00:00:00:ba:d0 nud stale`,
+            );
+          }
           await spoof(MessageType.Solicit, 100).says(/done/);
           const flood = spoof(MessageType.Request, 1_000_000);
-          await pause(3500);
+          await pause(isStale ? PROBING_TIME - 1000 : 3500);
           const [machine, relayed, tries] = await Promise.all([
             answersToMachine(testLink),
             answersToRelay(

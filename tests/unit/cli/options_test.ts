@@ -2,7 +2,6 @@ import { encodeHex } from "@std/encoding/hex";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { helpText } from "../../../lib/cli/help.ts";
 import {
-  fallbackOf,
   type OptionName,
   OPTIONS,
   parseCommandLine,

@@ -179,6 +179,44 @@ Deno.test("SendWindows", async (t) => {
     assertEquals(stalled.cancelled, TOO_SLOW);
   });
 
+  await t.step("forget a body that waits when its client leaves", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1);
+    await server.clock.advance(1000);
+    const { asked } = sent;
+    await sent.cancel();
+    sent.client.acknowledged = sent.taken;
+    await server.clock.advance(1000);
+    assertEquals(sent.asked, asked);
+    assertEquals(sent.connection.starving, 0);
+  });
+
+  await t.step("count a body that waits for its next chunk once", async () => {
+    using server = new WindowedServer();
+    const idle = server.answer(1, 4 * KIB, true);
+    await server.clock.advance(1000);
+    assertEquals(idle.connection.starving, 1);
+    await idle.cancel();
+    assertEquals(idle.connection.starving, 0);
+  });
+
+  await t.step("find room that others have made", async () => {
+    using server = new WindowedServer();
+    const others = Array.from(
+      { length: 20 },
+      (_, port) => server.answer(port, 4 * KIB, true),
+    );
+    await server.clock.advance(1000);
+    for (const other of others) other.write();
+    await server.clock.advance(1000);
+    // They have read all, and have nothing to write.
+    for (const { client } of others) client.acknowledged = 4 * KIB;
+    const late = server.answer(50);
+    await server.clock.advance(300);
+    assertEquals(late.taken, SIZE / 4, "half of the free half");
+    for (const sent of [...others, late]) await sent.cancel();
+  });
+
   await t.step("pass on that a body fails", async () => {
     using server = new WindowedServer();
     const sent = server.answer(1);
@@ -190,7 +228,7 @@ Deno.test("SendWindows", async (t) => {
         cancel: () => {},
       },
       sent.connection,
-      Promise.resolve(),
+      new Promise(() => {}),
     );
     await sent.cancel();
     await assertRejects(

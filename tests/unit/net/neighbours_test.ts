@@ -11,7 +11,7 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   fn: async (t) => {
     await t.step("this host reaches itself", () => {
-      assert(neighbours!.isNextHopKnown(parseIpv6("::1")!));
+      assert(neighbours!.isNextHopKnown(parseIpv6("::1")!, parseIpv6("::1")!));
     });
 
     await t.step("no host has the address of none", () => {

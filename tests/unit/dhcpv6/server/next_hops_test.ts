@@ -21,6 +21,7 @@ class FakeNeighbours implements NeighbourCalls {
 }
 
 const ADDRESS = parseIpv6("fe80::1")!;
+const SOURCE = parseIpv6("2001:db8::1")!;
 const OTHER = parseIpv6("fe80::2")!;
 
 Deno.test("NextHops", async (t) => {
@@ -34,7 +35,7 @@ Deno.test("NextHops", async (t) => {
       [
         "addresses anywhere",
         (hops: NextHops, address: Uint8Array, now: number) =>
-          hops.isReachable(address, now),
+          hops.isReachable(address, SOURCE, now),
       ],
     ] as const
   ) {
@@ -80,6 +81,6 @@ Deno.test("NextHops", async (t) => {
   await t.step("without a kernel that can be asked", () => {
     const hops = new NextHops(undefined);
     assert(!hops.isNeighbour(ADDRESS, IFINDEX, 0));
-    assert(hops.isReachable(ADDRESS, 0));
+    assert(hops.isReachable(ADDRESS, SOURCE, 0));
   });
 });
