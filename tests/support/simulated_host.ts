@@ -8,6 +8,7 @@
  * @module
  */
 
+import { neighbours } from "../../lib/net/neighbours.ts";
 import { tcpSockets } from "../../lib/net/tcp_sockets.ts";
 import { FakeSockets } from "./fake_sockets.ts";
 
@@ -240,6 +241,9 @@ export class SimulatedHost implements Disposable {
         replace(tcpSockets!, name, this.tcp[name].bind(this.tcp) as never)
       ),
       replace(tcpSockets!, "readPeer", this.#readPeer),
+      // Who is on the link is not known, and every other way is.
+      replace(neighbours!, "isKnown", () => false),
+      replace(neighbours!, "isNextHopKnown", () => true),
       replace(globalThis, "fetch", this.#fetch),
     ];
   }
