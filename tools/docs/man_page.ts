@@ -43,7 +43,7 @@ export function manPage(): string {
     ),
     ...GROUPS.flatMap(groupOf),
     ".SH SIGNALS",
-    ...item(".BR SIGTERM , SIGINT , SIGQUIT", "end with exit status 0"),
+    ...item(".B SIGTERM, SIGINT, SIGQUIT", "end with exit status 0"),
     ...item(
       ".B SIGHUP",
       "read boot files, certificates, names and iPXE again",

@@ -518,7 +518,12 @@ Deno.test({
       {
         await using _cut = await cutConnections(router, router, /"chrom/);
         await burst;
-        await says(opened.page.locator("#away"), /Not connected/);
+        // The browser lists a request when it has ended.
+        await eventually("the stream has ended", () =>
+          opened.ask<boolean>(
+            `performance.getEntriesByType("resource")
+              .some(({name}) => name.includes("/events"))`,
+          ));
       }
       await eventually(
         "all machines are shown",
