@@ -122,7 +122,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
       },
     );
     const served = servedText(config, iface);
-    if (served !== undefined) log.info("listening", served);
+    if (served !== undefined) log.info("served_at", served);
     this.#noMessageTimer ??= setTimeout(
       () => this.#warnIfNoMessages(),
       NO_MESSAGE_TIMEOUT,

@@ -774,13 +774,17 @@ Deno.test({
       await using lab = new Lab();
       const { router, client } = await place(lab);
       const daemon = await startDaemon(router, ...OPTIONS);
-      const { message } = await daemon.logs("listening");
+      const { message } = await daemon.logs("served_at");
       const [, page, tftp] = /^page and API: (\S+); TFTP: (\S+)$/.exec(
         message,
       )!;
       assertEquals([page, tftp], [`${URL_BASE}/`, `[${SERVER}]:69`]);
-      const { stdout } = await client.run(["curl", "-sS", "-g", page!]);
-      assertMatch(stdout, /<title>/);
+      await eventually("the page", async () => {
+        const { stdout } = await client.run(["curl", "-sS", "-g", page!], {
+          mayFail: true,
+        });
+        return stdout.includes("<title>");
+      });
       await daemon.stop();
       const quiet = await startDaemon(
         router,
@@ -790,7 +794,7 @@ Deno.test({
       );
       await quiet.logs("serving");
       await quiet.stop();
-      assertEquals(quiet.count("listening"), 0);
+      assertEquals(quiet.count("served_at"), 0);
     });
 
     await t.step("SIGHUP reads all files again", async () => {

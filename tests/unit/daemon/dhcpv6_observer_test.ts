@@ -171,7 +171,7 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       "waiting x",
       "cannot_serve x",
       "serving x",
-      "listening",
+      "served_at",
       "waiting x",
     ]);
   });
