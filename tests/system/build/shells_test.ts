@@ -59,13 +59,11 @@ Deno.test({
     await t.step("the manual page has no errors", async () => {
       const page = `${PACKAGING}/man/dhcpv6macd.8`;
       const { stdout, stderr } = await command(
-        ["groff", "-man", "-ww", "-Tutf8", page],
+        ["groff", "-man", "-ww", "-Tutf8", "-P-cbou", page],
       );
       assertEquals(stderr, "");
-      // Bold is a character twice in one place.
-      const text = stdout.replace(/.\x08/g, "");
       for (const word of ["NAME", "watch", "base-address", "EXIT STATUS"]) {
-        assert(text.includes(word), word);
+        assert(stdout.includes(word), word);
       }
     });
 
