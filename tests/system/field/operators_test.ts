@@ -772,7 +772,7 @@ Deno.test({
 
     await t.step("its start says where the page and TFTP are", async () => {
       await using lab = new Lab();
-      const { router, client } = await place(lab);
+      const { router } = await place(lab);
       const daemon = await startDaemon(router, ...OPTIONS);
       const { message } = await daemon.logs("served_at");
       const [, page, tftp] = /^page and API: (\S+); TFTP: (\S+)$/.exec(
@@ -780,7 +780,7 @@ Deno.test({
       )!;
       assertEquals([page, tftp], [`${URL_BASE}/`, `[${SERVER}]:69`]);
       await eventually("the page", async () => {
-        const { stdout } = await client.run(["curl", "-sS", "-g", page!], {
+        const { stdout } = await router.run(["curl", "-sS", "-g", page!], {
           mayFail: true,
         });
         return stdout.includes("<title>");
