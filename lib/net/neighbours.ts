@@ -40,7 +40,7 @@ const RTN_LOCAL = 2;
  */
 const IS_KNOWN = 0x02 | 0x04 | 0x08 | 0x40 | 0x80;
 
-/** The answer of an error or of none, and the codes that mean "there is none". */
+/** The type of an error, and the codes of "no such entry" and "no such interface". */
 const NLMSG_ERROR = 2;
 const ENOENT = 2;
 const ENODEV = 19;

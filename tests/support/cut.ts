@@ -10,7 +10,8 @@ import type { Host } from "./lab.ts";
 const TABLE = "inet cutting";
 
 /**
- * Cuts a program's connections to the daemon: whoever sends next hears of it.
+ * Cuts a program's connections to the daemon: the end that sends next gets a
+ * reset.
  * Others are not affected, and new ones neither. Until it is disposed of, the
  * cut ones stay so.
  *

@@ -5,8 +5,8 @@
  * Usage: `spoof.ts LINK MAC FROM PORTS TO TO_PORT HEX COUNT RATE`: `COUNT`
  * datagrams with the payload `HEX` to `[TO]:TO_PORT`, whose MAC is `MAC`, at
  * `RATE` a second. `FROM` is an address, or a prefix such as `2001:db8::/64`:
- * each then comes from another address in it, which nobody has; or an address and
- * a number, as in `2001:db8::dead:0*50`: so many addresses from that one on take
+ * each datagram then comes from another address in it, which no host has; or an
+ * address and a number, as in `2001:db8::dead:0*50`: so many addresses from that one on take
  * turns. `PORTS` ports from 10000 on take turns to be the sender's. It says
  * `done` at the end.
  *

@@ -326,9 +326,10 @@ export class Dhcpv6Server {
       ) {
         // Others are not answered by unicast.
         const { unresolved, unresolvedAgain } = sendQueue;
-        isBlocked = sources.isRetransmitting(sender, readAt)
-          ? !unresolvedAgain.tryTake(readAt)
-          : !unresolved.tryTake(readAt);
+        const bucket = sources.isRetransmitting(sender, readAt)
+          ? unresolvedAgain
+          : unresolved;
+        isBlocked = !bucket.tryTake(readAt);
       }
       if (isBlocked || sendQueue.isFull) {
         counters.received[datagram[0] ?? 0]!++;

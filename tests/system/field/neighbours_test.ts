@@ -58,12 +58,12 @@ Deno.test({
     assertEquals(await sendsAtOnce(router, addresses), [
       "true", // this host
       "true", // a neighbour
-      "false", // nobody has it
+      "false", // no host has it
       "true", // behind a neighbour
       "false", // behind a gateway that is not there
       "true", // there is no route: nothing waits
       "true", // a neighbour's link-local address
-      "false", // nobody has it
+      "false", // no host has it
     ]);
   },
 });

@@ -23,7 +23,7 @@ class Sent {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #sink!: BodySink;
 
-  /** @param isIdle Whether it writes only when it is told to. */
+  /** @param isIdle Whether it writes only when {@linkcode write} is called. */
   constructor(
     server: WindowedServer,
     readonly client: FakeConnection,

@@ -67,7 +67,7 @@ Deno.test("NextHops", async (t) => {
       assert(isThere(hops, ADDRESS, 0));
     });
 
-    await t.step(`${what}: many are told apart`, () => {
+    await t.step(`${what}: many are distinguished`, () => {
       const kernel = new FakeNeighbours();
       const hops = new NextHops(kernel);
       for (let index = 0; index < 20_000; index++) {
