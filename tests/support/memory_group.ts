@@ -4,18 +4,26 @@
  * @module
  */
 
+/** Where groups are, and which of their files holds the limit: versions 1 and 2. */
+const LIMITS = [
+  ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
+  ["/sys/fs/cgroup", "memory.max"],
+] as const;
+
+let groups = 0;
+
 /** A group with so many bytes, or `undefined` if there are no such groups here. */
 export async function memoryGroup(bytes: number): Promise<string | undefined> {
-  for (
-    const [root, limit] of [
-      ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
-      ["/sys/fs/cgroup", "memory.max"],
-    ] as const
-  ) {
-    const group = `${root}/dhcpv6macd-${Deno.pid}`;
+  // A group stays as long as a process is in it, so each has its own name.
+  const name = `dhcpv6macd-${Deno.pid}-${++groups}`;
+  for (const [root, limit] of LIMITS) {
+    const group = `${root}/${name}`;
     try {
       await Deno.mkdir(group);
-      await Deno.writeTextFile(`${group}/${limit}`, String(bytes));
+      // The kernel makes the file. In another file system it is missing.
+      await Deno.writeTextFile(`${group}/${limit}`, String(bytes), {
+        create: false,
+      });
       return group;
     } catch {
       await Deno.remove(group).catch(() => {});

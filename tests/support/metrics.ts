@@ -25,9 +25,18 @@ async function ask(
   );
 }
 
+/** For curl: the runtime stops to listen when there is no descriptor left. */
+export const RETRIES = [
+  "--retry",
+  "3",
+  "--retry-connrefused",
+  "--retry-delay",
+  "1",
+];
+
 /** The metrics by name and labels, as Prometheus writes them. */
 export async function metrics(host: Host): Promise<Map<string, number>> {
-  const { stdout, stderr } = await ask(host, "/metrics");
+  const { stdout, stderr } = await ask(host, "/metrics", ANSWER, ...RETRIES);
   if (stdout === "") throw new Error(`no metrics: ${stderr}`);
   return new Map(
     stdout.split("\n").filter((line) => line !== "" && !line.startsWith("#"))

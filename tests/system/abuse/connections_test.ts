@@ -13,6 +13,7 @@ import {
   metrics,
   requestsAnswered,
   residentMib,
+  RETRIES,
 } from "../../support/metrics.ts";
 import {
   getToKnow,
@@ -112,8 +113,7 @@ class AttackedDaemon {
   async fetches(url: string, seconds: number): Promise<void> {
     const { code, stderr } = await this.link.visitor.run([
       ...["curl", "-sSgfk", "--max-time", String(seconds)],
-      // The runtime stops to listen when there is no descriptor left.
-      ...["--retry", "3", "--retry-connrefused", "--retry-delay", "1"],
+      ...RETRIES,
       ...["-o", "/dev/null", url],
     ], { mayFail: true });
     if (code === 0) return;
