@@ -26,6 +26,9 @@ import {
   type CommandLine,
   type GivenOptions,
   isOptionName,
+  misplacedOptions,
+  OPTIONS,
+  type OptionSpec,
   parseCommandLine,
 } from "./options.ts";
 import {
@@ -36,6 +39,7 @@ import {
 } from "./config.ts";
 import { examineOptionFiles } from "./option_files.ts";
 import { isJournal } from "./journal.ts";
+import { printRecords, RecordsError } from "./records.ts";
 import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -108,15 +112,20 @@ async function runCommand(
     console.log(`dhcpv6macd ${FULL_VERSION}`);
     return EXIT_OK;
   }
+  const [misplaced] = misplacedOptions(options, word);
+  if (misplaced !== undefined) {
+    const { commands } = OPTIONS[misplaced] as OptionSpec<unknown>;
+    throw new UsageError(
+      `--${misplaced} is an option of ${commands!.join(" and ")}`,
+    );
+  }
   // The daemon logs the notices, and check prints them.
-  if (word === "watch" || word === "address") {
+  if (word !== undefined && word !== "check" && Object.hasOwn(COMMANDS, word)) {
     for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
   }
   if (word === "watch") return await watchDaemons(options, rest, signals);
-  if (options.json) {
-    throw new UsageError("--json requires watch: watch --json URL...");
-  }
   if (word === "address") return printAddresses(options, rest);
+  if (word === "records") return await records(options, rest);
   const [stray] = word === "check" ? rest : words;
   if (stray !== undefined && options["otlp-header"].length > 0) {
     // It may be the second word of a secret.
@@ -131,17 +140,49 @@ async function runCommand(
       } (--help lists the options)`,
     );
   }
-  if (rest.length > 0) {
-    throw new UsageError(
-      `unexpected argument "${
-        escapeControls(rest[0]!)
-      }": check takes options only`,
-    );
-  }
+  checkNoWords("check", rest);
   if (word === "check" || options.check) {
     return await printCheck(options, notices);
   }
   return await serve(options, notices, signals);
+}
+
+/** Refuses words behind a command that has options only. */
+function checkNoWords(command: string, [word]: readonly string[]): void {
+  if (word === undefined) return;
+  throw new UsageError(
+    `unexpected argument "${
+      escapeControls(word)
+    }": ${command} takes options only`,
+  );
+}
+
+/** @throws {Deno.errors.BrokenPipe} if nothing reads it. */
+function printText(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) {
+    at += Deno.stdout.writeSync(bytes.subarray(at));
+  }
+}
+
+async function records(
+  options: GivenOptions,
+  words: readonly string[],
+): Promise<number> {
+  checkNoWords("records", words);
+  try {
+    await printRecords(
+      options,
+      printText,
+      (sentence) => console.error(`dhcpv6macd: ${sentence}`),
+    );
+    return EXIT_OK;
+  } catch (error) {
+    // Its reader has enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK;
+    if (error instanceof RecordsError) return await fail(error, EXIT_FAILURE);
+    throw error;
+  }
 }
 
 /** Prints what would be served and what prevents it. */
@@ -165,7 +206,7 @@ async function printCheck(
 function commandSuggestion(word: string): string {
   if (isOptionName(word)) return `; did you mean --${word}?`;
   return suggestion(word, Object.keys(COMMANDS)) ||
-    "; the commands are check, address and watch";
+    `; the commands are ${Object.keys(COMMANDS).join(", ")}`;
 }
 
 function printAddresses(

@@ -214,6 +214,7 @@ export function configOf(
     allowed: allowedPrefixes(given),
     ipxe: ipxeFiles(given, files, notices),
     hosts: hostNames(given),
+    domain: domainOf(given),
     namesFile: given.names,
     maxMachines: given["max-machines"],
     maxEvents: given["max-events"],
@@ -306,6 +307,11 @@ function checkUrls(
       }", the result for base address ${text}, is not a URL`,
     );
   }
+}
+
+/** The domain of DNS records, as they have it; `undefined` if none is given. */
+export function domainOf({ domain }: GivenOptions): string | undefined {
+  return domain?.text.toLowerCase().replace(/\.$/, "");
 }
 
 /** Where HTTP is served by default. */

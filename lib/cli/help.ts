@@ -7,18 +7,33 @@
 import {
   fallbackOf,
   GROUPS,
+  meaningOf,
   type OptionName,
   OPTIONS,
   type OptionSpec,
 } from "./options.ts";
 
-/** The commands, and what they do; serving has none. */
-export const COMMANDS: Readonly<Record<string, string>> = {
-  check: "print what would be served",
-  address: "print the addresses of clients",
-  watch: "print the events of daemons",
-  help: "print the options",
-  version: "print the version",
+/** A command. */
+export interface CommandSpec {
+  /** What follows it, as usage texts write it. */
+  readonly usage: string;
+  readonly help: string;
+}
+
+/** The commands; serving has none. */
+export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  check: { usage: "[OPTION...]", help: "print what would be served" },
+  address: {
+    usage: "--base-address IPV6 MAC...",
+    help: "print the addresses of clients",
+  },
+  records: {
+    usage: "--base-address IPV6 --names FILE [--format FORMAT]",
+    help: "print DNS records of machines",
+  },
+  watch: { usage: "[--json] URL...", help: "print the events of daemons" },
+  help: { usage: "", help: "print this help, as -h does" },
+  version: { usage: "", help: "print the version" },
 };
 
 /** Columns of the help text. */
@@ -26,19 +41,27 @@ const WIDTH = 80;
 
 const INDENT = " ".repeat(6);
 
+/** The column of what a command does. */
+const HELP_COLUMN = 44;
+
+function usageLine(usage: string, help: string): string {
+  const line = `  dhcpv6macd ${usage}`;
+  const gap = line.length < HELP_COLUMN
+    ? " ".repeat(HELP_COLUMN - line.length)
+    : `\n${" ".repeat(HELP_COLUMN)}`;
+  return `${line}${gap}${help}\n`;
+}
+
 const INTRODUCTION = `\
 A stateless DHCPv6 and UEFI netboot server for one link. Each client gets the
 IPv6 address <80-bit prefix> + <its MAC>.
 
 Usage:
-  dhcpv6macd [OPTION...]                    serve
-  dhcpv6macd check [OPTION...]              print what would be served
-  dhcpv6macd address --base-address IPV6 MAC...
-                                            print the addresses of clients
-  dhcpv6macd watch [--json] URL...          print the events of daemons
-  dhcpv6macd help                           print this help, as -h does
-  dhcpv6macd version                        print the version
-
+${usageLine("[OPTION...]", "serve")}${
+  Object.entries(COMMANDS).map(([name, { usage, help }]) =>
+    usageLine(`${name} ${usage}`.trim(), help)
+  ).join("")
+}
 Examples:
   sudo dhcpv6macd --interface eth1 --base-address 2001:db8:123:4567::
 
@@ -67,7 +90,7 @@ export function helpText(): string {
 
 function describe(name: OptionName, spec: OptionSpec<unknown>): string {
   const value = spec.placeholder === undefined ? "" : ` ${spec.placeholder}`;
-  const sentence = spec.help +
+  const sentence = meaningOf(name) +
     (spec.repeatable ? "; repeatable" : "") +
     (fallbackOf(name) === "" ? "" : ` (default: ${fallbackOf(name)})`);
   return `  --${name}${value}\n${wrapped(sentence)}`;

@@ -21,6 +21,7 @@ import {
   type UrlTemplate,
 } from "../dhcpv6/reply/url_template.ts";
 import { isHostName } from "../http/host_check.ts";
+import { RECORD_FORMATS } from "../records/formats.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { CollectorHeader } from "../telemetry/otlp/headers.ts";
 import { OTLP_ENCODINGS } from "../telemetry/otlp/request.ts";
@@ -44,6 +45,7 @@ export const GROUPS = [
   "DHCPv6 options",
   "Booting",
   "Operation",
+  "Commands",
 ] as const;
 
 /** Which clients get boot instructions. */
@@ -61,6 +63,8 @@ export interface OptionSpec<Value> {
   /** The default in words, where it is not a value. */
   readonly fallback?: string;
   readonly help: string;
+  /** The commands that take it; `undefined`: the daemon does, and all commands. */
+  readonly commands?: readonly string[];
   /** Parses a value, or throws a {@linkcode Rejection}. */
   readonly parse: (text: string) => Value;
 }
@@ -695,10 +699,13 @@ export const OPTIONS = {
     help: "least important level to log; debug adds a line per packet",
     parse: oneOf(LOG_LEVELS),
   }),
-  "json": option({
+  "domain": option({
     group: "Operation",
-    help: "with watch: print each event as a line of JSON",
-    parse: () => true,
+    placeholder: "DOMAIN",
+    fallback: "names are used as they are",
+    help:
+      "domain of the machines' names in DNS records, see the command records",
+    parse: domainName,
   }),
   "check": option({
     group: "Operation",
@@ -715,6 +722,29 @@ export const OPTIONS = {
     group: "Operation",
     help: "print the version and exit",
     parse: () => true,
+  }),
+  "json": option({
+    group: "Commands",
+    commands: ["watch"],
+    help: "print each event as a line of JSON",
+    parse: () => true,
+  }),
+  "format": option({
+    group: "Commands",
+    placeholder: RECORD_FORMATS.join("|"),
+    initial: "hosts",
+    commands: ["records"],
+    help: "format of the records",
+    parse: oneOf(RECORD_FORMATS),
+  }),
+  "all-from": option({
+    group: "Commands",
+    placeholder: "DIRECTORY",
+    fallback: "only machines in --names",
+    commands: ["records"],
+    help:
+      "also machines that have a directory here, such as that of --netboot-dir; their names are their MACs",
+    parse: path,
   }),
 };
 
@@ -759,6 +789,22 @@ export function optionSuggestion(text: string): string {
   return text === "v" || text === "V"
     ? "; did you mean --version?"
     : suggestion(text, NAMES, "--");
+}
+
+/**
+ * The options on a command line that another command takes.
+ *
+ * @param command `undefined`: to serve.
+ */
+export function misplacedOptions(
+  given: GivenOptions,
+  command: string | undefined,
+): OptionName[] {
+  return NAMES.filter((name) => {
+    const { commands, initial } = specOf(name);
+    return commands !== undefined && !commands.includes(command ?? "") &&
+      given[name] !== undefined && given[name] !== initial;
+  });
 }
 
 /** Whether a word is the name of an option, without its dashes. */
@@ -888,6 +934,12 @@ function valuesOf(
   }
   return values.at(-1) ??
     (spec.initial === undefined ? undefined : spec.parse(spec.initial));
+}
+
+/** What an option means, with the commands that take it if not all do. */
+export function meaningOf(name: OptionName): string {
+  const { commands, help } = specOf(name);
+  return commands === undefined ? help : `${commands.join(", ")}: ${help}`;
 }
 
 /** The default of an option in words; empty for switches. */

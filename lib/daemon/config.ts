@@ -60,6 +60,8 @@ export interface DaemonConfig {
   readonly ipxe: IpxeFilesOptions;
   /** Host names that the API accepts besides address literals. */
   readonly hosts: readonly string[];
+  /** The domain of DNS records, in lower case and without a final dot. */
+  readonly domain: string | undefined;
   /** A file of machine names. */
   readonly namesFile: string | undefined;
   readonly maxMachines: number;

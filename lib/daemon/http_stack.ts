@@ -95,6 +95,7 @@ export class HttpStack {
       ),
       api: new Api({
         ...shared,
+        records: { bases: config.responder.subnets, domain: config.domain },
         eventStream: this.eventStream,
         metrics: options.metrics,
         unserved: options.unserved,

@@ -19,6 +19,13 @@ import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
 import { parseMac } from "../net/mac.ts";
+import {
+  formatProblem,
+  RECORD_FORMATS,
+  recordText,
+  typeOfRecords,
+} from "../records/formats.ts";
+import type { RecordSources } from "../records/records.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import { decoded, type Target, textResponse } from "./responses.ts";
 import { slicedBody } from "./sliced_body.ts";
@@ -29,6 +36,8 @@ export interface ApiOptions {
   readonly writer: MachineWriter;
   readonly eventStream: EventStream;
   readonly names: Names;
+  /** What DNS records are made of, besides the names. */
+  readonly records: Pick<RecordSources, "bases" | "domain">;
   /** Schedules the writing of responses. */
   readonly scheduler: CooperativeScheduler;
   readonly metrics: () => Iterable<Metric>;
@@ -51,6 +60,7 @@ const PATHS = new Set([
   "/machines",
   "/metrics",
   "/names",
+  "/records",
   "/unserved",
 ]);
 
@@ -74,13 +84,16 @@ export class Api {
   }
 
   /** Answers GET; `undefined` if the API has no such path. */
-  respond({ path }: Target): Response | undefined {
+  respond(target: Target): Response | undefined {
+    const { path } = target;
     const { registry, writer, names, metrics } = this.#options;
     switch (path) {
       case "/machines":
         return this.#text(writer.machines(registry.history.next - 1));
       case "/names":
         return this.#text(objectByMac(names.entries()));
+      case "/records":
+        return this.#records(target);
       case "/unserved":
         return this.#text(
           [JSON.stringify(this.#options.unserved())].values(),
@@ -146,6 +159,24 @@ export class Api {
         "x-accel-buffering": "no",
       },
     });
+  }
+
+  #records({ query }: Target): Response {
+    const { names, records: { bases, domain } } = this.#options;
+    const text = new URLSearchParams(query).get("format") || "hosts";
+    const format = RECORD_FORMATS.find((format) => format === text);
+    const sources = { bases, domain, names: names.entries() };
+    const problem = format === undefined
+      ? `?format= takes one of ${RECORD_FORMATS.join(", ")}`
+      : formatProblem(format, sources);
+    if (format === undefined || problem !== undefined) {
+      return textResponse(400, `bad request: ${problem}`);
+    }
+    const serial = Math.floor(Date.now() / 1000);
+    return this.#text(
+      recordText(format, sources, serial),
+      typeOfRecords(format),
+    );
   }
 
   #machine(macText: string): Response {

@@ -117,6 +117,7 @@ export class Known {
   });
   readonly scheduler = new CooperativeScheduler();
   /** The problem that `/healthz` reports. */
+  readonly subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
   problem: string | undefined;
   unserved: UnservedJson[] = [];
   metrics: Metric[] = [];
@@ -125,8 +126,7 @@ export class Known {
     this.registry = new MachineRegistry(limits, {
       onEvent: () => this.eventStream.notify(),
     });
-    const subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
-    this.writer = new MachineWriter(this.registry, subnets);
+    this.writer = new MachineWriter(this.registry, this.subnets);
     this.eventStream = new EventStream(
       this.registry,
       this.writer,
@@ -145,6 +145,7 @@ export class Known {
       bootFiles,
       api: new Api({
         ...this,
+        records: { bases: this.subnets, domain: "lab.example" },
         unserved: () => this.unserved,
         problem: () => this.problem,
         metrics: () => this.metrics,

@@ -103,7 +103,7 @@ function bashAction(values: Values): string | undefined {
 
 /** For zsh. */
 export function zshCompletion(): string {
-  const commands = Object.entries(COMMANDS).map(([name, help]) =>
+  const commands = Object.entries(COMMANDS).map(([name, { help }]) =>
     `    '${name}:${zshText(help)}'`
   );
   const options = COMPLETED.map(({ name, help, values, repeatable }) =>
@@ -151,7 +151,7 @@ export function fishCompletion(): string {
   const isFirst = `not __fish_seen_subcommand_from ${
     Object.keys(COMMANDS).join(" ")
   }`;
-  const lines = Object.entries(COMMANDS).map(([name, help]) =>
+  const lines = Object.entries(COMMANDS).map(([name, { help }]) =>
     `complete -c dhcpv6macd -f -n "${isFirst}" -a ${name} -d ${fishText(help)}`
   );
   for (const { name, help, values } of COMPLETED) {

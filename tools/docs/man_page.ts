@@ -4,10 +4,11 @@
  * @module
  */
 
-import { COMMANDS } from "../../lib/cli/help.ts";
+import { COMMANDS, type CommandSpec } from "../../lib/cli/help.ts";
 import {
   fallbackOf,
   GROUPS,
+  meaningOf,
   type OptionName,
   OPTIONS,
   type OptionSpec,
@@ -21,7 +22,8 @@ export function manPage(): string {
     ".SH NAME",
     text("dhcpv6macd - stateless DHCPv6 and UEFI netboot server for one link"),
     ".SH SYNOPSIS",
-    ...SYNOPSES.flatMap((synopsis) => [".B dhcpv6macd", text(synopsis), ".br"]),
+    ...["[OPTION...]", ...Object.entries(COMMANDS).map(synopsisOf)]
+      .flatMap((synopsis) => [".B dhcpv6macd", text(synopsis), ".br"]),
     ".SH DESCRIPTION",
     text(
       "Each client gets the first 80 bits of the base address and its MAC as its " +
@@ -33,8 +35,8 @@ export function manPage(): string {
     ),
     ".SH COMMANDS",
     text("Without a command, it serves."),
-    ...Object.entries(COMMANDS).flatMap(([name, description]) =>
-      item(`.B ${escaped(name)}`, description)
+    ...Object.entries(COMMANDS).flatMap(([name, { help }]) =>
+      item(`.B ${escaped(name)}`, help)
     ),
     ".SH OPTIONS",
     text(
@@ -59,26 +61,23 @@ export function manPage(): string {
   ].join("\n");
 }
 
-const SYNOPSES = [
-  "[OPTION...]",
-  "check [OPTION...]",
-  "address --base-address IPV6 MAC...",
-  "watch [--json] URL...",
-];
+function synopsisOf([name, { usage }]: [string, CommandSpec]): string {
+  return `${name} ${usage}`.trim();
+}
 
 function groupOf(group: typeof GROUPS[number]): string[] {
   return [
     `.SS ${escaped(group)}`,
     ...Object.entries<OptionSpec<unknown>>(OPTIONS)
       .filter(([, spec]) => spec.group === group)
-      .flatMap(([name, { placeholder, help, repeatable }]) => {
+      .flatMap(([name, { placeholder, repeatable }]) => {
         const fallback = fallbackOf(name as OptionName);
         const value = placeholder === undefined
           ? ""
           : ` \\fI${escaped(placeholder)}\\fR`;
         return item(
           `\\fB${escaped(`--${name}`)}\\fR${value}`,
-          help + (repeatable ? "; repeatable" : "") +
+          meaningOf(name as OptionName) + (repeatable ? "; repeatable" : "") +
             (fallback === "" ? "" : ` (default: ${fallback})`),
         );
       }),

@@ -8,6 +8,7 @@
 import {
   fallbackOf,
   GROUPS,
+  meaningOf,
   type OptionName,
   OPTIONS,
   type OptionSpec,
@@ -35,11 +36,11 @@ export function optionsPage(): string {
   for (const group of GROUPS) {
     const rows = Object.entries<OptionSpec<unknown>>(OPTIONS)
       .filter(([, spec]) => spec.group === group)
-      .map(([name, { placeholder, help, repeatable }]) => [
+      .map(([name, { placeholder, repeatable }]) => [
         `\`${name}\``,
         placeholder === undefined ? "" : `\`${placeholder}\``,
         fallbackOf(name as OptionName),
-        repeatable ? `${help}; repeatable` : help,
+        meaningOf(name as OptionName) + (repeatable ? "; repeatable" : ""),
       ]);
     parts.push(
       `## ${group}`,

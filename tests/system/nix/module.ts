@@ -18,7 +18,14 @@ export const OWN_OPTIONS = [
 ];
 
 /** What is nothing for a service: what ends at once, and how `watch` writes. */
-export const COMMANDS = ["check", "help", "version", "json"];
+export const COMMANDS = [
+  "check",
+  "help",
+  "version",
+  "json",
+  "format",
+  "all-from",
+];
 
 /** Each option of the module, and what it is on the command line. */
 export const ARGUMENT_NAMES: ReadonlyMap<string, string> = new Map(

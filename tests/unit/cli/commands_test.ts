@@ -83,7 +83,7 @@ Deno.test("commands", async (t) => {
       [["--nonsense"], "unknown option --nonsense (--help lists the options)"],
       [
         ["serve"],
-        'unknown command "serve"; the commands are check, address and watch (--help lists the options)',
+        'unknown command "serve"; the commands are check, address, records, watch, help, version (--help lists the options)',
       ],
       [
         ["chekc"],
@@ -116,7 +116,28 @@ Deno.test("commands", async (t) => {
       ],
       [
         ["address", "--json", "--base-address=2001:db8::", "02005e005301"],
-        "--json requires watch: watch --json URL...",
+        "--json is an option of watch",
+      ],
+      [
+        ["--base-address=2001:db8::", "--all-from=/srv/netboot"],
+        "--all-from is an option of records",
+      ],
+      [
+        ["records", "--base-address=2001:db8::"],
+        "records requires --names FILE, --all-from DIRECTORY or both",
+      ],
+      [["records"], "records requires --base-address IPV6"],
+      [
+        ["records", "now"],
+        'unexpected argument "now": records takes options only',
+      ],
+      [
+        ["records", "--base-address=2001:db8::", "--names=/", "--format=zone"],
+        "the format zone requires --domain: a zone has a name",
+      ],
+      [
+        ["records", "--format=bind"],
+        '--format: "bind" is not one of hosts, dnsmasq, unbound, zone, reverse-zone, json',
       ],
       [
         ["--interface=lo"],

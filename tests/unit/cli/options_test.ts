@@ -359,6 +359,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
     [["x-scope-orgid", "lab"]],
   ],
   ["otlp-encoding", "json", (s) => s.collector?.encoding, "json"],
+  ["domain", "Lab.Example.", (s) => s.domain, "lab.example"],
   ["ca-file", CA_FILE, (s) => s.caCerts.length, 1],
 ];
 
@@ -433,10 +434,12 @@ Deno.test("settings", async (t) => {
         "link-prefix",
         "log-format",
         "log-level",
-        "json",
         "check",
         "help",
         "version",
+        "json",
+        "format",
+        "all-from",
       ],
     );
   });

@@ -48,6 +48,7 @@ let
     ipxeScript = "ipxe-script";
     dhcpv6ListenPort = "dhcpv6-listen-port";
     names = "names";
+    domain = "domain";
     maxMachines = "max-machines";
     maxEvents = "max-events";
     maxOpenFiles = "max-open-files";
@@ -326,6 +327,9 @@ in
     names =
       optional types.path "Without it, machines have no names."
         "File of lines with a MAC and a name, read again when it changes.";
+    domain =
+      optional types.str "Without it, names are used as they are."
+        "Domain of the machines' names in the DNS records at `/records`.";
     maxMachines =
       optional (types.ints.between 1 16777216) "Without it, 65536."
         "Machines remembered; the least recently seen are forgotten first.";

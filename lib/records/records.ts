@@ -1,0 +1,118 @@
+/**
+ * DNS records of machines: a machine's addresses follow from its MAC, so that a
+ * DNS server needs no leases to know them.
+ *
+ * @module
+ */
+
+import { addressOf, type ParsedAddress } from "../net/ipv6.ts";
+import { formatMac, isUnicastMac, type Mac } from "../net/mac.ts";
+import { hostNameFor } from "./host_name.ts";
+
+/** A machine with a name in DNS. */
+export interface MachineRecord {
+  readonly mac: Mac;
+  /** Its name as people write it. */
+  readonly name: string;
+  /** Its complete name in DNS, without a final dot. */
+  readonly host: string;
+  /** What stands before the domain; `undefined` if it is not in the domain. */
+  readonly shortName: string | undefined;
+  /** One address for each base address, 16 bytes each. */
+  readonly addresses: readonly Uint8Array[];
+}
+
+/** Why records of a machine are missing or have another name than people gave. */
+export interface RecordProblem {
+  readonly kind: "no_host_name" | "changed" | "shared" | "no_unicast_mac";
+  readonly name: string;
+  /** The name in DNS, where there is one. */
+  readonly host?: string;
+}
+
+/** What records are made of. */
+export interface RecordSources {
+  readonly bases: readonly ParsedAddress[];
+  /**
+   * In lower case, without a final dot; `undefined`: names are used as they are.
+   */
+  readonly domain: string | undefined;
+  /** Names by MAC. */
+  readonly names: Iterable<readonly [Mac, string]>;
+  /** MACs that get a name of their own unless they have one. */
+  readonly macs?: readonly Mac[];
+}
+
+/** The records of machines, one machine at a time. */
+export function* recordsOf(
+  sources: RecordSources,
+  onProblem: (problem: RecordProblem) => void = () => {},
+): Generator<MachineRecord> {
+  const { bases, domain, names, macs = [] } = sources;
+  const nameByHost = new Map<string, string>();
+  const named = new Set<Mac>();
+  for (const [mac, name] of names) {
+    named.add(mac);
+    if (!isUnicastMac(mac)) {
+      onProblem({ kind: "no_unicast_mac", name });
+      continue;
+    }
+    const host = hostNameFor(name, domain);
+    if (host === undefined) {
+      onProblem({ kind: "no_host_name", name });
+      continue;
+    }
+    const known = nameByHost.get(host);
+    nameByHost.set(host, name);
+    // Two network cards of one machine may have one name.
+    if (known !== undefined && known !== name) {
+      onProblem({ kind: "shared", name, host });
+    } else if (isChanged(name, host)) {
+      onProblem({ kind: "changed", name, host });
+    }
+    yield recordOf(mac, name, host, bases, domain);
+  }
+  for (const mac of macs.toSorted((a, b) => a - b)) {
+    if (named.has(mac) || !isUnicastMac(mac)) continue;
+    named.add(mac);
+    const name = formatMac(mac).replaceAll(":", "-");
+    const host = hostNameFor(name, domain)!;
+    yield recordOf(mac, name, host, bases, domain);
+  }
+}
+
+function recordOf(
+  mac: Mac,
+  name: string,
+  host: string,
+  bases: readonly ParsedAddress[],
+  domain: string | undefined,
+): MachineRecord {
+  const isBelow = domain !== undefined && host.endsWith(`.${domain}`);
+  return {
+    mac,
+    name,
+    host,
+    shortName: isBelow ? host.slice(0, -domain.length - 1) : undefined,
+    addresses: bases.map(({ bytes }) => addressOf(bytes, mac)),
+  };
+}
+
+/** Whether a name had to be changed, but for its case and the domain. */
+function isChanged(name: string, host: string): boolean {
+  const text = name.trim().toLowerCase().replace(/\.$/, "");
+  return host !== text && !host.startsWith(`${text}.`);
+}
+
+/** The name at which DNS has the PTR record of an address (RFC 3596 section 2.5). */
+export function reverseNameOf(
+  address: Uint8Array,
+  bytes = address.length,
+): string {
+  let name = "ip6.arpa";
+  for (let index = 0; index < bytes; index++) {
+    const byte = address[index]!;
+    name = `${(byte & 0x0f).toString(16)}.${(byte >> 4).toString(16)}.${name}`;
+  }
+  return name;
+}

@@ -1,0 +1,156 @@
+import { assertEquals } from "@std/assert";
+import { parseIpv6 } from "../../../lib/net/ipv6.ts";
+import { parseMac } from "../../../lib/net/mac.ts";
+import {
+  formatProblem,
+  type RecordFormat,
+  recordText,
+} from "../../../lib/records/formats.ts";
+import type { RecordProblem } from "../../../lib/records/records.ts";
+
+const BASES = ["2001:db8:1:2::", "fd00:1:2:3:7::"].map((text) => ({
+  text,
+  bytes: parseIpv6(text)!,
+}));
+
+const NAMES = [
+  ["02:00:5e:00:53:01", "Mac mini 1"],
+  ["02:00:5e:00:53:02", "build.other.example."],
+  ["01:00:5e:00:53:03", "group"],
+  ["02:00:5e:00:53:04", "***"],
+  ["02:00:5e:00:53:05", "mac-mini-1"],
+].map(([mac, name]) => [parseMac(mac!)!, name!] as const);
+
+/** One that has a name, one that has none. */
+const MACS = ["02:00:5e:00:53:09", "02:00:5e:00:53:01"].map((mac) =>
+  parseMac(mac)!
+);
+
+function textIn(
+  format: RecordFormat,
+  {
+    bases = BASES.slice(0, 1),
+    domain,
+    macs = MACS,
+    onProblem,
+  }: {
+    bases?: typeof BASES;
+    domain?: string;
+    macs?: number[];
+    onProblem?: (problem: RecordProblem) => void;
+  } = {},
+): string {
+  const sources = { bases, domain, names: NAMES, macs };
+  return [...recordText(format, sources, 7, onProblem)].join("");
+}
+
+Deno.test("records of machines", async (t) => {
+  await t.step("hosts", () => {
+    assertEquals(
+      textIn("hosts", { domain: "lab.example", bases: BASES }),
+      `\
+2001:db8:1:2:0:200:5e00:5301 mac-mini-1.lab.example mac-mini-1
+fd00:1:2:3:7:200:5e00:5301 mac-mini-1.lab.example mac-mini-1
+2001:db8:1:2:0:200:5e00:5302 build.other.example
+fd00:1:2:3:7:200:5e00:5302 build.other.example
+2001:db8:1:2:0:200:5e00:5305 mac-mini-1.lab.example mac-mini-1
+fd00:1:2:3:7:200:5e00:5305 mac-mini-1.lab.example mac-mini-1
+2001:db8:1:2:0:200:5e00:5309 02-00-5e-00-53-09.lab.example 02-00-5e-00-53-09
+fd00:1:2:3:7:200:5e00:5309 02-00-5e-00-53-09.lab.example 02-00-5e-00-53-09
+`,
+    );
+  });
+
+  await t.step("dnsmasq, without a domain", () => {
+    assertEquals(
+      textIn("dnsmasq", { macs: [] }),
+      `\
+host-record=mac-mini-1,2001:db8:1:2:0:200:5e00:5301
+host-record=build.other.example,2001:db8:1:2:0:200:5e00:5302
+host-record=mac-mini-1,2001:db8:1:2:0:200:5e00:5305
+`,
+    );
+  });
+
+  await t.step("unbound", () => {
+    assertEquals(
+      textIn("unbound", { domain: "lab.example", macs: [] }).split("\n")
+        .slice(0, 3).join("\n"),
+      `\
+server:
+  local-data: "mac-mini-1.lab.example. 300 IN AAAA 2001:db8:1:2:0:200:5e00:5301"
+  local-data-ptr: "2001:db8:1:2:0:200:5e00:5301 300 mac-mini-1.lab.example"`,
+    );
+  });
+
+  await t.step("zone", () => {
+    assertEquals(
+      textIn("zone", { domain: "lab.example", macs: [] }),
+      `\
+$ORIGIN lab.example.
+$TTL 300
+@ SOA localhost. root.localhost. 7 3600 600 1209600 300
+@ NS localhost.
+mac-mini-1.lab.example. AAAA 2001:db8:1:2:0:200:5e00:5301
+; build.other.example is not in this zone
+mac-mini-1.lab.example. AAAA 2001:db8:1:2:0:200:5e00:5305
+`,
+    );
+  });
+
+  await t.step("reverse zone", () => {
+    assertEquals(
+      textIn("reverse-zone", { macs: [] }).split("\n").slice(0, 5),
+      [
+        "$ORIGIN 2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.",
+        "$TTL 300",
+        "@ SOA localhost. root.localhost. 7 3600 600 1209600 300",
+        "@ NS localhost.",
+        "1.0.3.5.0.0.e.5.0.0.2.0.0.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR mac-mini-1.",
+      ],
+    );
+  });
+
+  await t.step("JSON", () => {
+    const records = JSON.parse(textIn("json", { bases: BASES }));
+    assertEquals(records.length, 4);
+    assertEquals(records[0], {
+      mac: "02:00:5e:00:53:01",
+      name: "Mac mini 1",
+      host: "mac-mini-1",
+      addresses: [
+        "2001:db8:1:2:0:200:5e00:5301",
+        "fd00:1:2:3:7:200:5e00:5301",
+      ],
+    });
+    const none = { bases: BASES, domain: undefined, names: [] };
+    assertEquals([...recordText("json", none, 7)].join(""), "[]\n");
+  });
+
+  await t.step("what people should know of names", () => {
+    const problems: RecordProblem[] = [];
+    textIn("hosts", { onProblem: (problem) => problems.push(problem) });
+    assertEquals(problems, [
+      { kind: "changed", name: "Mac mini 1", host: "mac-mini-1" },
+      { kind: "no_unicast_mac", name: "group" },
+      { kind: "no_host_name", name: "***" },
+      { kind: "shared", name: "mac-mini-1", host: "mac-mini-1" },
+    ]);
+  });
+
+  await t.step("what a format requires", () => {
+    const [base] = BASES;
+    assertEquals(
+      formatProblem("zone", { bases: BASES, domain: undefined }),
+      "the format zone requires --domain: a zone has a name",
+    );
+    assertEquals(
+      formatProblem("reverse-zone", { bases: BASES, domain: undefined }),
+      "the format reverse-zone requires one --base-address, got 2: each /64 is a zone of its own",
+    );
+    assertEquals(
+      formatProblem("reverse-zone", { bases: [base!], domain: undefined }),
+      undefined,
+    );
+  });
+});
