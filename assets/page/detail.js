@@ -23,6 +23,7 @@ import {
 } from "../shared/format.js";
 import { bootBar, describeBoot, drawBoot, piecesOf } from "./boot_bar.js";
 import { byId, copyable, element, write } from "./elements.js";
+import { explanationOf } from "./explanation.js";
 import { noteOf, NowView } from "./now_view.js";
 
 /** @import { Boot, Step } from "../shared/boots.js" */
@@ -138,6 +139,7 @@ export class Detail {
       bar,
       element("h3", "", boots.length > 1 ? "This boot" : "Boot"),
       table.element,
+      explanationOf(mac, open),
       ...(earlier.length === 0
         ? []
         : [element("h3", "", "Earlier boots"), ...earlier]),

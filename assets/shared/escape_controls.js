@@ -14,17 +14,17 @@ const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 /**
  * Makes a string that a client sent safe to show: control characters become
  * `\u{...}`, and the result ends with an ellipsis behind at most
- * {@linkcode MAX_SHOWN_CHARACTERS} characters.
+ * `limit` characters.
  *
  * @param {string} text
  */
-export function escapeControls(text) {
+export function escapeControls(text, limit = MAX_SHOWN_CHARACTERS) {
   let result = "";
   for (const character of text) {
     const next = CONTROL_CHARACTERS.test(character)
       ? `\\u{${character.codePointAt(0)?.toString(16)}}`
       : character;
-    if (result.length + next.length > MAX_SHOWN_CHARACTERS) return `${result}…`;
+    if (result.length + next.length > limit) return `${result}…`;
     result += next;
   }
   return result;

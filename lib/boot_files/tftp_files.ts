@@ -103,6 +103,11 @@ export class BootFileSource {
     this.#client = client;
   }
 
+  /** Its absolute path, without symbolic links. */
+  get path(): string {
+    return this.#file.path;
+  }
+
   get size(): number {
     return this.#file.size;
   }

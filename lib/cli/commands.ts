@@ -10,7 +10,9 @@ import type { DaemonConfig } from "../daemon/config.ts";
 import { Log, priorityPrefix } from "../telemetry/log.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
-import { isUnicastMac, parseMac } from "../net/mac.ts";
+import { formatMac, isUnicastMac, type Mac, parseMac } from "../net/mac.ts";
+import type { ExplanationJson } from "../machines/explanation.ts";
+import type { StatusJson } from "../machines/status.ts";
 import { FULL_VERSION } from "../telemetry/version.ts";
 import {
   type DaemonUrl,
@@ -19,7 +21,10 @@ import {
 } from "../watch/daemon_url.ts";
 import { OutputError } from "../watch/output.ts";
 import { watch } from "../watch/watch.ts";
+import { askDaemon, DaemonError, DEFAULT_DAEMON } from "./ask_daemon.ts";
 import { check, type CheckReport } from "./check.ts";
+import { explainByConfig, explanationText } from "./explain.ts";
+import { CRITICAL, severityOf, statusText } from "./status.ts";
 import { suggestion } from "./did_you_mean.ts";
 import { COMMANDS, helpText } from "./help.ts";
 import {
@@ -116,7 +121,7 @@ async function runCommand(
   if (misplaced !== undefined) {
     const { commands } = OPTIONS[misplaced] as OptionSpec<unknown>;
     throw new UsageError(
-      `--${misplaced} is an option of ${commands!.join(" and ")}`,
+      `--${misplaced} is an option of ${enumerated(commands!)}`,
     );
   }
   // The daemon logs the notices, and check prints them.
@@ -126,6 +131,8 @@ async function runCommand(
   if (word === "watch") return await watchDaemons(options, rest, signals);
   if (word === "address") return printAddresses(options, rest);
   if (word === "records") return await records(options, rest);
+  if (word === "status") return await status(options, rest);
+  if (word === "explain") return await explain(options, rest);
   const [stray] = word === "check" ? rest : words;
   if (stray !== undefined && options["otlp-header"].length > 0) {
     // It may be the second word of a secret.
@@ -145,6 +152,10 @@ async function runCommand(
     return await printCheck(options, notices);
   }
   return await serve(options, notices, signals);
+}
+
+function enumerated(words: readonly string[]): string {
+  return words.join(", ").replace(/, (?=[^,]*$)/, " and ");
 }
 
 /** Refuses words behind a command that has options only. */
@@ -202,6 +213,89 @@ async function printCheck(
   return report.problems === 0 ? EXIT_OK : EXIT_FAILURE;
 }
 
+/** Prints a summary of a running daemon; the exit code says how it is. */
+async function status(
+  options: GivenOptions,
+  [url = DEFAULT_DAEMON, stray]: readonly string[],
+): Promise<number> {
+  if (stray !== undefined) {
+    throw new UsageError("status takes one URL such as http://[::1]:6315");
+  }
+  let state: StatusJson;
+  try {
+    const caCerts = await trustedBy(options);
+    state = await askDaemon(url, "/status", "status", caCerts) as StatusJson;
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    if (options.json) return await fail(error, CRITICAL);
+    console.log(`CRITICAL: ${error.message}`);
+    return CRITICAL;
+  }
+  const now = Date.now();
+  printText(
+    options.json ? `${JSON.stringify(state)}\n` : statusText(state, now),
+  );
+  return severityOf(state, now);
+}
+
+/** Prints what a machine gets; the exit code says whether all is well. */
+async function explain(
+  options: GivenOptions,
+  words: readonly string[],
+): Promise<number> {
+  const macs = words.map(parseMac);
+  const mac = macs.find((mac) => mac !== undefined);
+  const [url, stray] = words.filter((_, index) => macs[index] === undefined);
+  if (
+    mac === undefined || !isUnicastMac(mac) || stray !== undefined ||
+    macs.length > 2
+  ) {
+    throw new UsageError(
+      "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
+    );
+  }
+  const isByOptions = options["base-address"].length > 0;
+  if (isByOptions && url !== undefined) {
+    throw new UsageError(
+      "explain takes the URL of a running daemon or --base-address, not both",
+    );
+  }
+  let explanation: ExplanationJson;
+  try {
+    explanation = isByOptions
+      ? await explainByConfig(
+        configOf(options, await examineOptionFiles(options)),
+        mac,
+      )
+      : await askDaemon(
+        url ?? DEFAULT_DAEMON,
+        `/machines/${formatMac(mac)}/explain`,
+        "explain",
+        await trustedBy(options),
+      ) as ExplanationJson;
+  } catch (error) {
+    if (error instanceof DaemonError || error instanceof NoInterfaceError) {
+      return await fail(error, EXIT_FAILURE);
+    }
+    throw error;
+  }
+  printText(
+    options.json
+      ? `${JSON.stringify(explanation)}\n`
+      : explanationText(explanation),
+  );
+  return explanation.problems.length === 0 ? EXIT_OK : EXIT_FAILURE;
+}
+
+/** The certificates of `--ca-file`, with a sentence for what is wrong with it. */
+async function trustedBy(options: GivenOptions): Promise<string[]> {
+  const notices: string[] = [];
+  const files = await examineOptionFiles(options);
+  const caCerts = caCertsOf(options, files, notices);
+  for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
+  return caCerts;
+}
+
 /** What an unknown command is meant for, else the commands that exist. */
 function commandSuggestion(word: string): string {
   if (isOptionName(word)) return `; did you mean --${word}?`;
@@ -249,16 +343,13 @@ async function watchDaemons(
       "watch requires at least one URL such as http://[2001:db8::1]:6315",
     );
   }
-  const daemons = urls.map(daemonUrl);
+  const daemons = urls.map((url) => daemonUrl(url, options.mac));
   for (const [index, { text }] of daemons.entries()) {
     if (daemons.findIndex((other) => other.text === text) < index) {
       throw new UsageError(`watch: duplicate URL ${text}`);
     }
   }
-  const notices: string[] = [];
-  const files = await examineOptionFiles(options);
-  const caCerts = caCertsOf(options, files, notices);
-  for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
+  const caCerts = await trustedBy(options);
   const ending = new AbortController();
   void signals.ended.then(() => ending.abort());
   // The terminal is gone.
@@ -281,9 +372,9 @@ async function watchDaemons(
   }
 }
 
-function daemonUrl(text: string): DaemonUrl {
+function daemonUrl(text: string, only: Mac | undefined): DaemonUrl {
   try {
-    return parseDaemonUrl(text);
+    return parseDaemonUrl(text, only);
   } catch (error) {
     if (error instanceof DaemonUrlError) {
       throw new UsageError(`watch: ${error.message}`);

@@ -31,7 +31,18 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     usage: "--base-address IPV6 --names FILE [--format FORMAT]",
     help: "print DNS records of machines",
   },
-  watch: { usage: "[--json] URL...", help: "print the events of daemons" },
+  watch: {
+    usage: "[--json] [--mac MAC] URL...",
+    help: "print the events of daemons",
+  },
+  status: {
+    usage: "[--json] [URL]",
+    help: "print the state of a running daemon",
+  },
+  explain: {
+    usage: "[--json] MAC [URL | OPTION...]",
+    help: "print a machine's boot URLs, and why",
+  },
   help: { usage: "", help: "print this help, as -h does" },
   version: { usage: "", help: "print the version" },
 };

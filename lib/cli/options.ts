@@ -34,7 +34,13 @@ import {
   type ParsedAddress,
   parseIpv6,
 } from "../net/ipv6.ts";
-import { type MacPattern, parseMacPattern } from "../net/mac.ts";
+import {
+  isUnicastMac,
+  type Mac,
+  type MacPattern,
+  parseMac,
+  parseMacPattern,
+} from "../net/mac.ts";
 import { parsePrefix, type Prefix } from "../net/prefix.ts";
 import { suggestion } from "./did_you_mean.ts";
 import { UsageError } from "./usage_error.ts";
@@ -170,6 +176,13 @@ function macSources(text: string): MacSource[] {
       unknown === undefined ? "" : suggestion(unknown, MAC_SOURCES)
     }`,
   );
+}
+
+function clientMac(text: string): Mac {
+  const mac = parseMac(text);
+  return mac !== undefined && isUnicastMac(mac)
+    ? mac
+    : reject(text, "a unicast MAC such as 02:00:5e:00:53:01");
 }
 
 function macPattern(text: string): MacPattern {
@@ -725,9 +738,17 @@ export const OPTIONS = {
   }),
   "json": option({
     group: "Commands",
-    commands: ["watch"],
-    help: "print each event as a line of JSON",
+    commands: ["watch", "explain", "status"],
+    help: "print JSON; each event in a line of its own",
     parse: () => true,
+  }),
+  "mac": option({
+    group: "Commands",
+    placeholder: "MAC",
+    fallback: "all machines",
+    commands: ["watch"],
+    help: "only events of this machine",
+    parse: clientMac,
   }),
   "format": option({
     group: "Commands",

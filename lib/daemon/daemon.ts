@@ -76,9 +76,8 @@ export class Daemon implements Service {
     const machineLog = new MachineLog(log, names, writer);
     const bootList = bootListOf(config, log);
     const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
-    const shared = { registry, writer, names, scheduler, log };
-
     const ipxe = this.#ipxe = ipxeFilesOf(config, log);
+    const shared = { ipxe, bootList, registry, writer, names, scheduler, log };
 
     const dhcpv6Observer = new DaemonDhcpv6Observer({
       config,
@@ -98,12 +97,11 @@ export class Daemon implements Service {
       observer: dhcpv6Observer,
     });
     const tftp = new TftpService({
+      ...shared,
       config,
       maxDescriptors: fdShares.tftp,
-      ipxe,
       allows,
       tracker,
-      log,
     });
 
     const metrics = (): Metric[] =>
@@ -127,6 +125,8 @@ export class Daemon implements Service {
       metrics,
       unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
+      iface: () => dhcpv6.serving,
+      tftp: () => tftp.server.hostnames,
     });
     this.#otlp = exporterOf(config, {
       ...shared,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { IpxeFiles } from "../boot_files/ipxe.ts";
 import { fileWork } from "../files/file_work.ts";
 import { Api } from "../http/api.ts";
 import { BootFileHandler } from "../http/boot_files.ts";
@@ -24,6 +25,7 @@ import { WebUi } from "../http/web_ui/responses.ts";
 import type { MachineWriter, UnservedJson } from "../machines/json.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
+import type { NetworkInterface } from "../net/interface.ts";
 import { tcpSockets } from "../net/tcp_sockets.ts";
 import type { FdShares } from "../overload/fd_budget.ts";
 import type { CooperativeScheduler } from "../overload/scheduler.ts";
@@ -32,10 +34,16 @@ import type { Metric } from "../telemetry/metrics.ts";
 import { bootPathsOf } from "./boot_paths.ts";
 import { bootDirectoryOf, type DaemonConfig, templatesOf } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
+import { explainerOf } from "./explainer.ts";
 import { HttpsService } from "./https_service.ts";
-import { FETCHING, type MachineTracker } from "./machine_tracker.ts";
+import {
+  type BootList,
+  FETCHING,
+  type MachineTracker,
+} from "./machine_tracker.ts";
 import { ConnectionGuardLog, HttpLog } from "./operator_log.ts";
 import type { Service } from "./service.ts";
+import { statusOf } from "./status.ts";
 
 /** What the stack is made of. */
 export interface HttpStackOptions {
@@ -50,6 +58,12 @@ export interface HttpStackOptions {
   readonly allows: (hostname: string) => boolean;
   readonly metrics: () => Iterable<Metric>;
   readonly unserved: () => readonly UnservedJson[];
+  readonly ipxe: IpxeFiles;
+  readonly bootList: BootList | undefined;
+  /** The interface; `undefined` while DHCPv6 is not served. */
+  readonly iface: () => NetworkInterface | undefined;
+  /** The addresses at which TFTP is served now. */
+  readonly tftp: () => Iterable<string>;
   /** Why clients get no reply now; `undefined` if they do. */
   readonly problem: () => string | undefined;
 }
@@ -75,6 +89,7 @@ export class HttpStack {
       perClient: fdShares.eventReadersPerClient,
       load,
     });
+    const explainer = explainerOf(options);
     const shared = { registry, writer, names, scheduler };
     this.router = new Router({
       bootFiles: new BootFileHandler(
@@ -99,6 +114,8 @@ export class HttpStack {
         eventStream: this.eventStream,
         metrics: options.metrics,
         unserved: options.unserved,
+        status: () => statusOf(options),
+        explain: (mac, client) => explainer.explain(mac, client),
         problem: options.problem,
         stalledFiles: () => fileWork.stalled(),
       }),

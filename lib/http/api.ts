@@ -14,11 +14,13 @@ import {
   objectByMac,
   type UnservedJson,
 } from "../machines/json.ts";
+import type { ExplanationJson } from "../machines/explanation.ts";
+import type { StatusJson } from "../machines/status.ts";
 import type { Names } from "../machines/names_file.ts";
 import type { MachineRegistry } from "../machines/registry.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
-import { parseMac } from "../net/mac.ts";
+import { isUnicastMac, type Mac, parseMac } from "../net/mac.ts";
 import {
   formatProblem,
   RECORD_FORMATS,
@@ -43,6 +45,9 @@ export interface ApiOptions {
   readonly metrics: () => Iterable<Metric>;
   /** The clients that are not served, by cause and link. */
   readonly unserved: () => readonly UnservedJson[];
+  readonly status: () => StatusJson;
+  /** What a machine gets, and why; a client's file operations are limited. */
+  readonly explain: (mac: Mac, client: string) => Promise<ExplanationJson>;
   /** Why DHCPv6 is not served now; `undefined` if it is. */
   readonly problem: () => string | undefined;
   /** The files that the daemon waits for. */
@@ -54,6 +59,9 @@ const MAX_STALLED_FILES = 8;
 
 const MACHINES = "/machines/";
 
+/** Behind the path of a machine: which boot URLs it gets, and why. */
+const EXPLAIN = "/explain";
+
 /** The paths of the API, apart from those of single machines. */
 const PATHS = new Set([
   "/events",
@@ -61,6 +69,7 @@ const PATHS = new Set([
   "/metrics",
   "/names",
   "/records",
+  "/status",
   "/unserved",
 ]);
 
@@ -83,8 +92,15 @@ export class Api {
     this.#options = options;
   }
 
-  /** Answers GET; `undefined` if the API has no such path. */
-  respond(target: Target): Response | undefined {
+  /**
+   * Answers GET; `undefined` if the API has no such path.
+   *
+   * @param client The client's address.
+   */
+  respond(
+    target: Target,
+    client: string,
+  ): Response | Promise<Response> | undefined {
     const { path } = target;
     const { registry, writer, names, metrics } = this.#options;
     switch (path) {
@@ -92,12 +108,12 @@ export class Api {
         return this.#text(writer.machines(registry.history.next - 1));
       case "/names":
         return this.#text(objectByMac(names.entries()));
+      case "/status":
+        return this.#json(this.#options.status());
       case "/records":
         return this.#records(target);
       case "/unserved":
-        return this.#text(
-          [JSON.stringify(this.#options.unserved())].values(),
-        );
+        return this.#json(this.#options.unserved());
       case "/metrics":
         return this.#text(
           [prometheusText(metrics())].values(),
@@ -105,7 +121,7 @@ export class Api {
         );
     }
     return path.startsWith(MACHINES)
-      ? this.#machine(path.slice(MACHINES.length))
+      ? this.#machine(path.slice(MACHINES.length), client)
       : undefined;
   }
 
@@ -179,15 +195,27 @@ export class Api {
     );
   }
 
-  #machine(macText: string): Response {
+  #machine(rest: string, client: string): Response | Promise<Response> {
+    const isExplanation = rest.endsWith(EXPLAIN);
+    const macText = isExplanation ? rest.slice(0, -EXPLAIN.length) : rest;
     const mac = parseMac(decoded(macText));
-    if (mac === undefined) return badMac("/machines/");
+    if (mac === undefined || isExplanation && !isUnicastMac(mac)) {
+      return badMac("/machines/");
+    }
+    if (isExplanation) return this.#explain(mac, client);
     const machine = this.#options.registry.get(mac);
     if (machine === undefined) {
       return Response.json(null, { status: 404, headers: UNCACHED });
     }
-    const text = JSON.stringify(this.#options.writer.machine(machine));
-    return this.#text([text].values());
+    return this.#json(this.#options.writer.machine(machine));
+  }
+
+  async #explain(mac: Mac, client: string): Promise<Response> {
+    return this.#json(await this.#options.explain(mac, client));
+  }
+
+  #json(value: unknown): Response {
+    return this.#text([JSON.stringify(value)].values());
   }
 
   #text(pieces: Iterator<string>, type = "application/json"): Response {

@@ -196,7 +196,7 @@ export class Router {
     }
     const release = () => unit[Symbol.dispose]();
     completed.then(release, release);
-    return api.respond(target) ??
+    return await api.respond(target, client) ??
       await page.respond(target.path, headers) ??
       textResponse(404, "not found");
   }

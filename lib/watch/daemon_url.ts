@@ -6,7 +6,7 @@
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { parseIpv6 } from "../net/ipv6.ts";
-import { parseMac } from "../net/mac.ts";
+import { formatMac, type Mac, parseMac } from "../net/mac.ts";
 import { parseAddress, withoutBrackets } from "../net/prefix.ts";
 
 /** The port if a host is given without one. */
@@ -36,9 +36,10 @@ export class DaemonUrlError extends Error {
 /**
  * Reads a URL, `host:port`, or a host or address alone.
  *
+ * @param only The machine to watch; `undefined`: that of the URL's query, or all.
  * @throws {DaemonUrlError} if it is none of these.
  */
-export function parseDaemonUrl(text: string): DaemonUrl {
+export function parseDaemonUrl(text: string, only?: Mac): DaemonUrl {
   const url = URL.parse(withScheme(text));
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new DaemonUrlError(
@@ -62,6 +63,7 @@ export function parseDaemonUrl(text: string): DaemonUrl {
       }" is not a machine's MAC such as 02:00:5e:00:53:01`,
     );
   }
+  if (only !== undefined) url.searchParams.set("mac", formatMac(only));
   url.hash = "";
   if (url.pathname === "/") url.pathname = EVENTS;
   return {

@@ -14,6 +14,7 @@ import { WebUi } from "../../lib/http/web_ui/responses.ts";
 import { BootFileHandler } from "../../lib/http/boot_files.ts";
 import { EventStream } from "../../lib/http/event_stream.ts";
 import { MachineWriter, type UnservedJson } from "../../lib/machines/json.ts";
+import type { StatusJson } from "../../lib/machines/status.ts";
 import { Names } from "../../lib/machines/names_file.ts";
 import { MachineRegistry } from "../../lib/machines/registry.ts";
 import type { Metric } from "../../lib/telemetry/metrics.ts";
@@ -119,6 +120,7 @@ export class Known {
   /** The problem that `/healthz` reports. */
   readonly subnets = [{ text: BASE, bytes: parseIpv6(BASE)! }];
   problem: string | undefined;
+  status: StatusJson | undefined;
   unserved: UnservedJson[] = [];
   metrics: Metric[] = [];
 
@@ -147,6 +149,8 @@ export class Known {
         ...this,
         records: { bases: this.subnets, domain: "lab.example" },
         unserved: () => this.unserved,
+        status: () => this.status!,
+        explain: (mac) => Promise.resolve({ mac } as never),
         problem: () => this.problem,
         metrics: () => this.metrics,
       }),

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { ipxeFileName } from "../../boot_files/ipxe_builds.ts";
 import {
   BASE_BYTES,
   equalBytes,
@@ -14,7 +13,6 @@ import {
   macOfAddress,
 } from "../../net/ipv6.ts";
 import {
-  formatMac,
   type Mac,
   type MacPattern,
   matchesMac,
@@ -43,6 +41,7 @@ import {
   decideBoot,
   describeLoader,
 } from "./boot_decision.ts";
+import { instructionUrl, type UrlAddresses } from "./instruction_url.ts";
 import {
   type ClientMac,
   findClientMac,
@@ -55,14 +54,9 @@ import {
 } from "./identity_associations.ts";
 import { relayReplyPort, RelayReplyWriter } from "./relay_reply.ts";
 import { type LinkPrefix, type Subnet, subnetOfLinkAddress } from "./subnet.ts";
-import { bootPayload, renderTemplate } from "./url_template.ts";
 
 /** What boot URLs contain, and which clients get them. */
-export interface BootOptions extends BootChoices {
-  /** The address of this daemon in TFTP URLs, without brackets. */
-  readonly tftpAddress: string;
-  /** The value of `{{.BootAddress}}`. */
-  readonly bootAddress: string;
+export interface BootOptions extends BootChoices, UrlAddresses {
   /** Whether the boot policy lets this client boot now. */
   readonly isBootAllowed: (mac: Mac) => boolean;
 }
@@ -434,25 +428,11 @@ export class Responder {
       writer.end(start);
     }
     const start = writer.begin(OptionCode.BootFileUrl);
-    writer.ascii(
-      instruction.kind === "url"
-        ? renderTemplate(instruction.template, {
-          MAC: formatMac(mac),
-          BaseAddress: subnet.text,
-          BootAddress: boot.bootAddress,
-          Payload: bootPayload(facts.architectures),
-        })
-        : tftpUrl(
-          boot.tftpAddress,
-          instruction.kind === "ipxe"
-            ? `${formatMac(mac)}/${ipxeFileName(instruction.build)}`
-            : "",
-        ),
-    );
+    writer.ascii(instructionUrl(instruction, boot, {
+      mac,
+      baseAddress: subnet.text,
+      architectures: facts.architectures,
+    }));
     writer.end(start);
   }
-}
-
-function tftpUrl(address: string, path: string): string {
-  return `tftp://[${address}]/${path}`;
 }

@@ -15,6 +15,7 @@ const SCRIPTS: readonly string[] = [
   "page/connection.js",
   "page/detail.js",
   "page/elements.js",
+  "page/explanation.js",
   "page/list.js",
   "page/machines.js",
   "page/now_view.js",

@@ -120,6 +120,7 @@ in
       ipxeScript = ../../../assets/ipxe/autoexec.ipxe;
       dhcpv6ListenPort = 1547;
       names = "${directory}/names";
+      domain = "lab.example";
       maxMachines = 100;
       maxEvents = 1000;
       otlpEndpoint = "http://[::1]:4318";

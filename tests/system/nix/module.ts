@@ -23,6 +23,7 @@ export const COMMANDS = [
   "help",
   "version",
   "json",
+  "mac",
   "format",
   "all-from",
 ];

@@ -439,7 +439,7 @@ Deno.test({
         text,
         /This boot.*http_boot.*Earlier boots.*booted in .*booted in /s,
       );
-      await view.locator("summary").first().click();
+      await view.locator('[id^="boot-"] summary').first().click();
       await says(view, /ipxe\.efi over TFTP: 1\.0 MiB, complete/);
       await says(view, /boot\.efi over HTTP: 128 MiB, complete/);
       await opened.isAccessible();
@@ -588,6 +588,27 @@ Deno.test({
         /2001:db8:9:9::\/64, which no base address covers.*--link-prefix.*1 message, the latest from 02:00:5e:00:53:01 at /s,
         20,
       );
+    });
+
+    await step("explains what a machine gets", async () => {
+      await ask("http", RACK);
+      await using opened = await browser.open(ORIGIN, {}, `#${RACK}`);
+      const view = opened.page.locator("#machine");
+      await says(view, /has its boot URL/);
+      await view.locator("#explanation summary").click();
+      await says(view, /Nothing stands in its way/);
+      await says(view, /boot\.efi, 128 MiB/);
+      await opened.isAccessible();
+      await opened.shoot("explanation");
+      // It stays open when something happens, and is asked for again.
+      const file = `${lab.directory}/netboot/${RACK}/boot.efi`;
+      await Deno.rename(file, `${file}.away`);
+      try {
+        await ask("pxe", RACK);
+        await says(view, /boot\.efi: not found/);
+      } finally {
+        await Deno.rename(`${file}.away`, file);
+      }
     });
 
     await step("links to a plain table without JavaScript", async () => {

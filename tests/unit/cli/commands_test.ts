@@ -83,7 +83,7 @@ Deno.test("commands", async (t) => {
       [["--nonsense"], "unknown option --nonsense (--help lists the options)"],
       [
         ["serve"],
-        'unknown command "serve"; the commands are check, address, records, watch, help, version (--help lists the options)',
+        'unknown command "serve"; the commands are check, address, records, watch, status, explain, help, version (--help lists the options)',
       ],
       [
         ["chekc"],
@@ -116,7 +116,39 @@ Deno.test("commands", async (t) => {
       ],
       [
         ["address", "--json", "--base-address=2001:db8::", "02005e005301"],
-        "--json is an option of watch",
+        "--json is an option of watch, explain and status",
+      ],
+      [
+        ["explain"],
+        "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
+      ],
+      [
+        ["explain", "01:00:5e:00:53:01"],
+        "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
+      ],
+      [
+        ["explain", "02005e005301", "r1", "r2"],
+        "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
+      ],
+      [
+        ["explain", "02005e005301", "r1", "--base-address=2001:db8::"],
+        "explain takes the URL of a running daemon or --base-address, not both",
+      ],
+      [
+        ["explain", "02005e005301", "ftp://r1"],
+        'explain: "ftp://r1" is no URL of a daemon: give a URL such as http://[2001:db8::1]:6315, HOST, HOST:PORT or an address',
+      ],
+      [
+        ["status", "r1", "r2"],
+        "status takes one URL such as http://[::1]:6315",
+      ],
+      [
+        ["watch", "--mac=01:00:5e:00:53:01", "r1"],
+        '--mac: "01:00:5e:00:53:01" is not a unicast MAC such as 02:00:5e:00:53:01',
+      ],
+      [
+        ["status", "--mac=02:00:5e:00:53:01"],
+        "--mac is an option of watch",
       ],
       [
         ["--base-address=2001:db8::", "--all-from=/srv/netboot"],

@@ -438,6 +438,7 @@ Deno.test("settings", async (t) => {
         "help",
         "version",
         "json",
+        "mac",
         "format",
         "all-from",
       ],

@@ -126,7 +126,7 @@ Deno.test("URLs of daemons", async (t) => {
         ]],
       ] as [string[], string[]][]
     ) {
-      assertEquals(labelsOf(given.map(parseDaemonUrl)), labels);
+      assertEquals(labelsOf(given.map((url) => parseDaemonUrl(url))), labels);
     }
   });
 });

@@ -1,0 +1,91 @@
+/**
+ * The command `status`: a summary of a running daemon.
+ *
+ * @module
+ */
+
+import { escapeControls } from "../../assets/shared/escape_controls.js";
+import { STAGES } from "../../assets/shared/boot_stages.js";
+import type { UnservedJson } from "../machines/json.ts";
+import type { StatusJson } from "../machines/status.ts";
+
+/** Milliseconds after which a client that was not served is no warning any more. */
+const RECENT = 600_000;
+
+const LABEL = 11;
+
+/** Characters of a daemon's sentence that are shown. */
+const MAX_SENTENCE = 2048;
+
+/** How well a daemon is, as exit codes of monitoring plug-ins say it. */
+export const OK = 0, WARNING = 1, CRITICAL = 2;
+
+/**
+ * How well a daemon is: critical if DHCPv6 is not served; a warning while clients
+ * are not served or files do not answer.
+ *
+ * @param now Milliseconds since 1970.
+ */
+export function severityOf(
+  { serving, unserved, stalled_files }: StatusJson,
+  now: number,
+): typeof OK | typeof WARNING | typeof CRITICAL {
+  if (!serving) return CRITICAL;
+  return unserved.some((one) => isRecent(one, now)) || stalled_files.length > 0
+    ? WARNING
+    : OK;
+}
+
+function isRecent({ timestamp }: UnservedJson, now: number): boolean {
+  return timestamp !== null && now - Date.parse(timestamp) < RECENT;
+}
+
+/** A summary for people; its first line is that of a monitoring plug-in. */
+export function statusText(status: StatusJson, now: number): string {
+  const { listening, unserved, stalled_files } = status;
+  const severity = severityOf(status, now);
+  const recent = unserved.filter((one) => isRecent(one, now));
+  const first = status.problem ?? recent[0]?.message ?? stalled_files[0] ??
+    `DHCPv6 is served on ${status.interface}`;
+  const lines = [
+    `${["OK", "WARNING", "CRITICAL"][severity]}: ${shown(first)}`,
+    labelled("version", `${status.version}, started ${status.started}`),
+    labelled(
+      "link",
+      `${status.interface}, base address ${status.base_addresses.join(", ")}`,
+    ),
+  ];
+  for (const [label, addresses] of Object.entries(listening)) {
+    if (addresses.length === 0) continue;
+    lines.push(labelled(label.toUpperCase(), addresses.join(", ")));
+  }
+  lines.push(labelled("machines", machinesText(status)));
+  for (const { count, message } of recent) {
+    lines.push(
+      labelled("unserved", `${shown(message)} (${count} messages)`),
+    );
+  }
+  for (const sentence of stalled_files) {
+    lines.push(labelled("files", shown(sentence)));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function machinesText({ stages, states }: StatusJson): string {
+  const counts = Object.entries(stages).filter(([, count]) => count > 0)
+    .map(([stage, count]) =>
+      `${count} ${STAGES.get(stage)?.words.toLowerCase() ?? stage}`
+    );
+  const total = Object.values(stages).reduce((sum, count) => sum + count, 0);
+  const offline = states.offline === 0 ? "" : `; ${states.offline} offline`;
+  return total === 0 ? "none seen" : `${total}: ${counts.join(", ")}${offline}`;
+}
+
+/** A daemon's words, which may have characters of clients and of files. */
+function shown(text: string): string {
+  return escapeControls(text, MAX_SENTENCE);
+}
+
+function labelled(label: string, text: string): string {
+  return label.padEnd(LABEL) + text;
+}
