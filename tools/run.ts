@@ -246,6 +246,8 @@ async function run(task: string, args: string[]): Promise<number> {
     case "build":
       await tool(std, "tools/ipxe.ts", ["--if-missing"]);
       return await tool(std, "tools/build.ts", args);
+    case "package":
+      return await tool(std, "tools/package.ts", args);
     case "fuzz":
       return await tool(std, "tests/fuzz/main.ts", args);
     case "bench":

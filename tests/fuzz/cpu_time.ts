@@ -3,7 +3,7 @@
 import { cpuUsage } from "node:process";
 
 /** Runs of a slow input: a single one may include compilation and garbage collection. */
-const RUNS = 9;
+const RUNS = 20;
 
 /** CPU time of this process, in milliseconds. */
 function used(): number {

@@ -23,12 +23,22 @@ Deno.test("build tool", async (t) => {
       [
         ["--static"],
         {},
-        "unknown argument --static; there are --target, --base and --commit",
+        "unknown argument --static; there are --target, --base, --libraries, --output and --commit",
       ],
       [
         ["--target=x86_64-unknown-linux-musl"],
         {},
-        `x86_64-unknown-linux-musl is no target; the targets are ${TARGETS}`,
+        `x86_64-unknown-linux-musl is no target: Deno has no base runtime for musl (denoland/deno#3711); the package for musl brings another C library, see docs/install.md`,
+      ],
+      [
+        ["--target=sparc-unknown-linux-gnu"],
+        {},
+        `sparc-unknown-linux-gnu is no target; the targets are ${TARGETS}`,
+      ],
+      [
+        ["--libraries=/usr/lib/dhcpv6macd"],
+        {},
+        `--libraries changes the base runtime, which has to be a file: set DENORT_BIN to the denort of Deno ${Deno.version.deno}`,
       ],
       [["--base=mine"], {}, "--base is npm or not given, not mine"],
       [
