@@ -37,7 +37,7 @@ export class Connection {
   hasRequested = false;
   /**
    * Searches in a row in which it had no request in progress, and no bytes that
-   * the runtime had still to read.
+   * the runtime had still to read, unless it waits for its client to read.
    */
   quietSearches = 0;
   /** Since when it is known, by the monotonic clock. */
@@ -293,7 +293,10 @@ export class Connections {
       this.#byDescriptor[descriptor] = connection;
     }
     connection.round = this.#round;
-    const isBusy = sockets.hasUnread(descriptor);
+    // A client that sends more requests, and reads no response, keeps the runtime
+    // from reading them: they are no work in progress.
+    const isBusy = sockets.hasUnread(descriptor) &&
+      !sockets.sentBytes(descriptor)?.hasPending;
     connection.quietSearches = isBusy ? 0 : connection.quietSearches + 1;
     return true;
   }

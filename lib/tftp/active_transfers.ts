@@ -39,7 +39,9 @@ export type Admission =
   | "admitted"
   | "retransmission"
   | "other_transfer"
-  | "too_many_transfers";
+  | "too_many_transfers"
+  /** Some of the transfers in the way may be forged: to be asked again later. */
+  | "too_many_unacknowledged";
 
 /** `undefined` while the file is being read. */
 type Entry = ActiveTransfer | undefined;
@@ -157,8 +159,11 @@ export class ActiveTransfers {
       if (isAcknowledging(active, now)) return "other_transfer";
       this.#end(active, "the client has begun another transfer");
     } else if (this.#entries.has(key)) return "retransmission";
-    return this.#makeRoom(client.hostname, now)
-      ? "admitted"
+    if (this.#makeRoom(client.hostname, now)) return "admitted";
+    const isInTheWay = ({ client: { hostname }, transfer }: ActiveTransfer) =>
+      hostname === client.hostname && transfer.state === "offered";
+    return this.#active(isInTheWay).length > 0
+      ? "too_many_unacknowledged"
       : "too_many_transfers";
   }
 

@@ -335,6 +335,9 @@ export class TftpServer {
         return undefined;
       case "other_transfer":
         return this.#refuse({ reason: "other_transfer" });
+      case "too_many_unacknowledged":
+        // Firmware gives up after an ERROR, and asks again without one.
+        return this.#refuse({ reason: "too_many_transfers" });
       case "too_many_transfers":
         this.#report("too_many_transfers", client, bytes);
         return this.#refuse(refusal(

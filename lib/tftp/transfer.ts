@@ -37,6 +37,13 @@ export const MAX_WINDOW_BYTES = 256 * 1024;
  */
 const INITIAL_TIMEOUT = 1000;
 
+/**
+ * Milliseconds in which a client on the link acknowledges the first packet. It
+ * bounds how many transfers one client begins in a second, and is less than the
+ * time in which some forged requests a second take all its places.
+ */
+const ACKNOWLEDGMENT_TIME = 100;
+
 /** Milliseconds of the shortest timeout that a measurement leads to. */
 const MIN_TIMEOUT = 300;
 
@@ -239,10 +246,13 @@ export class Transfer {
     return now - this.#lastProgress;
   }
 
-  /** Whether the client has not acknowledged the first packet within a second. */
+  /**
+   * Whether the client has had the time to acknowledge the first packet, and has
+   * not: the request may be forged.
+   */
   isUnacknowledged(now: number): boolean {
     return this.state === "offered" &&
-      now - this.#lastProgress >= INITIAL_TIMEOUT;
+      now - this.#lastProgress >= ACKNOWLEDGMENT_TIME;
   }
 
   /** Whether the transfer has ended. */

@@ -4,8 +4,9 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
-asks for PATH and reads nothing; `trickle` asks for it and reads 100 bytes a
-second. COUNT connections are held, and RATE new ones opened a second, at most,
+asks for PATH and reads nothing; `pipelined` asks for it again and again, as long
+as the socket takes it, and reads nothing; `trickle` asks for it and reads 100
+bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
 also in the place of those that were closed. They come from the addresses
 SOURCES, separated by commas. Says `held` when COUNT were opened, or after five
 seconds, and ends at SIGTERM with a line of JSON.
@@ -30,8 +31,12 @@ SENT = {
     "preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
+    "pipelined": (head + "\r\n").encode() * 100,
     "trickle": (head + "\r\n").encode(),
 }[kind]
+
+# What is waited for once something was sent; of others, the end.
+AWAITED = {"unread": 0, "trickle": 0, "pipelined": select.EPOLLOUT}
 
 # Bytes that the kernel takes for a reader that reads nothing.
 RECEIVE_BUFFER = 4096
@@ -87,8 +92,14 @@ while not is_ended:
             except OSError:
                 drop(fd)
                 continue
-            is_reader = kind in ("unread", "trickle")
-            poll.modify(fd, select.EPOLLHUP | (0 if is_reader else select.EPOLLIN))
+            poll.modify(fd, select.EPOLLHUP | AWAITED.get(kind, select.EPOLLIN))
+        elif kind == "pipelined":
+            try:
+                held[fd].send(SENT)
+            except BlockingIOError:
+                pass
+            except OSError:
+                drop(fd)
         else:
             try:
                 if held[fd].recv(4096) == b"":

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { multicastGroups } from "../../lib/net/multicast_groups.ts";
 import { neighbours } from "../../lib/net/neighbours.ts";
 import { tcpSockets } from "../../lib/net/tcp_sockets.ts";
 import { FakeSockets } from "./fake_sockets.ts";
@@ -242,6 +243,7 @@ export class SimulatedHost implements Disposable {
       ),
       replace(tcpSockets!, "readPeer", this.#readPeer),
       // Who is on the link is not known, and every other way is.
+      replace(multicastGroups, "areJoined", () => true),
       replace(neighbours!, "isKnown", () => false),
       replace(neighbours!, "isNextHopKnown", () => true),
       replace(globalThis, "fetch", this.#fetch),

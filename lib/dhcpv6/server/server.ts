@@ -252,9 +252,10 @@ export class Dhcpv6Server {
       service.responder = this.#responderFor(iface);
     }
     service.sockets.updateAddresses(iface);
-    if (mac === iface.mac) return;
+    // With another MAC, it may be a new interface that was created with the index
+    // of the old one.
+    if (mac === iface.mac && service.sockets.areJoined(iface)) return;
     try {
-      // It may be a new interface that was created with the index of the old one.
       await service.sockets.rejoin(iface);
     } catch {
       // The interface has gone again. The next refresh opens new sockets.

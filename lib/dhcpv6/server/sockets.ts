@@ -6,6 +6,7 @@
  */
 
 import { hostnamesOf, type NetworkInterface } from "../../net/interface.ts";
+import { multicastGroups } from "../../net/multicast_groups.ts";
 import { UdpSockets } from "../../net/udp_sockets.ts";
 import {
   MAX_PENDING_REPLIES,
@@ -18,6 +19,12 @@ import {
   ALL_SERVERS,
   SENDING_GROUPS,
 } from "../wire/constants.ts";
+
+/** How often groups are joined again that the kernel does not report. */
+const MAX_UNREPORTED = 3;
+
+/** The groups that are joined. */
+const GROUPS = [ALL_RELAYS_AND_SERVERS, ALL_SERVERS];
 
 function unresolvedReplies(): TokenBucket {
   return new TokenBucket(UNRESOLVED_REPLIES, UNRESOLVED_REPLIES_PER_SECOND);
@@ -85,6 +92,8 @@ export class InterfaceSockets {
    * only.
    */
   readonly sendQueues: Readonly<Record<ReplyClass, SendQueue>>;
+  /** How often in a row the kernel did not report groups that were joined. */
+  #unreported = 0;
   #isClosed = false;
 
   private constructor(
@@ -179,12 +188,22 @@ export class InterfaceSockets {
     this.#unicast.bind(iface);
   }
 
+  /** Whether the interface is a member of the groups, as far as is known. */
+  areJoined({ index }: NetworkInterface): boolean {
+    return this.#unreported >= MAX_UNREPORTED ||
+      multicastGroups.areJoined(index, GROUPS);
+  }
+
   /**
-   * Joins the groups again, which an interface that was created anew with the
-   * same index has left. The sockets stay open, so that no message is lost.
+   * Joins the groups again, which an interface has left that was created anew with
+   * the same index, or had no IPv6 for a moment. The sockets stay open, so that no
+   * message is lost.
    */
   async rejoin(iface: NetworkInterface): Promise<void> {
     for (const membership of this.#memberships) await membership.join(iface);
+    this.#unreported = multicastGroups.areJoined(iface.index, GROUPS)
+      ? 0
+      : this.#unreported + 1;
   }
 
   /** Closes all sockets. */

@@ -192,6 +192,28 @@ Deno.test({
       }
     }
 
+    for (const sources of [1, 17]) {
+      await t.step(
+        `1,500 that send requests and read nothing, from ${sources} addresses`,
+        async () => {
+          const attack = await attacked.hold("pipelined", 1500, {
+            rate: 150,
+            sources,
+            path: "/healthz",
+          });
+          // All of them are there by then, if none is closed.
+          await pause(8000);
+          const open = (await metrics(attacked.link.router))
+            .get("process_open_fds")!;
+          assertLess(open, 800);
+          await attacked.serves(3);
+          const { held, closed } = await end(attack);
+          assertLess(held, 1024);
+          assertLess(0, closed);
+        },
+      );
+    }
+
     await t.step(
       "75 half requests a second: every download is whole",
       async () => {

@@ -220,6 +220,28 @@ Deno.test({
       return await capture.read("udp", "udp.length");
     }
 
+    await t.step(
+      "requests in a machine's name do not keep it from booting",
+      async () => {
+        const flood = spoofing(VICTIM, request(), {
+          count: 1_000_000,
+          ports: 20_000,
+          rate: 50,
+        });
+        await pause(3000);
+        for (let round = 0; round < 20; round++) {
+          const { code, stderr } = await testLink.visitor.run([
+            ...["curl", "-sS", "-g", "--tftp-blksize", "1428"],
+            ...["--interface", VICTIM, "--max-time", "50", "-o", "/dev/null"],
+            `tftp://[${SERVER}]/${PATH}`,
+          ], { mayFail: true });
+          assertEquals(code, 0, `${round}: ${stderr}`);
+        }
+        assertEquals(flood.output, "", "it goes on");
+        await flood.stop();
+      },
+    );
+
     for (
       const [what, payload] of [
         ["requests", request()],
