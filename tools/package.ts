@@ -14,14 +14,19 @@
  * @module
  */
 
+import { parseArgs } from "@std/cli/parse-args";
 import { encodeHex } from "@std/encoding/hex";
 import { gzipSync } from "node:zlib";
 import manifest from "../deno.json" with { type: "json" };
-import { LIBRARIES, librariesOf, LibraryError } from "./c_library.ts";
+import {
+  LIBRARIES,
+  librariesOf,
+  type Library,
+  LibraryError,
+} from "./c_library.ts";
 
 const ROOT = await Deno.realPath(`${import.meta.dirname}/..`);
 const PACKAGING = `${ROOT}/tools/packaging`;
-const BINARY = `${ROOT}/dist/dhcpv6macd`;
 const OUT = `${ROOT}/dist/packages`;
 
 /** A package cannot be made; the message says why. */
@@ -108,28 +113,26 @@ async function unit(name: string, program: string): Promise<string> {
 
 const UNITS = ["dhcpv6macd.service", "dhcpv6macd@.service"];
 
-/** Completions by where shells look for them below `share`. */
-const COMPLETIONS = {
-  "bash-completion/completions/dhcpv6macd": "dhcpv6macd.bash",
-  "zsh/vendor-completions/_dhcpv6macd": "_dhcpv6macd",
-  "fish/vendor_completions.d/dhcpv6macd.fish": "dhcpv6macd.fish",
-};
-
-/** Manual page and completions. */
-async function shared(share: string): Promise<Entry[]> {
+/** Manual page and completions, where shells look for them below `share`. */
+async function shared(share: string, zsh: string): Promise<Entry[]> {
+  const completions = {
+    "bash-completion/completions/dhcpv6macd": "dhcpv6macd.bash",
+    [`${zsh}/_dhcpv6macd`]: "_dhcpv6macd",
+    "fish/vendor_completions.d/dhcpv6macd.fish": "dhcpv6macd.fish",
+  };
   return [
     {
       path: `${share}/man/man8/dhcpv6macd.8.gz`,
       content: gzip(await Deno.readFile(`${PACKAGING}/man/dhcpv6macd.8`)),
     },
-    ...Object.entries(COMPLETIONS).map(([path, name]) => ({
+    ...Object.entries(completions).map(([path, name]) => ({
       path: `${share}/${path}`,
       content: { copyOf: `${PACKAGING}/completions/${name}` },
     })),
   ];
 }
 
-function program(path: string, copyOf = BINARY): Entry {
+function program(path: string, copyOf: string): Entry {
   return { path, content: { copyOf }, mode: 0o755 };
 }
 
@@ -145,8 +148,10 @@ async function tarball(
   await run(
     "tar",
     ...["--create", "--gzip", "--file", path, "--directory", tree.path],
-    ...["--sort=name", "--owner=0", "--group=0", "--numeric-owner"],
-    ...[`--mtime=@${seconds}`, "--format=gnu", "."],
+    ...["--owner=0", "--group=0", "--numeric-owner"],
+    // Files only: the mode of a directory that exists is not changed.
+    ...[`--mtime=@${seconds}`, "--format=gnu"],
+    ...entries.map(({ path }) => path).toSorted(),
   );
   return path;
 }
@@ -159,7 +164,11 @@ async function temporaryDirectory() {
   };
 }
 
-async function deb(architecture: string, seconds: number): Promise<string> {
+async function deb(
+  binary: string,
+  architecture: string,
+  seconds: number,
+): Promise<string> {
   const version = manifest.version;
   const template = (name: string) =>
     Deno.readTextFile(`${PACKAGING}/deb/${name}`);
@@ -173,8 +182,8 @@ async function deb(architecture: string, seconds: number): Promise<string> {
   }
 `;
   const entries: Entry[] = [
-    program("usr/bin/dhcpv6macd"),
-    ...await shared("usr/share"),
+    program("usr/bin/dhcpv6macd", binary),
+    ...await shared("usr/share", "zsh/vendor-completions"),
     ...await Promise.all(UNITS.map(async (name) => ({
       path: `usr/lib/systemd/system/${name}`,
       content: await unit(name, "/usr/bin/dhcpv6macd"),
@@ -236,6 +245,7 @@ async function muslTarball(
 ): Promise<string> {
   const binary = `${ROOT}/dist/dhcpv6macd-with-libraries`;
   await build([...args, "--libraries", LIBRARIES, "--output", binary]);
+  const document = "usr/share/doc/dhcpv6macd";
   const libraries = await librariesOf(binary);
   return await tarball(
     `dhcpv6macd-${manifest.version}-${processor}-linux-musl`,
@@ -246,10 +256,15 @@ async function muslTarball(
         content: { copyOf: path },
         mode: 0o755,
       })),
+      { path: `${document}/LICENSE`, content: { copyOf: `${ROOT}/LICENSE` } },
       {
-        path: `${LIBRARIES.slice(1)}/COPYING`,
-        content: LIBRARY_NOTICE,
+        path: `${document}/libraries/README`,
+        content: LIBRARY_NOTICE + await packagesOf(libraries),
       },
+      ...LICENSES.map((name) => ({
+        path: `${document}/libraries/${name}`,
+        content: { copyOf: `/usr/share/common-licenses/${name}` },
+      })),
       ...["openrc", "procd"].map((name) => ({
         path: `usr/share/dhcpv6macd/${name}/dhcpv6macd`,
         content: { copyOf: `${PACKAGING}/${name}/dhcpv6macd` },
@@ -264,11 +279,31 @@ async function muslTarball(
   );
 }
 
+/** The licenses of the libraries, where Debian has their texts. */
+const LICENSES = ["LGPL-2.1", "GPL-3"];
+
 const LIBRARY_NOTICE = `\
-These are unmodified files of the GNU C library (LGPL-2.1-or-later) and of GCC's
-support library (GPL-3.0-or-later with the GCC runtime library exception), as
-the distribution has them on which this package was made.
+The files in ${LIBRARIES} are unmodified files of the GNU C library
+(LGPL-2.1-or-later) and of GCC's support library (GPL-3.0-or-later with the GCC
+runtime library exception). They are from these packages of Debian, where their
+source is:
+
 `;
+
+/** The packages that libraries are from, with their versions. */
+async function packagesOf(libraries: readonly Library[]): Promise<string> {
+  const owners = new Set<string>();
+  for (const { path } of libraries) {
+    const real = await Deno.realPath(path);
+    // Where /lib is a link to /usr/lib, packages may name either.
+    const found = await run("dpkg", "--search", real)
+      .catch(() => run("dpkg", "--search", real.replace(/^\/usr/, "")));
+    owners.add(found.split(": ")[0]!);
+  }
+  return await run(
+    ...["dpkg-query", "--show", ...owners] as [string, ...string[]],
+  );
+}
 
 /** Runs tools/build.ts with the packages that this tool has. */
 async function build(args: readonly string[]): Promise<void> {
@@ -292,9 +327,33 @@ async function writeSums(paths: readonly string[]): Promise<void> {
   await Deno.writeTextFile(`${OUT}/SHA256SUMS`, sums.join(""));
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const at = args.indexOf("--target");
-  const target = at === -1 ? Deno.build.target : args[at + 1] ?? "";
+function readOptions(): {
+  target: string;
+  args: string[];
+  isBaseFile: boolean;
+} {
+  const given = parseArgs(Deno.args, {
+    string: ["target", "base"],
+    unknown: (arg: string) => {
+      throw new PackageError(
+        `unknown argument ${arg}; there are --target and --base`,
+      );
+    },
+  }) as { target?: string; base?: string };
+  const { target, base } = given;
+  return {
+    target: target ?? Deno.build.target,
+    args: [
+      ...target === undefined ? [] : ["--target", target],
+      ...base === undefined ? [] : ["--base", base],
+    ],
+    isBaseFile: base !== undefined || (Deno.env.get("DENORT_BIN") ?? "") !== "",
+  };
+}
+
+async function main(): Promise<void> {
+  const { target, args, isBaseFile } = readOptions();
+  const isForeign = target !== Deno.build.target;
   const [processor = ""] = target.split("-");
   const architecture = DEBIAN_ARCHITECTURES[processor];
   if (architecture === undefined || !target.endsWith("-unknown-linux-gnu")) {
@@ -302,11 +361,12 @@ async function main(args: readonly string[]): Promise<void> {
   }
   await Deno.mkdir(OUT, { recursive: true });
   const seconds = await timeOf();
-  await build([...args, "--output", BINARY]);
+  const binary = `${ROOT}/dist/dhcpv6macd${isForeign ? `-${target}` : ""}`;
+  await build([...args, "--output", binary]);
   const paths = [
     await tarball(`dhcpv6macd-${manifest.version}-${processor}-linux`, [
-      program("bin/dhcpv6macd"),
-      ...await shared("share"),
+      program("bin/dhcpv6macd", binary),
+      ...await shared("share", "zsh/site-functions"),
       ...await Promise.all(UNITS.map(async (name) => ({
         path: `lib/systemd/system/${name}`,
         content: await unit(name, "/usr/local/bin/dhcpv6macd"),
@@ -320,17 +380,15 @@ async function main(args: readonly string[]): Promise<void> {
         content: { copyOf: `${ROOT}/LICENSE` },
       },
     ], seconds),
-    await deb(architecture, seconds),
+    await deb(binary, architecture, seconds),
   ];
-  const isBaseFile = args.includes("--base") ||
-    (Deno.env.get("DENORT_BIN") ?? "") !== "";
-  if (!isBaseFile) {
-    say(
-      "no package for musl: it needs a base runtime that is a file, of DENORT_BIN",
-    );
-  } else if (target !== Deno.build.target) {
+  if (isForeign) {
     say(
       `no package for musl: the C library of this machine is not for ${target}`,
+    );
+  } else if (!isBaseFile) {
+    say(
+      "no package for musl: it needs a base runtime that is a file, of DENORT_BIN",
     );
   } else paths.push(await muslTarball(processor, args, seconds));
   await writeSums(paths);
@@ -338,7 +396,7 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 try {
-  await main(Deno.args);
+  await main();
 } catch (error) {
   const isExpected = error instanceof PackageError ||
     error instanceof LibraryError;

@@ -4,14 +4,14 @@
  * @module
  */
 
-/** @import { UnservedJson } from "../../lib/machines/json.ts" */
+/** @import { StatusJson } from "../../lib/machines/status.ts" */
 /** @import { MachineEventJson, MachineJson } from "./machines.js" */
 
 /** Milliseconds between two requests for names, which also set the clock. */
 const NAMES_INTERVAL = 60_000;
 
-/** Milliseconds between two requests for the clients that are not served. */
-const UNSERVED_INTERVAL = 10_000;
+/** Milliseconds between two requests for the state of the daemon. */
+const STATUS_INTERVAL = 10_000;
 
 /** Milliseconds before the page reopens a stream that the browser gave up. */
 const RETRY_DELAY = 3000;
@@ -73,7 +73,7 @@ class Clock {
  *   state(state: State): void,
  *   event(event: MachineEventJson): void,
  *   names(names: Record<string, string>): void,
- *   unserved(causes: readonly UnservedJson[]): void,
+ *   status(status: StatusJson): void,
  *   connection(isConnected: boolean): void,
  * }} Listener
  */
@@ -105,7 +105,7 @@ export class Connection {
   start() {
     this.#open();
     setInterval(() => this.#fetchNames(), NAMES_INTERVAL);
-    setInterval(() => this.#fetchUnserved(), UNSERVED_INTERVAL);
+    setInterval(() => this.#fetchStatus(), STATUS_INTERVAL);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.#hiddenSince = performance.now();
       else if (performance.now() - this.#hiddenSince > HIDDEN_LIMIT) {
@@ -122,7 +122,7 @@ export class Connection {
     source.onopen = () => {
       this.#listener.connection(true);
       void this.#fetchNames();
-      void this.#fetchUnserved();
+      void this.#fetchStatus();
     };
     source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
@@ -149,9 +149,9 @@ export class Connection {
     this.#listener.names(response.json);
   }
 
-  async #fetchUnserved() {
-    const response = await this.#fetch("/unserved");
-    if (response !== undefined) this.#listener.unserved(response.json);
+  async #fetchStatus() {
+    const response = await this.#fetch("/status");
+    if (response !== undefined) this.#listener.status(response.json);
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 
 import { escapeControls } from "../shared/escape_controls.js";
+import { groupsOf } from "../shared/explanation.js";
 import { formatBytes } from "../shared/format.js";
 import { element } from "./elements.js";
 
@@ -30,7 +31,7 @@ export function explanationOf(mac, open) {
   const details = element(
     "details",
     "",
-    element("summary", "", "What it gets, and why"),
+    element("summary", "", "Boot URLs and reasons"),
     body,
   );
   details.id = ID;
@@ -59,11 +60,13 @@ async function show(mac, body) {
 async function partsOf(mac) {
   try {
     const response = await fetch(`/machines/${mac}/explain`);
-    if (response.ok) return partsOfExplanation(await response.json());
+    return response.ok
+      ? partsOfExplanation(await response.json())
+      : [element("p", "failed", (await response.text()).trim())];
   } catch {
     // The event stream reports a daemon that cannot be reached.
+    return [element("p", "", "The daemon does not answer.")];
   }
-  return [element("p", "", "The daemon does not answer.")];
 }
 
 /** @param {ExplanationJson} explanation */
@@ -77,30 +80,18 @@ function partsOfExplanation({ addresses, clients, problems }) {
   }
   for (const group of groupsOf(clients)) list.append(...entryOf(group));
   return [
-    problems.length === 0
-      ? element("p", "", "Nothing stands in its way.")
-      : element(
-        "ul",
-        "failed",
-        ...problems.map((problem) => element("li", "", shown(problem))),
-      ),
+    problems.length === 0 ? element("p", "", "No problem found.") : element(
+      "ul",
+      "failed",
+      ...problems.map((problem) => element("li", "", shown(problem))),
+    ),
     list,
   ];
 }
 
-/**
- * Clients that get the same, for the same reason.
- *
- * @param {readonly ExplainedClient[]} clients
- */
-function groupsOf(clients) {
-  const groups = Map.groupBy(clients, ({ url, rule }) => `${url} ${rule}`);
-  return [...groups.values()];
-}
-
-/** @param {readonly ExplainedClient[]} group */
+/** @param {[ExplainedClient, ...ExplainedClient[]]} group */
 function entryOf(group) {
-  const { url, rule, file } = /** @type {ExplainedClient} */ (group[0]);
+  const [{ url, rule, file }] = group;
   const what = element(
     "dd",
     "",

@@ -9,7 +9,7 @@ import { Detail } from "./detail.js";
 import { announce, byId } from "./elements.js";
 import { List } from "./list.js";
 import { canonicalMac, Machines } from "./machines.js";
-import { showUnserved } from "./unserved.js";
+import { showStatus } from "./status.js";
 
 /** Milliseconds between two drawings of changes, at least. */
 const MIN_DRAW_INTERVAL = 100;
@@ -47,7 +47,7 @@ const connection = new Connection({
     machines.setNames(names);
     draw();
   },
-  unserved: showUnserved,
+  status: showStatus,
   connection(isConnected) {
     clearTimeout(bannerTimer);
     if (!isConnected) {

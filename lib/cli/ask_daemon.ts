@@ -11,8 +11,11 @@ import { TrustingFetch } from "../net/trusting_fetch.ts";
 import { DaemonUrlError, parseDaemonUrl } from "../watch/daemon_url.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Milliseconds for a response. */
-const TIMEOUT = 5000;
+/**
+ * Milliseconds for a response: the daemon waits 5 s for a file system that does not
+ * answer, once for its turn and once for the file.
+ */
+const TIMEOUT = 12_000;
 
 /** Bytes of a response that are read: an explanation has a few thousand. */
 const MAX_BYTES = 1024 * 1024;
@@ -30,15 +33,17 @@ export class DaemonError extends Error {
  *
  * @param url The daemon, as `watch` takes it.
  * @param command The command, for messages.
+ * @param members Those that the answer must have, and which of them are lists.
  * @throws {UsageError} if the URL is none.
  * @throws {DaemonError} if there is no such answer.
  */
-export async function askDaemon(
+export async function askDaemon<T>(
   url: string,
   path: string,
   command: string,
   caCerts: readonly string[],
-): Promise<unknown> {
+  members: { [Name in keyof T]?: "list" | "object" },
+): Promise<T> {
   const target = urlOf(url, command);
   target.pathname = path;
   target.search = "";
@@ -65,10 +70,24 @@ export async function askDaemon(
         }`,
     );
   }
+  const answer = parsed(text ?? "");
+  const isExpected = Object.entries(members).every(([name, kind]) => {
+    const value = answer?.[name];
+    return kind === "list"
+      ? Array.isArray(value)
+      : typeof value === "object" && value !== null;
+  });
+  if (isExpected) return answer as T;
+  throw new DaemonError(
+    `${where} answers something else at ${path}: it is no dhcpv6macd, or of another version`,
+  );
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
   try {
-    return JSON.parse(text ?? "");
+    return JSON.parse(text) ?? undefined;
   } catch {
-    throw new DaemonError(`${where} does not answer in JSON`);
+    return undefined;
   }
 }
 

@@ -284,7 +284,7 @@ class PortCheck implements Disposable {
         (use === "DHCPv6"
           ? running.isServing
           : address === undefined
-          ? running.tftp?.has(where) !== false
+          ? running.tftp.has(where)
           : running.addresses.has(address));
       return !isOwn ? problem(message) : warning(
         `${protocol} port ${port} on ${where} is already in use, by the daemon that serves this link now`,

@@ -168,11 +168,15 @@ function checkNoWords(command: string, [word]: readonly string[]): void {
   );
 }
 
-/** @throws {Deno.errors.BrokenPipe} if nothing reads it. */
+/** Prints text; none that nothing reads. */
 function printText(text: string): void {
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += Deno.stdout.writeSync(bytes.subarray(at));
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
@@ -189,8 +193,6 @@ async function records(
     );
     return EXIT_OK;
   } catch (error) {
-    // Its reader has enough.
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK;
     if (error instanceof RecordsError) return await fail(error, EXIT_FAILURE);
     throw error;
   }
@@ -224,7 +226,14 @@ async function status(
   let state: StatusJson;
   try {
     const caCerts = await trustedBy(options);
-    state = await askDaemon(url, "/status", "status", caCerts) as StatusJson;
+    state = await askDaemon<StatusJson>(url, "/status", "status", caCerts, {
+      base_addresses: "list",
+      listening: "object",
+      stages: "object",
+      states: "object",
+      unserved: "list",
+      stalled_files: "list",
+    });
   } catch (error) {
     if (!(error instanceof DaemonError)) throw error;
     if (options.json) return await fail(error, CRITICAL);
@@ -238,23 +247,37 @@ async function status(
   return severityOf(state, now);
 }
 
+/** Options that describe a daemon, and not how to ask a running one. */
+const DESCRIBING = [
+  "interface",
+  "netboot-dir",
+  "boot-url",
+  "names",
+] as const;
+
 /** Prints what a machine gets; the exit code says whether all is well. */
 async function explain(
   options: GivenOptions,
   words: readonly string[],
 ): Promise<number> {
   const macs = words.map(parseMac);
-  const mac = macs.find((mac) => mac !== undefined);
+  const [mac, otherMac] = macs.filter((mac) => mac !== undefined);
   const [url, stray] = words.filter((_, index) => macs[index] === undefined);
   if (
-    mac === undefined || !isUnicastMac(mac) || stray !== undefined ||
-    macs.length > 2
+    mac === undefined || !isUnicastMac(mac) || otherMac !== undefined ||
+    stray !== undefined
   ) {
     throw new UsageError(
       "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
     );
   }
   const isByOptions = options["base-address"].length > 0;
+  const [described] = DESCRIBING.filter((name) => options[name]?.length);
+  if (!isByOptions && described !== undefined) {
+    throw new UsageError(
+      `explain with --${described} requires --base-address: the running daemon has options of its own`,
+    );
+  }
   if (isByOptions && url !== undefined) {
     throw new UsageError(
       "explain takes the URL of a running daemon or --base-address, not both",
@@ -267,12 +290,13 @@ async function explain(
         configOf(options, await examineOptionFiles(options)),
         mac,
       )
-      : await askDaemon(
+      : await askDaemon<ExplanationJson>(
         url ?? DEFAULT_DAEMON,
         `/machines/${formatMac(mac)}/explain`,
         "explain",
         await trustedBy(options),
-      ) as ExplanationJson;
+        { addresses: "list", clients: "list", problems: "list" },
+      );
   } catch (error) {
     if (error instanceof DaemonError || error instanceof NoInterfaceError) {
       return await fail(error, EXIT_FAILURE);

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { stageNames } from "../../assets/shared/boot_stages.js";
+import { groupsOf } from "../../assets/shared/explanation.js";
 import { formatBytes, formatDetail } from "../../assets/shared/format.js";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { directoryReader, ListedMacs } from "../boot_files/listed_macs.ts";
@@ -20,12 +20,7 @@ import { parseNames } from "../machines/names_file.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import type { Mac } from "../net/mac.ts";
 import { MAX_NAMES_FILE } from "../overload/limits.ts";
-
-/** Characters of a daemon's sentence that are shown. */
-const MAX_SENTENCE = 2048;
-
-/** The width of the words in front of a line. */
-const LABEL = 11;
+import { labelled, shown } from "./summary.ts";
 
 /** Explains a machine by a configuration, without a running daemon. */
 export async function explainByConfig(
@@ -71,7 +66,7 @@ async function namesOf(
 /** An explanation for people. */
 export function explanationText(explanation: ExplanationJson): string {
   const { mac, name, addresses, clients, problems } = explanation;
-  const lines = [name === null ? mac : `${mac}  ${escapeControls(name)}`];
+  const lines = [shown(name === null ? mac : `${mac}  ${name}`)];
   for (const { address, base_address } of addresses) {
     lines.push(
       labelled("address", `${address} (base address ${base_address})`),
@@ -79,9 +74,9 @@ export function explanationText(explanation: ExplanationJson): string {
   }
   lines.push(labelled(
     "boot",
-    `${
-      explanation.may_boot ? "gets boot URLs" : "gets no boot URL"
-    } (--boot-policy ${explanation.boot_policy})`,
+    `--boot-policy ${explanation.boot_policy} allows boot URLs${
+      explanation.may_boot ? "" : " for others only"
+    }`,
   ));
   const last = lastText(explanation);
   if (last !== undefined) lines.push(labelled("last", last));
@@ -89,14 +84,10 @@ export function explanationText(explanation: ExplanationJson): string {
     lines.push(labelled(index === 0 ? "gets" : "", groupText(group)));
   }
   for (const problem of problems) {
-    lines.push(labelled("problem", shown(problem)));
+    lines.push(labelled("problem", problem));
   }
   if (problems.length === 0) lines.push(labelled("problems", "none found"));
   return `${lines.join("\n")}\n`;
-}
-
-function labelled(label: string, text: string): string {
-  return label.padEnd(LABEL) + text.replaceAll("\n", `\n${" ".repeat(LABEL)}`);
 }
 
 function lastText(
@@ -111,34 +102,19 @@ function lastText(
   } (${timestamp}${heard})`;
 }
 
-/** Clients that get the same, for the same reason. */
-function groupsOf(clients: readonly ExplainedClient[]): ExplainedClient[][] {
-  const groups = new Map<string, ExplainedClient[]>();
-  for (const client of clients) {
-    const key = `${client.url} ${client.rule}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [client]);
-    else group.push(client);
-  }
-  return [...groups.values()];
-}
-
-function groupText(group: readonly ExplainedClient[]): string {
-  const { url, rule, file } = group[0]!;
+function groupText(
+  group: readonly [ExplainedClient, ...ExplainedClient[]],
+): string {
+  const [{ url, rule, file }] = group;
   const who = group.map(({ client }) => client).join("; ");
-  if (url === null) return `${who}\n  no boot URL: ${shown(rule)}`;
-  const lines = [who, `  ${shown(url)}`, `  by ${shown(rule)}`];
+  if (url === null) return `${who}\n  no boot URL: ${rule}`;
+  const lines = [who, `  ${url}`, `  by ${rule}`];
   if (file !== null) {
     lines.push(
       file.problem === null
-        ? `  file ${shown(file.path)}, ${formatBytes(file.bytes ?? 0)}`
-        : `  file missing: ${shown(file.problem)}`,
+        ? `  file ${file.path}, ${formatBytes(file.bytes ?? 0)}`
+        : `  file missing: ${file.problem}`,
     );
   }
   return lines.join("\n");
-}
-
-/** A daemon's words, which may have characters of clients and of files. */
-function shown(text: string): string {
-  return escapeControls(text, MAX_SENTENCE);
 }

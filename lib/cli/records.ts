@@ -97,7 +97,9 @@ async function readNames(
 async function readMacs(directory: string): Promise<Mac[]> {
   const read = async () => {
     const macs = new Set<Mac>();
-    for await (const { mac } of macEntries(directory)) macs.add(mac);
+    for await (const { mac, entry } of macEntries(directory)) {
+      if (entry.isDirectory || entry.isSymlink) macs.add(mac);
+    }
     return [...macs];
   };
   return await reading("all-from", directory, read());

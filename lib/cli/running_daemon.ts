@@ -6,21 +6,21 @@
 
 import type { DaemonConfig } from "../daemon/config.ts";
 import { authorityOf, type ListenAddress } from "../http/listener.ts";
+import type { StatusJson } from "../machines/status.ts";
+import { readBoundedText } from "../net/bounded_body.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { equalBytes, IPV6_LENGTH, parseIpv6 } from "../net/ipv6.ts";
+import { withoutBrackets } from "../net/prefix.ts";
 
 /** Milliseconds for an answer. */
 const TIMEOUT = 2000;
 
-/** Characters of a response over TLS that are read; the page has fewer. */
+/** Where a daemon says what it is. */
+const PATH = "/status";
+
+/** Characters of a response over TLS that are read; a state has fewer. */
 const MAX_RESPONSE = 1_000_000;
-
-/** The metric with a label for each address at which TFTP is served. */
-const TFTP_METRIC = "dhcpv6macd_tftp_listening";
-
-/** Where the daemon's page names its interface and its first base address. */
-const HEADING = /<small>on ([^\s<]+) <span class="base">([^<]*)<\/span>/;
 
 /** What a running daemon says of itself. */
 export interface RunningDaemon {
@@ -28,15 +28,12 @@ export interface RunningDaemon {
   readonly isServing: boolean;
   /** The addresses of HTTP and HTTPS at which it answers. */
   readonly addresses: ReadonlySet<ListenAddress>;
-  /** The addresses of TFTP; `undefined` if its version does not report them. */
-  readonly tftp: ReadonlySet<string> | undefined;
+  /** The addresses of TFTP, without ports. */
+  readonly tftp: ReadonlySet<string>;
 }
 
-/** The status and the text of a response; `undefined` if there is none. */
-type Get = (
-  address: ListenAddress,
-  path: string,
-) => Promise<{ readonly status: number; readonly text: string } | undefined>;
+/** The text at `/status` of a listener; `undefined` if there is none. */
+type Get = (address: ListenAddress) => Promise<string | undefined>;
 
 /**
  * The daemon that serves the same interface and the same first base address, as
@@ -54,61 +51,62 @@ export async function runningDaemon(
     ...http.map((address) => ({ address, get: getHttp })),
     ...(https?.addresses ?? []).map((address) => ({ address, get: getHttps })),
   ];
-  const answers = await Promise.all(
-    listeners.map(({ address, get }) => get(address, "/")),
+  const states = await Promise.all(
+    listeners.map(async ({ address, get }) => stateIn(await get(address))),
   );
-  const own = listeners.filter((_, index) =>
-    isSameDaemon(answers[index]?.text ?? "", config, iface)
-  );
-  if (own.length === 0) return undefined;
-  const { address, get } = own[0]!;
-  const health = await get(address, "/healthz");
-  const metrics = await get(address, "/metrics");
-  return {
-    isServing: health?.status === 200,
-    addresses: new Set(own.map(({ address }) => address)),
-    tftp: tftpAddresses(metrics?.text ?? ""),
+  const own = states.map((state) => isSameDaemon(state, config, iface));
+  const state = states.find((_, index) => own[index]);
+  return state && {
+    isServing: state.serving,
+    addresses: new Set(
+      listeners.filter((_, index) => own[index]).map(({ address }) => address),
+    ),
+    tftp: new Set(
+      state.listening.tftp.map((text) =>
+        withoutBrackets(text.replace(/:[0-9]+$/, ""))
+      ),
+    ),
   };
 }
 
-/** The addresses that the metrics name for TFTP. */
-function tftpAddresses(metrics: string): ReadonlySet<string> | undefined {
-  if (!metrics.includes(`# TYPE ${TFTP_METRIC} `)) return undefined;
-  const samples = metrics.matchAll(
-    RegExp(`^${TFTP_METRIC}\\{address="([^"]*)"\\} 1$`, "gm"),
-  );
-  return new Set([...samples].map(([, address]) => address!));
+/** What a response says; `undefined` if another program has sent it. */
+function stateIn(text = ""): StatusJson | undefined {
+  try {
+    const state = JSON.parse(text) as Partial<StatusJson>;
+    return Array.isArray(state.base_addresses) &&
+        Array.isArray(state.listening?.tftp)
+      ? state as StatusJson
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-/** Whether a page is of a daemon for this interface and base address. */
+/** Whether a state is of a daemon for this interface and base address. */
 function isSameDaemon(
-  page: string,
+  state: StatusJson | undefined,
   { interfaceName, responder }: DaemonConfig,
   iface: NetworkInterface | undefined,
 ): boolean {
-  const [, name, base] = HEADING.exec(page) ?? [];
-  const bytes = parseIpv6(base ?? "");
+  const bytes = parseIpv6(state?.base_addresses[0] ?? "");
   const own = responder.subnets[0]!.bytes;
   if (
-    name === undefined || bytes === undefined ||
+    state === undefined || bytes === undefined ||
     !equalBytes(bytes, 0, own, 0, IPV6_LENGTH)
   ) return false;
   // One of the two names may be an altname.
-  return name === interfaceName ||
+  return state.interface === interfaceName ||
     iface !== undefined &&
-      new InterfaceMonitor(name).find()?.index === iface.index;
+      new InterfaceMonitor(state.interface).find()?.index === iface.index;
 }
 
-async function getHttp(
-  address: ListenAddress,
-  path: string,
-): ReturnType<Get> {
+async function getHttp(address: ListenAddress): ReturnType<Get> {
   try {
     const response = await fetch(
-      `http://${authorityOf(reachable(address))}${path}`,
+      `http://${authorityOf(reachable(address))}${PATH}`,
       { signal: AbortSignal.timeout(TIMEOUT), redirect: "error" },
     );
-    return { status: response.status, text: await response.text() };
+    return await readBoundedText(response, MAX_RESPONSE);
   } catch {
     return undefined;
   }
@@ -119,22 +117,17 @@ async function getHttp(
  * not for the address. What is asked here is not confidential. A response of
  * HTTP/1.0 is not in chunks, which could divide a word.
  */
-async function getHttps(
-  address: ListenAddress,
-  path: string,
-): ReturnType<Get> {
+async function getHttps(address: ListenAddress): ReturnType<Get> {
   // Only here: it takes 13 MB that the daemon has no use for.
   const { connect } = await import("node:tls");
   const { hostname, port } = reachable(address);
-  const { promise, resolve } = Promise.withResolvers<
-    Awaited<ReturnType<Get>>
-  >();
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
   let text = "";
   const socket = connect(
     { host: hostname, port, ca: [], rejectUnauthorized: false },
     () =>
       socket.write(
-        `GET ${path} HTTP/1.0\r\nhost: ${
+        `GET ${PATH} HTTP/1.0\r\nhost: ${
           authorityOf({ hostname, port })
         }\r\n\r\n`,
       ),
@@ -147,8 +140,7 @@ async function getHttps(
   socket.on("error", () => {}); // "close" follows.
   socket.on("close", () => {
     clearTimeout(timer);
-    const [, status] = /^HTTP\/1\.[01] (\d{3}) /.exec(text) ?? [];
-    resolve(status === undefined ? undefined : { status: +status, text });
+    resolve(text.split("\r\n\r\n", 2)[1]);
   });
   const timer = setTimeout(() => socket.destroy(), TIMEOUT);
   return await promise;

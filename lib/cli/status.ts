@@ -4,18 +4,13 @@
  * @module
  */
 
-import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { STAGES } from "../../assets/shared/boot_stages.js";
 import type { UnservedJson } from "../machines/json.ts";
 import type { StatusJson } from "../machines/status.ts";
+import { labelled, shown } from "./summary.ts";
 
 /** Milliseconds after which a client that was not served is no warning any more. */
 const RECENT = 600_000;
-
-const LABEL = 11;
-
-/** Characters of a daemon's sentence that are shown. */
-const MAX_SENTENCE = 2048;
 
 /** How well a daemon is, as exit codes of monitoring plug-ins say it. */
 export const OK = 0, WARNING = 1, CRITICAL = 2;
@@ -48,7 +43,7 @@ export function statusText(status: StatusJson, now: number): string {
   const first = status.problem ?? recent[0]?.message ?? stalled_files[0] ??
     `DHCPv6 is served on ${status.interface}`;
   const lines = [
-    `${["OK", "WARNING", "CRITICAL"][severity]}: ${shown(first)}`,
+    shown(`${["OK", "WARNING", "CRITICAL"][severity]}: ${first}`),
     labelled("version", `${status.version}, started ${status.started}`),
     labelled(
       "link",
@@ -62,11 +57,11 @@ export function statusText(status: StatusJson, now: number): string {
   lines.push(labelled("machines", machinesText(status)));
   for (const { count, message } of recent) {
     lines.push(
-      labelled("unserved", `${shown(message)} (${count} messages)`),
+      labelled("unserved", `${message} (${count} messages)`),
     );
   }
   for (const sentence of stalled_files) {
-    lines.push(labelled("files", shown(sentence)));
+    lines.push(labelled("files", sentence));
   }
   return `${lines.join("\n")}\n`;
 }
@@ -79,13 +74,4 @@ function machinesText({ stages, states }: StatusJson): string {
   const total = Object.values(stages).reduce((sum, count) => sum + count, 0);
   const offline = states.offline === 0 ? "" : `; ${states.offline} offline`;
   return total === 0 ? "none seen" : `${total}: ${counts.join(", ")}${offline}`;
-}
-
-/** A daemon's words, which may have characters of clients and of files. */
-function shown(text: string): string {
-  return escapeControls(text, MAX_SENTENCE);
-}
-
-function labelled(label: string, text: string): string {
-  return label.padEnd(LABEL) + text;
 }

@@ -24,6 +24,7 @@ import { instructionUrl } from "../dhcpv6/reply/instruction_url.ts";
 import type { BootOptions } from "../dhcpv6/reply/responder.ts";
 import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import { FileStalledError } from "../files/file_work.ts";
+import type { ListenAddress } from "../http/listener.ts";
 import { REFUSAL_REASONS } from "../machines/boot_refusal.ts";
 import type {
   ExplainedClient,
@@ -37,11 +38,11 @@ import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac, type Mac, matchesMac, parseMac } from "../net/mac.ts";
 import { canonicalAddress, withoutBrackets } from "../net/prefix.ts";
+import { parseRequestPath } from "../tftp/request_path.ts";
 import {
   bootDirectoryOf,
   type DaemonConfig,
   responderOptionsFor,
-  tcpAddressesOf,
   tftpPortOf,
 } from "./config.ts";
 import { basePrefixProblem } from "./diagnostics.ts";
@@ -85,7 +86,9 @@ export function explainerOf(
 
 /** Where a URL leads on this host. */
 interface OwnTarget {
-  readonly protocol: "tftp" | "http";
+  readonly scheme: "tftp" | "http" | "https";
+  /** Without brackets. */
+  readonly hostname: string;
   readonly port: number;
   readonly path: string;
   /** Whether it does: a host name may be that of another server. */
@@ -173,9 +176,11 @@ export class Explainer {
     });
     const isAllowed = boot !== undefined && boot.isBootAllowed(mac);
     const subnet = this.#subnetOf(mac);
-    const files = new Map<string, ExplainedFile | null>();
+    // All at once: a file system that does not answer is waited for only once.
+    const files = new Map<string, Promise<ExplainedFile | null>>();
+    const reported = new Set<string>();
     const clients: ExplainedClient[] = [];
-    for (const known of KNOWN_CLIENTS) {
+    const explained = KNOWN_CLIENTS.map((known) => {
       const decision = decideBoot(known.facts, isAllowed ? boot : undefined);
       const { instruction } = decision;
       const url = isAllowed && instruction.kind !== "none"
@@ -188,18 +193,22 @@ export class Explainer {
       // Files do not depend on the query, which tells architectures apart.
       const place = url?.replace(/[?#].*/s, "") ?? "";
       if (url !== null && !files.has(place)) {
-        const file = await this.#fileOf(place, mac, iface, client);
-        files.set(place, file);
-        if (file?.problem != null) {
-          problems.push(`${known.words}: ${place}: ${file.problem}`);
-        }
+        files.set(place, this.#fileOf(place, mac, iface, client));
+      }
+      return { known, decision, url, place };
+    });
+    for (const { known, decision, url, place } of explained) {
+      const file = await files.get(place) ?? null;
+      if (file?.problem != null && !reported.has(place)) {
+        reported.add(place);
+        problems.push(`${known.words}: ${place}: ${file.problem}`);
       }
       clients.push({
         kind: known.kind,
         client: known.words,
         url,
-        rule: this.#ruleOf(known, decision, boot, isAllowed),
-        file: files.get(place) ?? null,
+        rule: this.#ruleOf(mac, known, decision, boot, isAllowed),
+        file,
       });
     }
     return clients;
@@ -212,6 +221,7 @@ export class Explainer {
   }
 
   #ruleOf(
+    mac: Mac,
     { kind }: KnownClient,
     { instruction, note }: BootDecision,
     boot: BootOptions | undefined,
@@ -222,11 +232,12 @@ export class Explainer {
     if (boot === undefined) return "no --http-boot-url-template";
     if (!isAllowed) {
       const { config, bootList } = this.#options;
-      return config.bootPolicy === "listed"
-        ? "--boot-policy listed: the machine has no directory in --netboot-dir"
-        : bootList === undefined
-        ? "--boot-policy"
-        : "--boot-policy once: its system is up, and its directory has not changed since";
+      const problem = bootList?.whyUnlisted(mac);
+      return config.bootPolicy === "once"
+        ? "--boot-policy once: its system is up, and its directory has not changed since"
+        : problem !== undefined && problem.kind !== "not_found"
+        ? `--boot-policy listed: ${textOf(problem)}`
+        : "--boot-policy listed: the machine has no directory in --netboot-dir";
     }
     if (note === "unsupported_architecture") return "no iPXE for it";
     return boot.builds === undefined && kind.startsWith("pxe")
@@ -265,26 +276,35 @@ export class Explainer {
 
   /** `null` if a directory is meant: a loader asks for files in it. */
   async #fileAt(
-    { protocol, port, path }: OwnTarget,
+    { scheme, hostname, port, path }: OwnTarget,
     mac: Mac,
     client: string,
   ): Promise<ExplainedFile | null> {
     const { config, directory } = this.#options;
-    const isServed = protocol === "http"
-      ? tcpAddressesOf(config).some((address) => address.port === port)
-      : config.tftp !== undefined && tftpPortOf(config) === port;
     const missing = (problem: string) => ({ path, bytes: null, problem });
-    if (!isServed) return missing(`nothing is served at port ${port}`);
+    const isServed = scheme === "tftp"
+      ? config.tftp !== undefined && tftpPortOf(config) === port
+      : (scheme === "http" ? config.http : config.https?.addresses ?? [])
+        .some((listener) => listensAt(listener, hostname, port));
+    if (!isServed) {
+      return missing(
+        `no ${scheme.toUpperCase()} is served at this address and port ${port}`,
+      );
+    }
     if (path.endsWith("/")) return null;
-    const [, owner, own] = /^(?:\/mac)?\/([^/]+)\/(.*)$/.exec(path) ?? [];
-    const named = owner === undefined ? undefined : parseMac(owner);
+    const problems: PathProblem[] = [];
     // Without a MAC, the client's address tells whose files are meant.
+    if (scheme === "tftp") {
+      const { mac: whose, name } = parseRequestPath(path, mac)!;
+      return await this.#tftpFile(whose, name, client, problems);
+    }
+    const [, owner, own] = /^\/mac\/([^/]+)\/(.*)$/.exec(path) ?? [];
+    const named = owner === undefined ? undefined : parseMac(owner);
+    if (path.startsWith("/mac/") && named === undefined) {
+      return missing(REFUSAL_REASONS.no_mac);
+    }
     const rest = named === undefined ? path.slice(1) : own!;
     const whose = named ?? mac;
-    const problems: PathProblem[] = [];
-    if (protocol === "tftp") {
-      return await this.#tftpFile(whose, rest, client, problems);
-    }
     if (directory === undefined) return missing("there is no --netboot-dir");
     try {
       const names = urlPathNames(rest);
@@ -348,12 +368,26 @@ export class Explainer {
     if (!isOwn) return undefined;
     const standard = { tftp: 69, http: 80, https: 443 }[scheme]!;
     return {
-      protocol: scheme === "tftp" ? "tftp" : "http",
+      scheme: scheme as OwnTarget["scheme"],
+      hostname: withoutBrackets(host!),
       port: portText === undefined ? standard : Number(portText),
       path: path === "" ? "/" : path!,
       isCertain: address !== undefined,
     };
   }
+}
+
+/** Whether a listener gets connections to an address, or to a name of one. */
+function listensAt(
+  listener: ListenAddress,
+  hostname: string,
+  port: number,
+): boolean {
+  if (listener.port !== port) return false;
+  if (/^(?:::|0\.0\.0\.0)$/.test(listener.hostname)) return true;
+  const address = canonicalAddress(hostname);
+  return address === undefined ||
+    canonicalAddress(listener.hostname) === address;
 }
 
 function whyOf(problems: readonly PathProblem[]): string {

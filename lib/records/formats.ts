@@ -78,6 +78,10 @@ export function* recordText(
   if (writer.start !== undefined) yield writer.start;
   let isFirst = true;
   for (const record of recordsOf(sources, onProblem)) {
+    if (record === undefined) {
+      yield "";
+      continue;
+    }
     yield writer.write(record, isFirst);
     isFirst = false;
   }

@@ -16,7 +16,10 @@ export interface MachineRecord {
   readonly name: string;
   /** Its complete name in DNS, without a final dot. */
   readonly host: string;
-  /** What stands before the domain; `undefined` if it is not in the domain. */
+  /**
+   * What stands before the domain; `undefined` if it is not in the domain, or is a
+   * number.
+   */
   readonly shortName: string | undefined;
   /** One address for each base address, 16 bytes each. */
   readonly addresses: readonly Uint8Array[];
@@ -43,32 +46,37 @@ export interface RecordSources {
   readonly macs?: readonly Mac[];
 }
 
-/** The records of machines, one machine at a time. */
+/**
+ * The records of machines, one machine at a time; `undefined` for one that has
+ * none, so that many of them can be interrupted.
+ *
+ * @param onProblem Without it, names are not compared with each other.
+ */
 export function* recordsOf(
   sources: RecordSources,
-  onProblem: (problem: RecordProblem) => void = () => {},
-): Generator<MachineRecord> {
+  onProblem?: (problem: RecordProblem) => void,
+): Generator<MachineRecord | undefined> {
   const { bases, domain, names, macs = [] } = sources;
   const nameByHost = new Map<string, string>();
   const named = new Set<Mac>();
   for (const [mac, name] of names) {
-    named.add(mac);
-    if (!isUnicastMac(mac)) {
-      onProblem({ kind: "no_unicast_mac", name });
-      continue;
-    }
-    const host = hostNameFor(name, domain);
+    if (macs.length > 0) named.add(mac);
+    const host = isUnicastMac(mac) ? hostNameFor(name, domain) : undefined;
     if (host === undefined) {
-      onProblem({ kind: "no_host_name", name });
+      const kind = isUnicastMac(mac) ? "no_host_name" : "no_unicast_mac";
+      onProblem?.({ kind, name });
+      yield undefined;
       continue;
     }
-    const known = nameByHost.get(host);
-    nameByHost.set(host, name);
-    // Two network cards of one machine may have one name.
-    if (known !== undefined && known !== name) {
-      onProblem({ kind: "shared", name, host });
-    } else if (isChanged(name, host)) {
-      onProblem({ kind: "changed", name, host });
+    if (onProblem !== undefined) {
+      const known = nameByHost.get(host);
+      nameByHost.set(host, name);
+      // Two network cards of one machine may have one name.
+      if (known !== undefined && known !== name) {
+        onProblem({ kind: "shared", name, host });
+      } else if (isChanged(name, host)) {
+        onProblem({ kind: "changed", name, host });
+      }
     }
     yield recordOf(mac, name, host, bases, domain);
   }
@@ -93,9 +101,14 @@ function recordOf(
     mac,
     name,
     host,
-    shortName: isBelow ? host.slice(0, -domain.length - 1) : undefined,
+    shortName: shortNameOf(isBelow ? host.slice(0, -domain.length - 1) : ""),
     addresses: bases.map(({ bytes }) => addressOf(bytes, mac)),
   };
+}
+
+/** Servers and resolvers take a number for an IPv4 address or a time. */
+function shortNameOf(name: string): string | undefined {
+  return name === "" || /(?:^|\.)[0-9]+$/.test(name) ? undefined : name;
 }
 
 /** Whether a name had to be changed, but for its case and the domain. */

@@ -39,9 +39,13 @@ const CLIENTS: Readonly<Record<string, readonly Option[]>> = {
   "http-arm64": firmware("HTTPClient", 19),
   "http-riscv64": firmware("HTTPClient", 28),
   "http-loong64": firmware("HTTPClient", 40),
+  "u-boot-x86-64": firmware("U-Boot", 7),
   "u-boot-arm64": firmware("U-Boot", 22),
+  "u-boot-riscv64": firmware("U-Boot", 27),
+  "u-boot-loong64": firmware("U-Boot", 39),
   "raspberry-pi": [oro(59, 60), opt(61, numbers(2, 41))],
   "grub": [oro(59, 23)],
+  "loader": [oro(59, 23, 24)],
   "system": [oro(23, 24, 31)],
 };
 

@@ -5,7 +5,12 @@
  */
 
 import { COMMANDS } from "../../lib/cli/help.ts";
-import { OPTIONS, type OptionSpec } from "../../lib/cli/options.ts";
+import {
+  meaningOf,
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "../../lib/cli/options.ts";
 
 const HEAD = "# Made by `deno task docs`.";
 
@@ -29,9 +34,9 @@ interface Completed {
 
 const COMPLETED: readonly Completed[] = Object.entries<OptionSpec<unknown>>(
   OPTIONS,
-).map(([name, { placeholder, help, repeatable = false }]) => ({
+).map(([name, { placeholder, repeatable = false }]) => ({
   name,
-  help,
+  help: meaningOf(name as OptionName),
   values: valuesOf(name, placeholder),
   repeatable,
 }));
@@ -42,7 +47,7 @@ function valuesOf(name: string, placeholder: string | undefined): Values {
   if (placeholder === "FILE") return "file";
   if (placeholder === "DIRECTORY") return "directory";
   const words = placeholder.split("|");
-  return words.every((word) => /^[a-z]+$/.test(word)) ? words : "none";
+  return words.every((word) => /^[a-z-]+$/.test(word)) ? words : "none";
 }
 
 const INTERFACES = "$(ls /sys/class/net 2>/dev/null)";

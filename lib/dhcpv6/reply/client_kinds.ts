@@ -58,10 +58,14 @@ export const KNOWN_CLIENTS: readonly KnownClient[] = [
   client("http-arm64", "HTTP boot, arm64", "HTTPClient", 19),
   client("http-riscv64", "HTTP boot, riscv64", "HTTPClient", 28),
   client("http-loong64", "HTTP boot, loong64", "HTTPClient", 40),
+  client("u-boot-x86-64", "U-Boot, x86-64", "U-Boot", 7),
   client("u-boot-arm64", "U-Boot, arm64", "U-Boot", 22),
+  client("u-boot-riscv64", "U-Boot, riscv64", "U-Boot", 27),
+  client("u-boot-loong64", "U-Boot, loong64", "U-Boot", 39),
   client("raspberry-pi", "Raspberry Pi", undefined, RASPBERRY_PI),
   client("grub", "GRUB", undefined, undefined, {
     requestsBootFileAndDnsOnly: true,
   }),
+  client("loader", "other boot loaders", undefined),
   { kind: "system", words: "operating system", facts: SYSTEM },
 ];

@@ -71,10 +71,14 @@ export interface Dhcpv6ServerOptions {
  */
 const RECEIVERS = 2;
 
-/** Error codes that concern the destination of a reply only. */
+/**
+ * Error codes that concern the destination of a reply only. `EACCES`: a route
+ * prohibits it; a firewall that drops replies gives `EPERM`.
+ */
 const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
   "ENETUNREACH",
   "EHOSTUNREACH",
+  "EACCES",
 ]);
 
 /**

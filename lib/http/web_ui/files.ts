@@ -21,10 +21,11 @@ const SCRIPTS: readonly string[] = [
   "page/now_view.js",
   "page/page.js",
   "page/progress.js",
-  "page/unserved.js",
+  "page/status.js",
   "shared/boot_stages.js",
   "shared/boots.js",
   "shared/escape_controls.js",
+  "shared/explanation.js",
   "shared/format.js",
 ];
 

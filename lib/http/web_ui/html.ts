@@ -52,7 +52,7 @@ export function documentHead(
 ${script}</head>
 <body>
 <header>
-<h1>Machines <small>on ${interfaceHtml} <span class="base">${base}</span></small></h1>
+<h1><span id="headline">Machines</span> <small>on ${interfaceHtml} <span class="base">${base}</span></small></h1>
 `;
 }
 

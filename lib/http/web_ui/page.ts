@@ -52,6 +52,7 @@ ${
 <p id="said" class="unseen" role="status"></p>
 </div>
 </main>
+<footer id="about" class="about"></footer>
 </body>
 </html>
 `;

@@ -51,7 +51,7 @@ function commands(words: string): string {
   return block;
 }
 
-const INSTALL = commands("systemctl enable --now dhcpv6macd\n");
+const INSTALL = commands("sudo install dhcpv6macd /usr/local/bin/");
 const INSTALL_LINKS = commands("systemctl enable --now dhcpv6macd@");
 const BY_HAND = commands("sudo ./dhcpv6macd");
 

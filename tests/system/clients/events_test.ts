@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import {
   FAVORED,
   favoredDaemonCommand,
@@ -121,6 +121,91 @@ Deno.test({
           machine!.Events.map(({ event }) => event),
           ["init", "jump_to", "os_init"],
         );
+      },
+    );
+
+    await t.step(
+      "promtool takes the examples, and the alerts fire",
+      async () => {
+        await using lab = new Lab();
+        const router = await lab.host("alerts");
+        const examples = `${import.meta.dirname}/../../../docs/examples`;
+        const { stdout } = await router.run([
+          ...["promtool", "check", "config", `${examples}/prometheus.yml`],
+        ]);
+        assertMatch(stdout, /6 rules found/);
+        const alert = (
+          name: string,
+          summary: string,
+          labels: Record<string, string> = {},
+        ) => ({
+          eval_time: "15m",
+          alertname: name,
+          exp_alerts: [{
+            exp_labels: { severity: "warning", instance: "r", ...labels },
+            exp_annotations: { summary },
+          }],
+        });
+        // The runtime has no YAML; JSON is a part of it.
+        const tests = await lab.file(
+          "alerts.json",
+          JSON.stringify({
+            rule_files: [`${examples}/alerts.yml`],
+            tests: [{
+              interval: "1m",
+              input_series: [
+                ["up{job='dhcpv6macd',instance='r'}", "0x20"],
+                ["dhcpv6macd_serving{instance='r'}", "1x5 0x15"],
+                ["dhcpv6macd_base_prefix_present{instance='r'}", "0x20"],
+                [
+                  "dhcpv6macd_dhcpv6_dropped_total{instance='r',reason='no_mac'}",
+                  "0+1x20",
+                ],
+                [
+                  "dhcpv6macd_machine_events_total{instance='r',event='boot_refused'}",
+                  "0x10 1x10",
+                ],
+                [
+                  "dhcpv6macd_http_connections_closed_total{instance='r'}",
+                  "0+50x20",
+                ],
+              ].map(([series, values]) => ({ series, values })),
+              alert_rule_test: [
+                alert("Dhcpv6macdAbsent", "r does not answer", {
+                  severity: "critical",
+                  job: "dhcpv6macd",
+                }),
+                alert(
+                  "Dhcpv6NotServed",
+                  "r does not serve DHCPv6, /healthz says why",
+                  { severity: "critical" },
+                ),
+                alert(
+                  "Dhcpv6BasePrefixAbsent",
+                  "the interface of r has no address in the base prefix",
+                ),
+                alert(
+                  "Dhcpv6ClientsNotServed",
+                  "r drops messages of clients: no_mac",
+                  { reason: "no_mac" },
+                ),
+                alert(
+                  "NetbootFileRefused",
+                  "a machine asked r for a file in vain, the page says which",
+                ),
+                alert(
+                  "Dhcpv6macdConnectionsClosed",
+                  "r closes idle HTTP connections, so many are open",
+                ),
+              ],
+            }],
+          }),
+        );
+        const { code, stderr, stdout: said } = await router.run(
+          ["promtool", "test", "rules", tests],
+          { mayFail: true },
+        );
+        assertEquals(code, 0, said + stderr);
       },
     );
 

@@ -200,9 +200,23 @@ Deno.test({
       ],
       [
         "a port at which nothing listens",
-        /nothing is served at port 8080$/,
+        /no HTTP is served at this address and port 8080$/,
         [`--http-boot-url-template=http://[${SERVER}]:8080/mac/{{.MAC}}/x.efi`],
         async () => {},
+      ],
+      [
+        "HTTPS at the port of HTTP",
+        /no HTTPS is served at this address and port 6315$/,
+        [`--http-boot-url-template=https://[${SERVER}]:6315/mac/{{.MAC}}/x.efi`],
+        async () => {},
+      ],
+      [
+        "a path without /mac",
+        /boot\.efi: not found$/,
+        [`--http-boot-url-template=${URL_BASE}/{{.MAC}}/boot.efi`],
+        async () => {
+          await Deno.writeTextFile(`${netboot}/default/boot.efi`, "for all");
+        },
       ],
       [
         "a denied MAC",
@@ -251,7 +265,7 @@ Deno.test({
       assertMatch(
         stdout,
         RegExp(
-          `^${OTHER}\naddress +${OTHERS} \\(base address ${BASE}\\)\nboot +gets no boot URL \\(--boot-policy listed\\)\n`,
+          `^${OTHER}\naddress +${OTHERS} \\(base address ${BASE}\\)\nboot +--boot-policy listed allows boot URLs for others only\n`,
         ),
       );
       assertMatch(stdout, /PXE, x86-64; .*no boot URL: --boot-policy listed/s);

@@ -1,14 +1,15 @@
 /**
- * An interface that loses its IPv6 state and has it back at once: the daemon goes
- * on to answer.
+ * Interfaces and routes that change under the daemon: it goes on to answer whom it
+ * can reach.
  */
 
 import { assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { startDaemon } from "../../support/daemon.ts";
-import { message, numbers, opt } from "../../support/dhcpv6.ts";
+import { hex, message, numbers, opt, relayed } from "../../support/dhcpv6.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, type Host, Lab, missing } from "../../support/lab.ts";
+import { health, metrics } from "../../support/metrics.ts";
 import { labProgram } from "../abuse/switch.ts";
 import { place, SERVER } from "./place.ts";
 
@@ -34,7 +35,10 @@ const CHANGES = {
      ip link set lan mtu 1200; ip link set lan mtu 1500; ${BACK}`,
   "a visit to another namespace": `
 unshare --net sleep 20 & visited=$!
-sleep 1
+for try in $(seq 50); do
+  [ "$(readlink /proc/$visited/ns/net)" = "$(readlink /proc/self/ns/net)" ] || break
+  sleep 0.1
+done
 ip link set lan netns $visited
 nsenter --target $visited --net ip link set lan netns $$
 kill $visited
@@ -74,6 +78,41 @@ Deno.test({
           () => isAnswered(client, from),
           PATIENCE,
         );
+        assertEquals(await daemon.stop(), 0);
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "relays that no route leads to are no problem of the host",
+  ignore,
+  fn: async (t) => {
+    for (const kind of ["prohibit", "unreachable", "blackhole"]) {
+      await t.step(kind, async () => {
+        await using lab = new Lab();
+        const { router, client } = await place(lab);
+        await router.ip(`-6 route add ${kind} 2001:db8:bad::/48`);
+        const daemon = await startDaemon(
+          router,
+          ...["--interface=lan", `--base-address=${BASE}`],
+        );
+        const forwarded = relayed(hex(SOLICIT), { link: `${BASE}1` });
+        const sent = client.start(labProgram(
+          "spoof.ts",
+          ...["eth0", await router.mac("lan"), "2001:db8:bad::1", "1"],
+          ...[SERVER, "547", encodeHex(forwarded), "20", "100"],
+        ));
+        await sent.says(/done/);
+        await eventually(
+          "the replies have failed",
+          async () =>
+            (await metrics(router)).get(
+              'dhcpv6macd_dhcpv6_dropped_total{reason="send_failed"}',
+            )! >= 10,
+        );
+        assertEquals(await health(router), 200);
+        assertEquals(daemon.count("cannot_send"), 0);
         assertEquals(await daemon.stop(), 0);
       });
     }

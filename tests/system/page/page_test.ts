@@ -596,7 +596,7 @@ Deno.test({
       const view = opened.page.locator("#machine");
       await says(view, /has its boot URL/);
       await view.locator("#explanation summary").click();
-      await says(view, /Nothing stands in its way/);
+      await says(view, /No problem found/);
       await says(view, /boot\.efi, 128 MiB/);
       await opened.isAccessible();
       await opened.shoot("explanation");
@@ -609,6 +609,27 @@ Deno.test({
       } finally {
         await Deno.rename(`${file}.away`, file);
       }
+    });
+
+    await step("says first that DHCPv6 is not served", async () => {
+      // An address that stays when the interface is down.
+      await using opened = await browser.open("http://[::1]:6315");
+      const headline = opened.page.locator("#headline");
+      await says(
+        opened.page.locator("#about"),
+        /^dhcpv6macd \d+\.\d+\.\d+ at \[::1\]:6315, running since /,
+      );
+      await says(headline, /^Machines$/);
+      await router.ip("link set lan down");
+      try {
+        await says(headline, /^DHCPv6 is not served on lan now$/);
+        await opened.isAccessible();
+        await opened.shoot("not-served");
+      } finally {
+        await router.ip("link set lan up");
+        await router.ip(`addr replace ${SERVER}/64 dev lan nodad`);
+      }
+      await says(headline, /^Machines$/, 60);
     });
 
     await step("links to a plain table without JavaScript", async () => {

@@ -131,6 +131,14 @@ Deno.test("commands", async (t) => {
         "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
       ],
       [
+        ["explain", "02005e005301", "02005e005302"],
+        "explain requires the MAC of a machine such as 02:00:5e:00:53:01, and takes one URL",
+      ],
+      [
+        ["explain", "02005e005301", "--netboot-dir=/srv/netboot"],
+        "explain with --netboot-dir requires --base-address: the running daemon has options of its own",
+      ],
+      [
         ["explain", "02005e005301", "r1", "--base-address=2001:db8::"],
         "explain takes the URL of a running daemon or --base-address, not both",
       ],

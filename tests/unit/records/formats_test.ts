@@ -72,6 +72,15 @@ host-record=mac-mini-1,2001:db8:1:2:0:200:5e00:5305
     );
   });
 
+  await t.step("dnsmasq: a number is no name of its own", () => {
+    const names = [[parseMac("02:00:5e:00:53:01")!, "42"] as const];
+    const sources = { bases: BASES.slice(0, 1), domain: "lab.example", names };
+    assertEquals(
+      [...recordText("dnsmasq", sources, 7)].join(""),
+      "host-record=42.lab.example,2001:db8:1:2:0:200:5e00:5301\n",
+    );
+  });
+
   await t.step("unbound", () => {
     assertEquals(
       textIn("unbound", { domain: "lab.example", macs: [] }).split("\n")

@@ -15,6 +15,7 @@ const FILES = [
   "assets/shared/boot_stages.js",
   "assets/shared/boots.js",
   "assets/shared/escape_controls.js",
+  "assets/shared/explanation.js",
   "assets/shared/format.js",
   "deno.json",
   "main.ts",

@@ -55,7 +55,7 @@ _dhcpv6macd() {
     --log-level) COMPREPLY=($(compgen -W "error warning info debug" -- "$current")); return ;;
     --domain) return ;;
     --mac) return ;;
-    --format) return ;;
+    --format) COMPREPLY=($(compgen -W "hosts dnsmasq unbound zone reverse-zone json" -- "$current")); return ;;
     --all-from) COMPREPLY=($(compgen -d -- "$current")); return ;;
   esac
   case $current in
