@@ -6,8 +6,7 @@
  */
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
-import type { BootDirectory } from "../boot_files/directory.ts";
-import { urlPathNames } from "../boot_files/directory.ts";
+import { type BootDirectory, urlPathNames } from "../boot_files/directory.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { BootFileSource, TftpFiles } from "../boot_files/tftp_files.ts";
@@ -109,7 +108,8 @@ export class Explainer {
    * Explains a machine.
    *
    * @param mac That of a client: not multicast, not zero.
-   * @param client Who asks; its file operations are limited.
+   * @param client The address of the client that requests it: the number of file
+   * operations of one client is limited.
    */
   async explain(mac: Mac, client: string): Promise<ExplanationJson> {
     const { config, nameOf, seen, problem } = this.#options;

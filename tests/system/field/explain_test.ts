@@ -7,6 +7,7 @@ import { daemonCommand, runDaemon, startDaemon } from "../../support/daemon.ts";
 import { hex, message, numbers, opt, pretty } from "../../support/dhcpv6.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, type Host, Lab, missing } from "../../support/lab.ts";
+import type { Option } from "../../../lib/dhcpv6/wire/packet.ts";
 import type { ExplanationJson } from "../../../lib/machines/explanation.ts";
 import type { StatusJson } from "../../../lib/machines/status.ts";
 import { labProgram } from "../abuse/switch.ts";
@@ -17,10 +18,10 @@ const ignore = lacks.length > 0;
 
 const MAC = "02:00:5e:00:53:15";
 const OTHER = "02:00:5e:00:53:16";
+const DENIED = "02:00:5e:00:53:99";
 /** Their addresses. */
 const OWN = "2001:db8:1:2:0:200:5e00:5315";
 const OTHERS = "2001:db8:1:2:0:200:5e00:5316";
-const DUID = `00030001${MAC.replaceAll(":", "")}`;
 const URL_BASE = `http://[${SERVER}]:6315`;
 const OPTIONS = ["--interface=lan", `--base-address=${BASE}`];
 const TEMPLATE =
@@ -49,29 +50,40 @@ async function explain(
   return { code, explanation: JSON.parse(stdout) };
 }
 
-/** The boot URL that a client gets of the daemon; `null` if it gets none. */
+/** Sends a Solicit of a machine; the reply as `ask.ts` prints it. */
+async function solicit(
+  client: Host,
+  linkLocal: string,
+  mac: string,
+  options: readonly Option[] = [],
+  seconds = 20,
+): Promise<string> {
+  const bytes = message(
+    1,
+    opt(1, `00030001${mac.replaceAll(":", "")}`),
+    opt(3, numbers(4, 1, 0, 0)),
+    ...options,
+  );
+  const { stdout } = await client.run(labProgram(
+    "ask.ts",
+    ...[`${linkLocal}%eth0`, "546", "ff02::1:2%eth0", "547"],
+    ...[encodeHex(bytes), String(seconds)],
+  ));
+  return stdout;
+}
+
+/** The boot URL in the daemon's reply to a client; `null` if there is none. */
 async function urlInReply(
   client: Host,
   linkLocal: string,
   kind: string,
 ): Promise<string | null> {
-  const solicit = message(
-    1,
-    opt(1, DUID),
-    opt(3, numbers(4, 1, 0, 0)),
-    ...optionsOf(kind),
-  );
-  const { stdout } = await client.run(labProgram(
-    "ask.ts",
-    ...[`${linkLocal}%eth0`, "546", "ff02::1:2%eth0", "547"],
-    encodeHex(solicit),
-    "20",
-  ));
+  const stdout = await solicit(client, linkLocal, MAC, optionsOf(kind));
   const lines = pretty(hex(stdout.split(" ")[0]!));
   return lines.find((line) => line.startsWith("59 "))?.slice(3) ?? null;
 }
 
-/** Some configurations, in which machines are told different things. */
+/** Configurations with which the daemon sends different boot URLs. */
 const CONFIGURATIONS: [name: string, ...options: string[]][] = [
   ["a template", TEMPLATE],
   ["no template"],
@@ -111,8 +123,8 @@ Deno.test({
           address: OWN,
         }]);
         for (const { kind, url } of explanation.clients) {
-          const told = await urlInReply(client, linkLocal, kind);
-          assertEquals(url, told, kind);
+          const sent = await urlInReply(client, linkLocal, kind);
+          assertEquals(url, sent, kind);
         }
         // Without a running daemon, the same follows from the options.
         const offline = await explain(router, MAC, ...all);
@@ -285,7 +297,7 @@ Deno.test({
     const daemon = await startDaemon(
       router,
       ...[...OPTIONS, `--netboot-dir=${netboot}`, TEMPLATE],
-      "--deny-mac=02:00:5e:00:53:99",
+      `--deny-mac=${DENIED}`,
     );
     const state = async (): Promise<StatusJson> =>
       JSON.parse((await runDaemon(router, "status", "--json")).stdout);
@@ -315,17 +327,7 @@ Deno.test({
     });
 
     await t.step("a client that is not served is a warning", async () => {
-      const denied = message(
-        1,
-        opt(1, "0003000102005e005399"),
-        opt(3, numbers(4, 1, 0, 0)),
-      );
-      await client.run(labProgram(
-        "ask.ts",
-        ...[`${linkLocal}%eth0`, "546", "ff02::1:2%eth0", "547"],
-        encodeHex(denied),
-        "1",
-      ));
+      await solicit(client, linkLocal, DENIED, [], 1);
       const { code, stdout } = await runDaemon(router, "status");
       assertEquals(code, 1, stdout);
       assertMatch(stdout, /^WARNING: .*--deny-mac/);
@@ -341,17 +343,7 @@ Deno.test({
         "it shows the machine",
         () => watching.output.includes(MAC),
       );
-      const other = message(
-        1,
-        opt(1, `00030001${OTHER.replaceAll(":", "")}`),
-        opt(3, numbers(4, 1, 0, 0)),
-      );
-      await client.run(labProgram(
-        "ask.ts",
-        ...[`${linkLocal}%eth0`, "546", "ff02::1:2%eth0", "547"],
-        encodeHex(other),
-        "20",
-      ));
+      await solicit(client, linkLocal, OTHER);
       await urlInReply(client, linkLocal, "ipxe");
       await eventually(
         "it shows what happens",
