@@ -167,7 +167,7 @@ export class Detail {
     const { bar, current, last, now: view } = this.#drawn;
     const { boot } = machine;
     const progress = machine.progress(now, usual);
-    view.show(progress, machine.stage.detail, noteOf(boot));
+    view.show(progress, machine.stage, noteOf(boot));
     current.className = `current ${progress.kind}`;
     drawBoot(bar, piecesOf(boot, { now, usual, kind: progress.kind }));
     write(last, formatDuration(progress.elapsed, true));

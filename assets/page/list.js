@@ -10,12 +10,12 @@ import { bootBar, describeBoot, drawBoot, piecesOf } from "./boot_bar.js";
 import { byId, copyable, element, write } from "./elements.js";
 import { matcher } from "./machines.js";
 import { noteOf, NowView } from "./now_view.js";
+import { KINDS, searchOf, viewIn } from "./view.js";
 
 /** @import { Boot } from "../shared/boots.js" */
 /** @import { Machine, Machines } from "./machines.js" */
-/** @import { Progress, UsualDurations } from "./progress.js" */
-
-/** @typedef {"all" | Progress["kind"]} Filter Which machines are shown. */
+/** @import { UsualDurations } from "./progress.js" */
+/** @import { Filter, Order } from "./view.js" */
 
 /** Rows at first, and rows that "Show more" adds. */
 const FIRST_ROWS = 100;
@@ -23,9 +23,6 @@ const MORE_ROWS = 400;
 
 /** Milliseconds after a use of the pointer in which no row moves. */
 const POINTER_HOLD = 2000;
-
-/** Milliseconds between two counts of all machines; less than a tick. */
-const COUNT_INTERVAL = 900;
 
 /** One machine's row. */
 class Row {
@@ -77,7 +74,7 @@ class Row {
     if (this.element.className !== progress.kind) {
       this.element.className = progress.kind;
     }
-    this.#now.show(progress, machine.stage.detail, noteOf(boot));
+    this.#now.show(progress, machine.stage, noteOf(boot));
     if (isNew || progress.kind !== "up") {
       drawBoot(this.#bar, piecesOf(boot, { now, usual, kind: progress.kind }));
     }
@@ -94,7 +91,9 @@ class Row {
     write(this.#mac, machine.mac);
     this.#mac.hidden = machine.name === "";
     write(this.#address, machine.address);
-    this.#bar.setAttribute("aria-label", describeBoot(boot));
+    const described = describeBoot(boot);
+    this.#bar.setAttribute("aria-label", described);
+    this.#bar.title = described;
     const took = bootDuration(boot);
     const earlier = machine.boots.length - 1;
     write(
@@ -116,7 +115,7 @@ class Row {
   }
 }
 
-/** The list with its search, filters and limit. */
+/** The list with its search, filters, order and limit. */
 export class List {
   #machines;
   #clock;
@@ -129,15 +128,15 @@ export class List {
   #more = byId("more");
   #newer = byId("newer");
   #filters = [...byId("filters").querySelectorAll("button")];
+  #order = /** @type {HTMLSelectElement} */ (byId("order"));
+  #compact = byId("compact");
   /** @type {Map<string, Row>} */
   #rows = new Map();
   /** @type {Machine[]} */
   #shown = [];
   #limit = FIRST_ROWS;
-  /** @type {Filter} */
-  #filter = "all";
+  #view = viewIn(location.search);
   #heldUntil = 0;
-  #counted = -Infinity;
 
   /**
    * @param {Machines} machines
@@ -147,14 +146,27 @@ export class List {
   constructor(machines, clock, onChange) {
     this.#machines = machines;
     this.#clock = clock;
-    this.#search.addEventListener("input", () => {
+    this.#search.value = this.#view.query;
+    this.#showView();
+    /** @param {Partial<import("./view.js").View>} change */
+    const change = (change) => {
+      this.#view = { ...this.#view, ...change };
       this.#limit = FIRST_ROWS;
+      this.#showView();
+      history.replaceState(
+        null,
+        "",
+        location.pathname + searchOf(this.#view) + location.hash,
+      );
       onChange();
+    };
+    this.#search.addEventListener("input", () => {
+      change({ query: this.#search.value.trim() });
     });
     this.#search.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
         this.#search.value = "";
-        onChange();
+        change({ query: "" });
       } else if (event.key === "ArrowDown") {
         event.preventDefault();
         nameLinkIn(this.#body)?.focus();
@@ -178,14 +190,26 @@ export class List {
     });
     for (const button of this.#filters) {
       button.addEventListener("click", () => {
-        this.#filter = filterOf(button);
-        this.#limit = FIRST_ROWS;
-        for (const one of this.#filters) {
-          one.setAttribute("aria-pressed", String(one === button));
-        }
-        onChange();
+        change({ filter: filterOf(button) });
       });
     }
+    this.#order.addEventListener("change", () => {
+      change({ order: /** @type {Order} */ (this.#order.value) });
+    });
+    this.#compact.addEventListener("click", () => {
+      change({ isCompact: !this.#view.isCompact });
+    });
+  }
+
+  /** Shows which view is chosen. */
+  #showView() {
+    const { filter, order, isCompact } = this.#view;
+    for (const button of this.#filters) {
+      button.setAttribute("aria-pressed", String(filterOf(button) === filter));
+    }
+    this.#order.value = order;
+    this.#compact.setAttribute("aria-pressed", String(isCompact));
+    this.#table.classList.toggle("compact", isCompact);
   }
 
   /** @param isReordered Whether rows may move although the list is in use. */
@@ -193,7 +217,6 @@ export class List {
     const now = this.#clock.now();
     const { usual } = this.#machines;
     const { wanted, found } = this.#select(now);
-    this.#count(now);
     const isHeld = !isReordered && this.#isInUse();
     const isOther = wanted.length !== this.#shown.length ||
       wanted.some(({ mac }, index) => mac !== this.#shown[index]?.mac);
@@ -215,41 +238,28 @@ export class List {
   }
 
   /**
-   * The machines to show, and how many match.
+   * The machines to show, and how many match. Shows how many are in each state.
    *
    * @param {number} now
    */
   #select(now) {
     const { usual, size } = this.#machines;
-    const query = this.#search.value.trim();
-    const isAll = query === "" && this.#filter === "all";
+    const { query, filter, order } = this.#view;
     const matches = matcher(query);
-    const wanted = [];
+    const counts = { all: size, stuck: 0, booting: 0, up: 0, offline: 0 };
+    /** Stuck machines come first in every order. @type {Machine[][]} */
+    const groups = KINDS.map(() => []);
     let found = 0;
-    for (const machine of this.#machines) {
-      if (!isAll) {
-        const { kind } = machine.progress(now, usual);
-        if (this.#filter !== "all" && this.#filter !== kind) continue;
-        if (!matches(machine)) continue;
-      } else if (wanted.length === this.#limit) break;
+    for (const machine of this.#machines.in(order)) {
+      const { kind } = machine.progress(now, usual);
+      counts[kind]++;
+      if (filter !== "all" && filter !== kind) continue;
+      if (!matches(machine)) continue;
       found++;
-      if (wanted.length < this.#limit) wanted.push(machine);
-    }
-    return { wanted, found: isAll ? size : found };
-  }
-
-  /**
-   * Counts the machines in each state, at most once a second.
-   *
-   * @param {number} now
-   */
-  #count(now) {
-    if (performance.now() - this.#counted < COUNT_INTERVAL) return;
-    this.#counted = performance.now();
-    const { usual, size } = this.#machines;
-    const counts = { all: size, booting: 0, stuck: 0, up: 0, offline: 0 };
-    for (const machine of this.#machines) {
-      counts[machine.progress(now, usual).kind]++;
+      const group = order === "state"
+        ? KINDS.indexOf(kind)
+        : Number(kind !== "stuck");
+      groups[group]?.push(machine);
     }
     for (const button of this.#filters) {
       const count = counts[filterOf(button)];
@@ -257,6 +267,7 @@ export class List {
       write(label, count.toLocaleString("en"));
       button.dataset.none = String(count === 0);
     }
+    return { wanted: groups.flat().slice(0, this.#limit), found };
   }
 
   /** Whether the list is in use, so that no row may move. */
@@ -297,9 +308,9 @@ export class List {
     if (isNone) {
       write(
         this.#none,
-        this.#search.value.trim() === ""
+        this.#view.query === ""
           ? "No machine is in this state."
-          : `No machine has “${this.#search.value.trim()}” in its name, MAC or address.`,
+          : `No machine has “${this.#view.query}” in its name, MAC or address.`,
       );
     }
   }

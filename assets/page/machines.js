@@ -18,6 +18,7 @@ import { absenceOf, progressOf, UsualDurations } from "./progress.js";
 /** @import * as daemon from "../../lib/machines/json.ts" */
 /** @import { Boot, EventJson } from "../shared/boots.js" */
 /** @import { Progress, Stage } from "./progress.js" */
+/** @import { Order } from "./view.js" */
 
 /**
  * What the daemon writes. The page takes over the arrays of events.
@@ -165,6 +166,8 @@ export class Machines {
   #oldest;
   /** @type {Record<string, string>} */
   #names = {};
+  /** By name, until a machine or a name changes. @type {Machine[] | undefined} */
+  #byName;
   usual = new UsualDurations();
   /** That of all machines, as far as the state has it. @type {number | undefined} */
   #lifetime;
@@ -189,6 +192,7 @@ export class Machines {
   replace(state, now) {
     const earlier = this.#byMac;
     this.#byMac = new Map();
+    this.#byName = undefined;
     this.#newest = this.#oldest = undefined;
     this.usual = new UsualDurations();
     this.hasState = true;
@@ -250,7 +254,21 @@ export class Machines {
       if (name === machine.name) continue;
       machine.name = name;
       machine.version++;
+      this.#byName = undefined;
     }
+  }
+
+  /**
+   * The machines in an order: by name, those without one by MAC behind them; else
+   * most recently changed first.
+   *
+   * @param {Order} order
+   * @returns {Iterable<Machine>}
+   */
+  in(order) {
+    return order === "name"
+      ? this.#byName ??= [...this].sort(compareNames)
+      : this;
   }
 
   /** The machines, most recently changed first. */
@@ -266,6 +284,7 @@ export class Machines {
   #insert(machine) {
     machine.name = nameIn(this.#names, machine.mac);
     this.#byMac.set(machine.mac, machine);
+    this.#byName = undefined;
     this.#link(machine);
     if (this.#byMac.size > MAX_MACHINES && this.#oldest !== undefined) {
       this.#byMac.delete(this.#oldest.mac);
@@ -308,6 +327,23 @@ export class Machines {
       }
     }
   }
+}
+
+/** "rack-2" is before "rack-10". */
+const { compare } = new Intl.Collator("en", { numeric: true });
+
+/**
+ * @param {Machine} a
+ * @param {Machine} b
+ */
+function compareNames(a, b) {
+  if (a.name !== b.name) {
+    if (a.name === "") return 1;
+    if (b.name === "") return -1;
+    const order = compare(a.name, b.name);
+    if (order !== 0) return order;
+  }
+  return a.mac < b.mac ? -1 : 1;
 }
 
 /**

@@ -12,11 +12,11 @@ import {
   formatTransfer,
   transferIn,
 } from "../shared/format.js";
+import { adviceOn } from "./advice.js";
 import { element, write } from "./elements.js";
 
 /** @import { Boot } from "../shared/boots.js" */
-/** @import { EventDetail } from "../shared/format.js" */
-/** @import { Progress } from "./progress.js" */
+/** @import { Progress, Stage } from "./progress.js" */
 
 /** The elements that show what a machine does now. */
 export class NowView {
@@ -26,6 +26,7 @@ export class NowView {
   #file = element("span", "file");
   #bar = element("progress");
   #note = element("span", "note");
+  #advice = element("span", "advice");
   /** The elements, in their order. */
   parts = [
     this.#words,
@@ -35,15 +36,16 @@ export class NowView {
     this.#bar,
     this.#file,
     this.#note,
+    this.#advice,
   ];
 
   /**
    * @param {Progress} progress
-   * @param {EventDetail | null} about
+   * @param {Stage} stage
    * @param {string} note
    */
-  show({ words, elapsed, usual, kind }, about, note) {
-    const detail = transferIn(about);
+  show({ words, elapsed, usual, kind }, stage, note) {
+    const detail = transferIn(stage.detail);
     write(this.#words, words);
     write(
       this.#time,
@@ -68,7 +70,11 @@ export class NowView {
     }
     this.#note.hidden = note === "";
     write(this.#note, note);
-    this.#badge.hidden = kind !== "stuck";
+    const isStuck = kind === "stuck";
+    this.#badge.hidden = !isStuck;
+    // A note says more than can be known from the stage.
+    this.#advice.hidden = !isStuck || note !== "";
+    if (isStuck) write(this.#advice, adviceOn(stage));
   }
 }
 

@@ -11,6 +11,7 @@ const ASSETS = new URL("../../../assets/", import.meta.url);
 const SCRIPT_TYPE = "text/javascript; charset=utf-8";
 
 const SCRIPTS: readonly string[] = [
+  "page/advice.js",
   "page/boot_bar.js",
   "page/connection.js",
   "page/detail.js",
@@ -22,6 +23,7 @@ const SCRIPTS: readonly string[] = [
   "page/page.js",
   "page/progress.js",
   "page/status.js",
+  "page/view.js",
   "shared/boot_stages.js",
   "shared/boots.js",
   "shared/escape_controls.js",

@@ -65,7 +65,7 @@ export function tableHead(
     `<th scope="col" role="columnheader">${column}</th>`
   );
   return `<table role="table" ${attributes}>
-<caption class="unseen">Machines, the one that changed last first</caption>
+<caption class="unseen">Machines</caption>
 <thead role="rowgroup"><tr role="row">${cells.join("")}</tr></thead>`;
 }
 

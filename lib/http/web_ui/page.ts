@@ -38,12 +38,22 @@ ${filter("booting", "Booting")}
 ${filter("up", "Up")}
 ${filter("offline", "Offline")}
 </div>
+<select id="order" aria-label="Order" autocomplete="off">
+<option value="change">Latest change first</option>
+<option value="name">By name</option>
+<option value="state">By state</option>
+</select>
+<button id="compact" type="button" aria-pressed="false">Compact</button>
 </div>
 <section id="unserved" class="unserved" aria-label="Clients not served" hidden></section>
 <div id="empty" hidden>${noMachinesText(options.interfaceName)}</div>
 <p id="none" hidden></p>
 ${
-    tableHead('id="machines" hidden', ["Machine", "Boot", "Now"])
+    tableHead('id="machines" hidden', [
+      "Machine",
+      "Boot: the longer, the wider",
+      "Now",
+    ])
   }<tbody id="rows" role="rowgroup"></tbody></table>
 <button id="more" type="button" hidden></button>
 <button id="newer" type="button" hidden>Show the newest</button>

@@ -1,4 +1,4 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { stepsWith } from "../../support/steps.ts";
 import { encodeHex } from "@std/encoding/hex";
 import { formatMac, parseMac } from "../../../lib/net/mac.ts";
@@ -313,6 +313,103 @@ Deno.test({
         );
         await page.click("#filters button[value=stuck]");
         await says(page.locator("#none"), /No machine is in this state/);
+      },
+    );
+
+    await step(
+      "shows 300 machines in each order, as its URL says",
+      async () => {
+        // Two have names, 297 have none.
+        await ask("system", RACK, 297);
+        await ask("pxe", "02:00:5e:00:55:01", 2);
+        const loading = loadSystem(BENCH, "500K");
+        await using opened = await browser.open(
+          ORIGIN,
+          { width: 1280, height: 800 },
+          "?sort=name&rows=compact",
+        );
+        const { page } = opened;
+        await says(page.locator("#filters"), /All 299.*Booting 3.*Up 296/s);
+        const first = (count: number) =>
+          macsShown(opened).then((macs) => macs.slice(0, count));
+        assertEquals(await first(3), [RACK, BENCH, UNNAMED]);
+        const rows = () =>
+          opened.ask<number>(`[...document.querySelectorAll("#rows tr")]
+          .filter((row) => row.getBoundingClientRect().bottom <= innerHeight)
+          .length`);
+        const visible = await rows();
+        assert(visible >= 25, `${visible} rows`);
+        assertEquals(
+          await opened.ask<number>(`[...document.querySelectorAll("#rows th")]
+          .filter(({scrollWidth, clientWidth}) => scrollWidth > clientWidth)
+          .length`),
+          0,
+          "rows in which the address is cut off",
+        );
+        await opened.isAccessible();
+        await opened.shoot("compact");
+
+        // The head stays at the top, and the row below it can be read.
+        await page.mouse.wheel(0, 900);
+        await eventually(
+          "the head stays",
+          () =>
+            opened.ask<boolean>(`scrollY > 300 &&
+          document.querySelector("#machines thead th").getBoundingClientRect().top === 0`),
+        );
+        await opened.shoot("compact-scrolled");
+        await opened.ask("scrollTo(0, 0)");
+
+        const search = () => opened.ask<string>("location.search");
+        await page.selectOption("#order", "state");
+        assertEquals(await search(), "?sort=state&rows=compact");
+        await eventually(
+          "those that boot come first",
+          async () =>
+            (await first(3)).toSorted().join() ===
+              [BENCH, "02:00:5e:00:55:01", "02:00:5e:00:55:02"].join(),
+        );
+        // One that is stuck is before all others, in every order.
+        await loading.stop();
+        await says(rowOf(opened, BENCH), /Loading the system failed\s+Stuck/);
+        for (const order of ["name", "change", "state"]) {
+          await page.selectOption("#order", order);
+          await page.mouse.move(0, 0);
+          await eventually(
+            `the stuck one is first by ${order}`,
+            async () => (await first(1))[0] === BENCH,
+          );
+        }
+        await page.click("#compact");
+        await says(
+          rowOf(opened, BENCH),
+          /The transfer ended early\. Look at the machine's screen/,
+        );
+        await opened.isAccessible();
+        await opened.shoot("stuck-first");
+        await page.fill("#search", "53:0");
+        await page.click("#filters button[value=up]");
+        assertEquals(await search(), "?search=53%3A0&show=up&sort=state");
+        const shown = await eventually(
+          "those alone are shown",
+          async () => {
+            const macs = await macsShown(opened);
+            return macs.length === 14 && macs;
+          },
+        );
+
+        // Somebody else opens the same, and a machine and back keep it.
+        await page.reload();
+        await eventually(
+          "the same is shown again",
+          async () => (await macsShown(opened)).join() === shown.join(),
+        );
+        assertEquals(await page.inputValue("#search"), "53:0");
+        await page.click(`#rows a.name[href="#${shown[2]}"]`);
+        await says(page.locator("#machine"), /System is up/);
+        await page.click("a.back");
+        await says(rowOf(opened, shown[2]!), /System is up/);
+        assertEquals(await search(), "?search=53%3A0&show=up&sort=state");
       },
     );
 

@@ -124,6 +124,31 @@ Deno.test("machines of the page", async (t) => {
     assertEquals(machines.get(mac(1))!.name, "");
   });
 
+  await t.step("are sorted by their names, as people count", () => {
+    const machines = known();
+    const names = (texts: Record<number, string>) =>
+      machines.setNames(
+        Object.fromEntries(
+          Object.entries(texts).map(([index, name]) => [
+            mac(Number(index)),
+            name,
+          ]),
+        ),
+      );
+    const order = () =>
+      [...machines.in("name")].map(({ mac }) => mac.slice(-1));
+    assertEquals(order(), ["1", "2", "3"], "by MAC without names");
+    names({ 3: "rack-2", 2: "rack-10" });
+    assertEquals(order(), ["3", "2", "1"]);
+    machines.add(eventOf(4, "init", 6));
+    assertEquals(order(), ["3", "2", "1", "4"]);
+    names({ 3: "rack-2", 2: "rack-10", 4: "Rack-3", 1: "rack-2" });
+    assertEquals(order(), ["1", "3", "4", "2"]);
+    machines.replace({ b: state(2, event("init", 9)) }, START);
+    assertEquals(order(), ["2"]);
+    assertEquals([...machines.in("change")], [...machines]);
+  });
+
   await t.step("are linked by a MAC in any notation", () => {
     for (
       const text of [
