@@ -219,6 +219,11 @@ async function test(std: string[], args: string[]): Promise<number> {
   }
 }
 
+/** Arguments of `deno test` that name what to run, which is all of a directory at first. */
+function filesOr(directory: string, args: string[]): string[] {
+  return args.some((arg) => !arg.startsWith("-")) ? args : [...args, directory];
+}
+
 /** Says what to expect of the running Deno; whether the task may go on. */
 function checkDeno(): boolean {
   const version = Deno.version.deno;
@@ -272,7 +277,7 @@ async function run(task: string, args: string[]): Promise<number> {
         "--parallel",
         // Types are the task of `check`.
         "--no-check",
-        ...(args.length > 0 ? args : [path("tests")]),
+        ...filesOr(path("tests"), args),
       ]);
   }
   const suite = SLOW_SUITES.find((name) => task === `test:${name}`);
@@ -281,7 +286,7 @@ async function run(task: string, args: string[]): Promise<number> {
     return 2;
   }
   await tool(std, "tools/ipxe.ts", ["--if-missing"]);
-  return await test(std, args.length > 0 ? args : [suitePath(suite)]);
+  return await test(std, filesOr(suitePath(suite), args));
 }
 
 const [task = "", ...args] = Deno.args;
