@@ -1,6 +1,6 @@
 /**
  * Writes what is made from the code for people and shells: pages of options and
- * limits, the manual page, and completions.
+ * limits, the manual page, completions, and descriptions for NixOS.
  *
  * Usage: `deno task docs`
  *
@@ -13,6 +13,7 @@ import {
   zshCompletion,
 } from "./docs/completions.ts";
 import { manPage } from "./docs/man_page.ts";
+import { nixDescriptions } from "./docs/nix_descriptions.ts";
 import { LIMITS, limitsPage, optionsPage } from "./docs/pages.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -28,6 +29,7 @@ export async function documents(): Promise<Map<string, string>> {
     [`${completions}/dhcpv6macd.bash`, bashCompletion()],
     [`${completions}/_dhcpv6macd`, zshCompletion()],
     [`${completions}/dhcpv6macd.fish`, fishCompletion()],
+    ["tools/packaging/nix/descriptions.nix", nixDescriptions()],
   ]);
 }
 

@@ -35,6 +35,18 @@ Deno.test("NixOS module", async (t) => {
     }
   });
 
+  await t.step("describes them as the command line does", () => {
+    const [, declared = ""] = MODULE.split("options.services.dhcpv6macd = {");
+    for (const argument of ARGUMENT_NAMES.values()) {
+      assert(
+        new RegExp(`"${argument}"|descriptions\\.${argument}\\b`).test(
+          declared,
+        ),
+        argument,
+      );
+    }
+  });
+
   await t.step("knows the words that the command line accepts", () => {
     const words = [BOOT_POLICIES, LOG_FORMATS, LOG_LEVELS, MAC_SOURCES];
     for (const word of words.flat()) {

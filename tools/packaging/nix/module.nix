@@ -143,21 +143,31 @@ let
   # iPXE file is absent, which may pass.
   isUsageErrorFinal = lib.all (file: lib.hasPrefix "${builtins.storeDir}/" "${file}") ipxeFiles;
 
+  # What options mean, as the command line's own help has it.
+  descriptions = import ./descriptions.nix;
+
+  # The same without the default, where that of the module is another one.
+  meaning = argument: lib.head (lib.splitString " Default: " descriptions.${argument});
+
   optional =
-    type: default: description:
+    type: argument:
     mkOption {
       type = types.nullOr type;
       default = null;
-      description = "${description} ${default}";
+      description = descriptions.${argument};
     };
 
+  optionalWith =
+    type: argument: more:
+    optional type argument // { description = "${descriptions.${argument}} ${more}"; };
+
   list =
-    example: description:
+    example: argument:
     mkOption {
       type = types.listOf types.str;
       default = [ ];
       example = [ example ];
-      inherit description;
+      description = descriptions.${argument};
     };
 
   lifetime = types.ints.between 1 4294967295;
@@ -200,83 +210,54 @@ in
       '';
     };
 
-    interface =
-      optional (types.strMatching "[^[:space:]/%]{1,15}")
-        "Without it, it is the one interface with an address in the base prefix."
-        "The link to serve.";
+    interface = optional (types.strMatching "[^[:space:]/%]{1,15}") "interface";
 
     baseAddress = mkOption {
       type = with types; coercedTo str lib.singleton (listOf str);
       default = [ ];
       example = "2001:db8:123:4567::";
-      description = ''
-        What every address begins with, 80 bits of it. The first of a list is
-        the interface's own link, the others are links behind relays.
-      '';
+      description = descriptions.base-address;
     };
 
-    linkPrefix = list "fd00:1::/64=2001:db8:123:4568::" "`PREFIX=BASE`: a relay's link-address in PREFIX is on the link of the base address BASE.";
+    linkPrefix = list "fd00:1::/64=2001:db8:123:4568::" "link-prefix";
 
-    macSources =
-      optional
-        (
-          with types;
-          nonEmptyListOf (enum [
-            "relay"
-            "duid"
-            "eui64"
-          ])
-        )
-        "Without it, `relay`, `duid` and `eui64`."
-        "Where a machine's MAC is read from, the most trusted source first.";
+    macSources = optional (
+      with types;
+      nonEmptyListOf (enum [
+        "relay"
+        "duid"
+        "eui64"
+      ])
+    ) "mac-sources";
 
-    allowMac = list "02:de:ad:*" "Machines to answer, and no others, where any are named: MACs or prefixes.";
-    denyMac = list "02:de:ad:*" "Machines never to answer, even if allowed: MACs or prefixes.";
+    allowMac = list "02:de:ad:*" "allow-mac";
+    denyMac = list "02:de:ad:*" "deny-mac";
 
-    preferredLifetime =
-      optional lifetime "Without it, 1200."
-        "Seconds that an address is preferred; clients renew it at half of that.";
-    validLifetime =
-      optional lifetime "Without it, 1200, or the preferred lifetime if that is longer."
-        "Seconds that an address may be used at all.";
-    serverDuid =
-      optional duid "Without it, a DUID-LL of the interface's MAC at the start."
-        "DUID of the server in hexadecimal: clients know it by that; a router that replaces another one takes over its DUID.";
-    preference =
-      optional types.ints.u8 "Without it, 255, which is taken at once."
-        "How much to be preferred to other servers; the second router of a pair wants less.";
+    preferredLifetime = optional lifetime "preferred-lifetime";
+    validLifetime = optional lifetime "valid-lifetime";
+    serverDuid = optional duid "server-duid";
+    preference = optional types.ints.u8 "preference";
 
-    dns = list "2001:db8::53" "Name servers' addresses, for clients that ask.";
-    domainSearch = list "lab.example" "Domains to look names up in, for clients that ask.";
-    ntp = list "2001:db8::123" "Time servers' addresses or names, for clients that ask.";
+    dns = list "2001:db8::53" "dns";
+    domainSearch = list "lab.example" "domain-search";
+    ntp = list "2001:db8::123" "ntp";
 
     httpBootUrlTemplate = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi";
-      description = ''
-        Where machines boot from, with `{{.MAC}}`, `{{.BaseAddress}}`,
-        `{{.BootAddress}}` and `{{.Payload}}`, each also with `| urlquery`.
-        Without it, clients get no boot instructions.
-      '';
+      description = descriptions.http-boot-url-template;
     };
-    bootUrl = list "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" "`KIND=URL`: where one kind of machine boots from instead, with the same fields; the kinds are `ipxe`, `http`, `pxe`, `u-boot`, `raspberry-pi`, `grub` and `loader`.";
-    bootAddress =
-      optional types.str
-        "Without it, the base address if the interface has it, else its first address in that /64."
-        "The daemon's address in the URLs that machines are given.";
-    bootPolicy =
-      optional
-        (types.enum [
-          "always"
-          "listed"
-          "once"
-        ])
-        "Without it, `always`."
-        "`listed`: only clients with a directory in {option}`netbootDirectory` get boot instructions. `once`: each client until its system is up, and again when its directory changes.";
+    bootUrl = list "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" "boot-url";
+    bootAddress = optional types.str "boot-address";
+    bootPolicy = optional (types.enum [
+      "always"
+      "listed"
+      "once"
+    ]) "boot-policy";
     netbootDirectory =
-      optional types.path "Without it, none are."
-        "Files for machines, served as `/mac/MAC/FILE` from `MAC/FILE`, else from `default/FILE`. The daemon's dynamic user must be able to read them.";
+      optionalWith types.path "netboot-dir"
+        "The daemon's dynamic user must be able to read the files.";
 
     netbootFollow = mkOption {
       type = types.listOf types.str;
@@ -286,100 +267,66 @@ in
         "/nix/store"
         "/boot"
       ];
-      description = "Directories that links in {option}`netbootDirectory` may lead to: with the store among them, what `linkFarm` and tmpfiles rules put there is served.";
+      description = "${meaning "netboot-follow"} With the store among them, what `linkFarm` and tmpfiles rules put into {option}`netbootDirectory` is served.";
     };
 
-    tftpListenAddress =
-      optional (types.either (types.enum [ "off" ]) listenAddress) "Without it, the boot address, port 69."
-        "Where TFTP is served: `[IPV6]:PORT`, `:PORT` for all addresses of the interface, or `off`.";
-    httpListenAddress =
-      optional listenAddresses "Without it, `:6315`."
-        "Where HTTP is served: `[IPV6]:PORT`, `:PORT` for all addresses, a list of these, or `off`.";
-    httpsListenAddress =
-      optional listenAddresses "Without it, `:443` when there is a certificate."
-        "Where HTTPS is served: `[IPV6]:PORT`, `:PORT` for all addresses, a list of these, or `off`.";
+    tftpListenAddress = optional (types.either (types.enum [ "off" ]) listenAddress) "tftp-listen-addr";
+    httpListenAddress = optional listenAddresses "http-listen-addr";
+    httpsListenAddress = optional listenAddresses "https-listen-addr";
 
-    tlsCertFile = optional types.path "Without it, there is no HTTPS." ''
-      Certificate chain in PEM. systemd reads it and
-      {option}`tlsKeyFile` as root when the service starts and hands the daemon
-      copies that only the daemon can read, so a renewed certificate is used after
-      `systemctl restart dhcpv6macd`; with `security.acme`, name
+    tlsCertFile = optionalWith types.path "tls-cert-file" ''
+      systemd reads it and {option}`tlsKeyFile` as root when the service starts,
+      and passes copies that only the daemon can read. So a renewed certificate is
+      used after `systemctl restart dhcpv6macd`; with `security.acme`, name
       `dhcpv6macd.service` in `reloadServices` of the certificate.
     '';
     tlsKeyFile =
-      optional types.path "Without it, there is no HTTPS."
-        "The certificate's key in PEM. Give a string, not a path of your configuration: that would be copied into the store, which everybody can read.";
+      optionalWith types.path "tls-key-file"
+        "Give a string, not a path of your configuration: that would be copied into the store, which everybody can read.";
 
-    httpAllow = list "2001:db8::/32" "Whom HTTP and TFTP answer besides the link and the base addresses' networks: prefixes, or `any`.";
-    httpHost = list "boot.lab.example" "Host names under which the machines' states are served, besides the template's.";
+    httpAllow = list "2001:db8::/32" "http-allow";
+    httpHost = list "boot.lab.example" "http-host";
 
-    ipxeX86_64Efi = optional types.path "Without it, what is compiled in." "iPXE for x86-64.";
-    ipxeArm64Efi = optional types.path "Without it, what is compiled in." "iPXE for arm64.";
-    ipxeRiscv64Efi = optional types.path "Without it, what is compiled in." "iPXE for riscv64.";
-    ipxeLoong64Efi = optional types.path "Without it, what is compiled in." "iPXE for loong64.";
-    ipxeScript =
-      optional types.path "Without it, the one compiled in."
-        "What is served as `autoexec.ipxe`.";
+    ipxeX86_64Efi = optional types.path "ipxe-x86-64-efi";
+    ipxeArm64Efi = optional types.path "ipxe-arm64-efi";
+    ipxeRiscv64Efi = optional types.path "ipxe-riscv64-efi";
+    ipxeLoong64Efi = optional types.path "ipxe-loong64-efi";
+    ipxeScript = optional types.path "ipxe-script";
 
-    dhcpv6ListenPort =
-      optional types.port "Without it, 547."
-        "Another UDP port for DHCPv6, for tests.";
-    names =
-      optional types.path "Without it, machines have no names."
-        "File of lines with a MAC and a name, read again when it changes.";
-    domain =
-      optional types.str "Without it, names are used as they are."
-        "Domain of the machines' names in the DNS records at `/records`.";
-    maxMachines =
-      optional (types.ints.between 1 16777216) "Without it, 65536."
-        "Machines remembered; the least recently seen are forgotten first.";
-    maxEvents =
-      optional types.ints.positive "Without it, 200000."
-        "Events remembered over all machines; the oldest are forgotten first.";
+    dhcpv6ListenPort = optional types.port "dhcpv6-listen-port";
+    names = optional types.path "names";
+    domain = optional types.str "domain";
+    maxMachines = optional (types.ints.between 1 16777216) "max-machines";
+    maxEvents = optional types.ints.positive "max-events";
     maxOpenFiles = lib.mkOption {
       type = types.ints.between 24 16777216;
       default = 65536;
-      description = "File descriptors that the daemon may use; systemd's limit for the service as well.";
+      description = "${meaning "max-open-files"} It is systemd's limit for the service as well.";
     };
-    otlpEndpoint =
-      optional types.str "Without it, nothing is sent."
-        "Collector that metrics and events are sent to, by OTLP over HTTP.";
-    otlpMetricsEndpoint =
-      optional types.str "Without it, `v1/metrics` below {option}`otlpEndpoint`."
-        "Whole URL that metrics are sent to.";
-    otlpLogsEndpoint =
-      optional types.str "Without it, `v1/logs` below {option}`otlpEndpoint`."
-        "Whole URL that events are sent to.";
-    otlpHeader = list "authorization=@/run/credentials/dhcpv6macd.service/token" "Headers for the collector: `NAME=VALUE`, which everybody can read in the store, or `NAME=@FILE`, such as a file of `LoadCredential`.";
-    otlpEncoding =
-      optional
-        (types.enum [
-          "protobuf"
-          "json"
-        ])
-        "Without it, `protobuf`."
-        "Encoding of what is sent to the collector.";
-    caFile =
-      optional types.path "Without it, the usual ones."
-        "Further certificate authorities to trust, in PEM, for the collector.";
-    logFormat =
-      optional
-        (types.enum [
-          "text"
-          "json"
-        ])
-        "Without it, `text`, with the priorities of the journal."
-        "How log lines look.";
-    logLevel =
-      optional
-        (types.enum [
-          "error"
-          "warning"
-          "info"
-          "debug"
-        ])
-        "Without it, `info`."
-        "The least important lines to write; `debug` adds one for each packet.";
+    otlpEndpoint = optional types.str "otlp-endpoint";
+    otlpMetricsEndpoint = optional types.str "otlp-metrics-endpoint";
+    otlpLogsEndpoint = optional types.str "otlp-logs-endpoint";
+    otlpHeader = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "authorization=@/run/credentials/dhcpv6macd.service/token" ];
+      description = "${descriptions.otlp-header} Everybody can read a `NAME=VALUE` in the store; `NAME=@FILE` may be a file of `LoadCredential`.";
+    };
+    otlpEncoding = optional (types.enum [
+      "protobuf"
+      "json"
+    ]) "otlp-encoding";
+    caFile = optional types.path "ca-file";
+    logFormat = optional (types.enum [
+      "text"
+      "json"
+    ]) "log-format";
+    logLevel = optional (types.enum [
+      "error"
+      "warning"
+      "info"
+      "debug"
+    ]) "log-level";
   };
 
   config = lib.mkIf cfg.enable {
