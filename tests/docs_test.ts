@@ -37,6 +37,7 @@ Deno.test("docs", async (t) => {
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "RELEASING.md",
     "SECURITY.md",
   ];
   for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {

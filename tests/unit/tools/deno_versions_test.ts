@@ -103,9 +103,12 @@ Deno.test("the documented Deno versions", async (t) => {
     "the gate runs the recommended and the oldest version",
     async () => {
       assertEquals(
-        new Set(npxVersions(await read(".ci/run"))),
+        new Set(npxVersions(await read(".ci/gate"))),
         new Set([RECOMMENDED, OLDEST]),
       );
+      const release = await read(".ci/release");
+      assertEquals(npxVersions(release), [RECOMMENDED]);
+      assert(release.includes(`/release/v${RECOMMENDED}/`));
     },
   );
 
