@@ -1,6 +1,7 @@
 /** The files in docs/examples fit what the daemon exports. */
 
 import { assert, assertEquals } from "@std/assert";
+import { parseYaml } from "./support/yaml.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const EXAMPLES = new URL("docs/examples/", ROOT);
@@ -78,4 +79,108 @@ Deno.test("each panel of the dashboard has a place of its own", () => {
   const places = panels.map(({ gridPos: { x, y } }) => `${x} ${y}`);
   assertEquals(new Set(places).size, panels.length);
   assertEquals(new Set(panels.map(({ id }) => id)).size, panels.length);
+});
+
+Deno.test("examples of configurations", async (t) => {
+  await t.step("YAML can be read", () => {
+    const names = [...Deno.readDirSync(EXAMPLES)].map(({ name }) => name)
+      .filter((name) => name.endsWith(".yml"));
+    assert(names.length >= 3, `${names}`);
+    for (const name of names) parseYaml(textOf(new URL(name, EXAMPLES)));
+  });
+
+  await t.step("the collector takes what the daemon sends", () => {
+    const { receivers, exporters, processors, service } = parseYaml(
+      textOf(new URL("otel-collector.yml", EXAMPLES)),
+    ) as Record<string, Record<string, never>>;
+    const { pipelines } = service as unknown as {
+      pipelines: Record<string, Record<string, string[]>>;
+    };
+    // What the daemon sends, and where each part of a pipeline is declared.
+    assertEquals(Object.keys(pipelines).toSorted(), ["logs", "metrics"]);
+    const declared = { receivers, exporters, processors } as Record<
+      string,
+      Record<string, unknown>
+    >;
+    for (const pipeline of Object.values(pipelines)) {
+      for (const [kind, names] of Object.entries(pipeline)) {
+        for (const name of names) {
+          assert(name in declared[kind]!, `${kind}: ${name}`);
+        }
+      }
+    }
+    const { endpoint } = (receivers as never as {
+      otlp: { protocols: { http: { endpoint: string } } };
+    }).otlp.protocols.http;
+    const [port] = /:\d+$/.exec(endpoint)!;
+    assert(
+      textOf("docs/monitoring.md").includes(
+        `--otlp-endpoint 'http://[2001:db8::5]${port}'`,
+      ),
+      port,
+    );
+  });
+
+  await t.step("documents show the files as they are", () => {
+    const pages = ["router", "firewall", "monitoring"].map((name) =>
+      textOf(`docs/${name}.md`)
+    ).join("");
+    for (
+      const name of [
+        "50-lab.network",
+        "90-forwarding.conf",
+        "nftables.conf",
+        "otel-collector.yml",
+        "radvd.conf",
+      ]
+    ) {
+      assert(
+        pages.includes(`\n${textOf(new URL(name, EXAMPLES))}\`\`\`\n`),
+        name,
+      );
+    }
+  });
+
+  await t.step("documents lead to each of them", () => {
+    const pages = [...Deno.readDirSync(new URL("docs/", ROOT))].filter((
+      { name },
+    ) => name.endsWith(".md")).map(({ name }) => textOf(`docs/${name}`)).join(
+      "",
+    );
+    for (const { name, isFile } of Deno.readDirSync(EXAMPLES)) {
+      if (isFile) assert(pages.includes(name), name);
+    }
+  });
+});
+
+Deno.test("netboot-tree.sh makes a netboot directory", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    for (const name of ["all", "some"]) {
+      await Deno.writeTextFile(`${directory}/${name}.efi`, name);
+    }
+    const run = async (...args: string[]) => {
+      const { success } = await new Deno.Command(
+        new URL("netboot-tree.sh", EXAMPLES),
+        { args, cwd: directory },
+      ).output();
+      assert(success, `${args}`);
+    };
+    const mac = "02:00:5e:00:53:01";
+    await run("tree", "all.efi");
+    await run("tree", "all.efi", "some.efi", mac, "02-00-5e-00-53-02");
+    const tree = `${directory}/tree`;
+    const read = (path: string) => Deno.readTextFileSync(`${tree}/${path}`);
+    assertEquals(read("default/boot.efi"), "all");
+    assertEquals(read(`${mac}/boot.efi`), "some");
+    assertEquals(read("02-00-5e-00-53-02/boot.efi"), "some");
+    const left = [...Deno.readDirSync(`${tree}/${mac}`)].map(({ name }) =>
+      name
+    );
+    assertEquals(left, ["boot.efi"]);
+    const { mode } = Deno.statSync(`${tree}/${mac}/boot.efi`);
+    assertEquals(mode! & 0o777, 0o644);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });

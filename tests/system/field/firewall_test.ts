@@ -1,6 +1,11 @@
 /** The rules of docs/firewall.md, and no others, under a policy of drop. */
 
-import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import { Authority } from "../../support/certificates.ts";
 import { runDaemon, startDaemon } from "../../support/daemon.ts";
 import {
@@ -10,7 +15,13 @@ import {
   networkd,
 } from "../../support/dhcp_clients.ts";
 import { BASE, derived, getsAddress } from "../../support/expect.ts";
-import { type Host, Lab, missing, type Result } from "../../support/lab.ts";
+import {
+  eventually,
+  type Host,
+  Lab,
+  missing,
+  type Result,
+} from "../../support/lab.ts";
 
 const FAR = "2001:db8:7:8::";
 const SERVER = "2001:db8:1:2::1";
@@ -20,6 +31,7 @@ const lacks = missing(
   "tests of firewalls",
   ...["nft", "dhclient", "dhcpcd", "/lib/systemd/systemd-networkd", "dhcrelay"],
   ...["curl", "atftp", "openssl", "tcpdump", "tshark"],
+  ...["ufw", "firewalld", "dbus-daemon"],
 );
 const ignore = lacks.length > 0;
 
@@ -31,6 +43,49 @@ const PAGE = await Deno.readTextFile(
 const [HOST_RULES, ROUTER_RULES] = [
   ...PAGE.matchAll(/^```\n(table inet.*?)^```$/gms),
 ].map(([, rules]) => rules!) as [string, string];
+
+/** The commands of the page for a firewall program. */
+function commandsOf(program: string): string[] {
+  const found = [...PAGE.matchAll(/^sudo (.*)$/gm)].map(([, command]) =>
+    command!.replaceAll("eth1", "lan")
+  ).filter((command) => command.startsWith(program));
+  assert(found.length > 0, program);
+  return found;
+}
+
+/** Lets D-Bus connect firewalld and its client. */
+const BUS = `<busconfig><type>system</type>
+<listen>unix:path=/run/dbus/system_bus_socket</listen>
+<policy context="default"><allow user="*"/><allow own="*"/>
+<allow send_destination="*"/><allow receive_sender="*"/></policy>
+</busconfig>`;
+
+/**
+ * Scripts that start a firewall program with its usual settings, in a mount
+ * namespace of their own, and wait for a line before they run the commands.
+ */
+const PROGRAMS: Record<string, string> = {
+  "ufw ": `set -e
+for d in /etc/ufw /lib/ufw /etc/default; do
+  copy=$(mktemp -d)
+  cp -a $d/. $copy
+  mount --bind $copy $d
+done
+ufw --force enable`,
+  "firewall-cmd ": `set -e
+for d in /etc/firewalld /run /var/log; do mount -t tmpfs none $d; done
+mkdir -p /run/dbus
+cat > /run/dbus/bus.conf <<'END'
+${BUS}
+END
+dbus-daemon --config-file=/run/dbus/bus.conf --nofork &
+sleep 1
+firewalld --nofork --nopid &
+for i in $(seq 60); do
+  firewall-cmd --state && break
+  sleep 1
+done`,
+};
 
 /** Replaces what a host filters. */
 async function filters(host: Host, rules: string): Promise<void> {
@@ -49,7 +104,7 @@ Deno.test({
     const router = await lab.host("router");
     const network = await lab.network("switch", [router, "lan"]);
     const hosts: Host[] = [];
-    for (const name of ["relay", "c1", "c2", "c3"]) {
+    for (const name of ["relay", "c1", "c2", "c3", "c4", "c5"]) {
       const host = await lab.host(name);
       hosts.push(host);
       await lab.plug(
@@ -59,7 +114,7 @@ Deno.test({
         name === "relay" ? "wan" : "eth0",
       );
     }
-    const [relay, ...clients] = hosts as [Host, Host, Host, Host];
+    const [relay, ...clients] = hosts as [Host, ...Host[]];
     const far = await lab.host("far");
     await lab.cable(relay, "near", far, "eth0");
     await relay.run(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
@@ -158,7 +213,7 @@ Deno.test({
       await getsLease(networkd, far, FAR);
     });
 
-    const local = clients[0];
+    const local = clients[0]!;
     await local.ip("addr add 2001:db8:1:2::7/64 dev eth0 nodad");
     await far.ip("addr add 2001:db8:7:8::7/64 dev eth0 nodad");
     await far.ip("route add default via 2001:db8:7:8::1");
@@ -192,6 +247,63 @@ Deno.test({
         isWhole(await tftp(local, "curl"));
       },
     );
+
+    for (
+      const [index, [program, script]] of Object.entries(PROGRAMS).entries()
+    ) {
+      await t.step(`the commands of ${program}`, async () => {
+        await filters(router, "");
+        const isReached = async () => {
+          const { code } = await local.run(
+            [
+              "curl",
+              "-sS",
+              "--max-time",
+              "2",
+              `http://[${SERVER}]:6315/healthz`,
+            ],
+            { mayFail: true },
+          );
+          return code === 0;
+        };
+        assert(await isReached(), "without a firewall");
+        const go = `${lab.directory}/go-${index}`;
+        const firewall = router.start([
+          ...["unshare", "--mount", "--pid", "--fork", "--kill-child"],
+          ...["sh", "-c"],
+          `${script}
+echo on
+for i in $(seq 300); do
+  [ -e ${go} ] && break
+  sleep 0.2
+done
+${commandsOf(program).join("\n")}
+echo done
+sleep 600`,
+        ]);
+        await firewall.says(/^on$/m, 90);
+        assertEquals(await isReached(), false, "the firewall is on");
+        await Deno.writeTextFile(go, "");
+        await firewall.says(/^done$/m, 90);
+        await eventually("HTTP is let in", isReached);
+        isWhole(await tftp(local, "curl"));
+        const { stdout } = await local.run([
+          ...[
+            "curl",
+            "-sSk",
+            "--max-time",
+            "10",
+            `https://[${SERVER}]/healthz`,
+          ],
+        ]);
+        assertNotEquals(stdout, "");
+        await getsLease(dhclient, clients[3 + index]!, BASE);
+        // unshare ignores SIGTERM.
+        firewall.kill("SIGKILL");
+        await firewall.ended();
+      });
+    }
+    await filters(router, hostRules);
 
     await t.step("a router on the way needs its helper for TFTP", async () => {
       const rules = ROUTER_RULES.replaceAll('"eth2"', '"near"');

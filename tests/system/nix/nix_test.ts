@@ -197,25 +197,44 @@ Deno.test("Nix", { ignore }, async (t) => {
           ([, block]) => block!,
         );
         assertEquals(blocks.length, 2);
+        const examples = `${ROOT}docs/examples/nixos`;
+        const example = (name: string) =>
+          Deno.readTextFile(`${examples}/${name}`);
+        assertEquals(await example("flake.nix"), blocks[0]);
         const directory = `${lab.directory}/router`;
         await Deno.mkdir(directory);
         await Deno.writeTextFile(`${directory}/flake.nix`, blocks[0]!);
-        await Deno.writeTextFile(
-          `${directory}/configuration.nix`,
-          `{ ${blocks[1]} }`,
-        );
-        const start = await flake(
-          "eval",
-          "--raw",
-          ...["--override-input", "dhcpv6macd", ROOT],
-          ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
-          `path:${directory}#nixosConfigurations.router.config.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
-        );
-        assertEquals(words(start, "").slice(1), [
-          "--base-address=2001:db8:123:4567::",
-          "--interface=eth1",
-          "--max-open-files=65536",
-        ]);
+        for (
+          const [configuration, more] of [
+            [`{ ${blocks[1]} }`, []],
+            [await example("configuration.nix"), [
+              "--http-boot-url-template=http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi",
+              "--netboot-dir=/srv/netboot",
+              "--netboot-follow=/nix/store",
+            ]],
+          ] as const
+        ) {
+          await Deno.writeTextFile(
+            `${directory}/configuration.nix`,
+            configuration,
+          );
+          const start = await flake(
+            "eval",
+            "--raw",
+            ...["--override-input", "dhcpv6macd", ROOT],
+            ...["--override-input", "dhcpv6macd/nixpkgs", `path:${NIXPKGS}`],
+            `path:${directory}#nixosConfigurations.router.config.systemd.services.dhcpv6macd.serviceConfig.ExecStart`,
+          );
+          assertEquals(
+            words(start, "").slice(1).toSorted(),
+            [
+              "--base-address=2001:db8:123:4567::",
+              "--interface=eth1",
+              "--max-open-files=65536",
+              ...more,
+            ].toSorted(),
+          );
+        }
       },
     });
 

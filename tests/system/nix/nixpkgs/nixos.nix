@@ -47,6 +47,7 @@ let
           default = true;
         };
       };
+      boot.kernel.sysctl = anything;
       environment.systemPackages = mkOption {
         type = types.listOf types.package;
         default = [ ];
