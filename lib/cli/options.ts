@@ -373,7 +373,7 @@ export const OPTIONS = {
   "interface": option({
     group: "Addresses",
     placeholder: "NAME",
-    fallback: "the one interface with an address in the base prefix",
+    fallback: "the one interface with an address in the base address's /64",
     help:
       "network interface to serve, or an altname of it (15 characters at most)",
     parse: interfaceName,

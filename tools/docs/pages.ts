@@ -13,6 +13,7 @@ import {
   OPTIONS,
   type OptionSpec,
 } from "../../lib/cli/options.ts";
+import { COMMANDS } from "../../lib/cli/help.ts";
 
 /** The source of docs/limits.md. */
 export const LIMITS = "lib/overload/limits.ts";
@@ -33,6 +34,16 @@ export function optionsPage(): string {
         "a notice says so.",
     ),
   ];
+  parts.push(
+    "Without a command, the daemon serves.",
+    table(
+      ["command", "what it does"],
+      Object.entries(COMMANDS).map(([name, { usage, help }]) => [
+        `\`${`${name} ${usage}`.trim()}\``,
+        help,
+      ]),
+    ),
+  );
   for (const group of GROUPS) {
     const rows = Object.entries<OptionSpec<unknown>>(OPTIONS)
       .filter(([, spec]) => spec.group === group)

@@ -16,7 +16,7 @@
   http-host = "Further host name for page, events and metrics. Default: addresses, localhost and the template's host.";
   http-listen-addr = "HTTP listen address: \\[IPV6\\]:PORT, or :PORT for all addresses of the host. Default: :6315.";
   https-listen-addr = "HTTPS listen address, likewise. Default: :443 when there is a certificate.";
-  interface = "Network interface to serve, or an altname of it (15 characters at most). Default: the one interface with an address in the base prefix.";
+  interface = "Network interface to serve, or an altname of it (15 characters at most). Default: the one interface with an address in the base address's /64.";
   ipxe-arm64-efi = "iPXE for arm64 to serve. Default: the one compiled in.";
   ipxe-loong64-efi = "iPXE for loong64 to serve. Default: the one compiled in.";
   ipxe-riscv64-efi = "iPXE for riscv64 to serve. Default: the one compiled in.";
