@@ -33,7 +33,7 @@ import { noteOf, NowView } from "./now_view.js";
  * What is drawn: which version of which machine, and the elements that change
  * every second.
  *
- * @typedef {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement}} Drawn
+ * @typedef {{mac: string, version: number, bar: HTMLElement, now: NowView, current: HTMLElement, last: HTMLElement, heard: HTMLElement}} Drawn
  */
 
 const TIME = new Intl.DateTimeFormat([], {
@@ -122,6 +122,7 @@ export class Detail {
     bar.setAttribute("aria-label", describeBoot(boot));
     const nowView = new NowView();
     const current = element("p", "current", ...nowView.parts);
+    const heard = element("p", "muted heard");
     const table = this.#tableOf(boot, undefined, now);
     const earlier = boots.slice(0, -1).map((one, index) =>
       this.#earlier(one, boots[index + 1]?.steps[0]?.at, now, open)
@@ -137,6 +138,7 @@ export class Detail {
       ),
       current,
       bar,
+      heard,
       element("h3", "", boots.length > 1 ? "This boot" : "Boot"),
       table.element,
       explanationOf(mac, open),
@@ -152,6 +154,7 @@ export class Detail {
       now: nowView,
       current,
       last: table.last,
+      heard,
     };
   }
 
@@ -164,13 +167,15 @@ export class Detail {
   #tick(machine, now) {
     if (this.#drawn === undefined) return;
     const { usual } = this.#machines;
-    const { bar, current, last, now: view } = this.#drawn;
+    const { bar, current, last, heard, now: view } = this.#drawn;
     const { boot } = machine;
     const progress = machine.progress(now, usual);
     view.show(progress, machine.stage, noteOf(boot));
     current.className = `current ${progress.kind}`;
     drawBoot(bar, piecesOf(boot, { now, usual, kind: progress.kind }));
     write(last, formatDuration(progress.elapsed, true));
+    const silence = formatDuration(now - machine.lastHeard, true);
+    write(heard, machine.lastHeard === 0 ? "" : `Last heard ${silence} ago`);
   }
 
   /**

@@ -536,6 +536,7 @@ Deno.test({
         text,
         /This boot.*http_boot.*Earlier boots.*booted in .*booted in /s,
       );
+      await says(view, /Last heard \d+ s ago/);
       await view.locator('[id^="boot-"] summary').first().click();
       await says(view, /ipxe\.efi over TFTP: 1\.0 MiB, complete/);
       await says(view, /boot\.efi over HTTP: 128 MiB, complete/);
