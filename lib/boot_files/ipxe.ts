@@ -7,6 +7,7 @@
 
 import { fileWork } from "../files/file_work.ts";
 import { readFile } from "../files/read_file.ts";
+import { BOOT_SCRIPT_NAME } from "./boot_script.ts";
 import { fileVersion } from "./file_version.ts";
 import { type PathProblem, problemAt } from "./served_roots.ts";
 import { FILE_TIMEOUT, MAX_TFTP_FILE } from "../overload/limits.ts";
@@ -22,9 +23,14 @@ export type IpxeFileKey = IpxeBuild | "script";
 /** Names that a shim requests: its second stage, lists and certificates. */
 const OF_SHIM = /^(?:revocations|shim_certificate|mm|fb|grub)[^/]*\.efi$/i;
 
+/** Whether a name is that of a script for iPXE. */
+export function isScriptName(name: string): boolean {
+  return name === SCRIPT_NAME || name === BOOT_SCRIPT_NAME;
+}
+
 /** Whether machines are sent to a name, or request it in iPXE by themselves. */
 export function isIpxeName(name: string): boolean {
-  return name === SCRIPT_NAME ||
+  return isScriptName(name) ||
     IPXE_BUILDS.some((build) => name === ipxeFileName(build));
 }
 

@@ -8,6 +8,7 @@
 import { FileStalledError, fileWork } from "../files/file_work.ts";
 import type { Mac } from "../net/mac.ts";
 import { type BootDirectory, type BootFile, pathNames } from "./directory.ts";
+import { BOOT_SCRIPT_NAME } from "./boot_script.ts";
 import { isSameContent } from "./file_version.ts";
 import { IpxeFiles, isIpxeName } from "./ipxe.ts";
 import type { PathProblem } from "./served_roots.ts";
@@ -15,19 +16,28 @@ import type { PathProblem } from "./served_roots.ts";
 /** A file that TFTP serves. */
 export interface FoundTftpFile {
   readonly content: Uint8Array | BootFileSource;
-  /** Whether it is an iPXE or its script, and no file of the machine. */
+  /** Whether it is an iPXE or a script for it, and no file of the machine. */
   readonly isIpxe: boolean;
 }
+
+/** The script that a machine's iPXE loads; `undefined` if there is none. */
+export type BootScriptOf = (mac: Mac) => Uint8Array | undefined;
 
 /** Finds the files. */
 export class TftpFiles {
   readonly #directory: BootDirectory | undefined;
   readonly #ipxe: IpxeFiles;
+  readonly #scriptOf: BootScriptOf;
 
   /** @param directory `undefined`: machines have no files. */
-  constructor(directory: BootDirectory | undefined, ipxe: IpxeFiles) {
+  constructor(
+    directory: BootDirectory | undefined,
+    ipxe: IpxeFiles,
+    scriptOf: BootScriptOf = () => undefined,
+  ) {
     this.#directory = directory;
     this.#ipxe = ipxe;
+    this.#scriptOf = scriptOf;
   }
 
   /**
@@ -47,6 +57,10 @@ export class TftpFiles {
     const file = await this.#openOwn(mac, path, client, problems);
     if (file !== undefined) {
       return { content: new BootFileSource(file, client), isIpxe: false };
+    }
+    if (path === BOOT_SCRIPT_NAME && mayBeIpxe(path, problems)) {
+      const content = this.#scriptOf(mac);
+      if (content !== undefined) return { content, isIpxe: true };
     }
     const key = IpxeFiles.fileFor(path);
     if (key === undefined || !mayBeIpxe(path, problems)) return undefined;

@@ -204,6 +204,7 @@ export function configOf(
     responder: answers,
     template,
     bootUrls,
+    ipxeChain: given["ipxe-chain"],
     bootAddress: given["boot-address"],
     bootPolicy: given["boot-policy"],
     netbootDirectory,

@@ -57,6 +57,9 @@ export const GROUPS = [
 /** Which clients get boot instructions. */
 export const BOOT_POLICIES = ["always", "listed", "once"] as const;
 
+/** What iPXE gets as its boot URL. */
+export const IPXE_CHAINS = ["script", "direct"] as const;
+
 /** One option of the command line. */
 export interface OptionSpec<Value> {
   readonly group: typeof GROUPS[number];
@@ -492,6 +495,14 @@ export const OPTIONS = {
     help:
       "boot URL for one kind of client, a template as well: ipxe, http, pxe, u-boot, raspberry-pi, grub or loader (any other that requests one); http-arm64 and the like for one architecture",
     parse: bootUrl,
+  }),
+  "ipxe-chain": option({
+    group: "Booting",
+    placeholder: IPXE_CHAINS.join("|"),
+    initial: "script",
+    help:
+      "how iPXE gets to the template's URL; script: by a script of this daemon, which passes no command line and retries; direct: by itself",
+    parse: oneOf(IPXE_CHAINS),
   }),
   "boot-address": option({
     group: "Booting",

@@ -8,6 +8,7 @@ import {
   type BootAddresses,
   bootAddressesOf,
 } from "../dhcpv6/reply/boot_address.ts";
+import type { ScriptLocation } from "../dhcpv6/reply/boot_decision.ts";
 import type { BootUrls } from "../dhcpv6/reply/boot_urls.ts";
 import type { ResponderOptions } from "../dhcpv6/reply/responder.ts";
 import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
@@ -34,6 +35,8 @@ export interface DaemonConfig {
   readonly template: UrlTemplate | undefined;
   /** The URLs of kinds of clients that have others. */
   readonly bootUrls: BootUrls;
+  /** `script`: iPXE loads the template's URL by a script of this daemon. */
+  readonly ipxeChain: "script" | "direct";
   /** This daemon's address in boot URLs; `undefined`: chosen by the interface. */
   readonly bootAddress: ParsedAddress | undefined;
   /**
@@ -140,6 +143,16 @@ export function tcpAddressesOf(
   return [...http, ...https?.addresses ?? []];
 }
 
+/** Where iPXE loads the daemon's script from; `undefined`: it gets none. */
+export function scriptLocationOf(
+  { ipxeChain, tftp, http: [listener] }: DaemonConfig,
+): ScriptLocation | undefined {
+  if (ipxeChain === "direct") return undefined;
+  // Where iPXE came from by TFTP, no firewall is in the way of that.
+  if (tftp !== undefined) return { protocol: "tftp" };
+  return listener && { protocol: "http", port: listener.port };
+}
+
 /** What boot instructions depend on besides the configuration. */
 export interface BootSources {
   /** The iPXE builds that can be served. */
@@ -165,6 +178,7 @@ export function responderOptionsFor(
       template,
       urls: bootUrls,
       hasFiles: config.netbootDirectory !== undefined,
+      script: scriptLocationOf(config),
       tftpAddress: addresses.tftp,
       bootAddress: addresses.http,
       builds: tftp === undefined ? undefined : builds,

@@ -22,6 +22,7 @@ import { fdSharesFor } from "./descriptors.ts";
 import { DaemonDhcpv6Observer, logTotals } from "./dhcpv6_observer.ts";
 import { warnIfUnreachable, withListenErrors } from "./diagnostics.ts";
 import { bootListOf } from "./boot_list.ts";
+import { BootScripts } from "./boot_scripts.ts";
 import { ipxeFilesOf, logStalledFiles } from "./file_log.ts";
 import { FloodMonitor } from "./flood_monitor.ts";
 import { HttpStack } from "./http_stack.ts";
@@ -77,14 +78,12 @@ export class Daemon implements Service {
     const bootList = bootListOf(config, log);
     const tracker = new MachineTracker(registry, subnets, machineLog, bootList);
     const ipxe = this.#ipxe = ipxeFilesOf(config, log);
-    const shared = { ipxe, bootList, registry, writer, names, scheduler, log };
+    const iface = () => dhcpv6.serving;
+    const scripts = new BootScripts({ config, iface, registry });
+    const base = { config, iface, registry, writer, tracker, scheduler, log };
+    const shared = { ...base, ipxe, bootList, scripts, names };
 
-    const dhcpv6Observer = new DaemonDhcpv6Observer({
-      config,
-      log,
-      machineLog,
-      tracker,
-    });
+    const dhcpv6Observer = new DaemonDhcpv6Observer({ ...base, machineLog });
     const dhcpv6 = this.#dhcpv6 = new Dhcpv6Server({
       interfaceName,
       port: config.port,
@@ -98,10 +97,8 @@ export class Daemon implements Service {
     });
     const tftp = new TftpService({
       ...shared,
-      config,
       maxDescriptors: fdShares.tftp,
       allows,
-      tracker,
     });
 
     const metrics = (): Metric[] =>
@@ -112,20 +109,16 @@ export class Daemon implements Service {
         ...shared,
         tftp: tftp.server,
         http,
-        tracker,
         otlp: this.#otlp,
         validLifetime,
       });
     const http: HttpStack = new HttpStack({
       ...shared,
-      config,
       fdShares,
-      tracker,
       allows,
       metrics,
       unserved: () => dhcpv6Observer.unserved.json(),
       problem: () => dhcpv6.problem,
-      iface: () => dhcpv6.serving,
       tftp: () => tftp.server.hostnames,
     });
     this.#otlp = exporterOf(config, {

@@ -45,6 +45,7 @@ import {
   tftpPortOf,
 } from "./config.ts";
 import { basePrefixProblem } from "./diagnostics.ts";
+import { BootScripts } from "./boot_scripts.ts";
 import type { BootList } from "./machine_tracker.ts";
 
 /** What an {@linkcode Explainer} asks. */
@@ -98,10 +99,16 @@ interface OwnTarget {
 export class Explainer {
   readonly #options: ExplainerOptions;
   readonly #tftpFiles: TftpFiles;
+  readonly #scripts: BootScripts;
 
   constructor(options: ExplainerOptions) {
     this.#options = options;
     this.#tftpFiles = new TftpFiles(options.directory, options.ipxe);
+    this.#scripts = new BootScripts({
+      config: options.config,
+      iface: options.iface,
+      registry: options.seen?.registry,
+    });
   }
 
   /**
@@ -190,8 +197,12 @@ export class Explainer {
           architectures: known.facts.architectures,
         })
         : null;
+      // What a script loads is the file that matters.
+      const target = instruction.kind === "script" && url !== null
+        ? this.#scripts.urlsFor(mac)!.get("x86-64")!
+        : url;
       // Files do not depend on the query, which tells architectures apart.
-      const place = url?.replace(/[?#].*/s, "") ?? "";
+      const place = target?.replace(/[?#].*/s, "") ?? "";
       if (url !== null && !files.has(place)) {
         files.set(place, this.#fileOf(place, mac, iface, client));
       }
@@ -250,6 +261,9 @@ export class Explainer {
     const { template, bootUrls } = this.#options.config;
     if (instruction.kind === "ipxe") {
       return "--http-boot-url-template: iPXE first, which gets that URL next";
+    }
+    if (instruction.kind === "script") {
+      return "--ipxe-chain script: it loads the URL of --http-boot-url-template";
     }
     if (instruction.kind === "tftp_root") {
       return "--netboot-dir: it asks there for files by their names";

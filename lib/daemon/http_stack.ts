@@ -32,6 +32,7 @@ import type { CooperativeScheduler } from "../overload/scheduler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metric } from "../telemetry/metrics.ts";
 import { bootPathsOf } from "./boot_paths.ts";
+import type { BootScripts } from "./boot_scripts.ts";
 import { bootDirectoryOf, type DaemonConfig, templatesOf } from "./config.ts";
 import { withListenErrors } from "./diagnostics.ts";
 import { explainerOf } from "./explainer.ts";
@@ -59,6 +60,7 @@ export interface HttpStackOptions {
   readonly metrics: () => Iterable<Metric>;
   readonly unserved: () => readonly UnservedJson[];
   readonly ipxe: IpxeFiles;
+  readonly scripts: BootScripts;
   readonly bootList: BootList | undefined;
   /** The interface; `undefined` while DHCPv6 is not served. */
   readonly iface: () => NetworkInterface | undefined;
@@ -104,6 +106,7 @@ export class HttpStack {
           isBootPath: bootPathsOf(templatesOf(config)),
           macOf: (client) => options.tracker.macOf(client),
           isMachine: (client) => options.tracker.isMachine(client),
+          scriptOf: (mac) => options.scripts.of(mac),
           onRefused: (refusal) =>
             options.tracker.onRefused(refusal, performance.now()),
         },

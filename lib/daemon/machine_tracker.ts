@@ -10,7 +10,7 @@ import type { Outcome } from "../dhcpv6/reply/responder.ts";
 import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
-import { isIpxeName, SCRIPT_NAME } from "../boot_files/ipxe.ts";
+import { isIpxeName, isScriptName } from "../boot_files/ipxe.ts";
 import type { PathProblem } from "../boot_files/served_roots.ts";
 import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
@@ -95,7 +95,7 @@ export function tftpStagesOf(
   isBoot: boolean,
 ): readonly Stage[] {
   if (!isIpxe && !isIpxeName(file_name)) return isBoot ? FETCHING : NO_STAGES;
-  if (file_name.endsWith(SCRIPT_NAME)) return NO_STAGES;
+  if (isScriptName(file_name.replace(/.*\//s, ""))) return NO_STAGES;
   return state === "complete" ? SERVED : SERVING;
 }
 

@@ -11,6 +11,7 @@ import type { NetworkInterface } from "../net/interface.ts";
 import type { Log } from "../telemetry/log.ts";
 import { TftpServer } from "../tftp/server.ts";
 import { bootPathsOf } from "./boot_paths.ts";
+import type { BootScripts } from "./boot_scripts.ts";
 import {
   bootDirectoryOf,
   type DaemonConfig,
@@ -27,6 +28,7 @@ export interface TftpServiceOptions {
   readonly config: DaemonConfig;
   readonly maxDescriptors: number;
   readonly ipxe: IpxeFiles;
+  readonly scripts: BootScripts;
   readonly allows: (hostname: string) => boolean;
   readonly tracker: MachineTracker;
   readonly log: Log;
@@ -42,13 +44,19 @@ export class TftpService implements Service {
   #addresses: readonly string[] = [];
 
   constructor(
-    { config, maxDescriptors, ipxe, allows, tracker, log }: TftpServiceOptions,
+    { config, maxDescriptors, allows, tracker, log, ...options }:
+      TftpServiceOptions,
   ) {
     this.#config = config;
     const port = tftpPortOf(config);
     const isBootPath = bootPathsOf(templatesOf(config));
     const observer = new DaemonTftpObserver(port, tracker, isBootPath, log);
-    const files = new TftpFiles(bootDirectoryOf(config), ipxe);
+    const { ipxe, scripts } = options;
+    const files = new TftpFiles(
+      bootDirectoryOf(config),
+      ipxe,
+      (mac) => scripts.of(mac),
+    );
     this.server = new TftpServer({
       port,
       interfaceName: config.interfaceName,

@@ -25,6 +25,8 @@ import {
   urlPathNames,
 } from "../boot_files/directory.ts";
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
+import { BOOT_SCRIPT_NAME } from "../boot_files/boot_script.ts";
+import type { BootScriptOf } from "../boot_files/tftp_files.ts";
 import { FileStalledError } from "../files/file_work.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
@@ -53,6 +55,8 @@ export interface BootFileHandlerOptions {
   readonly isMachine?: (client: string) => boolean;
   /** The MAC that an address tells, or `NO_MAC`. */
   readonly macOf?: (client: string) => Mac;
+  /** The script that a machine's iPXE loads; `undefined` if there is none. */
+  readonly scriptOf?: BootScriptOf;
   /** Called for each refused request of a boot. Must not block. */
   readonly onRefused?: (refusal: BootRefusal) => void;
 }
@@ -151,7 +155,10 @@ export class BootFileHandler {
     } catch (error) {
       return this.#unavailable(asked, error as Error);
     }
-    if (file === undefined) return this.#notFound(asked, problems);
+    if (file === undefined) {
+      return this.#script(request, asked, problems) ??
+        this.#notFound(asked, problems);
+    }
     const headers = headersOf(file);
     const range = evaluateRange(request.headers, file.size, file);
     const answer = this.#withoutBody(request, file, range, headers, asked);
@@ -160,6 +167,29 @@ export class BootFileHandler {
     }
     file.handle.close();
     return answer;
+  }
+
+  /** The script for iPXE, if that is requested and the machine has no such file. */
+  #script(
+    { method }: Request,
+    { mac, escapedPath }: FileRequest,
+    problems: readonly PathProblem[],
+  ): Response | undefined {
+    if (
+      escapedPath !== BOOT_SCRIPT_NAME ||
+      problems.some(({ kind }) => kind !== "not_found")
+    ) return undefined;
+    const script = this.#options.scriptOf?.(mac);
+    if (script === undefined) return undefined;
+    const headers = new Headers({
+      "cache-control": "no-store",
+      "content-length": String(script.length),
+      "content-type": "text/plain; charset=utf-8",
+      "x-content-type-options": "nosniff",
+    });
+    return method === "HEAD"
+      ? headResponse({ headers })
+      : new Response(script as Uint8Array<ArrayBuffer>, { headers });
   }
 
   /** Opens the file of a request; `undefined` if it is not served. */

@@ -53,8 +53,15 @@ export type BootInstruction =
     readonly httpClient: boolean;
   }
   | { readonly kind: "ipxe"; readonly build: IpxeBuild }
+  /** That of the script which loads the template's URL. */
+  | { readonly kind: "script"; readonly location: ScriptLocation }
   /** The root of TFTP: a loader asks there for files by their names. */
   | { readonly kind: "tftp_root" };
+
+/** Where iPXE loads the daemon's script from. */
+export type ScriptLocation =
+  | { readonly protocol: "tftp" }
+  | { readonly protocol: "http"; readonly port: number };
 
 /** What an operator should know about a client that gets no URL. */
 export type BootNote = "unsupported_architecture" | "no_boot_url";
@@ -80,6 +87,8 @@ export interface BootChoices {
   readonly builds: ReadonlySet<IpxeBuild> | undefined;
   /** Whether TFTP serves files of machines. */
   readonly hasFiles: boolean;
+  /** `undefined`: iPXE gets the template's URL itself. */
+  readonly script: ScriptLocation | undefined;
 }
 
 function decision(
@@ -171,13 +180,17 @@ function decideLoader(
 
 function decideFirmware(
   { vendor, ipxe, architectures }: BootFacts,
-  { template, urls, builds }: BootChoices,
+  { template, urls, builds, script: location }: BootChoices,
 ): BootDecision {
   const processors = processorsOf(architectures);
   // iPXE sends the vendor class PXEClient as well, so its user class decides.
   if (vendor === "PXEClient" && ipxe) {
-    const url = bootUrlFor(urls, "ipxe", processors) ?? template;
-    return pointTo("point_ipxe_to_http_boot", url) ?? FIRMWARE;
+    const event = "point_ipxe_to_http_boot";
+    const url = bootUrlFor(urls, "ipxe", processors);
+    if (url === undefined && template !== undefined && location !== undefined) {
+      return decision(event, { kind: "script", location });
+    }
+    return pointTo(event, url ?? template) ?? FIRMWARE;
   }
   if (vendor === "HTTPClient") {
     const url = bootUrlFor(urls, "http", processors) ?? template;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BOOT_SCRIPT_NAME } from "../../boot_files/boot_script.ts";
 import { ipxeFileName } from "../../boot_files/ipxe_builds.ts";
 import { formatMac, type Mac } from "../../net/mac.ts";
 import type { BootInstruction } from "./boot_decision.ts";
@@ -44,6 +45,13 @@ export function instructionUrl(
         tftpAddress,
         `${formatMac(mac)}/${ipxeFileName(instruction.build)}`,
       );
+    case "script": {
+      const { location } = instruction;
+      const path = `${formatMac(mac)}/${BOOT_SCRIPT_NAME}`;
+      return location.protocol === "tftp"
+        ? tftpUrl(tftpAddress, path)
+        : `http://[${bootAddress}]:${location.port}/mac/${path}`;
+    }
     case "tftp_root":
       return tftpUrl(tftpAddress, "");
   }

@@ -826,7 +826,14 @@ function bootUrlOf(
       requested.includes(23);
     return urlOf(boot.urls.get(isGrub ? "grub" : "loader"));
   }
-  if (vendor === "HTTPClient" || isIpxe(client)) return urlOf(boot.template);
+  if (vendor === "HTTPClient") return urlOf(boot.template);
+  if (isIpxe(client)) {
+    return boot.script === undefined
+      ? urlOf(boot.template)
+      : boot.script.protocol === "tftp"
+      ? `tftp://[${boot.tftpAddress}]/${text}/boot.ipxe`
+      : `http://[${boot.bootAddress}]:${boot.script.port}/mac/${text}/boot.ipxe`;
+  }
   if (architectures.some((one) => [11, 19, 22, 24].includes(one))) {
     const url = urlOf(boot.urls.get("pxe-arm64"));
     if (url !== undefined) return url;

@@ -29,6 +29,7 @@ function settings(
       template,
       urls: bootUrls,
       hasFiles: true,
+      script: undefined,
       tftpAddress: "2001:db8:1:2::",
       bootAddress: "2001:db8:1:2::1",
       builds: new Set(IPXE_BUILDS),
@@ -62,8 +63,11 @@ const MUCH = [
 /** All configurations; the input selects one. */
 export const SETTINGS: readonly ResponderOptions[] = [
   settings([]),
-  settings([TEMPLATE, ...SERVER_OPTIONS]),
-  settings([TEMPLATE, "--preference=0"], { builds: undefined }),
+  settings([TEMPLATE, ...SERVER_OPTIONS], { script: { protocol: "tftp" } }),
+  settings([TEMPLATE, "--preference=0"], {
+    builds: undefined,
+    script: { protocol: "http", port: 6315 },
+  }),
   // As with --boot-policy=listed.
   settings([TEMPLATE], { isBootAllowed: (mac) => mac % 2 === 0 }),
   settings(MUCH, { builds: new Set(["arm64"]) }),

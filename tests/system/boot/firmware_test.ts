@@ -4,7 +4,8 @@ import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
 import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
-import { transferIn } from "../../../assets/shared/format.js";
+import { isNote } from "../../../assets/shared/boot_stages.js";
+import { refusalIn, transferIn } from "../../../assets/shared/format.js";
 import { compiledIn } from "../../support/ipxe.ts";
 import { eventually, missing } from "../../support/lab.ts";
 import { Authority, makeKey } from "../../support/certificates.ts";
@@ -127,7 +128,9 @@ async function assertStream(
   );
   const [state] = recording.messages;
   assertEquals(state, {}, "nobody was known at first");
-  const events = recording.events(mac);
+  const events = recording.events(mac).filter(({ event }) =>
+    !isNote(event.event)
+  );
   assertEquals(events.map(({ event }) => event.event), expected);
   for (const message of events) {
     const { event, timestamp, detail } = message.event;
@@ -283,12 +286,11 @@ Deno.test("real firmware", { ignore }, async (t) => {
   const uki = await buildUki(directory);
 
   await t.step({
-    name: "x86-64: PXE, iPXE over TFTP, Linux over HTTP",
+    name: "x86-64: PXE, iPXE over TFTP, Linux over HTTP when it is there",
     ignore,
     fn: async () => {
       const mac = "52:54:00:12:34:0a";
       await using network = await BootNetwork.create();
-      await network.serve(mac, uki);
       await network.advertise();
       const daemon = await network.daemon();
       const recording = await network.listen();
@@ -298,6 +300,12 @@ Deno.test("real firmware", { ignore }, async (t) => {
         tap: await network.tap("tap0"),
         megabytes: 1024,
       });
+      await machine.shows(
+        /dhcpv6macd: no boot file for this machine at http:.*boot\.efi/,
+        PATIENCE,
+      );
+      await machine.shows(/dhcpv6macd: trying again in 4 seconds/, PATIENCE);
+      await network.serve(mac, uki);
       const address = await osAddress(machine, daemon);
       messages = await printTimeline(
         "x86-64 by PXE",
@@ -307,7 +315,17 @@ Deno.test("real firmware", { ignore }, async (t) => {
         `the system has ${address}`,
       );
       assertEquals(address, derived(mac));
-      assertStages(daemon, machine, [...PXE, OS]);
+      assertStages(daemon, machine, [...PXE, OS], ["boot_refused"]);
+      const refused = recording.events(mac).filter(({ event }) =>
+        isNote(event.event)
+      );
+      assert(refused.length >= 2, `${refused.length} notes`);
+      for (const { event: { event, detail } } of refused) {
+        assertEquals([event, refusalIn(detail)?.path], [
+          "boot_refused",
+          `/mac/${mac}/boot.efi`,
+        ]);
+      }
       await assertStream(recording, machine, [
         "init",
         "point_pxe_to_ipxe_over_tftp",
@@ -323,8 +341,10 @@ Deno.test("real firmware", { ignore }, async (t) => {
         `NBP filename is ${mac}/ipxe.efi`,
         "NBP file downloaded successfully",
         "iPXE",
+        `tftp://[${ROUTER}]/${mac}/boot.ipxe`,
         `http://[${ROUTER}]:6315/mac/${mac}/boot.efi`,
-        OS_STARTED,
+        // iPXE's script leaves the file its own command line.
+        `${OS_STARTED} ${COMMAND_LINE}`,
         OS_ADDRESS,
       );
     },

@@ -47,6 +47,9 @@ function solicit(...userClasses: string[]): Uint8Array {
   );
 }
 
+/** What iPXE gets. */
+const SCRIPT = `tftp://[${SERVER}]/${MAC}/boot.ipxe`;
+
 const notices = (log: LogLine[]) =>
   log.filter(({ event }) => event === "notice").map(({ message }) => message);
 
@@ -82,6 +85,10 @@ Deno.test({
     const curl = async (url: string) =>
       (await client.run(["curl", "-sS", "--max-time", "10", url])).stdout;
 
+    /** The URL that the script of the machine's iPXE loads. */
+    const loadedByScript = async () =>
+      /^set url (.*)$/m.exec(await curl(SCRIPT))?.[1];
+
     /** Waits until the router listens at these TCP ports, and at no others. */
     async function listensAt(...ports: number[]): Promise<void> {
       await eventually(`TCP ports ${ports.join()}`, async () => {
@@ -113,13 +120,20 @@ Deno.test({
       });
 
       await t.step(
-        "firmware gets the URL of iPXE, iPXE that of the template",
+        "firmware gets the URL of iPXE, iPXE a script with that of the template",
         async () => {
           const url = `http://netboot.target/?mac=${ESCAPED}&at=2001:db8:1:2::`;
           assertEquals(await bootUrl(), `tftp://[${SERVER}]/${MAC}/ipxe.efi`);
-          assertEquals(await bootUrl("iPXE"), url);
-          assertEquals(await bootUrl("iPXE/1.21.1+ (g83449)"), url);
-          assertEquals(await bootUrl("lab", "iPXE-custom"), url);
+          for (
+            const userClasses of [
+              ["iPXE"],
+              ["iPXE/1.21.1+ (g83449)"],
+              ["lab", "iPXE-custom"],
+            ]
+          ) {
+            assertEquals(await bootUrl(...userClasses), SCRIPT);
+            assertEquals(await loadedByScript(), url);
+          }
           assertEquals(
             await bootUrl("my iPXE"),
             `tftp://[${SERVER}]/${MAC}/ipxe.efi`,
@@ -152,11 +166,45 @@ Deno.test({
         `-tls-key-file=${lab.directory}/cert.key`,
         `-netboot-dir=${lab.directory}/mac`,
       );
+      assertEquals(await bootUrl("iPXE"), SCRIPT);
+      assertEquals(await loadedByScript(), `http://netboot.target/?mac=${MAC}`);
+      await listensAt(443, 6315);
+      assertEquals(await daemon.stop(), 0);
+    });
+
+    await t.step("iPXE gets the URL itself, as it did", async () => {
+      const daemon = await startDaemon(
+        router,
+        ...["-interface=lan", `-base-address=${BASE}`, "-ipxe-chain=direct"],
+        "-http-boot-url-template=http://netboot.target/?mac={{.MAC}}",
+      );
       assertEquals(
         await bootUrl("iPXE"),
         `http://netboot.target/?mac=${MAC}`,
       );
-      await listensAt(443, 6315);
+      assertEquals(await daemon.stop(), 0);
+    });
+
+    await t.step("without TFTP, the script comes by HTTP", async () => {
+      const daemon = await startDaemon(
+        router,
+        ...["-interface=lan", `-base-address=${BASE}`],
+        ...["-tftp-listen-addr=off", "-http-listen-addr=:8080"],
+        "-http-boot-url-template=http://netboot.target/?p={{.Payload}}",
+      );
+      const script = `http://[${SERVER}]:8080/mac/${MAC}/boot.ipxe`;
+      assertEquals(await bootUrl("iPXE"), script);
+      const text = await curl(script);
+      assertMatch(text, /^#!ipxe\n/);
+      const payload = (name: string) =>
+        `http://netboot.target/?p=${
+          btoa(JSON.stringify({ architectures: [name] }))
+        }`;
+      assertStringIncludes(text, `\nset url ${payload("EFI x86-64")}\n`);
+      assertStringIncludes(
+        text,
+        `\niseq \${buildarch} arm64 && set url ${payload("EFI ARM64")} ||\n`,
+      );
       assertEquals(await daemon.stop(), 0);
     });
 
@@ -173,7 +221,7 @@ Deno.test({
         "--interface is given 2 times, the last one counts: lan",
       );
       assertStringIncludes(found, "--http-boot-url-template is given 2 times");
-      assertEquals(await bootUrl("iPXE"), `http://new/${MAC}`);
+      assertEquals(await loadedByScript(), `http://new/${MAC}`);
       assertEquals(await daemon.stop(), 0);
     });
 

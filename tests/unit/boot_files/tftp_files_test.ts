@@ -22,6 +22,7 @@ Deno.test("files over TFTP", async (t) => {
     [`netboot/${MAC_TEXT}/own.efi`]: "own program",
     [`netboot/${MAC_TEXT}/grubx64.efi`]: "GRUB",
     "netboot/02-00-5E-00-53-02/ipxe.efi": "iPXE of its own",
+    "netboot/02-00-5E-00-53-02/boot.ipxe": "script of its own",
   };
   for (const [path, content] of Object.entries(files)) {
     const file = `${root}/${path}`;
@@ -38,7 +39,14 @@ Deno.test("files over TFTP", async (t) => {
     ]),
     script: `${root}/builds/script`,
   });
-  const tftp = new TftpFiles(new BootDirectory(`${root}/netboot`), ipxe);
+  const tftp = new TftpFiles(
+    new BootDirectory(`${root}/netboot`),
+    ipxe,
+    (mac) =>
+      mac === MAC || mac === MAC + 1
+        ? new TextEncoder().encode(`script of ${mac - MAC}`)
+        : undefined,
+  );
 
   /** What is served, or the kinds of the problems. */
   async function served(path: string, mac = MAC, from = tftp) {
@@ -70,6 +78,8 @@ Deno.test("files over TFTP", async (t) => {
       ["snponly-arm64.efi", "iPXE arm64"],
       ["ipxe-riscv64.efi", ["not_found", ...none]],
       ["autoexec.ipxe", "#!ipxe"],
+      ["boot.ipxe", "script of 0"],
+      ["overlays/boot.ipxe", none],
       // And nothing for all else.
       ["fixup4.dat", none],
       ["1234abcd/start4.elf", none],
@@ -103,6 +113,8 @@ Deno.test("files over TFTP", async (t) => {
 
   await t.step("of a machine whose directory has dashes", async () => {
     assertEquals(await served("ipxe.efi", MAC + 1), "iPXE of its own");
+    assertEquals(await served("boot.ipxe", MAC + 1), "script of its own");
+    assertEquals(await served("boot.ipxe", MAC + 2), none);
   });
 
   await t.step("without a directory", async () => {

@@ -303,6 +303,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ],
   ["boot-address", "2001:db8::7", (s) => s.bootAddress?.text, "2001:db8::7"],
   ["boot-policy", "listed", (s) => s.bootPolicy, "listed"],
+  ["ipxe-chain", "direct", (s) => s.ipxeChain, "direct"],
   ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
   ["netboot-follow", "/boot", (s) => s.netbootFollow, ["/boot"]],
   ["tftp-listen-addr", "off", (s) => s.tftp, undefined],

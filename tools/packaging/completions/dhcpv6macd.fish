@@ -22,6 +22,7 @@ complete -c dhcpv6macd -l domain-search -x -d 'DNS search domain, sent on reques
 complete -c dhcpv6macd -l ntp -x -d 'NTP server, sent on request'
 complete -c dhcpv6macd -l http-boot-url-template -x -d 'boot URL for clients, with {{.MAC}}, {{.BaseAddress}}, {{.BootAddress}}, {{.Payload}}, each also with | urlquery'
 complete -c dhcpv6macd -l boot-url -x -d 'boot URL for one kind of client, a template as well: ipxe, http, pxe, u-boot, raspberry-pi, grub or loader (any other that requests one); http-arm64 and the like for one architecture'
+complete -c dhcpv6macd -l ipxe-chain -x -a "script direct" -d 'how iPXE gets to the template\'s URL; script: by a script of this daemon, which passes no command line and retries; direct: by itself'
 complete -c dhcpv6macd -l boot-address -x -d 'address of this daemon in boot URLs'
 complete -c dhcpv6macd -l boot-policy -x -a "always listed once" -d 'clients that get boot instructions; listed: only those with a directory in --netboot-dir, all others boot from disk; once: each until its system is up, and again when that directory changes'
 complete -c dhcpv6macd -l netboot-dir -x -a "(__fish_complete_directories)" -d 'boot files: /mac/MAC/FILE is MAC/FILE in this directory, else default/FILE'

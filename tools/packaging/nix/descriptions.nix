@@ -18,6 +18,7 @@
   https-listen-addr = "HTTPS listen address, likewise. Default: :443 when there is a certificate.";
   interface = "Network interface to serve, or an altname of it (15 characters at most). Default: the one interface with an address in the base address's /64.";
   ipxe-arm64-efi = "iPXE for arm64 to serve. Default: the one compiled in.";
+  ipxe-chain = "How iPXE gets to the template's URL; script: by a script of this daemon, which passes no command line and retries; direct: by itself. Default: script.";
   ipxe-loong64-efi = "iPXE for loong64 to serve. Default: the one compiled in.";
   ipxe-riscv64-efi = "iPXE for riscv64 to serve. Default: the one compiled in.";
   ipxe-script = "iPXE script to serve as autoexec.ipxe. Default: the one compiled in.";

@@ -32,6 +32,7 @@ let
     bootUrl = "boot-url";
     bootAddress = "boot-address";
     bootPolicy = "boot-policy";
+    ipxeChain = "ipxe-chain";
     netbootDirectory = "netboot-dir";
     netbootFollow = "netboot-follow";
     tftpListenAddress = "tftp-listen-addr";
@@ -249,6 +250,10 @@ in
       description = descriptions.http-boot-url-template;
     };
     bootUrl = list "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" "boot-url";
+    ipxeChain = optional (types.enum [
+      "script"
+      "direct"
+    ]) "ipxe-chain";
     bootAddress = optional types.str "boot-address";
     bootPolicy = optional (types.enum [
       "always"

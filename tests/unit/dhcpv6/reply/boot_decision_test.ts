@@ -28,6 +28,7 @@ const ALL: BootChoices = {
   urls: new Map(),
   builds: new Set<IpxeBuild>(IPXE_BUILDS),
   hasFiles: true,
+  script: undefined,
 };
 
 const vendor = (...texts: string[]) =>
@@ -504,4 +505,33 @@ Deno.test("boot address", async (t) => {
     assertEquals(chosen({ "5": "expiring", "6": "deprecated" }), ["6", "6"]);
     assertEquals(chosen({ "5": "deprecated", "6": "temporary" }), ["6", "6"]);
   });
+});
+
+Deno.test("iPXE gets the script of the daemon, if there is one", () => {
+  const facts = factsOf(vendor("PXEClient"), user("iPXE"), arch(7));
+  const urls = new Map([["ipxe", templateOf("OWN")]]);
+  for (
+    const script of [{ protocol: "tftp" }, {
+      protocol: "http",
+      port: 80,
+    }] as const
+  ) {
+    const { instruction, event } = decideBoot(facts, { ...ALL, script });
+    assertEquals(instruction, { kind: "script", location: script });
+    assertEquals(event, "point_ipxe_to_http_boot");
+    // What the operator has said of iPXE has precedence, and nothing else changes.
+    const own = decideBoot(facts, { ...ALL, script, urls });
+    assertEquals(textOf(own), "OWN, point_ipxe_to_http_boot");
+    const none = decideBoot(facts, { ...ALL, script, template: undefined });
+    assertEquals(textOf(none), "none, firmware_init");
+    for (const [name, options, expected] of ROWS) {
+      if (expected.includes("point_ipxe_to_http_boot")) continue;
+      const decided = decideBoot(factsOf(...options), { ...ALL, script });
+      assertEquals(
+        textOf(decided).split(", ")[0],
+        expected.split(", ")[0],
+        name,
+      );
+    }
+  }
 });

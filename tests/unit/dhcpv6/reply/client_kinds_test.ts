@@ -17,6 +17,7 @@ Deno.test("there is a client for each kind of boot URL", () => {
     urls: new Map([[kind, parseTemplate("http://netboot.example/x")]]),
     builds: new Set<IpxeBuild>(),
     hasFiles: false,
+    script: undefined,
   });
   const missing = BOOT_URL_KINDS.filter((kind) =>
     !KNOWN_CLIENTS.some(({ facts }) =>
