@@ -319,7 +319,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       const refused = recording.events(mac).filter(({ event }) =>
         isNote(event.event)
       );
-      assert(refused.length >= 2, `${refused.length} notes`);
+      assert(refused.length >= 1, "the refused requests are noted");
       for (const { event: { event, detail } } of refused) {
         assertEquals([event, refusalIn(detail)?.path], [
           "boot_refused",
