@@ -1,7 +1,12 @@
-# A router with dhcpv6macd: address, forwarding, router advertisements, boot files.
+# A router with dhcpv6macd on eth1, and its provider on eth0: address, forwarding,
+# router advertisements, boot files.
 {
   networking.useNetworkd = true;
-  boot.kernel.sysctl."net.ipv6.conf.all.forwarding" = 1;
+  boot.kernel.sysctl = {
+    "net.ipv6.conf.all.forwarding" = 1;
+    # The interface to the provider: a router ignores router advertisements otherwise.
+    "net.ipv6.conf.eth0.accept_ra" = 2;
+  };
 
   systemd.network.networks."50-lab" = {
     matchConfig.Name = "eth1";
