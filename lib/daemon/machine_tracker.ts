@@ -184,6 +184,14 @@ const BOOT_URL_EVENTS: ReadonlySet<Stage> = new Set<Stage>([
   "point_loader_to_boot_file",
 ]);
 
+/** Events that do not come from an iPXE which firmware has loaded. */
+const NOT_FROM_IPXE: ReadonlySet<Stage> = new Set<Stage>([
+  "firmware_init",
+  "http_boot",
+  "point_pxe_to_ipxe_over_tftp",
+  "os_init",
+]);
+
 /** Records in the registry what messages and transfers say about machines. */
 export class MachineTracker {
   readonly #registry: MachineRegistry;
@@ -241,7 +249,10 @@ export class MachineTracker {
       // Firmware may renew its address while it loads.
       const isLoading = this.#transfers.has(clientMac.mac) &&
         (type === MessageType.Renew || type === MessageType.Rebind);
-      if (!isLoading) this.#reach(machine, event);
+      if (!isLoading) {
+        this.#checkIpxe(machine, event, now);
+        this.#reach(machine, event);
+      }
       if (BOOT_URL_EVENTS.has(event)) {
         this.#bootList?.onBootUrl?.(clientMac.mac);
       }
@@ -275,6 +286,23 @@ export class MachineTracker {
       client: this.#addressOf(machine),
       path: loader,
       mac: machine.mac,
+    }, now);
+  }
+
+  /** Records it when a machine has loaded iPXE, and something else goes on. */
+  #checkIpxe(machine: Machine, event: Stage, now: number): void {
+    if (
+      machine.stage !== "served_ipxe_over_tftp" || !NOT_FROM_IPXE.has(event)
+    ) {
+      return;
+    }
+    const { mac } = machine;
+    this.#refuse(machine, {
+      cause: "ipxe_not_started",
+      protocol: "tftp",
+      client: this.#addressOf(machine),
+      path: `${formatMac(mac)}/ipxe.efi`,
+      mac,
     }, now);
   }
 

@@ -19,6 +19,8 @@ export const REFUSAL_REASONS = {
   file_changed: "the file has changed",
   no_netboot_dir: "not found, there is no netboot directory",
   no_boot_url: "no boot URL, --boot-url gives one",
+  ipxe_not_started:
+    "the firmware did not start iPXE: is Secure Boot on, or was the machine switched off?",
   not_listed: "not listed, there is no directory for this machine",
   malformed_path: "malformed path",
   no_mac: "no MAC in the path",

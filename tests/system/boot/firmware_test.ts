@@ -34,7 +34,11 @@ const lacks = missing(
   "dnsmasq",
   "curl",
 );
-const firmware = missingFirmware("x86-64", "arm64");
+const firmware = missingFirmware(
+  "x86-64",
+  "x86-64 with Secure Boot",
+  "arm64",
+);
 if (firmware.length > 0) {
   console.error(
     `\n*** NOT RUN: boots of real firmware need ${firmware.join(", ")} ***\n`,
@@ -463,6 +467,42 @@ Deno.test("real firmware", { ignore }, async (t) => {
         "NBP file downloaded successfully",
         `${OS_STARTED} ${COMMAND_LINE}`,
         OS_ADDRESS,
+      );
+    },
+  });
+
+  await t.step({
+    name: "x86-64: Secure Boot does not start iPXE, and a note says so",
+    ignore,
+    fn: async () => {
+      const mac = "52:54:00:12:34:0e";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, new Uint8Array(9));
+      await network.advertise();
+      const daemon = await network.daemon();
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64 with Secure Boot",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 512,
+      });
+      const { reason } = await daemon.logs(
+        "boot_refused",
+        (line) => line.mac === mac,
+        PATIENCE,
+      );
+      await printTimeline("x86-64 with Secure Boot", network, daemon, machine);
+      assertMatch(String(reason), /^the firmware did not start iPXE/);
+      assertStages(daemon, machine, [
+        "point_pxe_to_ipxe_over_tftp",
+        "serve_ipxe_over_tftp complete",
+        "served_ipxe_over_tftp",
+      ], ["boot_refused"]);
+      assertConsole(
+        machine,
+        ">>Start PXE over IPv6",
+        "NBP file downloaded successfully",
+        "Access Denied",
       );
     },
   });

@@ -17,6 +17,16 @@ const BOARDS = {
     code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
     variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
   },
+  // With Microsoft's keys.
+  "x86-64 with Secure Boot": {
+    program: "qemu-system-x86_64",
+    args: [
+      ...["-machine", "q35,accel=tcg,smm=on", "-cpu", "qemu64"],
+      ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+    ],
+    code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+  },
   "arm64": {
     program: "qemu-system-aarch64",
     args: ["-machine", "virt,accel=tcg", "-cpu", "cortex-a57"],

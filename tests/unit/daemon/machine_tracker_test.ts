@@ -371,6 +371,39 @@ Deno.test("MachineTracker", async (t) => {
     assertEquals(notes.length, REFUSAL_BURST);
   });
 
+  await t.step("notes it when firmware does not start iPXE", () => {
+    for (
+      const [event, isNoted] of [
+        // Firmware begins again, or a system starts from the disk.
+        ["point_pxe_to_ipxe_over_tftp", true],
+        ["http_boot", true],
+        ["firmware_init", true],
+        ["os_init", true],
+        ["point_ipxe_to_http_boot", false],
+      ] as const
+    ) {
+      const fixture = new Fixture();
+      fixture.message(MessageType.Solicit, {
+        event: "point_pxe_to_ipxe_over_tftp",
+      });
+      const report = transferOf(fixture.tracker, {
+        stage: "serve_ipxe_over_tftp",
+        fileName: "ipxe.efi",
+      });
+      report("init");
+      report("complete");
+      fixture.reports.splice(0);
+      const reports = fixture.message(MessageType.Solicit, { event });
+      assertEquals(
+        reports.slice(0, isNoted ? 2 : 1),
+        isNoted
+          ? ["refused the machine: ipxe_not_started", "boot_refused"]
+          : [event],
+      );
+      assertEquals(reports.at(-1), event);
+    }
+  });
+
   await t.step("notes it when firmware is not listed, and why", () => {
     for (
       const [kind, cause] of [
