@@ -262,9 +262,11 @@ Deno.test({
           solicit(pxe, opt(61, "000700")),
         ]);
         const template = "59 http://[2001:db8:1:2::1]/52:54:00:12:34:56";
+        const script =
+          "59 tftp://[2001:db8:1:2::1]/52:54:00:12:34:56/boot.ipxe";
         assertEquals(replies.map((lines) => lines.at(-1)), [
-          template,
-          template,
+          script,
+          script,
           template,
           template,
           "59 tftp://[2001:db8:1:2::1]/52:54:00:12:34:56/ipxe.efi",
