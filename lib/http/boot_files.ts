@@ -148,6 +148,23 @@ export class BootFileHandler {
   }
 
   async #serve(request: Request, asked: FileRequest): Promise<Response> {
+    const place = this.downloads.reserve(asked.client);
+    if (place === undefined) return this.#tooMany(asked);
+    let response: Response | undefined;
+    try {
+      response = await this.#serveAt(place, request, asked);
+      return response;
+    } finally {
+      // The body of a file gives it up at its end.
+      if (!(response instanceof SourceResponse)) place[Symbol.dispose]();
+    }
+  }
+
+  async #serveAt(
+    place: Disposable,
+    request: Request,
+    asked: FileRequest,
+  ): Promise<Response> {
     const problems: PathProblem[] = [];
     let file: BootFile | undefined;
     try {
@@ -163,7 +180,7 @@ export class BootFileHandler {
     const range = evaluateRange(request.headers, file.size, file);
     const answer = this.#withoutBody(request, file, range, headers, asked);
     if (answer === undefined) {
-      return await this.#send(file, range as ByteRange, headers, asked);
+      return await this.#send(file, range as ByteRange, place, headers, asked);
     }
     file.handle.close();
     return answer;
@@ -243,6 +260,15 @@ export class BootFileHandler {
     );
   }
 
+  #tooMany(request: FileRequest): Response {
+    this.#refuse("too_many_transfers", request);
+    return textResponse(
+      503,
+      "service unavailable: too many downloads in progress",
+      { "retry-after": "10" },
+    );
+  }
+
   /**
    * Reports a request that is refused before it leads to a file. Of a client
    * that is no known machine, only paths below `/mac/` and those that machines
@@ -306,6 +332,7 @@ export class BootFileHandler {
   async #send(
     file: BootFile,
     range: ByteRange | undefined,
+    place: Disposable,
     headers: Headers,
     request: FileRequest,
   ): Promise<Response> {
@@ -318,17 +345,10 @@ export class BootFileHandler {
     const body = await this.downloads.body(
       file,
       { start, end },
+      place,
       request.client,
       report,
     );
-    if (body === undefined) {
-      this.#refuse("too_many_transfers", request);
-      return textResponse(
-        503,
-        "service unavailable: too many downloads in progress",
-        { "retry-after": "10" },
-      );
-    }
     report?.sending(0);
     headers.set("content-length", String(end - start));
     if (range === undefined) {

@@ -126,8 +126,9 @@ export class ConnectionGuard {
 
   #closeIdle(now: number): void {
     const { connections, maxIdle, observer } = this.#options;
-    const idle = [...connections].filter(({ responses }) => responses === 0);
-    const old = idle.filter(({ hasRequested, idleSince }) =>
+    const idle = [...connections].filter(({ places }) => places === 0);
+    const old = idle.filter(({ responses, hasRequested, idleSince }) =>
+      responses === 0 &&
       now - idleSince >
         (hasRequested ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
     );

@@ -1,6 +1,6 @@
 /**
- * The connections of the HTTP servers: which exist, which have a response in
- * progress, and what their clients have read.
+ * The connections of the HTTP servers: which exist, which hold a place, and what
+ * their clients have read.
  *
  * @module
  */
@@ -29,6 +29,11 @@ export class Connection {
   descriptor = -1;
   /** Responses in progress: over HTTP/2 there are several. */
   responses = 0;
+  /**
+   * Those of them that hold a place: they are being made, or written while the
+   * client reads. What is left is short and whole, such as a refusal.
+   */
+  places = 0;
   /** Responses whose next bytes the runtime waits for, and has not got yet. */
   starving = 0;
   /** How much of what it carries is payload: TLS adds to each record. */
@@ -42,7 +47,7 @@ export class Connection {
   quietSearches = 0;
   /** Since when it is known, by the monotonic clock. */
   readonly openedAt: number = performance.now();
-  /** Since when it has no response in progress, by the monotonic clock. */
+  /** Since when it holds no place, by the monotonic clock. */
   idleSince: number = performance.now();
   /** Whether it was closed because its client does not read. */
   wasStalled = false;
@@ -160,6 +165,13 @@ export class Connection {
   }
 }
 
+/** A response that is counted. */
+export interface TrackedResponse {
+  readonly connection: Connection;
+  /** It is whole, and holds no place any more. */
+  readonly isWhole: () => void;
+}
+
 /**
  * All connections. Those with a request are known at once, the others when the
  * search has found their descriptors.
@@ -188,7 +200,7 @@ export class Connections {
     this.#sockets = sockets;
   }
 
-  /** How many connections have a response in progress. */
+  /** How many connections hold a place. */
   get answering(): number {
     return this.#answering;
   }
@@ -221,23 +233,31 @@ export class Connections {
     port: number,
     isTls: boolean,
     { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Connection {
+  ): TrackedResponse {
     readAddress(remoteAddr.hostname, this.#address);
     const connection = this.#get(port, this.#address, remoteAddr.port);
     connection.hasRequested = true;
     if (connection.responses++ === 0) {
-      this.#answering++;
       connection.measuredAt = connection.progressAt = performance.now();
     }
+    if (connection.places++ === 0) this.#answering++;
     if (isTls) connection.payloadShare = TLS_PAYLOAD_SHARE;
-    const end = () => this.#end(connection);
+    let hasPlace = true;
+    const isWhole = () => {
+      if (hasPlace) this.#leavePlace(connection);
+      hasPlace = false;
+    };
+    const end = () => {
+      isWhole();
+      if (--connection.responses === 0) this.#end(connection);
+    };
     completed.then(end, end);
-    return connection;
+    return { connection, isWhole };
   }
 
   /**
    * Looks at the next descriptors of this process. Each takes up to three system
-   * calls, none where a response is in progress.
+   * calls, none where a connection holds a place.
    *
    * @returns Whether all have been looked at since this was last the case.
    */
@@ -272,7 +292,7 @@ export class Connections {
   /** Returns whether the descriptor is open. */
   #look(sockets: TcpSocketCalls, descriptor: number): boolean {
     let connection = this.#byDescriptor[descriptor];
-    if (connection !== undefined && connection.responses > 0) {
+    if (connection !== undefined && connection.places > 0) {
       // It is open as long as its response is in progress.
       connection.round = this.#round;
       connection.quietSearches = 0;
@@ -319,11 +339,14 @@ export class Connections {
     return connection;
   }
 
-  #end(connection: Connection): void {
-    if (--connection.responses > 0) return;
-    connection.end();
+  #leavePlace(connection: Connection): void {
+    if (--connection.places > 0) return;
     connection.idleSince = performance.now();
     this.#answering--;
+  }
+
+  #end(connection: Connection): void {
+    connection.end();
     if (this.#sockets === undefined) this.#forget();
   }
 

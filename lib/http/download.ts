@@ -59,26 +59,32 @@ export class Downloads {
   }
 
   /**
-   * Makes a range of an open file a body. The file is closed at the end, and if
-   * this fails.
+   * Takes a place for a download before its file is opened: opening may wait, and
+   * those that wait must not be without a bound.
    *
+   * @param client The client's address.
+   * @returns `undefined` if there are too many downloads.
+   */
+  reserve(client: string): Disposable | undefined {
+    return this.quota.acquire(client);
+  }
+
+  /**
+   * Makes a range of an open file a body. The file is closed and the place given
+   * up at the end, and if this fails.
+   *
+   * @param unit The place.
    * @param client The client's address.
    * @param report Called after each chunk, and at the end. A range that ends
    * before the file does is complete when it is sent.
-   * @returns `undefined` if there are too many downloads.
    */
   async body(
     file: BootFile,
     range: ByteRange,
+    unit: Disposable,
     client: string,
     report: TransferReport | undefined,
-  ): Promise<BodySource | undefined> {
-    // Before the first await, so that concurrent requests count.
-    const unit = this.quota.acquire(client);
-    if (unit === undefined) {
-      file.handle.close();
-      return undefined;
-    }
+  ): Promise<BodySource> {
     try {
       if (range.start > 0) {
         await file.handle.seek(range.start);

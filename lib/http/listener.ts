@@ -161,17 +161,23 @@ export class HttpServer {
   ): Promise<Response> {
     const { address, router, connections, sendWindows } = this.#options;
     const { completed } = info;
-    const connection = connections.track(address.port, isTls, info);
+    const { connection, isWhole } = connections.track(
+      address.port,
+      isTls,
+      info,
+    );
     const response = await router.handle(request, {
       client: info.remoteAddr.hostname,
       protocol: isTls ? "https" : "http",
       completed,
     });
-    return sendWindows !== undefined && response instanceof SourceResponse
-      ? response.with(
-        sendWindows.limit(response.source, connection, completed),
-      )
-      : response;
+    if (!(response instanceof SourceResponse)) {
+      isWhole();
+      return response;
+    }
+    return sendWindows === undefined ? response : response.with(
+      sendWindows.limit(response.source, connection, completed),
+    );
   }
 
   #listenAfter(milliseconds: number): void {

@@ -182,7 +182,7 @@ Deno.test({
                 ),
                 alert(
                   "Dhcpv6BasePrefixAbsent",
-                  "the interface of r has no address in the base prefix",
+                  "the interface of r has no address in the base address's /64",
                 ),
                 alert(
                   "Dhcpv6ClientsNotServed",

@@ -101,6 +101,7 @@ in
       bootUrl = [ "pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi" ];
       bootAddress = "2001:db8:1:2::1";
       bootPolicy = "always";
+      ipxeChain = "direct";
       netbootDirectory = directory;
       tftpListenAddress = ":6969";
       httpListenAddress = "[2001:db8:1:2::1]:8080";

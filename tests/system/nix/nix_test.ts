@@ -210,7 +210,7 @@ Deno.test("Nix", { ignore }, async (t) => {
             [await example("configuration.nix"), [
               "--http-boot-url-template=http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/boot.efi",
               "--netboot-dir=/srv/netboot",
-              "--netboot-follow=/nix/store",
+              `--netboot-follow=${lab.directory}/nix/STORE`,
             ]],
           ] as const
         ) {

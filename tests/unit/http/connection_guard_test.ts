@@ -33,10 +33,14 @@ class GuardedServer {
   }
 
   /** A request of a connection. Returns what ends the response. */
-  request(client: string, port: number): () => void {
+  request(client: string, port: number, isWhole = false): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     const remoteAddr = { transport: "tcp" as const, hostname: client, port };
-    this.connections.track(PORT, false, { remoteAddr, completed: promise });
+    const tracked = this.connections.track(PORT, false, {
+      remoteAddr,
+      completed: promise,
+    });
+    if (isWhole) tracked.isWhole();
     return resolve;
   }
 

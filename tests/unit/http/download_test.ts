@@ -40,12 +40,13 @@ Deno.test("a download through Deno.serve", async (t) => {
         const body = await downloads.body(
           (await files.find(MAC, ["boot.efi"]))!,
           { start: 0, end: SIZE },
+          downloads.reserve("::1")!,
           "::1",
           undefined,
         );
-        const connection = connections.track(0, false, info);
+        const { connection } = connections.track(0, false, info);
         return new Response(
-          sendWindows.limit(body!, connection, info.completed),
+          sendWindows.limit(body, connection, info.completed),
         );
       },
     );

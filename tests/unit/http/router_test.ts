@@ -844,13 +844,15 @@ Deno.test("Router", async (t) => {
       const file = (await files.find(MAC, ["boot.efi"]))!;
       await Deno.writeTextFile(`${own}/boot.efi.new`, "new content");
       await Deno.rename(`${own}/boot.efi.new`, `${own}/boot.efi`);
-      const body = await new Downloads().body(
+      const downloads = new Downloads();
+      const body = await downloads.body(
         file,
         { start: 0, end: 3 },
+        downloads.reserve("::1")!,
         "::1",
         undefined,
       );
-      assertEquals(await new Response(streamOf(body!)).text(), "old");
+      assertEquals(await new Response(streamOf(body)).text(), "old");
     });
   });
 
@@ -932,10 +934,11 @@ Deno.test("Router", async (t) => {
         const body = await downloads.body(
           file,
           { start: 0, end: SIZE },
+          downloads.reserve(CLIENT)!,
           CLIENT,
           undefined,
         );
-        const reader = streamOf(body!).getReader();
+        const reader = streamOf(body).getReader();
         const sizes: number[] = [];
         for (let count = 0; count < 8; count++) {
           sizes.push((await reader.read()).value!.length);

@@ -85,7 +85,7 @@ class WindowedServer {
     const client = this.sockets.connect("fe80::1", port);
     // The response does not end.
     const { promise } = Promise.withResolvers<void>();
-    const connection = this.connections.track(PORT, false, {
+    const { connection } = this.connections.track(PORT, false, {
       remoteAddr: { transport: "tcp", hostname: "fe80::1", port },
       completed: promise,
     });
