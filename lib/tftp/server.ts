@@ -69,6 +69,12 @@ const RECEIVE_RETRY_DELAY = 100;
  */
 const CLEANUP_TIMEOUT = 100;
 
+/**
+ * The share of the descriptors for as many transfers that have ended for others,
+ * and still hold theirs: the runtime gives up a socket when its receive has ended.
+ */
+const ENDING_SHARE = 0.25;
+
 /** The server's configuration. */
 export interface TftpServerOptions {
   readonly port: number;
@@ -218,6 +224,8 @@ export class TftpServer {
   readonly #transfers: ActiveTransfers;
   /** Settled when a transfer has ended. */
   readonly #ends = new Set<Promise<void>>();
+  /** Transfers that may hold descriptors after they have ended for others. */
+  readonly #maxEnding: number;
   /** ERROR packets being sent to clients that got no transfer. */
   #pendingErrors = 0;
   #isListening = false;
@@ -231,6 +239,7 @@ export class TftpServer {
       Math.min(maxTransfers, maxDescriptors),
       maxDescriptors,
     );
+    this.#maxEnding = Math.max(1, Math.floor(ENDING_SHARE * maxDescriptors));
     this.#sockets = new UdpSockets({
       port,
       onOpen: (socket, hostname) => void this.#receive(socket, hostname),
@@ -329,6 +338,10 @@ export class TftpServer {
     if ("reason" in read) {
       if (isRequest(bytes)) this.#report(read.reason, client, bytes);
       return this.#refuse(read);
+    }
+    // Those that have ended for others hold their descriptors for a moment.
+    if (this.#ends.size - this.#transfers.size >= this.#maxEnding) {
+      return this.#refuse({ reason: "too_many_transfers" });
     }
     switch (this.#transfers.admit(client, bytes, performance.now())) {
       case "retransmission":

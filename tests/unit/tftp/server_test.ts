@@ -81,6 +81,71 @@ Deno.test("TftpServer", async (t) => {
   }
 
   await step(
+    "lets few transfers end at once that still hold their sockets",
+    async () => {
+      const listen = Deno.listenDatagram;
+      const ends: (() => void)[] = [];
+      let held = 0;
+      // As while the event loop is busy: a receive ends after its socket.
+      Deno.listenDatagram = (options) => {
+        const socket = listen(options);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        ends.push(resolve);
+        held++;
+        const receive = socket.receive.bind(socket);
+        socket.receive = async (buffer) => {
+          try {
+            return await receive(buffer);
+          } catch (error) {
+            await promise;
+            held--;
+            throw error;
+          }
+        };
+        return socket;
+      };
+      const clients = Array.from(
+        { length: 60 },
+        () => listen({ transport: "udp", hostname: "::1", port: 0 }),
+      );
+      const flooded = new TftpServer({
+        port: port + 16,
+        interfaceName: "lo",
+        maxDescriptors: 32,
+        open: () => Promise.resolve(file),
+        macOf: () => NO_MAC,
+        allows: () => true,
+        observer: { onBindError() {}, onTransfer() {}, onRefused() {} },
+      });
+      try {
+        flooded.start(["::1"]);
+        // That of the server itself.
+        held = 0;
+        for (const one of clients) {
+          await one.send(REQUEST, {
+            transport: "udp",
+            hostname: "::1",
+            port: port + 16,
+          });
+          await clock.advance(150);
+        }
+        await eventually(
+          "all are answered or refused",
+          () => held + flooded.refused.too_many_transfers >= clients.length,
+        );
+        assertEquals(held, MAX_TFTP_TRANSFERS_PER_CLIENT + 32 / 4);
+      } finally {
+        Deno.listenDatagram = listen;
+        for (const end of ends) end();
+        const stopped = flooded.stop();
+        await clock.advance(200);
+        await stopped;
+        for (const one of clients) one.close();
+      }
+    },
+  );
+
+  await step(
     "continues a transfer whose request is duplicated",
     async () => {
       await ask(REQUEST);
