@@ -7,6 +7,7 @@
 
 import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../net/ipv6.ts";
 import type { TcpSocketCalls } from "../net/tcp_sockets.ts";
+import { MAX_CONNECTION_RESPONSES } from "../overload/limits.ts";
 
 /** Descriptors that one part of a search looks at. */
 const DESCRIPTORS_AT_ONCE = 256;
@@ -51,6 +52,8 @@ export class Connection {
   idleSince: number = performance.now();
   /** Whether it was closed because its client does not read. */
   wasStalled = false;
+  /** Whether it was closed. */
+  isReset = false;
   /** The round of the search that has found it last. */
   round: number;
   /** Bytes that its client had acknowledged at {@linkcode measuredAt}. */
@@ -145,6 +148,7 @@ export class Connection {
     const { descriptor } = this;
     if (descriptor < 0 || !this.#isAt(descriptor)) return false;
     this.#sockets!.reset(descriptor);
+    this.isReset = true;
     return true;
   }
 
@@ -241,6 +245,9 @@ export class Connections {
       connection.measuredAt = connection.progressAt = performance.now();
     }
     if (connection.places++ === 0) this.#answering++;
+    if (connection.responses > MAX_CONNECTION_RESPONSES) {
+      this.#closeGreedy(connection);
+    }
     if (isTls) connection.payloadShare = TLS_PAYLOAD_SHARE;
     let hasPlace = true;
     const isWhole = () => {
@@ -337,6 +344,25 @@ export class Connections {
     );
     this.#byKey.set(key, connection);
     return connection;
+  }
+
+  /** Closes a connection now: with the next search it would be too late. */
+  #closeGreedy(connection: Connection): void {
+    const sockets = this.#sockets;
+    if (sockets === undefined || connection.isReset) return;
+    if (connection.descriptor < 0) {
+      const end = Math.min(
+        Math.max(this.#highest, this.#byDescriptor.length) + GAP,
+        sockets.maxDescriptors,
+      );
+      for (let at = 0; at < end; at++) {
+        if (!sockets.readPeer(at) || !connection.isPeerOf(sockets)) continue;
+        connection.descriptor = at;
+        this.#byDescriptor[at] = connection;
+        break;
+      }
+    }
+    connection.reset();
   }
 
   #leavePlace(connection: Connection): void {

@@ -230,6 +230,13 @@ export const MAX_DOWNLOADS = 2048;
 export const MAX_DOWNLOADS_PER_CLIENT = 128;
 
 /**
+ * Responses in progress at once on one connection; one that asks for more is
+ * closed. Over HTTP/2 the runtime lets 200 in, and each takes some 6 KB. A browser
+ * asks for some 20 at once.
+ */
+export const MAX_CONNECTION_RESPONSES = 64;
+
+/**
  * Responses of API and web page in progress at once. Each takes a connection
  * and a slice of text for as long as the client reads.
  */

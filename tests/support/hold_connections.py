@@ -5,8 +5,9 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
 asks for PATH and reads nothing; `pipelined` asks for it again and again, as long
-as the socket takes it, and reads nothing; `trickle` asks for it and reads 100
-bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
+as the socket takes it, and reads nothing; `streams` asks for it 190 times at once
+over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
+100 bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
 also in the place of those that were closed. They come from the addresses
 SOURCES, separated by commas. Says `held` when COUNT were opened, or after five
 seconds, and ends at SIGTERM with a line of JSON.
@@ -25,6 +26,34 @@ path = sys.argv[7] if len(sys.argv) > 7 else "/"
 port, count, rate, sources = int(port), int(count), int(rate), sources.split(",")
 
 head = f"GET {path} HTTP/1.1\r\nHost: [{address}]\r\n"
+
+
+def frame(kind, flags, stream, payload):
+    """A frame of HTTP/2 (RFC 9113 section 4.1)."""
+    return (
+        len(payload).to_bytes(3, "big")
+        + bytes([kind, flags])
+        + stream.to_bytes(4, "big")
+        + payload
+    )
+
+
+def field(name, value):
+    """A field that no table has (RFC 7541 section 6.2.2)."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+fields = b"".join(
+    field(name.encode(), value.encode())
+    for name, value in {
+        ":method": "GET",
+        ":scheme": "http",
+        ":authority": f"[{address}]:{port}",
+        ":path": path,
+    }.items()
+)
+# SETTINGS_INITIAL_WINDOW_SIZE is 0.
+no_window = frame(4, 0, 0, bytes([0, 4, 0, 0, 0, 0]))
 SENT = {
     "silent": b"",
     "half": head.encode(),
@@ -32,6 +61,9 @@ SENT = {
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
+    "streams": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    + no_window
+    + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(190)),
     "trickle": (head + "\r\n").encode(),
 }[kind]
 

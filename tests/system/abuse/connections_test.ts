@@ -403,6 +403,7 @@ Deno.test({
         await attacked.hold("unread", 256, { sources: 2, path: "/events" }),
         await attacked.hold("unread", 256, { sources: 9, path: "/machines" }),
         await attacked.hold("half", 2000, { rate: 500, sources: 17 }),
+        await attacked.hold("streams", 120, { rate: 40, path }),
       ];
       for (let round = 0; round < 5; round++) {
         const before = await requestsAnswered(link.router);
