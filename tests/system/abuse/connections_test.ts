@@ -214,6 +214,39 @@ Deno.test({
       );
     }
 
+    for (const sources of [1, 17]) {
+      await t.step(
+        `640 that ask for a boot file, again and again, from ${sources} addresses`,
+        async () => {
+          const path = `/mac/${MAC}/boot.efi`;
+          const attack = await attacked.hold("pipelined", 640, {
+            sources,
+            path,
+          });
+          await pause(2000);
+          for (let round = 0; round < 3; round++) {
+            for (const wanted of [path, "/machines"]) {
+              // The first answer counts: firmware does not ask again. For some
+              // milliseconds there may be none.
+              const get = async () =>
+                (await attacked.link.visitor.run([
+                  ...["curl", "-sSg", "--max-time", "20", "-o", "/dev/null"],
+                  ...["-w", "%{http_code}"],
+                  `http://[${SERVER}]:${PORT}${wanted}`,
+                ], { mayFail: true })).stdout;
+              let status = await get();
+              for (let again = 0; status === "000" && again < 3; again++) {
+                await pause(500);
+                status = await get();
+              }
+              assertEquals(status, "200", wanted);
+            }
+          }
+          await end(attack);
+        },
+      );
+    }
+
     await t.step(
       "75 half requests a second: every download is whole",
       async () => {
