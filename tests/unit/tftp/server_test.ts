@@ -88,7 +88,9 @@ Deno.test("TftpServer", async (t) => {
       let held = 0;
       // As while the event loop is busy: a receive ends after its socket.
       Deno.listenDatagram = (options) => {
-        const socket = listen(options);
+        const socket = listen(
+          options as Deno.UdpListenOptions & { transport: "udp" },
+        );
         const { promise, resolve } = Promise.withResolvers<void>();
         ends.push(resolve);
         held++;
