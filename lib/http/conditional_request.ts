@@ -51,8 +51,10 @@ function secondsAt(time: Date | undefined): number | undefined {
  * quadratic in their number; a tag has none (RFC 9110 §8.8.3).
  */
 function withoutBlanks(tags: string): string {
-  return tags.split(",").map((tag) => tag.trim())
+  const list = tags.split(",").map((tag) => tag.trim())
     .filter((tag) => !/\s/.test(tag)).join(",");
+  // An asterisk stands for any tag only by itself (RFC 9110 §13.1.2).
+  return list === "*" && tags.trim() !== "*" ? "*," : list;
 }
 
 /** Whether an If-None-Match header has a tag, by weak comparison. */

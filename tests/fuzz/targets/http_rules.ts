@@ -5,7 +5,11 @@ import {
   evaluateRange,
   type Validators,
 } from "../../../lib/http/conditional_request.ts";
-import { HostNames, isOwnOrigin } from "../../../lib/http/host_check.ts";
+import {
+  HostNames,
+  isHost,
+  isOwnOrigin,
+} from "../../../lib/http/host_check.ts";
 import { targetOf } from "../../../lib/http/responses.ts";
 import { textOf } from "../mutate.ts";
 import type { Random } from "../random.ts";
@@ -258,6 +262,8 @@ function checkHost(host: string): string {
 }
 
 function checkOrigin(origin: string, host: string): string {
+  // Any other has been refused.
+  if (!isHost(host)) return "no host";
   const page = URL.parse(origin);
   const verdicts = (["http", "https"] as const).map((protocol) => {
     const isOwn = isOwnOrigin(origin, host, protocol);
