@@ -15,7 +15,7 @@ import { KINDS, searchOf, viewIn } from "./view.js";
 /** @import { Boot } from "../shared/boots.js" */
 /** @import { Machine, Machines } from "./machines.js" */
 /** @import { UsualDurations } from "./progress.js" */
-/** @import { Filter, Order } from "./view.js" */
+/** @import { Filter, Order, View } from "./view.js" */
 
 /** Rows at first, and rows that "Show more" adds. */
 const FIRST_ROWS = 100;
@@ -148,9 +148,9 @@ export class List {
     this.#clock = clock;
     this.#search.value = this.#view.query;
     this.#showView();
-    /** @param {Partial<import("./view.js").View>} change */
-    const change = (change) => {
-      this.#view = { ...this.#view, ...change };
+    /** @param {Partial<View>} changes */
+    const change = (changes) => {
+      this.#view = { ...this.#view, ...changes };
       this.#limit = FIRST_ROWS;
       this.#showView();
       history.replaceState(

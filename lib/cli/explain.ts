@@ -10,6 +10,7 @@ import { formatBytes, formatDetail } from "../../assets/shared/format.js";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
 import { directoryReader, ListedMacs } from "../boot_files/listed_macs.ts";
 import { bootDirectoryOf, type DaemonConfig } from "../daemon/config.ts";
+import { BootScripts } from "../daemon/boot_scripts.ts";
 import { Explainer } from "../daemon/explainer.ts";
 import { readText } from "../files/read_file.ts";
 import type {
@@ -37,15 +38,17 @@ export async function explainByConfig(
     : undefined;
   await listed?.refresh();
   const names = await namesOf(config);
+  const iface = () => monitor.find();
   const explainer = new Explainer({
     config,
     ipxe,
+    scripts: new BootScripts({ config, iface, registry: undefined }),
     bootList: listed,
     directory: bootDirectoryOf(config),
     nameOf: (mac) => names.get(mac),
-    iface: () => monitor.find(),
+    iface,
     problem: () =>
-      monitor.find() === undefined
+      iface() === undefined
         ? `${interfaceName} is absent, down or has no IPv6 link-local address`
         : undefined,
   });

@@ -45,13 +45,14 @@ import {
   tftpPortOf,
 } from "./config.ts";
 import { basePrefixProblem } from "./diagnostics.ts";
-import { BootScripts } from "./boot_scripts.ts";
+import type { BootScripts } from "./boot_scripts.ts";
 import type { BootList } from "./machine_tracker.ts";
 
 /** What an {@linkcode Explainer} asks. */
 export interface ExplainerOptions {
   readonly config: DaemonConfig;
   readonly ipxe: IpxeFiles;
+  readonly scripts: BootScripts;
   /** `undefined`: all machines may boot. */
   readonly bootList: Pick<BootList, "isListed" | "whyUnlisted"> | undefined;
   /** `undefined`: there is no netboot directory. */
@@ -99,16 +100,10 @@ interface OwnTarget {
 export class Explainer {
   readonly #options: ExplainerOptions;
   readonly #tftpFiles: TftpFiles;
-  readonly #scripts: BootScripts;
 
   constructor(options: ExplainerOptions) {
     this.#options = options;
     this.#tftpFiles = new TftpFiles(options.directory, options.ipxe);
-    this.#scripts = new BootScripts({
-      config: options.config,
-      iface: options.iface,
-      registry: options.seen?.registry,
-    });
   }
 
   /**
@@ -199,7 +194,7 @@ export class Explainer {
         : null;
       // What a script loads is the file that matters.
       const target = instruction.kind === "script" && url !== null
-        ? this.#scripts.urlsFor(mac)!.get("x86-64")!
+        ? this.#options.scripts.urlsFor(mac)!.get("x86-64")!
         : url;
       // Files do not depend on the query, which tells architectures apart.
       const place = target?.replace(/[?#].*/s, "") ?? "";

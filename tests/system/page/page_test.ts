@@ -398,7 +398,7 @@ Deno.test({
           },
         );
 
-        // Somebody else opens the same, and a machine and back keep it.
+        // The URL shows the same again; opening a machine and going back keeps it.
         await page.reload();
         await eventually(
           "the same is shown again",

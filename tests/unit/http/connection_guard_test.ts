@@ -3,6 +3,7 @@ import { ConnectionGuard } from "../../../lib/http/connection_guard.ts";
 import { Connections } from "../../../lib/http/connections.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { FakeSockets } from "../../support/fake_sockets.ts";
+import { MAX_CONNECTION_RESPONSES } from "../../../lib/overload/limits.ts";
 
 const PORT = 6315;
 const MAX_IDLE = 8;
@@ -123,6 +124,45 @@ Deno.test("ConnectionGuard", async (t) => {
       },
     );
   }
+
+  for (const isWhole of [true, false]) {
+    await t.step(
+      isWhole
+        ? "counts connections as idle whose responses are whole and unread"
+        : "keeps connections whose responses hold a place",
+      async () => {
+        using server = new GuardedServer();
+        server.guard.start();
+        const most = MAX_IDLE + 50;
+        const ends: (() => void)[] = [];
+        for (let port = 1; port <= most + 1; port++) {
+          server.sockets.connect("fe80::1", port);
+          ends.push(server.request("fe80::1", port, isWhole));
+        }
+        assertEquals(server.connections.answering, isWhole ? 0 : most + 1);
+        await server.pass(500);
+        assertEquals(
+          server.sockets.connections.size,
+          isWhole ? Math.floor(0.75 * most) : most + 1,
+        );
+        for (const end of ends) end();
+      },
+    );
+  }
+
+  await t.step("closes one that asks for too much at once, at once", () => {
+    using server = new GuardedServer();
+    server.sockets.connect("fe80::1", 1);
+    server.sockets.connect("fe80::1", 2);
+    const ends = Array.from(
+      { length: MAX_CONNECTION_RESPONSES },
+      () => server.request("fe80::1", 2),
+    );
+    assertEquals(server.sockets.closed, []);
+    ends.push(server.request("fe80::1", 2));
+    assertEquals(server.sockets.closed, ["fe80::1 2"]);
+    for (const end of ends) end();
+  });
 
   await t.step("of too many keeps the latest of each client", async () => {
     using server = new GuardedServer();
