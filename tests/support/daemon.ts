@@ -44,7 +44,14 @@ export class RunningDaemon {
         seconds,
       );
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.program.output}`);
+      // A list of failures may show the first line only.
+      const { exitCode = "none", output } = this.program;
+      const last = JSON.stringify(output.slice(-300));
+      throw new Error(
+        `${
+          (error as Error).message
+        }; exit code ${exitCode}, ${last}\n${output}`,
+      );
     }
   }
 

@@ -71,6 +71,8 @@ export async function eventually<T>(
 export class Program {
   /** Its output so far, stdout and stderr together. */
   output = "";
+  /** Its exit code, once it has ended. */
+  exitCode: number | undefined;
   readonly #name: string;
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
@@ -84,6 +86,7 @@ export class Program {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    void this.#child.status.then(({ code }) => this.exitCode = code);
     this.#read = Promise.all(
       [this.#child.stdout, this.#child.stderr].map(async (stream) => {
         for await (const text of stream.pipeThrough(new TextDecoderStream())) {

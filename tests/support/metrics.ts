@@ -25,13 +25,13 @@ async function ask(
   );
 }
 
-/** For curl: the runtime stops to listen when there is no descriptor left. */
+/**
+ * For curl: when no descriptor is left, the runtime stops to listen. Connections
+ * that it has not accepted yet are reset then, others refused.
+ */
 export const RETRIES = [
-  "--retry",
-  "3",
-  "--retry-connrefused",
-  "--retry-delay",
-  "1",
+  ...["--retry", "3", "--retry-delay", "1"],
+  ...["--retry-connrefused", "--retry-all-errors"],
 ];
 
 /** The metrics by name and labels, as Prometheus writes them. */
