@@ -5,7 +5,8 @@
  * @module
  */
 
-import { fileWork } from "../files/file_work.ts";
+import { type FilePlace, fileWork } from "../files/file_work.ts";
+import { statusOf } from "../files/open_file.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
 import { MacDirectories } from "./mac_directories.ts";
@@ -97,7 +98,7 @@ export class BootOnce {
       const changedAt = await fileWork.run(
         `boot once ${formatMac(mac)}`,
         `${this.#directory}/${formatMac(mac)}`,
-        () => this.#changedAt(mac),
+        (place) => this.#changedAt(mac, place),
       );
       const isSame = this.#states.get(mac) === state;
       if (isSame && changedAt > state.doneAt) this.#states.delete(mac);
@@ -109,17 +110,17 @@ export class BootOnce {
   }
 
   /** When the directories of a machine last changed, or a file in one of them. */
-  async #changedAt(mac: Mac): Promise<number> {
+  async #changedAt(mac: Mac, place: FilePlace): Promise<number> {
     const names = [formatMac(mac), ...await this.#macDirectories.of(mac)];
     let changedAt = 0;
     for (const name of names) {
       const directory = `${this.#directory}/${name}`;
-      changedAt = Math.max(changedAt, await timeOf(directory));
+      changedAt = Math.max(changedAt, await timeOf(directory, place));
       if (changedAt === 0) continue;
       let count = 0;
       for await (const entry of Deno.readDir(directory)) {
         if (++count > MAX_ENTRIES) break;
-        const time = await timeOf(`${directory}/${entry.name}`);
+        const time = await timeOf(`${directory}/${entry.name}`, place);
         changedAt = Math.max(changedAt, time);
       }
     }
@@ -128,9 +129,9 @@ export class BootOnce {
 }
 
 /** When a path last changed, in milliseconds since 1970; 0 if it is absent. */
-async function timeOf(path: string): Promise<number> {
+async function timeOf(path: string, place: FilePlace): Promise<number> {
   try {
-    const { mtime, ctime } = await Deno.stat(path);
+    const { mtime, ctime } = await statusOf(path, place);
     return Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
   } catch {
     return 0;

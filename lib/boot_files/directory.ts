@@ -7,7 +7,11 @@
 
 import { eTag } from "@std/http/etag";
 import { fileVersion, isRecorded } from "./file_version.ts";
-import { fileWork } from "../files/file_work.ts";
+import {
+  type FilePlace,
+  fileWork,
+  UNCOUNTED_PLACE,
+} from "../files/file_work.ts";
 import type { FileHandle } from "../files/opened_file.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
@@ -127,6 +131,7 @@ export class BootDirectory {
    *
    * @param names Of the path below the machine's directory; `undefined`: no path.
    * @param problems Gets why each path that was tried is not served.
+   * @param place That of the operation.
    * @throws {FileStalledError} if the file system does not answer.
    * @throws {Error} if no file descriptor is left.
    */
@@ -134,10 +139,11 @@ export class BootDirectory {
     mac: Mac,
     names: readonly string[] | undefined,
     problems: PathProblem[] = [],
+    place: FilePlace = UNCOUNTED_PLACE,
   ): Promise<BootFile | undefined> {
     if (names === undefined) return undefined;
     for await (const folder of this.#foldersOf(mac)) {
-      const file = await this.#fileAt([folder, ...names].join("/"));
+      const file = await this.#fileAt([folder, ...names].join("/"), place);
       if ("etag" in file) return file;
       problems.push(file);
       if (file.kind !== "not_found") return undefined;
@@ -154,12 +160,14 @@ export class BootDirectory {
   async open(
     client: string,
     path: string,
-    ...file: Parameters<BootDirectory["find"]>
+    mac: Mac,
+    names: readonly string[] | undefined,
+    problems: PathProblem[],
   ): Promise<BootFile | undefined> {
     return await fileWork.run(
       client,
       `${this.directory}: ${path}`,
-      () => this.find(...file),
+      (place) => this.find(mac, names, problems, place),
       { dispose: (late) => late?.handle.close() },
     );
   }
@@ -175,8 +183,11 @@ export class BootDirectory {
     yield "default";
   }
 
-  async #fileAt(relativePath: string): Promise<BootFile | PathProblem> {
-    const found = await this.#roots.open(relativePath);
+  async #fileAt(
+    relativePath: string,
+    place: FilePlace,
+  ): Promise<BootFile | PathProblem> {
+    const found = await this.#roots.open(relativePath, place);
     if ("kind" in found) return found;
     const { path, handle, info } = found;
     // Read-only images, such as squashfs, have no times but those that they were

@@ -7,8 +7,10 @@
  * @module
  */
 
-import { FileStalledError } from "../files/file_work.ts";
+import { type FilePlace, UNCOUNTED_PLACE } from "../files/file_work.ts";
+import { mountOf, readMounts, remoteMountOn } from "../files/mounts.ts";
 import { openFile } from "../files/open_file.ts";
+import { FileStalledError } from "../files/operation_places.ts";
 import { NotRegularFileError, type OpenedFile } from "../files/opened_file.ts";
 
 /**
@@ -87,15 +89,19 @@ export class ServedRoots {
    * where the opened file is: the path may change meanwhile.
    *
    * @param relativePath Without empty names and dot segments.
+   * @param place That of the operation.
    * @throws {FileStalledError} if the file system does not answer.
    * @throws {Error} if no file descriptor is left.
    */
-  async open(relativePath: string): Promise<OpenedFile | PathProblem> {
+  async open(
+    relativePath: string,
+    place: FilePlace = UNCOUNTED_PLACE,
+  ): Promise<OpenedFile | PathProblem> {
     let at = this.directory;
     try {
       const root = await Deno.realPath(this.directory);
       at = `${root}/${relativePath}`;
-      const file = await openFile(at);
+      const file = await openFile(at, place);
       if (isBelow(file.path, root) || await this.#isFollowed(file.path)) {
         return file;
       }
@@ -109,8 +115,11 @@ export class ServedRoots {
 
   /** Whether links may lead to a path without links outside of the directory. */
   async #isFollowed(path: string): Promise<boolean> {
+    // What a path without links begins with is without links, too.
+    if (this.follow.some((directory) => isBelow(path, directory))) return true;
     for (const directory of this.follow) {
       try {
+        if (!await isAnswering(directory, path)) continue;
         if (isBelow(path, await Deno.realPath(directory))) return true;
       } catch {
         // Nothing leads to a directory that is absent.
@@ -118,6 +127,18 @@ export class ServedRoots {
     }
     return false;
   }
+}
+
+/**
+ * Whether a directory may be asked for: it is on a file system of this host, or on
+ * that of a file which was just opened.
+ *
+ * @param path The file's, without links.
+ */
+async function isAnswering(directory: string, path: string): Promise<boolean> {
+  const mounts = readMounts();
+  const remote = await remoteMountOn(directory, mounts);
+  return remote === undefined || mountOf(path, mounts)?.id === remote.id;
 }
 
 function isTemporary(error: unknown): boolean {

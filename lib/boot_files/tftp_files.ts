@@ -5,7 +5,8 @@
  * @module
  */
 
-import { FileStalledError, fileWork } from "../files/file_work.ts";
+import { fileWork } from "../files/file_work.ts";
+import { FileStalledError } from "../files/operation_places.ts";
 import type { Mac } from "../net/mac.ts";
 import { type BootDirectory, type BootFile, pathNames } from "./directory.ts";
 import { BOOT_SCRIPT_NAME } from "./boot_script.ts";
@@ -132,9 +133,12 @@ export class BootFileSource {
    * @throws {Error} if they are not there, or the file has changed.
    */
   async read(start: number, length: number): Promise<Uint8Array> {
-    const { path } = this.#file;
+    const { path, handle: { fileSystem } } = this.#file;
     const read = () => this.#read(start, length);
-    return await fileWork.run(this.#client, path, read, { isPatient: true });
+    return await fileWork.run(this.#client, path, read, {
+      fileSystem,
+      isPatient: true,
+    });
   }
 
   close(): void {

@@ -22,7 +22,7 @@ import {
 import { instructionUrl } from "../dhcpv6/reply/instruction_url.ts";
 import type { BootOptions } from "../dhcpv6/reply/responder.ts";
 import type { Subnet } from "../dhcpv6/reply/subnet.ts";
-import { FileStalledError } from "../files/file_work.ts";
+import { FileStalledError } from "../files/operation_places.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import { REFUSAL_REASONS } from "../machines/boot_refusal.ts";
 import type {

@@ -11,6 +11,7 @@ interface Parameters {
     /** The mount that the path led to just now. */
     readonly mountId: number;
   };
+  look: { readonly path: string };
   read: {
     /** Of the first byte, counted from 0. */
     readonly position: number;
@@ -23,6 +24,7 @@ interface Parameters {
 /** What each kind of request results in. */
 export interface FileResults {
   open: { readonly info: Deno.FileInfo; readonly path: string };
+  look: Deno.FileInfo;
   /** `undefined` at the end of the file. */
   read: Uint8Array<ArrayBuffer> | undefined;
   stat: Deno.FileInfo;
@@ -59,4 +61,6 @@ export interface Failure {
   readonly message: string;
   /** Whether the path leads to no regular file. */
   readonly isNotRegular: boolean;
+  /** The mount that the path leads to; `undefined` if it is that of the thread. */
+  readonly mountId?: number;
 }

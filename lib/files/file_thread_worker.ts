@@ -13,8 +13,15 @@ import type {
   FileRequest,
   FileResults,
 } from "./file_requests.ts";
-import { readMounts } from "./mounts.ts";
+import { mountOf, readMounts } from "./mounts.ts";
 import { NotRegularFileError } from "./opened_file.ts";
+
+/** A path leads to another mount than that of this thread, which may not answer. */
+class OtherMountError extends Error {
+  constructor(readonly mountId: number) {
+    super("it leads to another file system");
+  }
+}
 
 /** A worker's global object, as far as it is used. */
 interface WorkerScope {
@@ -41,6 +48,8 @@ function perform(request: FileRequest): FileResults[keyof FileResults] {
   switch (request.kind) {
     case "open":
       return open(request);
+    case "look":
+      return Deno.statSync(request.path);
     case "read":
       return read(request);
     case "stat":
@@ -56,6 +65,12 @@ function open({ file, path, mountId }: FileRequest<"open">) {
   if (mount === undefined) {
     throw new Deno.errors.NotFound(`${path}: it is no longer mounted`);
   }
+  const found = mountOf(Deno.realPathSync(path), mounts);
+  if (found !== undefined && !found.isLocal && found.id !== mountId) {
+    throw new OtherMountError(found.id);
+  }
+  // Opening a device may have an effect on it.
+  if (!Deno.statSync(path).isFile) throw new NotRegularFileError();
   const descriptor = openDescriptor(path, mount, mounts);
   files.set(file, descriptor);
   return { info: descriptor.info, path: descriptor.path };
@@ -77,5 +92,6 @@ function close({ file }: FileRequest<"close">): undefined {
 function failureOf(error: Error & { code?: string }): Failure {
   const { name, code, message } = error;
   const isNotRegular = error instanceof NotRegularFileError;
-  return { name, code, message, isNotRegular };
+  const mountId = error instanceof OtherMountError ? error.mountId : undefined;
+  return { name, code, message, isNotRegular, mountId };
 }

@@ -7,7 +7,8 @@
  */
 
 import { FILE_THREAD_IDLE_TIME, MAX_FILE_THREADS } from "../overload/limits.ts";
-import { FileStalledError, fileWork } from "./file_work.ts";
+import { fileWork } from "./file_work.ts";
+import { FileStalledError } from "./operation_places.ts";
 import type {
   Failure,
   FileReply,
@@ -28,6 +29,16 @@ type Request = FileRequest extends infer Each
 
 /** Called with the outcome of a request. */
 type OnReply = (reply: FileReply) => void;
+
+/** A path leads to another file system that may not answer. */
+export class OtherFileSystemError extends Error {
+  override name = "OtherFileSystemError";
+
+  /** @param mountId The number of its mount. */
+  constructor(readonly mountId: number) {
+    super("it leads to another file system");
+  }
+}
 
 /** One thread. It works on one request after the other. */
 class FileThread {
@@ -84,7 +95,7 @@ class FileThread {
     this.#openFiles++;
     try {
       const opened = await this.ask({ kind: "open", file, path, mountId });
-      const handle = new FileOfThread(this, file, opened.path);
+      const handle = new FileOfThread(this, file, opened.path, mountId);
       return { ...opened, handle };
     } catch (error) {
       this.#openFiles--;
@@ -129,7 +140,12 @@ class FileOfThread implements FileHandle {
   readonly #path: string;
   #position = 0;
 
-  constructor(thread: FileThread, file: number, path: string) {
+  constructor(
+    thread: FileThread,
+    file: number,
+    path: string,
+    readonly fileSystem: number,
+  ) {
     this.#thread = thread;
     this.#file = file;
     this.#path = path;
@@ -162,6 +178,9 @@ class FileOfThread implements FileHandle {
 
 function errorOf(failure: Failure): Error {
   if (failure.isNotRegular) return new NotRegularFileError();
+  if (failure.mountId !== undefined) {
+    return new OtherFileSystemError(failure.mountId);
+  }
   if (failure.name === "NotFound") {
     return new Deno.errors.NotFound(failure.message);
   }
@@ -175,12 +194,26 @@ const threads = new Map<number, FileThread>();
  * Opens a file of a file system that may not answer.
  *
  * @throws {FileStalledError} if all threads are at work on other file systems.
+ * @throws {OtherFileSystemError} if the path leads on to one of them.
  */
 export async function openInThread(
   path: string,
   mountId: number,
 ): Promise<OpenedFile> {
   return await threadOf(path, mountId).open(path, mountId);
+}
+
+/**
+ * The status of what a path leads to on a file system that may not answer.
+ *
+ * @throws {FileStalledError} if all threads are at work on other file systems.
+ */
+export async function lookInThread(
+  path: string,
+  mountId: number,
+): Promise<Deno.FileInfo> {
+  const request = { kind: "look", file: 0, path } as const;
+  return await threadOf(path, mountId).ask(request);
 }
 
 function threadOf(path: string, mountId: number): FileThread {

@@ -1,24 +1,16 @@
 /**
  * Operations of the file system that may wait without an end, such as those on a
  * network file system whose server is gone. The runtime has 32 threads for them,
- * which the log and name resolution need as well: this is their limit.
+ * which the log and name resolution need as well: this is their limit. What waits
+ * for a file system with a thread of its own takes none of them, and has a limit
+ * for that file system.
  *
  * @module
  */
 
-import {
-  FILE_QUEUE_TIMEOUT,
-  FILE_STALL_TIME,
-  FILE_TIMEOUT,
-  MAX_FILE_OPERATIONS,
-  MAX_FILE_OPERATIONS_PER_CLIENT,
-} from "../overload/limits.ts";
+import { FILE_STALL_TIME, FILE_TIMEOUT } from "../overload/limits.ts";
 import { waitAtMost } from "../overload/timeout.ts";
-
-/** The file system has not answered in time, or too many operations wait. */
-export class FileStalledError extends Error {
-  override name = "FileStalledError";
-}
+import { FileStalledError, OperationPlaces } from "./operation_places.ts";
 
 /** An operation that the file system has not answered for some time. */
 export interface StalledOperation {
@@ -34,21 +26,36 @@ export function stalledText({ path, seconds }: StalledOperation): string {
 
 /** An operation in progress. */
 interface Operation {
-  readonly client: string;
   readonly path: string;
   /** By `performance.now()`. */
   readonly start: number;
 }
 
-/** An operation that waits for others to end. */
-interface Waiting {
-  readonly client: string;
-  /** Takes the place that has become free. */
-  readonly begin: () => void;
+/** The place of an operation that uses the threads of the runtime. */
+export interface FilePlace {
+  /**
+   * Gives the place to others while something waits for a file system that has a
+   * thread of its own.
+   *
+   * @param fileSystem The number of its mount.
+   * @throws {FileStalledError} if too many wait for it.
+   * @throws what `wait` throws.
+   */
+  leaveFor<T>(fileSystem: number, wait: () => Promise<T>): Promise<T>;
 }
 
-/** How long an operation may take, and what becomes of a late result. */
+/** That of an operation which no limit counts. */
+export const UNCOUNTED_PLACE: FilePlace = {
+  leaveFor: (_fileSystem, wait) => wait(),
+};
+
+/** What an operation waits for, how long, and what becomes of a late result. */
 export interface WorkOptions<T> {
+  /**
+   * The number of the mount whose thread it waits for; `undefined`: it uses one
+   * thread of the runtime at a time.
+   */
+  readonly fileSystem?: number;
   /**
    * Whether the caller waits as long as it takes, for others to end as well.
    * Otherwise it waits at most 7 s.
@@ -61,17 +68,17 @@ export interface WorkOptions<T> {
 /** Runs operations of the file system, a limited number at once. */
 export class FileWork {
   readonly #inProgress = new Set<Operation>();
-  /** Operations outside of the limit. */
-  readonly #unlimited = new Set<Operation>();
-  readonly #countByClient = new Map<string, number>();
-  readonly #waiting = new Set<Waiting>();
+  readonly #ofRuntime = new OperationPlaces();
+  /** By the number of the mount. */
+  readonly #byFileSystem = new Map<number, OperationPlaces>();
 
   /**
-   * Runs an operation that uses one thread at a time. When the caller no longer
-   * waits, the operation goes on, and keeps its place until it ends.
+   * Runs an operation. When the caller no longer waits, the operation goes on,
+   * and keeps its place until it ends.
    *
    * @param client Whom it is for: the address of a client, or a file of the
-   * configuration. Each may have 4 in progress.
+   * configuration. Each may have 4 in progress that use threads of the runtime,
+   * and 4 for each other file system.
    * @param path For the messages.
    * @throws {FileStalledError} if it does not end in time.
    * @throws what the operation throws.
@@ -79,13 +86,36 @@ export class FileWork {
   async run<T>(
     client: string,
     path: string,
-    operation: () => Promise<T>,
-    { isPatient = false, dispose = () => {} }: WorkOptions<T> = {},
+    operation: (place: FilePlace) => Promise<T>,
+    { fileSystem, isPatient = false, dispose = () => {} }: WorkOptions<T> = {},
   ): Promise<T> {
-    const running = this.#hasPlace(client)
-      ? this.#begin(client, path)
-      : await this.#beginLater(client, path, isPatient);
-    const result = operation().finally(() => this.#end(running));
+    let held: OperationPlaces | undefined;
+    const enter = async (places: OperationPlaces, isPatient: boolean) => {
+      held?.leave(client);
+      held = undefined;
+      await places.enter(client, path, isPatient);
+      held = places;
+    };
+    const places = this.#placesOf(fileSystem);
+    const entered = places.enter(client, path, isPatient);
+    if (entered !== undefined) await entered;
+    held = places;
+    const place: FilePlace = {
+      leaveFor: async (fileSystem, wait) => {
+        try {
+          await enter(this.#placesOf(fileSystem), isPatient);
+          return await wait();
+        } finally {
+          // Its result must not be lost: this takes as long as it takes.
+          await enter(this.#ofRuntime, true);
+        }
+      },
+    };
+    const begin = () => operation(place);
+    const result = this.runUnlimited(path, begin).finally(() => {
+      held?.leave(client);
+      this.#forgetUnused();
+    });
     if (isPatient || await waitAtMost(FILE_TIMEOUT, result)) {
       return await result;
     }
@@ -102,19 +132,19 @@ export class FileWork {
    * @throws what the operation throws.
    */
   async runUnlimited<T>(path: string, operation: () => Promise<T>): Promise<T> {
-    const running = { client: "", path, start: performance.now() };
-    this.#unlimited.add(running);
+    const running = { path, start: performance.now() };
+    this.#inProgress.add(running);
     try {
       return await operation();
     } finally {
-      this.#unlimited.delete(running);
+      this.#inProgress.delete(running);
     }
   }
 
   /** The operations that have waited for 2 s or more. */
   stalled(): StalledOperation[] {
     const now = performance.now();
-    return [...this.#unlimited, ...this.#inProgress]
+    return [...this.#inProgress]
       .filter(({ start }) => now - start >= FILE_STALL_TIME)
       .map(({ path, start }) => ({
         path,
@@ -122,53 +152,18 @@ export class FileWork {
       }));
   }
 
-  #hasPlace(client: string): boolean {
-    return this.#inProgress.size < MAX_FILE_OPERATIONS &&
-      (this.#countByClient.get(client) ?? 0) < MAX_FILE_OPERATIONS_PER_CLIENT;
+  #placesOf(fileSystem: number | undefined): OperationPlaces {
+    if (fileSystem === undefined) return this.#ofRuntime;
+    const known = this.#byFileSystem.get(fileSystem);
+    if (known !== undefined) return known;
+    const places = new OperationPlaces();
+    this.#byFileSystem.set(fileSystem, places);
+    return places;
   }
 
-  /** Waits for a place, in the order of the requests. */
-  #beginLater(
-    client: string,
-    path: string,
-    isPatient: boolean,
-  ): Promise<Operation> {
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = {
-        client,
-        begin: () => {
-          clearTimeout(timer);
-          // At once, so that no other request takes the place.
-          resolve(this.#begin(client, path));
-        },
-      };
-      this.#waiting.add(waiting);
-      const timer = isPatient ? undefined : setTimeout(() => {
-        this.#waiting.delete(waiting);
-        reject(
-          new FileStalledError(`${path}: too many file operations in progress`),
-        );
-      }, FILE_QUEUE_TIMEOUT);
-    });
-  }
-
-  #begin(client: string, path: string): Operation {
-    const operation = { client, path, start: performance.now() };
-    this.#inProgress.add(operation);
-    this.#countByClient.set(client, (this.#countByClient.get(client) ?? 0) + 1);
-    return operation;
-  }
-
-  #end(operation: Operation): void {
-    const { client } = operation;
-    this.#inProgress.delete(operation);
-    const count = this.#countByClient.get(client)! - 1;
-    if (count === 0) this.#countByClient.delete(client);
-    else this.#countByClient.set(client, count);
-    for (const waiting of this.#waiting) {
-      if (!this.#hasPlace(waiting.client)) continue;
-      this.#waiting.delete(waiting);
-      return waiting.begin();
+  #forgetUnused(): void {
+    for (const [fileSystem, places] of this.#byFileSystem) {
+      if (places.isUnused) this.#byFileSystem.delete(fileSystem);
     }
   }
 }

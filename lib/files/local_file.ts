@@ -22,6 +22,7 @@ import {
 
 /** A file of the runtime. */
 class LocalFile implements FileHandle {
+  readonly fileSystem = undefined;
   readonly #file: Deno.FsFile;
 
   constructor(file: Deno.FsFile) {
@@ -158,6 +159,8 @@ async function openAgain(
 /** Opens a file where the kernel does not tell where it is. */
 export async function openByPath(path: string): Promise<OpenedFile> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    // Opening a device may have an effect on it.
+    if (!(await Deno.stat(path)).isFile) throw new NotRegularFileError();
     const file = await Deno.open(path);
     try {
       const info = await file.stat();

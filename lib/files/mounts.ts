@@ -16,26 +16,43 @@ export interface Mount {
 
 const LOCAL = new Set([
   "bcachefs",
+  "binfmt_misc",
+  "bpf",
   "btrfs",
+  "cgroup",
+  "cgroup2",
+  "configfs",
   "cramfs",
+  "debugfs",
+  "devpts",
   "devtmpfs",
+  "efivarfs",
   "erofs",
   "exfat",
   "ext2",
   "ext3",
   "ext4",
   "f2fs",
+  "fusectl",
+  "hugetlbfs",
   "iso9660",
   "jffs2",
   "jfs",
+  "mqueue",
   "nilfs2",
+  "nsfs",
   "ntfs3",
   "overlay",
   "proc",
+  "pstore",
   "ramfs",
   "rootfs",
+  "securityfs",
+  "selinuxfs",
   "squashfs",
+  "sysfs",
   "tmpfs",
+  "tracefs",
   "ubifs",
   "udf",
   "vfat",
@@ -79,4 +96,52 @@ export function mountOf(
     if (isOn && point.length >= (found?.point.length ?? 0)) found = mount;
   }
   return found;
+}
+
+/** Links that are followed, as in Linux. */
+const MAX_LINKS = 40;
+
+/**
+ * The first mount on the way of a path that may not answer. Only file systems of
+ * this host are asked.
+ *
+ * @returns `undefined` if there is none, or the path leads to nothing before.
+ */
+export async function remoteMountOn(
+  path: string,
+  mounts: readonly Mount[],
+): Promise<Mount | undefined> {
+  if (mounts.every(({ isLocal }) => isLocal)) return undefined;
+  const start = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  const names = start.split("/").reverse();
+  let at = "";
+  for (let links = 0; names.length > 0;) {
+    const name = names.pop()!;
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      at = at.slice(0, Math.max(0, at.lastIndexOf("/")));
+      continue;
+    }
+    const next = `${at}/${name}`;
+    const mount = mountOf(next, mounts);
+    if (mount?.isLocal === false) return mount;
+    const target = await linkTarget(next);
+    if (target === undefined) {
+      at = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) return undefined;
+    if (target.startsWith("/")) at = "";
+    names.push(...target.split("/").reverse());
+  }
+  return undefined;
+}
+
+/** Where a link leads to; `undefined` if it is none, or absent. */
+async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readLink(path);
+  } catch {
+    return undefined;
+  }
 }

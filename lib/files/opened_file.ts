@@ -16,6 +16,11 @@ export class NotRegularFileError extends Error {
 /** Reads an open file. None of its operations makes the event loop wait. */
 export interface FileHandle {
   /**
+   * The number of the mount whose thread its operations wait for; `undefined`:
+   * they use threads of the runtime.
+   */
+  readonly fileSystem: number | undefined;
+  /**
    * Reads on behind what was read last, into memory of the caller's own.
    *
    * @param length The most bytes to read, at least 1.

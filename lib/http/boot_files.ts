@@ -27,7 +27,7 @@ import {
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { BOOT_SCRIPT_NAME } from "../boot_files/boot_script.ts";
 import type { BootScriptOf } from "../boot_files/tftp_files.ts";
-import { FileStalledError } from "../files/file_work.ts";
+import { FileStalledError } from "../files/operation_places.ts";
 import type { BootRefusal, RefusalCause } from "../machines/boot_refusal.ts";
 import { decoded, headResponse, textResponse } from "./responses.ts";
 

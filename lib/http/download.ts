@@ -187,7 +187,10 @@ class Download implements BodySource {
   #read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { client, file } = this.#options;
     const read = () => this.#readNow(length);
-    return fileWork.run(client, file.path, read, { isPatient: true });
+    return fileWork.run(client, file.path, read, {
+      fileSystem: file.handle.fileSystem,
+      isPatient: true,
+    });
   }
 
   async #readNow(

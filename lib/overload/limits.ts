@@ -112,14 +112,14 @@ export const MAX_PEM_FILE = 1024 * 1024;
 /**
  * Operations on boot files at once, each in a thread. The runtime has 32; the
  * list of machines takes up to 8 more, the files of the configuration and the
- * log one each.
+ * log one each. As many may wait for each file system that is not of this host,
+ * which has a thread of its own.
  */
 export const MAX_FILE_OPERATIONS = 16;
 
 /**
- * Operations on boot files at once for one client. One download has one at a
- * time, so that four clients have to meet a file system that does not answer
- * before others wait for it.
+ * Those of one client. One download has one at a time, so that four clients have
+ * to meet a file system that does not answer before others wait for it.
  */
 export const MAX_FILE_OPERATIONS_PER_CLIENT = 4;
 

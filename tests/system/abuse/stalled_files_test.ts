@@ -235,11 +235,16 @@ class Stalling implements AsyncDisposable {
     await this.#signal("SIGKILL");
   }
 
-  /** The statuses of many requests at once. */
-  async statusesOf(path: string, count: number): Promise<string[]> {
+  /** The statuses of many requests at once; of one that is not over yet, too. */
+  async statusesOf(
+    path: string,
+    count: number,
+    seconds = 40,
+  ): Promise<string[]> {
     const statuses = Array.from({ length: count }, async (_, index) => {
       const { stdout } = await this.client.run([
-        ...["curl", "-s", "-g", "--max-time", "40", "-o", "/dev/null"],
+        ...["curl", "-s", "-g", "--max-time", String(seconds)],
+        ...["-o", "/dev/null"],
         ...["--interface", `2001:db8:1:2::9:${index % 10 + 1}`],
         ...["-w", "%{http_code}", `${URL}${path}`],
       ], { mayFail: true, seconds: 60 });
@@ -345,16 +350,17 @@ Deno.test({
       );
       assertEquals(await stalling.get(`/mac/${MAC}/remote.efi`), "remote");
       await stalling.stall();
-      // One client, which gets places for four operations.
-      const waiting = Array.from(
-        { length: 8 },
-        () => stalling.get(`/mac/${MAC}/remote.efi`),
-      );
+      // More clients than may wait.
+      const statuses = stalling.statusesOf(`/mac/${MAC}/remote.efi`, MANY);
       await pause(1000);
-      await stalling.servesLocalFile();
-      for (const text of await Promise.all(waiting)) {
-        assertMatch(text, /^service unavailable/);
+      for (let round = 0; round < 10; round++) {
+        await stalling.servesLocalFile();
+        await pause(500);
       }
+      assertEquals(new Set(await statuses), new Set(["503"]));
+      assertMatch(await stalling.get("/healthz"), /does not answer.*remote/);
+      await stalling.goesOn();
+      await stalling.servesLocalFile();
       await stalling.end();
     });
 
@@ -367,13 +373,13 @@ Deno.test({
         const path = `/mac/${MAC}/remote.efi`;
         assertEquals((await stalling.get(path)).length, 4 * 1024 * 1024);
         await stalling.stallOperations();
-        // One client, which gets places for four operations.
-        const waiting = Array.from({ length: 8 }, () => stalling.get(path));
+        // From all addresses, more than may wait.
+        const waiting = stalling.statusesOf(path, MANY, 15);
         await pause(SEVERAL_POLLS);
         await stalling.goesOn();
         assertMatch(await stalling.get("/healthz"), /does not answer.*remote/);
         await stalling.servesLocalFile();
-        await Promise.all(waiting);
+        await waiting;
         await stalling.goesOn();
         await stalling.end();
       });

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
-import { openInThread } from "../../../lib/files/file_threads.ts";
-import { FileStalledError } from "../../../lib/files/file_work.ts";
+import { lookInThread, openInThread } from "../../../lib/files/file_threads.ts";
+import { FileStalledError } from "../../../lib/files/operation_places.ts";
 import { mountOf, readMounts } from "../../../lib/files/mounts.ts";
 import {
   type FileHandle,
@@ -59,6 +59,15 @@ Deno.test("a thread for a file system", async (t) => {
         error,
       );
     }
+  });
+
+  await t.step("tells the status of a path", async () => {
+    assertEquals((await lookInThread(`${directory}/link`, id)).size, 7);
+    assertEquals((await lookInThread(directory, id)).isDirectory, true);
+    await assertRejects(
+      () => lookInThread(`${directory}/none`, id),
+      Deno.errors.NotFound,
+    );
   });
 
   await t.step("of a file system that is no longer mounted", async () => {
