@@ -27,6 +27,9 @@ const BUSY_INTERVAL = 10;
  */
 const SEARCHES_AT_ONCE = 2;
 
+/** The same while few descriptors are free. */
+const URGENT_SEARCHES_AT_ONCE = 4;
+
 /** Connections without a response in progress above which they are many. */
 const FEW_IDLE = 32;
 
@@ -111,7 +114,10 @@ export class ConnectionGuard {
 
   #look(): void {
     const { connections } = this.#options;
-    for (let search = 0; search < SEARCHES_AT_ONCE; search++) {
+    const searches = connections.hasFewDescriptors
+      ? URGENT_SEARCHES_AT_ONCE
+      : SEARCHES_AT_ONCE;
+    for (let search = 0; search < searches; search++) {
       if (connections.search()) return this.#endRound();
     }
   }

@@ -18,6 +18,12 @@ const DESCRIPTORS_AT_ONCE = 256;
  */
 const GAP = 256;
 
+/** The share of all descriptors below which those that are free are few. */
+const FEW_FREE = 1 / 6;
+
+/** Connections that the kernel holds for a server of the runtime. */
+const BACKLOG = 511;
+
 /**
  * The payload of full records (RFC 8446 section 5): 16,384 bytes, and at least
  * 22 bytes that TLS adds.
@@ -183,6 +189,8 @@ export interface TrackedResponse {
 export class Connections {
   /** Sockets that accept connections, as of the last whole round. */
   listeners = 0;
+  /** Whether few descriptors are free, as of the last whole round. */
+  hasFewDescriptors = false;
   /** {@linkcode Connection.unreadBytes} of all connections together. */
   unreadBytes = 0;
 
@@ -197,7 +205,11 @@ export class Connections {
   #next = 0;
   #highest = 0;
   /** Sockets that accept connections found in this round. */
-  #listeners = 0;
+  #listeners: number[] = [];
+  /** Open descriptors found in this round. */
+  #open = 0;
+  /** Listeners that accept few connections at once, by their descriptors. */
+  #slowed: ReadonlySet<number> = new Set();
 
   /** @param sockets `undefined`: only connections with a response are known. */
   constructor(sockets?: TcpSocketCalls) {
@@ -273,7 +285,9 @@ export class Connections {
     if (sockets === undefined) return true;
     const next = this.#next + DESCRIPTORS_AT_ONCE;
     for (; this.#next < next; this.#next++) {
-      if (this.#look(sockets, this.#next)) this.#highest = this.#next;
+      if (!this.#look(sockets, this.#next)) continue;
+      this.#highest = this.#next;
+      this.#open++;
     }
     const end = Math.max(this.#highest + GAP, this.#byDescriptor.length);
     if (this.#next < Math.min(end, sockets.maxDescriptors)) return false;
@@ -309,7 +323,7 @@ export class Connections {
     if (!sockets.readPeer(descriptor)) {
       const isListener = this.#ports.has(sockets.localPort(descriptor)) &&
         sockets.isListening(descriptor);
-      if (isListener) this.#listeners++;
+      if (isListener) this.#listeners.push(descriptor);
       return connection === undefined;
     }
     if (connection === undefined || !connection.isPeerOf(sockets)) {
@@ -383,8 +397,30 @@ export class Connections {
       this.#byDescriptor.length > 0 && this.#byDescriptor.at(-1) === undefined
     ) this.#byDescriptor.pop();
     this.#round++;
-    this.listeners = this.#listeners;
-    this.#listeners = this.#next = this.#highest = 0;
+    this.listeners = this.#listeners.length;
+    const { maxDescriptors } = this.#sockets!;
+    this.hasFewDescriptors =
+      maxDescriptors - this.#open < FEW_FREE * maxDescriptors;
+    this.#slowListeners();
+    this.#listeners = [];
+    this.#next = this.#highest = this.#open = 0;
+  }
+
+  /**
+   * Lets the runtime accept few connections at once while few descriptors are
+   * free: without any it stops to listen, and connections that it has not
+   * accepted are reset.
+   */
+  #slowListeners(): void {
+    const sockets = this.#sockets!;
+    for (const descriptor of this.#listeners) {
+      // Each time: the descriptor may be that of a new listener.
+      if (this.hasFewDescriptors) sockets.setBacklog(descriptor, 1);
+      else if (this.#slowed.has(descriptor)) {
+        sockets.setBacklog(descriptor, BACKLOG);
+      }
+    }
+    this.#slowed = new Set(this.hasFewDescriptors ? this.#listeners : []);
   }
 
   #forget(): void {

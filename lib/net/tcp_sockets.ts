@@ -60,6 +60,7 @@ const FUNCTIONS = {
   fcntl: { parameters: ["i32", "i32"], result: "i32" },
   recv: { parameters: ["i32", "pointer", "usize", "i32"], result: "isize" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
   getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -147,6 +148,15 @@ class TcpSockets {
   isListening(descriptor: number): boolean {
     const length = this.#readOption(descriptor, SOL_SOCKET, SO_ACCEPTCONN);
     return length > 0 && this.#view.getUint32(0, true) !== 0;
+  }
+
+  /**
+   * Sets how many connections the kernel holds for a socket that accepts them,
+   * until the runtime has done so. A client that gets none tries again after a
+   * second.
+   */
+  setBacklog(descriptor: number, connections: number): void {
+    this.#functions.listen(descriptor, connections);
   }
 
   /** What became of the bytes that were sent; `undefined` if that is unknown. */

@@ -25,6 +25,8 @@ export class FakeSockets implements TcpSocketCalls {
   peerPort = 0;
   /** Sockets that accept connections, the first descriptors. */
   listeners = 1;
+  /** Those that were set, by the descriptor of the listener. */
+  readonly backlogs = new Map<number, number>();
   /** By descriptor. */
   readonly connections = new Map<number, FakeConnection>();
   /** Those that were reset, in this order: address and port of the client. */
@@ -48,6 +50,10 @@ export class FakeSockets implements TcpSocketCalls {
 
   isListening(descriptor: number): boolean {
     return descriptor < this.listeners;
+  }
+
+  setBacklog(descriptor: number, connections: number): void {
+    this.backlogs.set(descriptor, connections);
   }
 
   hasUnread(): boolean {

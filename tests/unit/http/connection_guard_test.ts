@@ -28,6 +28,7 @@ class GuardedServer {
     },
   });
   readonly #clock = new FakeClock();
+  readonly #ends = new Map<string, () => void>();
 
   constructor() {
     this.connections.listenAt(PORT);
@@ -42,7 +43,13 @@ class GuardedServer {
       completed: promise,
     });
     if (isWhole) tracked.isWhole();
+    this.#ends.set(`${client} ${port}`, resolve);
     return resolve;
+  }
+
+  /** Ends the last response of a connection. */
+  end(client: string, port: number): void {
+    this.#ends.get(`${client} ${port}`)!();
   }
 
   pass(milliseconds: number): Promise<void> {
@@ -101,6 +108,40 @@ Deno.test("ConnectionGuard", async (t) => {
     await server.pass(2000);
     assertEquals(server.sockets.closed, ["fe80::1 1"]);
   });
+
+  await t.step(
+    "lets few be accepted at once while few descriptors are free",
+    async () => {
+      using server = new GuardedServer();
+      const { sockets } = server;
+      sockets.listeners = 2;
+      server.guard.start();
+      // A sixth of 1,024 is free with them.
+      const enough = 1024 - 171 - 40;
+      const connect = (port: number) => {
+        sockets.connect("fe80::1", port);
+        server.request("fe80::1", port);
+      };
+      for (let port = 1; port <= enough; port++) connect(port);
+      await server.pass(1000);
+      assertEquals(sockets.backlogs, new Map());
+      connect(enough + 1);
+      await server.pass(1000);
+      assertEquals(sockets.backlogs, new Map([[0, 1], [1, 1]]));
+      // The runtime has ended one, and another one has its descriptor.
+      sockets.backlogs.clear();
+      await server.pass(1000);
+      assertEquals(sockets.backlogs, new Map([[0, 1], [1, 1]]));
+      sockets.connections.delete(40);
+      server.end("fe80::1", 1);
+      await server.pass(1000);
+      assertEquals(sockets.backlogs, new Map([[0, 511], [1, 511]]));
+      assertEquals(sockets.closed, []);
+      sockets.backlogs.clear();
+      await server.pass(1000);
+      assertEquals(sockets.backlogs, new Map());
+    },
+  );
 
   for (const [pressure, count] of [[0, 50], [0.75, 12], [1, 0]] as const) {
     await t.step(

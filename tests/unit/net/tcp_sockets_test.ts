@@ -4,7 +4,7 @@ import {
   type TcpSocketCalls,
   tcpSockets,
 } from "../../../lib/net/tcp_sockets.ts";
-import { eventually } from "../../support/lab.ts";
+import { eventually, pause } from "../../support/lab.ts";
 
 /** A connection of this process to itself. */
 async function connected(hostname: string): Promise<{
@@ -82,6 +82,29 @@ Deno.test({
       );
       assertEquals(found.length, 1);
       assert(!sockets.isListening(0));
+    });
+
+    await t.step("lets few connections wait to be accepted", async () => {
+      const listener = Deno.listen({ hostname: "::1", port: 0 });
+      const { port } = listener.addr;
+      const descriptor = openDescriptors(sockets).find((one) =>
+        sockets.localPort(one) === port && sockets.isListening(one)
+      )!;
+      sockets.setBacklog(descriptor, 1);
+      let connections = 0;
+      const clients = Array.from({ length: 12 }, async () => {
+        const client = await Deno.connect({ hostname: "::1", port });
+        connections++;
+        return client;
+      });
+      await eventually("two are connected", () => connections === 2);
+      await pause(300);
+      assertEquals(connections, 2);
+      sockets.setBacklog(descriptor, 511);
+      // The others try again after a second.
+      for (const client of await Promise.all(clients)) client.close();
+      listener.close();
+      sockets.setBacklog(-1, 1);
     });
 
     await t.step("takes nothing else for a connection", () => {
