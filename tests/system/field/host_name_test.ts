@@ -8,7 +8,7 @@ import { eventually, Lab, missing } from "../../support/lab.ts";
 
 const lacks = missing(
   "tests of HTTPS by a host name",
-  ...["dnsmasq", "dhclient", "curl", "openssl", "tcpdump", "tshark"],
+  ...["dnsmasq", "dhclient", "curl", "openssl", "nginx", "tcpdump", "tshark"],
 );
 const ignore = lacks.length > 0;
 
@@ -20,12 +20,20 @@ const PAGE = await Deno.readTextFile(
   new URL("../../../docs/dns.md", import.meta.url),
 );
 
-/** The blocks of the recipe: of dnsmasq, and the command. */
-const [DNSMASQ, COMMAND] = [
+/** The blocks of the recipe: of dnsmasq, the command, and the TLS proxy. */
+const [DNSMASQ, COMMAND, PROXY] = [
   ...PAGE.split("## HTTPS by a host name")[1]!.matchAll(
     /^```\w*\n(.*?)^```$/gms,
   ),
-].map(([, block]) => block!) as [string, string];
+].map(([, block]) => block!) as [string, string, string];
+
+/** What firmware with old TLS offers. */
+const OLD_CIPHERS = [
+  "DHE-RSA-AES256-SHA256",
+  "DHE-RSA-AES128-SHA256",
+  "AES256-SHA256",
+  "AES128-SHA",
+];
 
 /** Writes the DNS server and the address that the daemon has sent. */
 const SCRIPT = (resolv: string) =>
@@ -80,7 +88,7 @@ Deno.test({
       .replaceAll("'", "").replaceAll("/srv/netboot", `${directory}/netboot`)
       .replaceAll("/etc/ssl/", `${directory}/`).trim().split(/\s+/);
     assertEquals([program, words[0]], ["sudo", "dhcpv6macd"]);
-    await startDaemon(router, ...words.slice(1));
+    const daemon = await startDaemon(router, ...words.slice(1));
 
     const resolv = `${directory}/resolv.conf`;
     await t.step("clients get the DNS server", async () => {
@@ -121,5 +129,45 @@ Deno.test({
       const other = await get(`-o /dev/null https://rig.lab.example/`);
       assertMatch(other.stderr, /connect|certificate|subject name/i);
     });
+
+    const dhParameters = `${directory}/dhparam.pem`;
+    await router.run([
+      ...["openssl", "dhparam", "-dsaparam", "-out", dhParameters, "2048"],
+    ]);
+    const proxy = PROXY.replaceAll("/etc/ssl/", `${directory}/`);
+    const nginxConf = await lab.file(
+      "nginx.conf",
+      `daemon off; pid ${directory}/nginx.pid; error_log stderr; user root;
+events {}
+http { access_log off; ${proxy} }
+`,
+    );
+    const nginx = router.start(["nginx", "-c", nginxConf]);
+    for (const cipher of OLD_CIPHERS) {
+      await t.step(`${cipher} reaches it by the TLS proxy`, async () => {
+        const old = `--retry 5 --retry-all-errors --retry-delay 1 ` +
+          `--tls-max 1.2 --ciphers ${cipher}`;
+        const path = `mac/${mac}/boot.efi`;
+        const direct = await get(
+          `--tls-max 1.2 --ciphers ${cipher} ` +
+            `https://${NAME}/${path}`,
+        );
+        assertMatch(direct.stderr, /handshake|connect/i);
+        const before = completed();
+        const { stdout, stderr } = await get(
+          `${old} https://${NAME}:8443/${path}`,
+        );
+        assertEquals(stdout, "boots", stderr + nginx.output);
+        await eventually("the timeline shows it", () => completed() > before);
+      });
+    }
+
+    /** How often the machine has got its whole boot file. */
+    function completed(): number {
+      return daemon.count(
+        "http_fetch_uki",
+        (line) => line.mac === mac && line.state === "complete",
+      );
+    }
   },
 });
