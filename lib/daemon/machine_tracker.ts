@@ -12,7 +12,11 @@ import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
 import { isIpxeName, isScriptName } from "../boot_files/ipxe.ts";
 import type { PathProblem } from "../boot_files/served_roots.ts";
-import { type BootRefusal, refusalDetail } from "../machines/boot_refusal.ts";
+import {
+  type BootRefusal,
+  isRefusal,
+  refusalDetail,
+} from "../machines/boot_refusal.ts";
 import type { Stage } from "../machines/boot_stages.ts";
 import type { Machine, MachineRegistry } from "../machines/registry.ts";
 import {
@@ -301,9 +305,21 @@ export class MachineTracker {
       cause: "ipxe_not_started",
       protocol: "tftp",
       client: this.#addressOf(machine),
-      path: `${formatMac(mac)}/ipxe.efi`,
+      path: `${formatMac(mac)}/${this.#ipxeNameOf(machine)}`,
       mac,
     }, now);
+  }
+
+  /** The name of the iPXE that a machine has loaded last. */
+  #ipxeNameOf(machine: Machine): string {
+    let name = "ipxe.efi";
+    for (const { event, detail } of this.#registry.eventsOf(machine)) {
+      if (
+        event === "serve_ipxe_over_tftp" && detail !== null &&
+        !isRefusal(detail)
+      ) name = detail.file_name;
+    }
+    return name;
   }
 
   /** Records it when the boot policy gives a machine's firmware no URL. */

@@ -8,6 +8,7 @@ import {
   tftpStagesOf,
 } from "../../../lib/daemon/machine_tracker.ts";
 import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
+import { isRefusal } from "../../../lib/machines/boot_refusal.ts";
 import { noClientMac } from "../../../lib/dhcpv6/reply/client_mac.ts";
 import type { Outcome } from "../../../lib/dhcpv6/reply/responder.ts";
 import { MessageType } from "../../../lib/dhcpv6/wire/constants.ts";
@@ -386,14 +387,22 @@ Deno.test("MachineTracker", async (t) => {
       fixture.message(MessageType.Solicit, {
         event: "point_pxe_to_ipxe_over_tftp",
       });
-      const report = transferOf(fixture.tracker, {
-        stage: "serve_ipxe_over_tftp",
-        fileName: "ipxe.efi",
-      });
-      report("init");
-      report("complete");
+      for (const fileName of ["ipxe.efi", "ipxe-arm64.efi"]) {
+        const report = transferOf(fixture.tracker, {
+          stage: "serve_ipxe_over_tftp",
+          fileName,
+        });
+        report("init");
+        report("complete");
+      }
       fixture.reports.splice(0);
       const reports = fixture.message(MessageType.Solicit, { event });
+      const machine = fixture.registry.get(MAC)!;
+      assertEquals(
+        [...fixture.registry.eventsOf(machine)].map(({ detail }) => detail)
+          .filter(isRefusal).map(({ path }) => path),
+        isNoted ? ["52:54:00:12:34:56/ipxe-arm64.efi"] : [],
+      );
       assertEquals(
         reports.slice(0, isNoted ? 2 : 1),
         isNoted
