@@ -5,14 +5,16 @@
  * @module
  */
 
+import { encodeHex } from "@std/encoding/hex";
 import { type FilePlace, fileWork } from "../files/file_work.ts";
-import { statusOf } from "../files/open_file.ts";
+import { mayNotAnswer, statusOf } from "../files/open_file.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
+import { fileVersion } from "./file_version.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import type { PathProblem } from "./served_roots.ts";
 
-/** Entries of a machine's directory whose times count. */
+/** Entries of a machine's directories, at any depth, whose changes count. */
 const MAX_ENTRIES = 1000;
 
 /** Milliseconds between two looks at the directory of one machine. */
@@ -20,11 +22,10 @@ const LOOK_INTERVAL = 500;
 
 /** A machine that has got a boot URL. */
 interface BootState {
-  /**
-   * When its system was up after that, in milliseconds since 1970; `undefined`
-   * while it was not.
-   */
-  doneAt: number | undefined;
+  /** Whether its system was up after that. */
+  isDone: boolean;
+  /** That of its files then; `undefined` while it is not known. */
+  version: string | undefined;
   /** When its directory was last looked at, by `performance.now()`. */
   lookedAt: number;
   isLookedAt: boolean;
@@ -48,7 +49,7 @@ export class BootOnce {
 
   /** Whether a machine may boot from the network. */
   isListed(mac: Mac): boolean {
-    return this.#states.get(mac)?.doneAt === undefined;
+    return !this.#states.get(mac)?.isDone;
   }
 
   /** A machine that has booted from the network misses no file. */
@@ -59,7 +60,8 @@ export class BootOnce {
   /** A machine has got a boot URL. */
   onBootUrl(mac: Mac): void {
     const state = this.#states.get(mac) ?? {
-      doneAt: undefined,
+      isDone: false,
+      version: undefined,
       lookedAt: 0,
       isLookedAt: false,
     };
@@ -73,7 +75,9 @@ export class BootOnce {
   /** A machine's system is up. */
   onSystem(mac: Mac): void {
     const state = this.#states.get(mac);
-    if (state !== undefined) state.doneAt ??= Date.now();
+    if (state === undefined || state.isDone) return;
+    state.isDone = true;
+    void this.look(mac);
   }
 
   /**
@@ -82,7 +86,7 @@ export class BootOnce {
    */
   onMessage(mac: Mac): void {
     const state = this.#states.get(mac);
-    if (state?.doneAt === undefined) return;
+    if (!state?.isDone) return;
     const now = performance.now();
     if (now - state.lookedAt < LOOK_INTERVAL) return;
     state.lookedAt = now;
@@ -92,48 +96,81 @@ export class BootOnce {
   /** Looks at a machine's files now. Is never rejected. */
   async look(mac: Mac): Promise<void> {
     const state = this.#states.get(mac);
-    if (state?.doneAt === undefined || state.isLookedAt) return;
+    if (!state?.isDone || state.isLookedAt) return;
     state.isLookedAt = true;
     try {
-      const changedAt = await fileWork.run(
+      const version = await fileWork.run(
         `boot once ${formatMac(mac)}`,
         `${this.#directory}/${formatMac(mac)}`,
-        (place) => this.#changedAt(mac, place),
+        (place) => this.#versionOf(mac, place),
       );
-      const isSame = this.#states.get(mac) === state;
-      if (isSame && changedAt > state.doneAt) this.#states.delete(mac);
+      if (this.#states.get(mac) !== state) return;
+      state.version ??= version;
+      if (state.version !== version) this.#states.delete(mac);
     } catch {
-      // There is no directory, or it cannot be read now.
+      // The file system does not answer now.
     } finally {
       state.isLookedAt = false;
     }
   }
 
-  /** When the directories of a machine last changed, or a file in one of them. */
-  async #changedAt(mac: Mac, place: FilePlace): Promise<number> {
-    const names = [formatMac(mac), ...await this.#macDirectories.of(mac)];
-    let changedAt = 0;
-    for (const name of names) {
-      const directory = `${this.#directory}/${name}`;
-      changedAt = Math.max(changedAt, await timeOf(directory, place));
-      if (changedAt === 0) continue;
-      let count = 0;
-      for await (const entry of Deno.readDir(directory)) {
-        if (++count > MAX_ENTRIES) break;
-        const time = await timeOf(`${directory}/${entry.name}`, place);
-        changedAt = Math.max(changedAt, time);
-      }
+  /**
+   * Identifies the state of a machine's directories and all that is in them. Times
+   * are not compared with the clock, which may be wrong, or theirs may.
+   */
+  async #versionOf(mac: Mac, place: FilePlace): Promise<string> {
+    const others = await this.#macDirectories.of(mac).catch(() => []);
+    const isRemote = await mayNotAnswer(this.#directory);
+    const versions: string[] = [];
+    for (const name of [formatMac(mac), ...others]) {
+      const path = `${this.#directory}/${name}`;
+      // A link to a directory that may not answer is not followed from one that
+      // does.
+      const isFollowed = isRemote || !await mayNotAnswer(path);
+      await addVersions(path, versions, place, isFollowed);
     }
-    return changedAt;
+    const text = new TextEncoder().encode(versions.join("\n"));
+    return encodeHex(await crypto.subtle.digest("SHA-256", text));
   }
 }
 
-/** When a path last changed, in milliseconds since 1970; 0 if it is absent. */
-async function timeOf(path: string, place: FilePlace): Promise<number> {
+/**
+ * Adds the version of what is at a path, and of what is below it.
+ *
+ * @param isFollowed Whether it may be a link to a directory.
+ */
+async function addVersions(
+  path: string,
+  versions: string[],
+  place: FilePlace,
+  isFollowed = false,
+): Promise<void> {
+  if (versions.length >= MAX_ENTRIES) return;
   try {
-    const { mtime, ctime } = await statusOf(path, place);
-    return Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
+    const info = await statusOf(path, place);
+    versions.push(`${path} ${fileVersion(info)}`);
   } catch {
-    return 0;
+    versions.push(path);
   }
+  for (const name of await namesIn(path, isFollowed)) {
+    await addVersions(`${path}/${name}`, versions, place);
+  }
+}
+
+/**
+ * The names in a directory, sorted.
+ *
+ * @param isFollowed Whether it may be a link.
+ */
+async function namesIn(path: string, isFollowed: boolean): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    if (!isFollowed && !(await Deno.lstat(path)).isDirectory) return names;
+    for await (const { name } of Deno.readDir(path)) {
+      if (names.push(name) >= MAX_ENTRIES) break;
+    }
+  } catch {
+    // It is absent, no directory, or must not be read.
+  }
+  return names.sort();
 }

@@ -33,7 +33,13 @@ import { groupsOf } from "../dhcpv6/server/sockets.ts";
 import { examineKeyPair } from "../http/certificate.ts";
 import { type KeyPair, readKeyPair } from "../http/tls_reload.ts";
 import { authorityOf, type ListenAddress } from "../http/listener.ts";
+import {
+  EFI_HEADER_BYTES,
+  efiArchitecture,
+} from "../boot_files/efi_program.ts";
 import { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
+import { openFile } from "../files/open_file.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { addressOf, formatIpv6, isUnspecified } from "../net/ipv6.ts";
@@ -45,6 +51,7 @@ import {
   withoutBrackets,
 } from "../net/prefix.ts";
 import { encodeHex } from "@std/encoding/hex";
+import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { overlap } from "./config.ts";
 import { suggestion } from "./did_you_mean.ts";
 import { type RunningDaemon, runningDaemon } from "./running_daemon.ts";
@@ -582,6 +589,7 @@ async function checkFiles(
       ],
       closed,
     ),
+    await efiFindings(ipxe.builds),
   ];
   return merged(findings.map(({ problems, warnings }) => ({
     lines: [
@@ -590,6 +598,41 @@ async function checkFiles(
     ],
     problems: problems.length,
   })));
+}
+
+/** Warns of iPXE files that the firmware they are for does not start. */
+async function efiFindings(
+  builds: ReadonlyMap<IpxeBuild, string>,
+): Promise<Findings> {
+  const warnings: string[] = [];
+  for (const [build, path] of builds) {
+    const architecture = await architectureOf(path);
+    if (architecture === build || architecture === "unreadable") continue;
+    warnings.push(
+      `--ipxe-${build}-efi ${escapeControls(path)} is ${
+        architecture === undefined
+          ? "no EFI program"
+          : architecture === "other"
+          ? "an EFI program for another processor"
+          : `an EFI program for ${architecture}`
+      }`,
+    );
+  }
+  return { problems: [], warnings };
+}
+
+/** What a file is as an EFI program. */
+async function architectureOf(
+  path: string,
+): Promise<ReturnType<typeof efiArchitecture> | "unreadable"> {
+  try {
+    const { handle } = await openFile(path);
+    const start = await handle.read(EFI_HEADER_BYTES);
+    handle.close();
+    return efiArchitecture(start ?? new Uint8Array());
+  } catch {
+    return "unreadable"; // Another finding says so.
+  }
 }
 
 /** Where systemd puts the files of LoadCredential=, for the service's user only. */

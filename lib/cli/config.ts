@@ -537,11 +537,14 @@ function ipxeFiles(
 function checkFile(
   name: OptionName,
   path: string,
-  status: FileStatus,
+  status: Exclude<FileStatus, "stalled">,
 ): void {
-  if (typeof status === "string" || !status.isFile) {
-    throw new UsageError(`--${name}: no such file: ${escapeControls(path)}`);
-  }
+  const refuse = (problem: string): never => {
+    throw new UsageError(`--${name}: ${problem}: ${escapeControls(path)}`);
+  };
+  if (status === "absent") return refuse("no such file");
+  if (status === "unreadable") return refuse("it cannot be read");
+  if (!status.isFile) return refuse("it is no regular file");
   if (status.size > MAX_TFTP_FILE) {
     throw new UsageError(
       `--${name}: ${escapeControls(path)} exceeds the limit of ${

@@ -55,6 +55,12 @@ export async function openFile(
     : await openRemote(path, mount.id, place);
 }
 
+/** Whether a path leads to a file system that may not answer. */
+export async function mayNotAnswer(path: string): Promise<boolean> {
+  return HAS_DESCRIPTOR_LINKS &&
+    await remoteMountOn(path, readMounts()) !== undefined;
+}
+
 /**
  * The status of what a path leads to.
  *

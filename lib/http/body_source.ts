@@ -5,10 +5,14 @@
  */
 
 /** Where the chunks of a body go. */
-export type BodySink = Pick<
-  ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
-  "enqueue" | "close" | "error"
->;
+export interface BodySink {
+  enqueue(chunk: Uint8Array<ArrayBuffer>): void;
+  /** Takes the last chunk, which may be empty: the body ends with it. */
+  last(chunk: Uint8Array<ArrayBuffer>): void;
+  /** Ends the body at once. */
+  close(): void;
+  error(reason: unknown): void;
+}
 
 /** What writes a body. */
 export interface BodySource {
@@ -21,6 +25,8 @@ export interface BodySource {
   pull(sink: BodySink): Promise<void> | void;
   /** The client has left. */
   cancel(reason: unknown): void;
+  /** The runtime has got the last byte. */
+  onSent?(): void;
   /** Whether it has nothing to write now. */
   isIdle?(): boolean;
   /** Called with each chunk when the runtime has taken it. */
@@ -32,7 +38,17 @@ export function streamOf(
   source: BodySource,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
-    pull: (controller) => source.pull(controller),
+    pull: (controller) =>
+      source.pull({
+        enqueue: (chunk) => controller.enqueue(chunk),
+        last: (chunk) => {
+          if (chunk.length > 0) controller.enqueue(chunk);
+          controller.close();
+          source.onSent?.();
+        },
+        close: () => controller.close(),
+        error: (reason) => controller.error(reason),
+      }),
     cancel: (reason) => source.cancel(reason),
   }, { highWaterMark: 0 });
 }

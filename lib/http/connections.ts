@@ -123,9 +123,20 @@ export class Connection {
     this.#setUnread(this.#unreadBytes + bytes);
   }
 
-  /** Counts what was handed to the runtime as read: the responses are over. */
+  /** Counts what was handed to the runtime as read: the connection is over. */
   end(): void {
     this.#setUnread(0);
+  }
+
+  /** Measures what its client still has to read of responses that are over. */
+  measureRest(): void {
+    if (this.unreadBytes === 0) return;
+    const acknowledged = this.#acknowledgedBytes;
+    this.measure();
+    // It is in use as long as the client reads.
+    if (this.#acknowledgedBytes > acknowledged) {
+      this.idleSince = performance.now();
+    }
   }
 
   /** Asks the kernel what the client has acknowledged. */
@@ -268,10 +279,18 @@ export class Connections {
     };
     const end = () => {
       isWhole();
-      if (--connection.responses === 0) this.#end(connection);
+      if (--connection.responses === 0 && this.#sockets === undefined) {
+        this.#forget();
+      }
     };
     completed.then(end, end);
     return { connection, isWhole };
+  }
+
+  /** Whether it is not known what the client of a connection reads. */
+  isLost({ descriptor, round }: Connection): boolean {
+    return this.#sockets === undefined ||
+      descriptor < 0 && this.#round > round + 1;
   }
 
   /**
@@ -296,7 +315,8 @@ export class Connections {
   }
 
   /**
-   * Closes the connections without a response that a server had at some time.
+   * Closes the connections without a response that a server had at some time,
+   * but those whose clients have not read the last one.
    *
    * @param port The port of the server.
    * @param time By the monotonic clock; later ones stay.
@@ -304,9 +324,9 @@ export class Connections {
   resetIdle(port: number, time: number): void {
     for (const connection of this) {
       const { serverPort, responses, openedAt } = connection;
-      if (serverPort === port && responses === 0 && openedAt < time) {
-        connection.reset();
-      }
+      if (serverPort !== port || responses > 0 || openedAt >= time) continue;
+      connection.measureRest();
+      if (connection.unreadBytes === 0) connection.reset();
     }
   }
 
@@ -334,6 +354,7 @@ export class Connections {
       this.#byDescriptor[descriptor] = connection;
     }
     connection.round = this.#round;
+    connection.measureRest();
     // A client that sends more requests, and reads no response, keeps the runtime
     // from reading them: they are no work in progress.
     const isBusy = sockets.hasUnread(descriptor) &&
@@ -385,11 +406,6 @@ export class Connections {
     this.#answering--;
   }
 
-  #end(connection: Connection): void {
-    connection.end();
-    if (this.#sockets === undefined) this.#forget();
-  }
-
   /** Forgets the connections that have ended. */
   #endRound(): void {
     this.#forget();
@@ -427,6 +443,7 @@ export class Connections {
     for (const [key, connection] of this.#byKey) {
       const { responses, round, descriptor } = connection;
       if (responses > 0 || this.#sockets && round === this.#round) continue;
+      connection.end();
       this.#byKey.delete(key);
       if (this.#byDescriptor[descriptor] === connection) {
         this.#byDescriptor[descriptor] = undefined;

@@ -146,17 +146,20 @@ class Download implements BodySource {
     try {
       const chunk = await this.#read(length);
       if (chunk === undefined) return;
-      if (chunk.length > 0) sink.enqueue(chunk);
       this.#sentBytes += chunk.length;
       this.#downloads.sentBytes += chunk.length;
-      if (this.#sentBytes === size) {
-        sink.close();
-        this.#end();
-      } else report?.sending(this.#sentBytes);
+      if (this.#sentBytes === size) return sink.last(chunk);
+      sink.enqueue(chunk);
+      report?.sending(this.#sentBytes);
     } catch (error) {
       this.#end((error as Error).message);
       sink.error(error);
     }
+  }
+
+  /** The client has nearly all of it, and the runtime the rest. */
+  onSent(): void {
+    this.#end();
   }
 
   /** The connection is closed, by the client or because it does not read. */

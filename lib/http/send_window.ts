@@ -39,6 +39,13 @@ const DIVIDED_SHARE = 0.5;
 /** Bytes that the first chunk of a body is expected to have. */
 const FIRST_CHUNK = 16 * 1024;
 
+/**
+ * Bytes at the end of a body that the runtime gets only when the client has read
+ * what is before them. To the runtime a response is over when it has taken the
+ * last byte, and what the client has not read then belongs to no response.
+ */
+const TAIL = 16 * 1024;
+
 /** Why a body is cancelled whose client does not read. */
 export const TOO_SLOW = "the client does not read";
 
@@ -85,7 +92,11 @@ export class SendWindows {
     connection: Connection,
     completed: Promise<void>,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const body = new LimitedBody(source, connection);
+    const body: LimitedBody = new LimitedBody(
+      source,
+      connection,
+      () => this.#whenRead(body, connection),
+    );
     const end = () => {
       body.end();
       this.#waiting.delete(body);
@@ -97,6 +108,8 @@ export class SendWindows {
     return streamOf({
       pull: (sink) => {
         body.release();
+        // It comes by itself.
+        if (body.hasTail) return;
         const { lastSize } = body;
         return isWaiting() || this.#isOpen(connection, lastSize) || isWaiting()
           ? body.pull(sink)
@@ -106,7 +119,17 @@ export class SendWindows {
         end();
         source.cancel(connection.wasStalled ? TOO_SLOW : reason);
       },
+      onSent: () => source.onSent?.(),
     });
+  }
+
+  /** Resolves when the client has read what is before the tail of a body. */
+  #whenRead(body: LimitedBody, connection: Connection): Promise<void> | void {
+    if (!this.#isRead(body, connection)) return this.#wait(body, connection);
+  }
+
+  #isRead(body: LimitedBody, connection: Connection): boolean {
+    return body.isRead() || this.#connections.isLost(connection);
   }
 
   /** Whether a connection may have a chunk of so many bytes now. */
@@ -174,7 +197,10 @@ export class SendWindows {
       left--;
       const { connection, bytes, resolve } = waiting;
       isLost ||= connection.descriptor < 0;
-      if (this.#isOpen(connection, bytes)) {
+      const mayGoOn = body.hasTail
+        ? this.#isRead(body, connection)
+        : this.#isOpen(connection, bytes);
+      if (mayGoOn) {
         this.#waiting.delete(body);
         resolve();
         continue;
@@ -195,12 +221,34 @@ class LimitedBody implements BodySink {
   #sink!: BodySink;
   /** The last chunk, if the runtime may not have taken it yet. */
   #last: Uint8Array<ArrayBuffer> | undefined;
+  /** The end of the last chunk, while the client reads what is before. */
+  #tail: Uint8Array<ArrayBuffer> | undefined;
+  /** Bytes that the client has acknowledged then. */
+  #acknowledgedThen = 0;
+  readonly #whenRead: () => Promise<void> | void;
   #isStarving = false;
   #isOver = false;
 
-  constructor(source: BodySource, connection: Connection) {
+  /** @param whenRead Waits until {@linkcode isRead} gives `true`. */
+  constructor(
+    source: BodySource,
+    connection: Connection,
+    whenRead: () => Promise<void> | void,
+  ) {
     this.#source = source;
     this.#connection = connection;
+    this.#whenRead = whenRead;
+  }
+
+  /** Whether all is handed to the runtime but the tail. */
+  get hasTail(): boolean {
+    return this.#tail !== undefined;
+  }
+
+  /** Whether the client has read what is before the tail. */
+  isRead(): boolean {
+    this.#connection.measure();
+    return this.#connection.acknowledgedBytes >= this.#acknowledgedThen;
   }
 
   /** Counts whether the runtime waits for the next chunk. */
@@ -213,6 +261,7 @@ class LimitedBody implements BodySink {
   /** The response is over, or the client has left. */
   end(): void {
     this.#isOver = true;
+    this.#tail = undefined;
     this.#setStarving(false);
     this.release();
   }
@@ -233,15 +282,47 @@ class LimitedBody implements BodySink {
 
   enqueue(chunk: Uint8Array<ArrayBuffer>): void {
     this.#setStarving(false);
-    this.#last = chunk;
-    this.lastSize = chunk.length;
-    this.#connection.hand(chunk.length);
+    this.#hand(chunk);
     this.#sink.enqueue(chunk);
+  }
+
+  last(chunk: Uint8Array<ArrayBuffer>): void {
+    this.#setStarving(false);
+    const connection = this.#connection;
+    connection.measure();
+    if (chunk.length <= TAIL && connection.unreadBytes === 0) {
+      this.#hand(chunk);
+      return this.#sink.last(chunk);
+    }
+    // A copy, for the memory of the chunk is given back before.
+    this.#tail = chunk.slice(-TAIL);
+    const head = chunk.subarray(0, -TAIL);
+    if (head.length > 0) this.enqueue(head);
+    else this.#source.release?.(chunk);
+    this.#acknowledgedThen = connection.acknowledgedBytes +
+      connection.unreadBytes;
+    const waiting = this.#whenRead();
+    if (waiting === undefined) this.#sendTail();
+    else waiting.then(() => this.#sendTail());
   }
 
   close(): void {
     this.#setStarving(false);
     this.#sink.close();
+  }
+
+  #sendTail(): void {
+    const tail = this.#tail;
+    if (tail === undefined || this.#isOver) return;
+    this.#hand(tail);
+    this.#sink.last(tail);
+  }
+
+  /** Counts a chunk that the runtime gets. */
+  #hand(chunk: Uint8Array<ArrayBuffer>): void {
+    this.#last = chunk;
+    this.lastSize = chunk.length;
+    this.#connection.hand(chunk.length);
   }
 
   error(reason: unknown): void {

@@ -25,8 +25,9 @@ export function slicedBody(
         isOver ? { text: "", isLast: true } : takeSlice(pieces)
       );
       if (isOver) return;
-      if (text !== "") sink.enqueue(encoder.encode(text));
-      if (isLast) sink.close();
+      const chunk = encoder.encode(text);
+      if (isLast) sink.last(chunk);
+      else sink.enqueue(chunk);
     },
     cancel: () => {
       isOver = true;

@@ -44,6 +44,13 @@ export class FakeSockets implements TcpSocketCalls {
     return connection;
   }
 
+  /** Ends a connection. */
+  disconnect(connection: FakeConnection): void {
+    for (const [descriptor, one] of this.connections) {
+      if (one === connection) this.connections.delete(descriptor);
+    }
+  }
+
   isOpen(descriptor: number): boolean {
     return descriptor < FIRST_DESCRIPTOR || this.connections.has(descriptor);
   }

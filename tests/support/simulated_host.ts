@@ -303,18 +303,25 @@ export class SimulatedHost implements Disposable {
     const [handler] = this.#servers;
     if (handler === undefined) throw new Error("no HTTP server listens");
     const { promise: completed, resolve } = Promise.withResolvers<void>();
+    const port = ++this.#lastPort;
+    // It reads what it gets.
+    const connection = this.tcp.connect(client, port);
+    connection.acknowledged = Number.MAX_SAFE_INTEGER;
     const response = await handler(
       new Request(`http://${host}${path}`, { method, headers }),
       {
         remoteAddr: {
           transport: "tcp",
           hostname: client,
-          port: ++this.#lastPort,
+          port,
         },
         completed,
       },
     );
-    return new OpenResponse(response, resolve);
+    return new OpenResponse(response, () => {
+      this.tcp.disconnect(connection);
+      resolve();
+    });
   }
 
   /** Asks over HTTP. */

@@ -9,6 +9,7 @@ import {
   runDaemon,
   startDaemon,
 } from "../../support/daemon.ts";
+import { efiProgram } from "../../support/efi.ts";
 import { iaNa, message, numbers, opt } from "../../support/dhcpv6.ts";
 import { BASE, derived } from "../../support/expect.ts";
 import {
@@ -500,6 +501,16 @@ Deno.test({
       for (const path of [keyFile, certFile, script, file]) {
         await Deno.chmod(path, 0o644);
       }
+      const notEfi = /^warning: --ipxe-x86-64-efi \S+ is no EFI program$/;
+      const [warned, ...others] = await warnings(router, ...options);
+      assertMatch(warned!, notEfi);
+      assertEquals(others, []);
+      await Deno.writeFile(file, efiProgram(0xaa64));
+      assertMatch(
+        (await warnings(router, ...options)).join("\n"),
+        /^warning: --ipxe-x86-64-efi \S+ is an EFI program for arm64$/,
+      );
+      await Deno.writeFile(file, efiProgram(0x8664));
       assertEquals(await warnings(router, ...options), []);
       await Deno.chmod(keyFile, 0o600);
       await Deno.chmod(certFile, 0o640);

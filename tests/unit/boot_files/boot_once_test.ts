@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { BootOnce } from "../../../lib/boot_files/boot_once.ts";
+import { formatMac } from "../../../lib/net/mac.ts";
 import { MAX_LISTED_MACS } from "../../../lib/overload/limits.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
@@ -45,6 +46,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
   });
 
   const now = () => new Date();
+  const tomorrow = () => new Date(Date.now() + 86_400_000);
   for (
     const [what, change] of [
       ["its directory is touched", () => Deno.utime(own, now(), now())],
@@ -58,6 +60,23 @@ Deno.test("the machines of --boot-policy once", async (t) => {
       ],
       ["a file is added", () => Deno.writeTextFile(`${own}/new`, "")],
       ["a file is removed", () => Deno.remove(`${own}/new`)],
+      ["a directory is added", () => Deno.mkdir(`${own}/sub`)],
+      [
+        "a file is added below it",
+        () => Deno.writeTextFile(`${own}/sub/file`, "first"),
+      ],
+      [
+        "that file is written",
+        () => Deno.writeTextFile(`${own}/sub/file`, "second"),
+      ],
+      [
+        "its boot file gets a time of tomorrow",
+        () => Deno.utime(`${own}/boot.efi`, now(), tomorrow()),
+      ],
+      [
+        "its boot file gets a time of 1970",
+        () => Deno.utime(`${own}/boot.efi`, new Date(1000), new Date(1000)),
+      ],
       [
         "it gets a directory in another notation",
         () => Deno.mkdir(`${root}/02-00-5E-00-53-01`),
@@ -76,6 +95,41 @@ Deno.test("the machines of --boot-policy once", async (t) => {
       assertEquals(once.isListed(MAC), false);
     });
   }
+
+  for (
+    const [what, time] of [
+      ["tomorrow", tomorrow],
+      ["1970", () => new Date(1000)],
+    ] as const
+  ) {
+    await t.step(`boot once with a file of ${what}`, async () => {
+      await Deno.utime(`${own}/boot.efi`, time(), time());
+      await Deno.utime(own, time(), time());
+      const once = booted();
+      for (let round = 0; round < 3; round++) {
+        await pause(50);
+        await once.look(MAC);
+        assertEquals(once.isListed(MAC), false);
+      }
+    });
+  }
+
+  await t.step("boot again when what a link leads to changes", async () => {
+    const image = `${root}/image`;
+    await Deno.mkdir(image);
+    await Deno.writeTextFile(`${image}/boot.efi`, "first");
+    await Deno.symlink("image", `${root}/${formatMac(OTHER_MAC)}`);
+    await Deno.symlink(".", `${image}/loop`);
+    const once = new BootOnce(root);
+    once.onBootUrl(OTHER_MAC);
+    once.onSystem(OTHER_MAC);
+    await pause(50);
+    await once.look(OTHER_MAC);
+    assertEquals(once.isListed(OTHER_MAC), false);
+    await Deno.writeTextFile(`${image}/boot.efi`, "second");
+    await once.look(OTHER_MAC);
+    assertEquals(once.isListed(OTHER_MAC), true);
+  });
 
   await t.step("are looked at when they send a message", async () => {
     const once = booted();
@@ -99,12 +153,18 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     assertEquals(once.isListed(MAC), false);
   });
 
-  await t.step("are not looked for without a directory", async () => {
+  await t.step("boot again when the netboot directory comes", async () => {
     const once = new BootOnce(`${root}/none`);
     once.onBootUrl(MAC);
     once.onSystem(MAC);
+    for (let round = 0; round < 2; round++) {
+      await pause(50);
+      await once.look(MAC);
+      assertEquals(once.isListed(MAC), false);
+    }
+    await Deno.mkdir(`${root}/none/${MAC_TEXT}`, { recursive: true });
     await once.look(MAC);
-    assertEquals(once.isListed(MAC), false);
+    assertEquals(once.isListed(MAC), true);
   });
 
   await t.step("are forgotten above a limit", () => {

@@ -718,7 +718,11 @@ Deno.test("settings", async (t) => {
         "--tls-cert-file and --tls-key-file require each other",
       ],
       [["--ipxe-arm64-efi=/none"], "--ipxe-arm64-efi: no such file: /none"],
-      [["--ipxe-script=/"], "--ipxe-script: no such file: /"],
+      [["--ipxe-script=/"], "--ipxe-script: it is no regular file: /"],
+      [
+        ["--ipxe-x86-64-efi=/dev/zero"],
+        "--ipxe-x86-64-efi: it is no regular file: /dev/zero",
+      ],
       [[...Array(60).keys()].map((n) => `--dns=2001:db8::${n + 1}`), "1232"],
     ] as [string[], ...string[]][]
   ) {

@@ -143,6 +143,52 @@ Deno.test("ConnectionGuard", async (t) => {
     },
   );
 
+  await t.step("closes none whose client reads the last response", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    const client = server.sockets.connect("fe80::1", 1);
+    const end = server.request("fe80::1", 1);
+    await server.pass(1000);
+    const [connection] = server.connections;
+    connection!.hand(10_000);
+    end();
+    for (let second = 0; second < 300; second++) {
+      client.acknowledged += 10;
+      await server.pass(1000);
+    }
+    assertEquals(connection!.unreadBytes, 7000);
+    server.connections.resetIdle(PORT, Infinity);
+    assertEquals(server.sockets.closed, []);
+    // It reads no more.
+    await server.pass(119_000);
+    assertEquals(server.sockets.closed, []);
+    await server.pass(2000);
+    assertEquals(server.sockets.closed, ["fe80::1 1"]);
+    server.sockets.connections.clear();
+    await server.pass(1000);
+    assertEquals(server.connections.unreadBytes, 0);
+  });
+
+  await t.step("keeps those who read before those who do not", async () => {
+    using server = new GuardedServer();
+    server.guard.start();
+    const client = server.sockets.connect("fe80::1", 1);
+    const end = server.request("fe80::1", 1);
+    await server.pass(1000);
+    [...server.connections][0]!.hand(10_000);
+    end();
+    server.pressure = 1;
+    for (let port = 2; port < 20; port++) {
+      server.sockets.connect(`fe80::${port}`, port);
+    }
+    for (let step = 0; step < 20; step++) {
+      client.acknowledged += 10;
+      await server.pass(100);
+    }
+    assert(server.sockets.closed.length > 0);
+    assert(!server.sockets.closed.includes("fe80::1 1"));
+  });
+
   for (const [pressure, count] of [[0, 50], [0.75, 12], [1, 0]] as const) {
     await t.step(
       `allows ${count} new ones besides when ${pressure} of the places are used`,

@@ -80,9 +80,12 @@ class WindowedServer {
     this.connections.listenAt(PORT);
   }
 
-  /** Answers a new client. Its chunks have so many bytes. */
-  answer(port: number, chunk = 4 * KIB, isIdle = false): Sent {
-    const client = this.sockets.connect("fe80::1", port);
+  /** A request of a client, and of a new one if that is not connected. */
+  connect(port: number, isFound = true) {
+    const client = [...this.sockets.connections.values()]
+      .find((one) => one.port === port) ??
+      this.sockets.connect("fe80::1", port);
+    if (!isFound) this.sockets.disconnect(client);
     // The response does not end.
     const { promise } = Promise.withResolvers<void>();
     const { connection } = this.connections.track(PORT, false, {
@@ -90,6 +93,12 @@ class WindowedServer {
       completed: promise,
     });
     while (!this.connections.search());
+    return { client, connection, promise };
+  }
+
+  /** Answers a new client. Its chunks have so many bytes. */
+  answer(port: number, chunk = 4 * KIB, isIdle = false): Sent {
+    const { client, connection, promise } = this.connect(port);
     const sent = new Sent(this, client, connection, chunk, isIdle, promise);
     void sent.take();
     return sent;
@@ -215,6 +224,120 @@ Deno.test("SendWindows", async (t) => {
     await server.clock.advance(300);
     assertEquals(late.taken, SIZE / 4, "half of the free half");
     for (const sent of [...others, late]) await sent.cancel();
+  });
+
+  /** A body of one chunk, which ends with it. */
+  function lastChunk(
+    server: WindowedServer,
+    port: number,
+    size: number,
+    isFound = true,
+  ) {
+    const { client, connection } = server.connect(port, isFound);
+    const events: string[] = [];
+    const chunk = new Uint8Array(size).map((_, at) => at % 251);
+    const body = server.windows.limit(
+      {
+        pull: (sink) => sink.last(chunk.slice()),
+        cancel: (reason) => {
+          events.push(`cancel ${reason}`);
+        },
+        onSent: () => {
+          events.push("sent");
+        },
+      },
+      connection,
+      new Promise(() => {}),
+    );
+    const reader = body.getReader();
+    const got: number[] = [];
+    const read = (async () => {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        got.push(...value);
+      }
+    })();
+    return { client, connection, events, chunk, got, read, reader };
+  }
+
+  const TAIL = 16 * KIB;
+
+  await t.step("end a short body at once", async () => {
+    using server = new WindowedServer();
+    for (const [index, size] of [0, 1, TAIL].entries()) {
+      const { events, got, chunk, read } = lastChunk(server, index, size);
+      await read;
+      assertEquals(got, [...chunk]);
+      assertEquals(events, ["sent"]);
+    }
+  });
+
+  for (const [index, size] of [TAIL + 1, 2 * TAIL, 30 * KIB].entries()) {
+    await t.step(
+      `hold the end of ${size} bytes until what is before is read`,
+      async () => {
+        using server = new WindowedServer();
+        const { client, connection, events, got, chunk, read } = lastChunk(
+          server,
+          index,
+          size,
+        );
+        await server.clock.advance(1000);
+        assertEquals(got.length, size - TAIL);
+        client.acknowledged = size - TAIL - 1;
+        await server.clock.advance(1000);
+        assertEquals(got.length, size - TAIL);
+        assertEquals(events, []);
+        client.acknowledged = size - TAIL;
+        await server.clock.advance(200);
+        await read;
+        assertEquals(got, [...chunk]);
+        assertEquals(events, ["sent"]);
+        // The rest still counts.
+        assertEquals(connection.unreadBytes, TAIL);
+        assertEquals(server.connections.unreadBytes, TAIL);
+      },
+    );
+  }
+
+  await t.step("hold a short end while other bytes are unread", async () => {
+    using server = new WindowedServer();
+    const other = server.answer(1, 4 * KIB, true);
+    await server.clock.advance(100);
+    other.write();
+    await server.clock.advance(100);
+    const { events, got, read } = lastChunk(server, 1, 100);
+    await server.clock.advance(1000);
+    assertEquals([got.length, events], [0, []]);
+    other.client.acknowledged = 4 * KIB;
+    await server.clock.advance(1000);
+    await read;
+    assertEquals([got.length, events], [100, ["sent"]]);
+    await other.cancel();
+  });
+
+  await t.step("tell a body that its client left before its end", async () => {
+    using server = new WindowedServer();
+    const { client, events, got, reader, read } = lastChunk(
+      server,
+      1,
+      2 * TAIL,
+    );
+    await server.clock.advance(1000);
+    await reader.cancel("left");
+    client.acknowledged = 2 * TAIL;
+    await server.clock.advance(1000);
+    await read;
+    assertEquals([got.length, events], [TAIL, ["cancel left"]]);
+  });
+
+  await t.step("hold no end when the connection is not found", async () => {
+    using server = new WindowedServer();
+    const { events, read } = lastChunk(server, 7, 2 * TAIL, false);
+    await server.clock.advance(5000);
+    await read;
+    assertEquals(events, ["sent"]);
   });
 
   await t.step("pass on that a body fails", async () => {
