@@ -4,7 +4,7 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
-asks for PATH and reads nothing; `pipelined` asks for it again and again, as long
+asks for PATH and reads nothing; `large` does so with a large receive buffer; `pipelined` asks for it again and again, as long
 as the socket takes it, and reads nothing; `streams` asks for it 190 times at once
 over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
 100 bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
@@ -60,6 +60,7 @@ SENT = {
     "preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
+    "large": (head + "\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
     "streams": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     + no_window
@@ -68,10 +69,10 @@ SENT = {
 }[kind]
 
 # What is waited for once something was sent; of others, the end.
-AWAITED = {"unread": 0, "trickle": 0, "pipelined": select.EPOLLOUT}
+AWAITED = {"unread": 0, "large": 0, "trickle": 0, "pipelined": select.EPOLLOUT}
 
 # Bytes that the kernel takes for a reader that reads nothing.
-RECEIVE_BUFFER = 4096
+RECEIVE_BUFFER = 1000000 if kind == "large" else 4096
 
 is_ended = False
 

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { Authority, makeKey } from "../../support/certificates.ts";
-import { favoredDaemonCommand, RunningDaemon } from "../../support/daemon.ts";
+import {
+  favoredDaemonCommand,
+  type LogLine,
+  RunningDaemon,
+} from "../../support/daemon.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, Lab, missing, pause, Program } from "../../support/lab.ts";
 import {
@@ -59,12 +63,9 @@ class AttackedDaemon {
     const authority = await Authority.create(lab.directory, "lab");
     const certFile = `${lab.directory}/own.pem`;
     const keyFile = await makeKey(`${lab.directory}/own.key`);
-    await authority.certify({
-      address: SERVER,
-      name: "router",
-      keyFile,
-      certFile,
-    });
+    const certify = () =>
+      authority.certify({ address: SERVER, name: "router", keyFile, certFile });
+    await certify();
     const program = new Program([
       ...before,
       ...["ip", "netns", "exec", link.router.namespace],
@@ -78,7 +79,7 @@ class AttackedDaemon {
     lab.programs.push(program);
     const daemon = new RunningDaemon(program);
     await daemon.logs("serving");
-    return new AttackedDaemon(link, daemon);
+    return new AttackedDaemon(link, daemon, certify);
   }
 
   /** What is to be known of it when a test fails. */
@@ -87,7 +88,16 @@ class AttackedDaemon {
   private constructor(
     readonly link: Switched,
     readonly daemon: RunningDaemon,
+    readonly certify: () => Promise<void>,
   ) {}
+
+  /** Waits until it has another certificate. */
+  async replaceCertificate(): Promise<void> {
+    const count = this.daemon.count("certificate_replaced");
+    await this.certify();
+    this.daemon.program.kill("SIGHUP");
+    await this.daemon.counts("certificate_replaced", count + 1);
+  }
 
   /** Holds connections, see tests/support/hold_connections.py. */
   async hold(
@@ -138,6 +148,15 @@ class AttackedDaemon {
         this.fetches(`http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`, seconds),
       ]);
     }
+  }
+
+  /** What `/machines` says. */
+  async machines(): Promise<Record<string, unknown>> {
+    const { stdout } = await this.link.visitor.run([
+      ...["curl", "-sSgf", "--max-time", "20"],
+      `http://[${SERVER}]:${PORT}/machines`,
+    ]);
+    return JSON.parse(stdout);
   }
 
   async metric(name: string): Promise<number> {
@@ -406,6 +425,96 @@ Deno.test({
       assertEquals(await slow.ended(60), 28, slow.output);
       assertLess(300_000, Number(/\d+$/.exec(slow.output.trim())![0]));
       await end(attack);
+    });
+  },
+});
+
+Deno.test({
+  name: "160 MB of memory, and clients that ask one after the other",
+  ignore: ignoreLimited,
+  fn: async () => {
+    await using lab = new Lab();
+    const group = (await memoryGroup(SMALL_MEMORY))!;
+    try {
+      const attacked = await AttackedDaemon.start(lab, inGroup(group));
+      attacked.about = () => peak(group);
+      // What the kernel and the runtime take of it is all that is left of it.
+      const name = "small.efi";
+      await Deno.writeFile(
+        `${lab.directory}/netboot/${MAC}/${name}`,
+        new Uint8Array(3 * MIB),
+      );
+      const path = `/mac/${MAC}/${name}`;
+      const attack = await attacked.hold("large", 240, { rate: 24, path });
+      await pause(8000);
+      await attacked.serves(1);
+      await end(attack);
+      assertEquals(await attacked.daemon.stop(), 0, await peak(group));
+    } finally {
+      await Deno.remove(group).catch(() => {});
+    }
+  },
+});
+
+Deno.test({
+  name: "a download of a slow client",
+  ignore,
+  fn: async (t) => {
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab);
+    const path = `/mac/${MAC}/small.efi`;
+    await Deno.writeFile(
+      `${lab.directory}/netboot${path.slice(4)}`,
+      new Uint8Array(3 * MIB),
+    );
+    // What its kernel takes for it counts as read.
+    await attacked.link.visitor.run(
+      ["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 65536 65536"],
+    );
+    const start = (url: string, version = "--http1.1") =>
+      attacked.link.visitor.start([
+        ...["curl", "-sSgfk", "--limit-rate", "150k", "-o", "/dev/null"],
+        ...["--max-time", "60", "-w", "%{size_download}", version, url],
+      ]);
+
+    await t.step("is whole, whoever connects near its end", async () => {
+      const slow = start(`http://[${SERVER}]:${PORT}${path}`);
+      await pause(5000);
+      const attack = await attacked.hold("half", 500, { sources: 200 });
+      assertEquals(await slow.ended(80), 0, slow.output);
+      assertEquals(slow.output, String(3 * MIB));
+      await end(attack);
+    });
+
+    for (const version of ["--http1.1", "--http2"]) {
+      await t.step(
+        `is whole with another certificate, ${version}`,
+        async () => {
+          const slow = start(`https://[${SERVER}]:${TLS_PORT}${path}`, version);
+          await pause(5000);
+          await attacked.replaceCertificate();
+          assertEquals(await slow.ended(80), 0, slow.output);
+          assertEquals(slow.output, String(3 * MIB));
+        },
+      );
+    }
+
+    await t.step("is complete when the client has it", async () => {
+      await getToKnow(attacked.link);
+      const mac = Object.keys(await attacked.machines())[0]!;
+      const own = `${lab.directory}/netboot/${mac}`;
+      await Deno.mkdir(own);
+      await Deno.writeFile(`${own}/boot.efi`, new Uint8Array(MIB / 4));
+      const path = `/mac/${mac}/boot.efi`;
+      const client = await attacked.hold("unread", 1, { path });
+      await pause(2000);
+      await end(client);
+      await attacked.daemon.logs(
+        "http_fetch_uki",
+        ({ state }) => state === "error",
+      );
+      const isComplete = ({ state }: LogLine) => state === "complete";
+      assertEquals(attacked.daemon.count("http_fetch_uki", isComplete), 0);
     });
   },
 });
