@@ -5,7 +5,7 @@
  * @module
  */
 
-import { encodeHex } from "@std/encoding/hex";
+import { eTag } from "@std/http/etag";
 import { type FilePlace, fileWork } from "../files/file_work.ts";
 import { mayNotAnswer, statusOf } from "../files/open_file.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
@@ -16,6 +16,9 @@ import type { PathProblem } from "./served_roots.ts";
 
 /** Entries of a machine's directories, at any depth, whose changes count. */
 const MAX_ENTRIES = 1000;
+
+/** Looks at once; a further machine is looked at with its next message. */
+const MAX_LOOKS = 256;
 
 /** Milliseconds between two looks at the directory of one machine. */
 const LOOK_INTERVAL = 500;
@@ -35,6 +38,9 @@ interface BootState {
 export class BootOnce {
   readonly #directory: string;
   readonly #macDirectories: MacDirectories;
+  /** Looks at machines' files in progress. */
+  looks = 0;
+
   /** Of the machines that have got a boot URL; the oldest URL first. */
   readonly #states = new Map<Mac, BootState>();
 
@@ -96,8 +102,9 @@ export class BootOnce {
   /** Looks at a machine's files now. Is never rejected. */
   async look(mac: Mac): Promise<void> {
     const state = this.#states.get(mac);
-    if (!state?.isDone || state.isLookedAt) return;
+    if (!state?.isDone || state.isLookedAt || this.looks >= MAX_LOOKS) return;
     state.isLookedAt = true;
+    this.looks++;
     try {
       const version = await fileWork.run(
         `boot once ${formatMac(mac)}`,
@@ -111,6 +118,7 @@ export class BootOnce {
       // The file system does not answer now.
     } finally {
       state.isLookedAt = false;
+      this.looks--;
     }
   }
 
@@ -129,8 +137,7 @@ export class BootOnce {
       const isFollowed = isRemote || !await mayNotAnswer(path);
       await addVersions(path, versions, place, isFollowed);
     }
-    const text = new TextEncoder().encode(versions.join("\n"));
-    return encodeHex(await crypto.subtle.digest("SHA-256", text));
+    return await eTag(versions.join("\n"));
   }
 }
 

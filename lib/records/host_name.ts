@@ -31,7 +31,7 @@ export function hostNameFor(
     isInDomain(host, domain);
   const full = isComplete ? host : `${host}.${domain}`;
   // Resolvers take a name whose last label is a number for an IPv4 address.
-  return full.length > MAX_NAME || /(?:^|\.)[0-9]+$/.test(full)
+  return full.length > MAX_NAME || /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/.test(full)
     ? undefined
     : full;
 }

@@ -18,7 +18,13 @@ const HOSTS: [name: string, host: string | undefined, domain?: string][] = [
   // What resolvers take for an IPv4 address.
   ["42", undefined],
   ["1.2.3.4", undefined],
+  ["0x10", undefined],
+  ["0X7F000001", undefined],
+  ["a.0x", undefined],
+  ["0x1g", "0x1g"],
+  ["a0x1", "a0x1"],
   ["42", "42.lab.example", "lab.example"],
+  ["0x10", "0x10.lab.example", "lab.example"],
   // IDNA, in both normalisation forms.
   ["Küche", "xn--kche-0ra"],
   ["Ku\u0308che", "xn--kche-0ra"],
