@@ -4,8 +4,9 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
-asks for PATH and reads nothing; `large` does so with a large receive buffer; `pipelined` asks for it again and again, as long
-as the socket takes it, and reads nothing; `streams` asks for it 190 times at once
+asks for PATH and reads nothing; `large` does so with a large receive buffer;
+`pipelined` asks for it again and again, as long as the socket takes it, and
+reads nothing; `streams` asks for it 190 times at once
 over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
 100 bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
 also in the place of those that were closed. They come from the addresses

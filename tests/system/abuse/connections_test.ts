@@ -477,7 +477,7 @@ Deno.test({
         ...["--max-time", "60", "-w", "%{size_download}", version, url],
       ]);
 
-    await t.step("is whole, whoever connects near its end", async () => {
+    await t.step("is whole when 200 clients connect near its end", async () => {
       const slow = start(`http://[${SERVER}]:${PORT}${path}`);
       await pause(5000);
       const attack = await attacked.hold("half", 500, { sources: 200 });

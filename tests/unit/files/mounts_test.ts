@@ -108,7 +108,7 @@ Deno.test("the first mount on the way that may not answer", async (t) => {
     assertEquals(await found("tests"), undefined);
   });
 
-  await t.step("is asked for by nobody without such a mount", async () => {
+  await t.step("is none when all mounts are local", async () => {
     assertEquals(await remoteMountOn("/none", [local]), undefined);
   });
 
