@@ -179,7 +179,8 @@ export async function printReport(
   };
   const failures: string[] = [];
   const output = eachLine(stdout, (line) => {
-    heard = Date.now();
+    // What Deno says of a slow test is no sign of life.
+    if (!SLOW.test(line.replace(COLOR, ""))) heard = Date.now();
     if (!report.shows(line)) return;
     if (report.isErrors) failures.push(line);
     else print(line);

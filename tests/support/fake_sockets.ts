@@ -12,6 +12,8 @@ export interface FakeConnection {
   readonly client: string;
   readonly port: number;
   acknowledged: number;
+  /** Bytes that its client reads between two looks at it. */
+  readAtOnce: number;
   hasPending: boolean;
 }
 
@@ -39,7 +41,13 @@ export class FakeSockets implements TcpSocketCalls {
   connect(client: string, port: number): FakeConnection {
     let descriptor = FIRST_DESCRIPTOR;
     while (this.connections.has(descriptor)) descriptor++;
-    const connection = { client, port, acknowledged: 0, hasPending: false };
+    const connection = {
+      client,
+      port,
+      acknowledged: 0,
+      readAtOnce: 0,
+      hasPending: false,
+    };
     this.connections.set(descriptor, connection);
     return connection;
   }
@@ -80,7 +88,10 @@ export class FakeSockets implements TcpSocketCalls {
   }
 
   sentBytes(descriptor: number): SentBytes | undefined {
-    return this.connections.get(descriptor);
+    const connection = this.connections.get(descriptor);
+    if (connection === undefined) return undefined;
+    connection.acknowledged += connection.readAtOnce;
+    return connection;
   }
 
   reset(descriptor: number): void {

@@ -227,6 +227,7 @@ export class SimulatedHost implements Disposable {
   readonly #began = Date.UTC(2026, 0, 1);
   #now = 0;
   #lastPort = 49_152;
+  #lastSeed = 0;
 
   constructor(interfaces: Deno.NetworkInterfaceInfo[]) {
     this.#interfaces = interfaces;
@@ -246,6 +247,8 @@ export class SimulatedHost implements Disposable {
       replace(multicastGroups, "areJoined", () => true),
       replace(neighbours!, "isKnown", () => false),
       replace(neighbours!, "isNextHopKnown", () => true),
+      // Or two sources shared a counter in some runs.
+      replace(crypto, "getRandomValues", this.#getRandomValues as never),
       replace(globalThis, "fetch", this.#fetch),
     ];
   }
@@ -304,9 +307,9 @@ export class SimulatedHost implements Disposable {
     if (handler === undefined) throw new Error("no HTTP server listens");
     const { promise: completed, resolve } = Promise.withResolvers<void>();
     const port = ++this.#lastPort;
-    // It reads what it gets.
     const connection = this.tcp.connect(client, port);
-    connection.acknowledged = Number.MAX_SAFE_INTEGER;
+    // It reads all that it gets.
+    connection.readAtOnce = 1024 * 1024;
     const response = await handler(
       new Request(`http://${host}${path}`, { method, headers }),
       {
@@ -408,6 +411,14 @@ export class SimulatedHost implements Disposable {
     tcpSockets!.peerAddress.set(this.tcp.peerAddress);
     tcpSockets!.peerPort = this.tcp.peerPort;
     return isConnection;
+  };
+
+  /** Another number for each call, and the same ones in each run. */
+  #getRandomValues = <Values extends Uint8Array | Uint32Array>(
+    values: Values,
+  ): Values => {
+    values.fill(++this.#lastSeed);
+    return values;
   };
 
   #readDirSync = (path: string | URL): IteratorObject<Deno.DirEntry> => {

@@ -205,6 +205,26 @@ Deno.test("a run of tests", async (t) => {
     assertMatch(stdout, /\n0 passed, 1 failed\n$/);
   });
 
+  await t.step("ends tests of which only Deno says something", async () => {
+    // As Deno does of a slow test, and as a test never does.
+    const line = "'hangs' has been running for over (1m0s)";
+    const { stdout } = await runTests(
+      {
+        "hanging_test.ts": `Deno.test("hangs", async () => {
+          while (true) {
+            await new Promise((end) => setTimeout(end, 1000));
+            await Deno.stdout.write(new TextEncoder().encode(${
+          JSON.stringify(`${line}\n`)
+        }));
+          }
+        });`,
+      },
+      [],
+      { TEST_HANG_SECONDS: "3" },
+    );
+    assertMatch(stdout, /^FAILED .*nothing for 3 s/m);
+  });
+
   await t.step("fails when a file does not load", async () => {
     const { code, stdout } = await runTests({
       "good_test.ts": good,
