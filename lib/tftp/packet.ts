@@ -53,6 +53,18 @@ export function opcodeOf(bytes: Uint8Array): number | undefined {
   return bytes.length < 2 ? undefined : bytes[0]! << 8 | bytes[1]!;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const latin1 = new TextDecoder("latin1");
+
+/** The text of bytes that are UTF-8, as names of files are, else of single bytes. */
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return latin1.decode(bytes);
+  }
+}
+
 /**
  * Decodes a read or write request. `undefined` for any other packet, for one that
  * does not end with a zero byte, for an odd number of option strings, and for a
@@ -64,8 +76,7 @@ export function decodeRequest(bytes: Uint8Array): Request | undefined {
     return undefined;
   }
   if (bytes.at(-1) !== 0) return undefined;
-  const strings = new TextDecoder("latin1").decode(bytes.subarray(2, -1))
-    .split("\0");
+  const strings = decodeText(bytes.subarray(2, -1)).split("\0");
   const [fileName, modeText, ...rest] = strings;
   const mode = modeText?.toLowerCase();
   if (

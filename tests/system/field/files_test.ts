@@ -710,6 +710,20 @@ Deno.test({
       await Deno.rename(`${netboot}/${name}`, own);
       assertEquals(await place.get(`/mac/${mac}/only.efi`), "mine");
     });
+
+    await t.step("names with any characters, over HTTP and TFTP", async () => {
+      await using _daemon = await place.start();
+      for (const name of ["größe", "内核 1", "💾.efi"]) {
+        await Deno.writeTextFile(`${own}/${name}`, name);
+        const path = `${mac}/${encodeURIComponent(name)}`;
+        assertEquals(await place.get(`/mac/${path}`), name);
+        const { stdout } = await place.client.run([
+          ...["curl", "-sS", "-g", "--max-time", "20"],
+          `tftp://[${SERVER}]/${path}`,
+        ]);
+        assertEquals(stdout, name);
+      }
+    });
   },
 });
 

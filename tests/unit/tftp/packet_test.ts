@@ -28,6 +28,18 @@ Deno.test("TFTP packets", async (t) => {
     ]);
   });
 
+  await t.step("names are UTF-8, or else single bytes", () => {
+    const nameIn = (...name: number[]) =>
+      decodeRequest(Uint8Array.of(0, 1, ...name, ...bytes("\0octet\0")))!
+        .fileName;
+    for (const name of ["größe.efi", "内核", "a\u0301", "💾", "\ufeffa"]) {
+      assertEquals(nameIn(...bytes(name)), name);
+    }
+    assertEquals(nameIn(0xfc, 0x2e, 0x65), "ü.e");
+    assertEquals(nameIn(0xed, 0xa0, 0x80), "í\u00a0\u20ac");
+    assertEquals(nameIn(0x2e, 0xc0, 0xaf), ".À¯", "no slash in two bytes");
+  });
+
   await t.step("malformed requests", () => {
     for (
       const text of [
