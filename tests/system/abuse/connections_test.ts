@@ -7,12 +7,7 @@ import {
 } from "../../support/daemon.ts";
 import { BASE } from "../../support/expect.ts";
 import { eventually, Lab, missing, pause, Program } from "../../support/lab.ts";
-import {
-  inGroup,
-  limitsMemory,
-  memoryGroup,
-  peak,
-} from "../../support/memory_group.ts";
+import { limitsMemory, MemoryGroup } from "../../support/memory_group.ts";
 import {
   metrics,
   requestsAnswered,
@@ -433,26 +428,22 @@ Deno.test({
   name: "160 MB of memory, and clients that ask one after the other",
   ignore: ignoreLimited,
   fn: async () => {
+    await using group = (await MemoryGroup.create(SMALL_MEMORY))!;
     await using lab = new Lab();
-    const group = (await memoryGroup(SMALL_MEMORY))!;
-    try {
-      const attacked = await AttackedDaemon.start(lab, inGroup(group));
-      attacked.about = () => peak(group);
-      // What the kernel and the runtime take of it is all that is left of it.
-      const name = "small.efi";
-      await Deno.writeFile(
-        `${lab.directory}/netboot/${MAC}/${name}`,
-        new Uint8Array(3 * MIB),
-      );
-      const path = `/mac/${MAC}/${name}`;
-      const attack = await attacked.hold("large", 240, { rate: 24, path });
-      await pause(8000);
-      await attacked.serves(1);
-      await end(attack);
-      assertEquals(await attacked.daemon.stop(), 0, await peak(group));
-    } finally {
-      await Deno.remove(group).catch(() => {});
-    }
+    const attacked = await AttackedDaemon.start(lab, group.command);
+    attacked.about = () => group.peak();
+    // What the kernel and the runtime take of it is all that is left of it.
+    const name = "small.efi";
+    await Deno.writeFile(
+      `${lab.directory}/netboot/${MAC}/${name}`,
+      new Uint8Array(3 * MIB),
+    );
+    const path = `/mac/${MAC}/${name}`;
+    const attack = await attacked.hold("large", 240, { rate: 24, path });
+    await pause(8000);
+    await attacked.serves(1);
+    await end(attack);
+    assertEquals(await attacked.daemon.stop(), 0, await group.peak());
   },
 });
 
@@ -523,47 +514,42 @@ Deno.test({
   name: "160 MB of memory, with 12,000 machines",
   ignore: ignoreLimited,
   fn: async () => {
+    await using group = (await MemoryGroup.create(SMALL_MEMORY))!;
     await using lab = new Lab();
-    const group = (await memoryGroup(SMALL_MEMORY))!;
-    try {
-      const attacked = await AttackedDaemon.start(lab, inGroup(group));
-      const { link } = attacked;
-      attacked.about = () => peak(group);
-      await getToKnow(link);
-      const machines = await startMachines(link.visitor, 12_000, 1000);
+    const attacked = await AttackedDaemon.start(lab, group.command);
+    const { link } = attacked;
+    attacked.about = () => group.peak();
+    await getToKnow(link);
+    const machines = await startMachines(link.visitor, 12_000, 1000);
+    await eventually(
+      "there are 12,000 machines",
+      async () => await attacked.metric('machines{stage="os_init"}') >= 11_000,
+      120,
+    );
+    await machines.stop();
+    const path = `/mac/${MAC}/boot.efi`;
+    const attacks = [
+      await attacked.hold("unread", 128, { path }),
+      await attacked.hold("unread", 256, { sources: 17, path }),
+      await attacked.hold("unread", 256, { sources: 2, path: "/events" }),
+      await attacked.hold("unread", 256, { sources: 9, path: "/machines" }),
+      await attacked.hold("half", 2000, { rate: 500, sources: 17 }),
+      await attacked.hold("streams", 120, { rate: 40, path }),
+    ];
+    for (let round = 0; round < 5; round++) {
+      const before = await requestsAnswered(link.router);
+      const exchange = await startMachines(link.visitor, 100, 100);
+      await attacked.fetches(`http://[${SERVER}]:${PORT}/healthz`, 20);
+      await attacked.fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 60);
       await eventually(
-        "there are 12,000 machines",
-        async () =>
-          await attacked.metric('machines{stage="os_init"}') >= 11_000,
-        120,
+        "100 machines are answered",
+        async () => await requestsAnswered(link.router) >= before + 100,
+        60,
       );
-      await machines.stop();
-      const path = `/mac/${MAC}/boot.efi`;
-      const attacks = [
-        await attacked.hold("unread", 128, { path }),
-        await attacked.hold("unread", 256, { sources: 17, path }),
-        await attacked.hold("unread", 256, { sources: 2, path: "/events" }),
-        await attacked.hold("unread", 256, { sources: 9, path: "/machines" }),
-        await attacked.hold("half", 2000, { rate: 500, sources: 17 }),
-        await attacked.hold("streams", 120, { rate: 40, path }),
-      ];
-      for (let round = 0; round < 5; round++) {
-        const before = await requestsAnswered(link.router);
-        const exchange = await startMachines(link.visitor, 100, 100);
-        await attacked.fetches(`http://[${SERVER}]:${PORT}/healthz`, 20);
-        await attacked.fetches(`tftp://[${SERVER}]/${MAC}/ipxe.efi`, 60);
-        await eventually(
-          "100 machines are answered",
-          async () => await requestsAnswered(link.router) >= before + 100,
-          60,
-        );
-        await exchange.stop();
-      }
-      for (const attack of attacks) await end(attack);
-      await attacked.fetches(`http://[${SERVER}]:${PORT}${path}`, 60);
-      assertEquals(await attacked.daemon.stop(), 0, await peak(group));
-    } finally {
-      await Deno.remove(group).catch(() => {});
+      await exchange.stop();
     }
+    for (const attack of attacks) await end(attack);
+    await attacked.fetches(`http://[${SERVER}]:${PORT}${path}`, 60);
+    assertEquals(await attacked.daemon.stop(), 0, await group.peak());
   },
 });
