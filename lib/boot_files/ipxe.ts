@@ -1,6 +1,6 @@
 /**
- * The files that TFTP serves: an iPXE build for each architecture, and the iPXE
- * script.
+ * The files that TFTP serves: an iPXE build for each architecture, shims that load
+ * it, and the iPXE script.
  *
  * @module
  */
@@ -12,16 +12,39 @@ import { fileVersion } from "./file_version.ts";
 import { type PathProblem, problemAt } from "./served_roots.ts";
 import { FILE_TIMEOUT, MAX_TFTP_FILE } from "../overload/limits.ts";
 import { delay, waitAtMost } from "../overload/timeout.ts";
-import { IPXE_BUILDS, type IpxeBuild, ipxeFileName } from "./ipxe_builds.ts";
+import {
+  IPXE_BUILDS,
+  type IpxeBuild,
+  ipxeFileName,
+  SHIM_BUILDS,
+  type ShimBuild,
+  shimFileName,
+  shimNamed,
+} from "./ipxe_builds.ts";
 
 /** The name under which iPXE requests its script. */
 export const SCRIPT_NAME = "autoexec.ipxe";
 
 /** Which of the files. */
-export type IpxeFileKey = IpxeBuild | "script";
+export type IpxeFileKey = IpxeBuild | `shim-${ShimBuild}` | "script";
+
+/** All that there can be. */
+export const IPXE_FILE_KEYS: readonly IpxeFileKey[] = [
+  ...IPXE_BUILDS,
+  ...SHIM_BUILDS.map((build) => `shim-${build}` as const),
+  "script",
+];
 
 /** Names that a shim requests: its second stage, lists and certificates. */
 const OF_SHIM = /^(?:revocations|shim_certificate|mm|fb|grub)[^/]*\.efi$/i;
+
+/** Of these names, those that it looks for each time, and that hardly anybody has. */
+const OPTIONAL = /(?:revocations|shim_certificate)[^/]*\.efi$/i;
+
+/** Whether a shim asks for a path, and goes on without the file. */
+export function isOptional(path: string): boolean {
+  return OPTIONAL.test(path);
+}
 
 /** Whether a name is that of a script for iPXE. */
 export function isScriptName(name: string): boolean {
@@ -31,14 +54,12 @@ export function isScriptName(name: string): boolean {
 /** Whether machines are sent to a name, or request it in iPXE by themselves. */
 export function isIpxeName(name: string): boolean {
   return isScriptName(name) ||
-    IPXE_BUILDS.some((build) => name === ipxeFileName(build));
+    IPXE_BUILDS.some((build) => name === ipxeFileName(build)) ||
+    SHIM_BUILDS.some((build) => name === shimFileName(build));
 }
 
-/** Paths of files that replace the embedded ones. */
-export interface IpxeFilesOptions {
-  readonly builds: ReadonlyMap<IpxeBuild, string>;
-  readonly script: string | undefined;
-}
+/** Paths of files that replace the embedded ones, and of shims. */
+export type IpxePaths = ReadonlyMap<IpxeFileKey, string>;
 
 /** A file that was read. */
 interface LoadedFile {
@@ -79,24 +100,35 @@ const FRESH_TIMEOUT = 2000;
 export class IpxeFiles {
   /** The builds that are available; `reload` may change the set. */
   readonly builds: ReadonlySet<IpxeBuild>;
+  /** The shims that are given. */
+  readonly shims: ReadonlySet<ShimBuild>;
 
   readonly #builds = new Set<IpxeBuild>();
   readonly #files = new Map<IpxeFileKey, IpxeFile>();
 
   /** Files that replace the embedded ones count as available until `reload`. */
   constructor(
-    { builds, script }: IpxeFilesOptions,
+    paths: IpxePaths,
     onStale: OnStale = () => {},
   ) {
+    const add = (key: IpxeFileKey, place: string | URL) => {
+      const file = new IpxeFile(place, onStale);
+      this.#files.set(key, file);
+      return file;
+    };
     for (const build of IPXE_BUILDS) {
-      const path = builds.get(build);
-      const file = new IpxeFile(path ?? packedBuild(build), onStale);
-      this.#files.set(build, file);
+      const path = paths.get(build);
+      const file = add(build, path ?? packedBuild(build));
       if (path !== undefined || file.isEmbedded()) this.#builds.add(build);
     }
     this.builds = this.#builds;
-    const path = script ?? new URL(SCRIPT_NAME, ASSETS);
-    this.#files.set("script", new IpxeFile(path, onStale));
+    this.shims = new Set(
+      SHIM_BUILDS.filter((build) => {
+        const path = paths.get(`shim-${build}`);
+        return path !== undefined && add(`shim-${build}`, path);
+      }),
+    );
+    add("script", paths.get("script") ?? new URL(SCRIPT_NAME, ASSETS));
   }
 
   /** Begins to read the files that replace embedded ones. */
@@ -126,10 +158,12 @@ export class IpxeFiles {
    * EFI program gets an iPXE, but those that a shim requests for itself: it would
    * take what it gets for that.
    */
-  static fileFor(path: string): IpxeFileKey | undefined {
+  keyFor(path: string): IpxeFileKey | undefined {
     const name = path.slice(path.lastIndexOf("/") + 1);
     if (name === SCRIPT_NAME) return "script";
     if (!/\.efi$/i.test(name) || OF_SHIM.test(name)) return undefined;
+    const shim = shimNamed(name);
+    if (shim !== undefined && this.shims.has(shim)) return `shim-${shim}`;
     return IPXE_BUILDS.find((build) => name.endsWith(`-${build}.efi`)) ??
       "x86-64";
   }

@@ -63,7 +63,7 @@ export class TftpFiles {
       const content = this.#scriptOf(mac);
       if (content !== undefined) return { content, isIpxe: true };
     }
-    const key = IpxeFiles.fileFor(path);
+    const key = this.#ipxe.keyFor(path);
     if (key === undefined || !mayBeIpxe(path, problems)) return undefined;
     const content = await this.#ipxe.read(key);
     if (content !== undefined) return { content, isIpxe: true };

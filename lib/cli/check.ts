@@ -37,8 +37,7 @@ import {
   EFI_HEADER_BYTES,
   efiArchitecture,
 } from "../boot_files/efi_program.ts";
-import { IpxeFiles } from "../boot_files/ipxe.ts";
-import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
+import { IpxeFiles, type IpxePaths } from "../boot_files/ipxe.ts";
 import { openFile } from "../files/open_file.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
@@ -54,6 +53,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { overlap } from "./config.ts";
 import { suggestion } from "./did_you_mean.ts";
+import { ipxeOption } from "./option_files.ts";
 import { type RunningDaemon, runningDaemon } from "./running_daemon.ts";
 
 /** An Ethernet address for documentation (RFC 7042 section 2.1.2). */
@@ -201,10 +201,15 @@ function describeTftp(
       );
   }
   const where = authorityOf({ hostname, port: tftpPortOf(config) });
-  const builds = [...new IpxeFiles(ipxe).builds];
+  const { builds, shims } = new IpxeFiles(ipxe);
+  const programs = [
+    ...shims.size === 0 ? [] : [`shim for ${[...shims].join(", ")}`],
+    ...builds.size === 0 ? [] : [`iPXE for ${[...builds].join(", ")}`],
+  ];
   const lines = [
-    `TFTP: ${where}, iPXE for ${
-      builds.join(", ") || "no architecture, PXE clients get no boot file"
+    `TFTP: ${where}, ${
+      programs.join("; ") ||
+      "iPXE for no architecture, PXE clients get no boot file"
     }`,
   ];
   const literal = parseAddress(hostname);
@@ -580,16 +585,11 @@ async function checkFiles(
     tlsFindings(https, closed),
     optionFileFindings(
       [
-        ...[...ipxe.builds].map(([build, path]) =>
-          [`ipxe-${build}-efi`, path] as const
-        ),
-        ...ipxe.script === undefined
-          ? []
-          : [["ipxe-script", ipxe.script] as const],
+        ...[...ipxe].map(([key, path]) => [ipxeOption(key), path] as const),
       ],
       closed,
     ),
-    await efiFindings(ipxe.builds),
+    await efiFindings(ipxe),
   ];
   return merged(findings.map(({ problems, warnings }) => ({
     lines: [
@@ -600,16 +600,16 @@ async function checkFiles(
   })));
 }
 
-/** Warns of iPXE files that the firmware they are for does not start. */
-async function efiFindings(
-  builds: ReadonlyMap<IpxeBuild, string>,
-): Promise<Findings> {
+/** Warns of programs that the firmware they are for does not start. */
+async function efiFindings(ipxe: IpxePaths): Promise<Findings> {
   const warnings: string[] = [];
-  for (const [build, path] of builds) {
+  for (const [key, path] of ipxe) {
+    if (key === "script") continue;
     const architecture = await architectureOf(path);
-    if (architecture === build || architecture === "unreadable") continue;
+    if (architecture === "unreadable") continue;
+    if (architecture === key.replace("shim-", "")) continue;
     warnings.push(
-      `--ipxe-${build}-efi ${escapeControls(path)} is ${
+      `--${ipxeOption(key)} ${escapeControls(path)} is ${
         architecture === undefined
           ? "no EFI program"
           : architecture === "other"

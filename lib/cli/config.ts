@@ -27,8 +27,11 @@ import {
 } from "../dhcpv6/reply/url_template.ts";
 import { authorityOf, type ListenAddress } from "../http/listener.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
-import { IPXE_BUILDS, type IpxeBuild } from "../boot_files/ipxe_builds.ts";
-import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
+import {
+  IPXE_FILE_KEYS,
+  type IpxeFileKey,
+  type IpxePaths,
+} from "../boot_files/ipxe.ts";
 import { MAX_LISTEN_ADDRESSES, MAX_TFTP_FILE } from "../overload/limits.ts";
 import type { CollectorOptions } from "../telemetry/otlp/exporter.ts";
 import { type LogFormat, type LogLevel } from "../telemetry/log.ts";
@@ -53,7 +56,11 @@ import {
   type Prefix,
 } from "../net/prefix.ts";
 import type { GivenOptions, OptionName } from "./options.ts";
-import type { FileStatus, OptionFiles } from "./option_files.ts";
+import {
+  type FileStatus,
+  ipxeOption,
+  type OptionFiles,
+} from "./option_files.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
@@ -516,22 +523,21 @@ function ipxeFiles(
   given: GivenOptions,
   files: OptionFiles,
   notices: string[],
-): IpxeFilesOptions {
+): IpxePaths {
   const examine = (name: OptionName, path: string) => {
     const status = files.status(path);
     if (status !== "stalled") return checkFile(name, path, status);
     notices.push(stalledNotice(name, path, "it is served once it does"));
   };
-  const builds = new Map<IpxeBuild, string>();
-  for (const build of IPXE_BUILDS) {
-    const path = given[`ipxe-${build}-efi`];
+  const paths = new Map<IpxeFileKey, string>();
+  for (const key of IPXE_FILE_KEYS) {
+    const name = ipxeOption(key);
+    const path = given[name];
     if (path === undefined) continue;
-    examine(`ipxe-${build}-efi`, path);
-    builds.set(build, path);
+    examine(name, path);
+    paths.set(key, path);
   }
-  const script = given["ipxe-script"];
-  if (script !== undefined) examine("ipxe-script", script);
-  return { builds, script };
+  return paths;
 }
 
 function checkFile(

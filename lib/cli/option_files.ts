@@ -7,7 +7,7 @@
  */
 
 import { readCaFile, readHeaderFile } from "../daemon/collector.ts";
-import { IPXE_BUILDS } from "../boot_files/ipxe_builds.ts";
+import { IPXE_FILE_KEYS, type IpxeFileKey } from "../boot_files/ipxe.ts";
 import { fileWork } from "../files/file_work.ts";
 import { waitAtMost } from "../overload/timeout.ts";
 import type { GivenOptions } from "./options.ts";
@@ -65,6 +65,14 @@ export function statusOfError(error: unknown): "absent" | "unreadable" {
   return error instanceof Deno.errors.NotFound ? "absent" : "unreadable";
 }
 
+/** The option that names one of the files for PXE clients. */
+export function ipxeOption(key: IpxeFileKey) {
+  if (key === "script") return "ipxe-script";
+  return key === "shim-x86-64" || key === "shim-arm64"
+    ? `${key}-efi` as const
+    : `ipxe-${key}-efi` as const;
+}
+
 /** Looks at the files of options, for at most 1 s. */
 export async function examineOptionFiles(
   given: GivenOptions,
@@ -75,8 +83,7 @@ export async function examineOptionFiles(
     given["netboot-dir"],
     ...given["netboot-follow"],
     given.names,
-    ...IPXE_BUILDS.map((build) => given[`ipxe-${build}-efi`]),
-    given["ipxe-script"],
+    ...IPXE_FILE_KEYS.map((key) => given[ipxeOption(key)]),
   ].filter((path) => path !== undefined);
   const caFile = given["ca-file"];
   const headerFiles = given["otlp-header"].map(({ file }) => file)

@@ -621,6 +621,20 @@ export const OPTIONS = {
     help: "iPXE for loong64 to serve",
     parse: path,
   }),
+  "shim-x86-64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "none",
+    help: "signed shim for x86-64, which PXE clients load before iPXE",
+    parse: path,
+  }),
+  "shim-arm64-efi": option({
+    group: "Booting",
+    placeholder: "FILE",
+    fallback: "none",
+    help: "signed shim for arm64, which PXE clients load before iPXE",
+    parse: path,
+  }),
   "ipxe-script": option({
     group: "Booting",
     placeholder: "FILE",

@@ -15,8 +15,8 @@ import type { UrlTemplate } from "../dhcpv6/reply/url_template.ts";
 import type { KeyPairFiles } from "../http/tls_reload.ts";
 import type { ListenAddress } from "../http/listener.ts";
 import { BootDirectory } from "../boot_files/directory.ts";
-import type { IpxeFilesOptions } from "../boot_files/ipxe.ts";
-import type { IpxeBuild } from "../boot_files/ipxe_builds.ts";
+import type { IpxePaths } from "../boot_files/ipxe.ts";
+import type { IpxeBuild, ShimBuild } from "../boot_files/ipxe_builds.ts";
 import type { CollectorOptions } from "../telemetry/otlp/exporter.ts";
 import { hostnamesOf, type NetworkInterface } from "../net/interface.ts";
 import type { ParsedAddress } from "../net/ipv6.ts";
@@ -60,7 +60,7 @@ export interface DaemonConfig {
   } | undefined;
   /** Prefixes that HTTP and TFTP serve besides those of the interface. */
   readonly allowed: readonly Prefix[] | "any";
-  readonly ipxe: IpxeFilesOptions;
+  readonly ipxe: IpxePaths;
   /** Host names that the API accepts besides address literals. */
   readonly hosts: readonly string[];
   /** The domain of DNS records, in lower case and without a final dot. */
@@ -157,6 +157,8 @@ export function scriptLocationOf(
 export interface BootSources {
   /** The iPXE builds that can be served. */
   readonly builds: ReadonlySet<IpxeBuild>;
+  /** The shims that are given. */
+  readonly shims: ReadonlySet<ShimBuild>;
   /** Whether the boot policy, unless it is `always`, lets a machine boot now. */
   readonly isListed: (mac: Mac) => boolean;
 }
@@ -165,7 +167,7 @@ export interface BootSources {
 export function responderOptionsFor(
   config: DaemonConfig,
   iface: NetworkInterface,
-  { builds, isListed }: BootSources,
+  { builds, shims, isListed }: BootSources,
 ): ResponderOptions {
   const { responder, template, bootUrls, bootPolicy, tftp } = config;
   if (templatesOf(config).length === 0) {
@@ -182,6 +184,7 @@ export function responderOptionsFor(
       tftpAddress: addresses.tftp,
       bootAddress: addresses.http,
       builds: tftp === undefined ? undefined : builds,
+      shims,
       isBootAllowed: bootPolicy === "always" ? () => true : isListed,
     },
   };

@@ -91,6 +91,7 @@ export class Daemon implements Service {
       responderOptionsFor: (iface) =>
         responderOptionsFor(config, iface, {
           builds: ipxe.builds,
+          shims: ipxe.shims,
           isListed: (mac) => bootList!.isListed(mac),
         }),
       observer: dhcpv6Observer,

@@ -7,7 +7,7 @@
 
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { type BootDirectory, urlPathNames } from "../boot_files/directory.ts";
-import { IpxeFiles } from "../boot_files/ipxe.ts";
+import type { IpxeFiles } from "../boot_files/ipxe.ts";
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import { BootFileSource, TftpFiles } from "../boot_files/tftp_files.ts";
 import {
@@ -174,6 +174,7 @@ export class Explainer {
     const { config, ipxe, bootList } = this.#options;
     const { boot } = responderOptionsFor(config, iface, {
       builds: ipxe.builds,
+      shims: ipxe.shims,
       isListed: (mac) => bootList?.isListed(mac) ?? true,
     });
     const isAllowed = boot !== undefined && boot.isBootAllowed(mac);
@@ -256,6 +257,9 @@ export class Explainer {
     const { template, bootUrls } = this.#options.config;
     if (instruction.kind === "ipxe") {
       return "--http-boot-url-template: iPXE first, which gets that URL next";
+    }
+    if (instruction.kind === "shim") {
+      return `--shim-${instruction.build}-efi: the shim first, which loads the file next to it`;
     }
     if (instruction.kind === "script") {
       return "--ipxe-chain script: it loads the URL of --http-boot-url-template";
@@ -353,10 +357,8 @@ export class Explainer {
   }
 
   #ipxePath(path: string): string {
-    const { builds, script } = this.#options.config.ipxe;
-    const key = IpxeFiles.fileFor(path)!;
-    return (key === "script" ? script : builds.get(key)) ??
-      "compiled into this program";
+    const { ipxe, config } = this.#options;
+    return config.ipxe.get(ipxe.keyFor(path)!) ?? "compiled into this program";
   }
 
   /** Where a URL leads on this host; `undefined` if it leads elsewhere. */

@@ -10,7 +10,7 @@ import type { Outcome } from "../dhcpv6/reply/responder.ts";
 import type { Subnet } from "../dhcpv6/reply/subnet.ts";
 import type { ClientMac } from "../dhcpv6/reply/client_mac.ts";
 import { type DropReason, MessageType } from "../dhcpv6/wire/constants.ts";
-import { isIpxeName, isScriptName } from "../boot_files/ipxe.ts";
+import { isIpxeName, isOptional, isScriptName } from "../boot_files/ipxe.ts";
 import type { PathProblem } from "../boot_files/served_roots.ts";
 import {
   type BootRefusal,
@@ -403,12 +403,14 @@ export class MachineTracker {
    * Records a request that was refused. Only requests from a machine's own
    * address are noted on its timeline, whatever MAC their path names. No machine
    * becomes known by a TFTP request, whose source is easily forged, or by a
-   * client elsewhere, which chooses its interface identifier.
+   * client elsewhere, which chooses its interface identifier. That a shim does not
+   * find what hardly anybody has is no refusal.
    *
    * @param now Milliseconds of a monotonic clock.
    */
   onRefused(refusal: BootRefusal, now: number): void {
-    const { cause, client, protocol } = refusal;
+    const { cause, client, protocol, path } = refusal;
+    if (cause === "not_found" && isOptional(path)) return;
     const mac = macOfClient(client, this.#subnets);
     const isCredible = mac === refusal.mac && protocol !== "tftp" &&
       cause !== "address_not_allowed";

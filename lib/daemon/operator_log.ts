@@ -272,14 +272,14 @@ export class DaemonTftpObserver implements TftpObserver {
 /** The first lines of the log: the version, and what the operator should know. */
 export function logStart(
   config: DaemonConfig,
-  { builds }: IpxeFiles,
+  { builds, shims }: IpxeFiles,
   log: Log,
 ): void {
   const { notices, template } = config;
   log.info("starting", `dhcpv6macd ${VERSION}`, { version: VERSION });
   warnOfFewDescriptors(config, log);
   for (const notice of notices) log.warning("notice", notice);
-  if (template === undefined || builds.size > 0) return;
+  if (template === undefined || builds.size + shims.size > 0) return;
   log.warning(
     "no_ipxe",
     "no iPXE is compiled in or given: PXE clients get no boot file",

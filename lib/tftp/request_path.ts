@@ -15,6 +15,12 @@ export interface RequestedFile {
 }
 
 /**
+ * A MAC as boot URLs have it, and a name right behind it: shim 16 takes the
+ * directory of its own URL without the slash at its end.
+ */
+const JOINED = /^((?:[0-9a-f]{2}:){5}[0-9a-f]{2})([a-z].*)$/is;
+
+/**
  * Reads the path of a request. Leading slashes are ignored: clients differ in
  * whether they send that of the URL.
  *
@@ -29,6 +35,10 @@ export function parseRequestPath(
   const [, whole, first, name = ""] = /^\/*(([^/]*)(?:\/+(.*))?)$/s.exec(path)!;
   const mac = parseMac(first!);
   if (mac !== undefined) return { mac, name };
+  const [, joinedMac, joinedName] = JOINED.exec(whole!) ?? [];
+  if (joinedMac !== undefined) {
+    return { mac: parseMac(joinedMac)!, name: joinedName! };
+  }
   return ownMac === NO_MAC || whole === ""
     ? undefined
     : { mac: ownMac, name: whole! };

@@ -5,7 +5,11 @@
  * @module
  */
 
-import type { IpxeBuild } from "../../boot_files/ipxe_builds.ts";
+import {
+  type IpxeBuild,
+  SHIM_BUILDS,
+  type ShimBuild,
+} from "../../boot_files/ipxe_builds.ts";
 import {
   architectureName,
   ipxeBuildFor,
@@ -53,6 +57,8 @@ export type BootInstruction =
     readonly httpClient: boolean;
   }
   | { readonly kind: "ipxe"; readonly build: IpxeBuild }
+  /** That of a shim, which loads the iPXE next to it. */
+  | { readonly kind: "shim"; readonly build: ShimBuild }
   /** That of the script which loads the template's URL. */
   | { readonly kind: "script"; readonly location: ScriptLocation }
   /** The root of TFTP: a loader asks there for files by their names. */
@@ -85,6 +91,8 @@ export interface BootChoices {
    * TFTP and another server answers PXE clients.
    */
   readonly builds: ReadonlySet<IpxeBuild> | undefined;
+  /** The shims that PXE clients get first, where TFTP is served. */
+  readonly shims: ReadonlySet<ShimBuild>;
   /** Whether TFTP serves files of machines. */
   readonly hasFiles: boolean;
   /** `undefined`: iPXE gets the template's URL itself. */
@@ -115,8 +123,27 @@ const PXE: Record<IpxeBuild, BootDecision> = {
   "loong64": pxe("loong64"),
 };
 
+const SHIM: Record<ShimBuild, BootDecision> = {
+  "x86-64": viaShim("x86-64"),
+  "arm64": viaShim("arm64"),
+};
+
 function pxe(build: IpxeBuild): BootDecision {
   return decision("point_pxe_to_ipxe_over_tftp", { kind: "ipxe", build });
+}
+
+function viaShim(build: ShimBuild): BootDecision {
+  return decision("point_pxe_to_ipxe_over_tftp", { kind: "shim", build });
+}
+
+/** The decision to let PXE firmware load what there is for a processor. */
+function decidePxe(
+  build: IpxeBuild,
+  { builds, shims }: BootChoices,
+): BootDecision | undefined {
+  const shim = SHIM_BUILDS.find((one) => one === build && shims.has(one));
+  if (shim !== undefined) return SHIM[shim];
+  return builds?.has(build) ? PXE[build] : undefined;
 }
 
 /** The decision to send a client to a template's URL, if there is one. */
@@ -180,8 +207,9 @@ function decideLoader(
 
 function decideFirmware(
   { vendor, ipxe, architectures }: BootFacts,
-  { template, urls, builds, script: location }: BootChoices,
+  choices: BootChoices,
 ): BootDecision {
+  const { template, urls, builds, script: location } = choices;
   const processors = processorsOf(architectures);
   // iPXE sends the vendor class PXEClient as well, so its user class decides.
   if (vendor === "PXEClient" && ipxe) {
@@ -201,11 +229,12 @@ function decideFirmware(
   if (pointed !== undefined) return pointed;
   if (template === undefined || builds === undefined) return FIRMWARE;
   if (architectures.length === 0) {
-    return builds.has("x86-64") ? PXE["x86-64"] : UNSUPPORTED;
+    return decidePxe("x86-64", choices) ?? UNSUPPORTED;
   }
   for (const architecture of architectures) {
     const build = ipxeBuildFor(architecture);
-    if (build !== undefined && builds.has(build)) return PXE[build];
+    const decided = build && decidePxe(build, choices);
+    if (decided !== undefined) return decided;
   }
   return UNSUPPORTED;
 }

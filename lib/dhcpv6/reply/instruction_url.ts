@@ -5,7 +5,7 @@
  */
 
 import { BOOT_SCRIPT_NAME } from "../../boot_files/boot_script.ts";
-import { ipxeFileName } from "../../boot_files/ipxe_builds.ts";
+import { ipxeFileName, shimFileName } from "../../boot_files/ipxe_builds.ts";
 import { formatMac, type Mac } from "../../net/mac.ts";
 import type { BootInstruction } from "./boot_decision.ts";
 import { bootPayload, renderTemplate } from "./url_template.ts";
@@ -44,6 +44,11 @@ export function instructionUrl(
       return tftpUrl(
         tftpAddress,
         `${formatMac(mac)}/${ipxeFileName(instruction.build)}`,
+      );
+    case "shim":
+      return tftpUrl(
+        tftpAddress,
+        `${formatMac(mac)}/${shimFileName(instruction.build)}`,
       );
     case "script": {
       const { location } = instruction;

@@ -29,6 +29,7 @@ function settings(
       template,
       urls: bootUrls,
       hasFiles: true,
+      shims: new Set(),
       script: undefined,
       tftpAddress: "2001:db8:1:2::",
       bootAddress: "2001:db8:1:2::1",

@@ -1,9 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { addressOf, formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
 import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
-import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
-import { parseMac } from "../../../lib/net/mac.ts";
-import { BASE } from "../../support/expect.ts";
 import { isNote } from "../../../assets/shared/boot_stages.js";
 import { refusalIn, transferIn } from "../../../assets/shared/format.js";
 import { compiledIn } from "../../support/ipxe.ts";
@@ -19,7 +15,16 @@ import {
   TLS_PORT,
 } from "./network.ts";
 import { bootFirst } from "./variables.ts";
-import { buildUki, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./uki.ts";
+import { buildLinux, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./linux.ts";
+import {
+  assertConsole,
+  assertStages,
+  derived,
+  type Message,
+  osAddress,
+  PATIENCE,
+  printTimeline,
+} from "./observation.ts";
 
 const lacks = missing(
   "boots of real firmware",
@@ -67,12 +72,6 @@ const ignoreTrusting = TRUST === undefined || ignoreScripted;
 /** What the script says before each round but the first. */
 const RETRY = "dhcpv6macd: trying all of them again";
 
-/**
- * Seconds from power-on that a machine gets for all of its boot. It takes less
- * than a minute, where nothing else needs the processor that it is emulated on.
- */
-const PATIENCE = 600;
-
 /** From iPXE's own DHCPv6 on: the file, and the system in it. */
 const LOADS_FILE = ["http_fetch_uki init", "http_fetch_uki complete"];
 const IPXE = ["point_ipxe_to_http_boot", ...LOADS_FILE];
@@ -85,34 +84,6 @@ const PXE = [
 ];
 const HTTP_BOOT = ["http_boot", ...LOADS_FILE];
 const OS = "os_init";
-
-/** The address that a machine shall have in all stages. */
-function derived(mac: string): string {
-  return formatIpv6(addressOf(parseIpv6(BASE)!, parseMac(mac)!));
-}
-
-/** Those of `names` that are in `wanted`, each where it was first seen. */
-function inOrder(names: string[], wanted: readonly string[]): string[] {
-  return [...new Set(names)].filter((name) => wanted.includes(name));
-}
-
-/**
- * Asserts that a machine went through these stages, in this order, and that
- * the daemon had nothing to complain of but `complaints`.
- */
-function assertStages(
-  daemon: BootDaemon,
-  { mac }: Machine,
-  expected: readonly string[],
-  complaints: readonly string[] = [],
-): void {
-  const names = daemon.stages(mac).map(({ name }) => name);
-  assertEquals(inOrder(names, expected), expected);
-  assertEquals(
-    daemon.complaints.filter(({ event }) => !complaints.includes(event)),
-    [],
-  );
-}
 
 /**
  * Asserts that the event stream told these events of a machine and no others,
@@ -164,84 +135,6 @@ const FILES: Record<string, [string, string]> = {
   http_fetch_uki: ["boot.efi", "http"],
 };
 
-/** Waits until the system on a machine tells its address. */
-async function osAddress(
-  machine: Machine,
-  daemon: BootDaemon,
-): Promise<string> {
-  try {
-    const [, address] = await machine.shows(
-      new RegExp(`${OS_ADDRESS} (.*?) ?END`),
-      PATIENCE,
-    );
-    return address!;
-  } catch (error) {
-    throw new Error(
-      `${(error as Error).message}\n${
-        JSON.stringify(daemon.stages(machine.mac))
-      }`,
-    );
-  }
-}
-
-/** Asserts that a machine's console shows these, one after the other. */
-function assertConsole(machine: Machine, ...wanted: string[]): void {
-  const console = machine.console();
-  let at = 0;
-  for (const text of wanted) {
-    const found = console.indexOf(text, at);
-    assert(found !== -1, `no "${text}" on the console:\n${console}`);
-    at = found + text.length;
-  }
-}
-
-/** A DHCPv6 message to or from a machine. */
-interface Message {
-  /** Milliseconds since 1970. */
-  readonly time: number;
-  readonly name: string;
-  readonly iaid: string;
-  /** What it gives, or asks for again. */
-  readonly address: string;
-}
-
-/**
- * Ends the capture, prints when what happened, in seconds from power-on, and
- * returns the messages.
- */
-async function printTimeline(
-  title: string,
-  network: BootNetwork,
-  daemon: BootDaemon,
-  { mac, poweredOn }: Machine,
-  end?: string,
-): Promise<Message[]> {
-  const moments: [number, string][] = daemon.stages(mac)
-    .map(({ name, time }) => [time, name]);
-  if (end !== undefined) moments.push([Date.now(), end]);
-  const packets = await network.capture.read(
-    `dhcpv6 && eth.addr == ${mac}`,
-    "frame.time_epoch",
-    "dhcpv6.msgtype",
-    "dhcpv6.iaid",
-    "dhcpv6.iaaddr.ip",
-  );
-  const messages = packets.map(([time, type, iaid, address]) => ({
-    time: 1000 * Number(time),
-    name: messageName(Number(type)),
-    iaid: iaid ?? "",
-    address: address ?? "",
-  }));
-  for (const { time, name, iaid, address } of messages) {
-    moments.push([time, `    ${name} ${iaid} ${address}`]);
-  }
-  const lines = moments.toSorted(([a], [b]) => a - b).map(([time, what]) =>
-    `${((time - poweredOn) / 1000).toFixed(2).padStart(8)} s  ${what}`
-  );
-  console.error([`${title}, from power-on:`, ...lines].join("\n"));
-  return messages;
-}
-
 /** Makes a disk of one EFI program; the directory that it is. */
 async function diskWith(
   network: BootNetwork,
@@ -287,7 +180,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
     await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" }),
     (path) => Deno.remove(path, { recursive: true }),
   );
-  const uki = await buildUki(directory);
+  const { uki } = await buildLinux(directory);
 
   await t.step({
     name: "x86-64: PXE, iPXE over TFTP, Linux over HTTP when it is there",

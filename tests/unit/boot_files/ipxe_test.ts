@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import {
-  IPXE_BUILDS,
-  type IpxeBuild,
-} from "../../../lib/boot_files/ipxe_builds.ts";
-import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
+  IPXE_FILE_KEYS,
+  type IpxeFileKey,
+  IpxeFiles,
+} from "../../../lib/boot_files/ipxe.ts";
 import { parseRequestPath } from "../../../lib/tftp/request_path.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { fc } from "../../support/fast_check.ts";
@@ -56,17 +56,14 @@ Deno.test("TFTP path attacks", async (t) => {
     await Deno.writeTextFile(`${root}/secret.txt`, SECRET);
     await Deno.writeTextFile(`${root}/secret-arm64.efi`, SECRET);
     await Deno.mkdir(`${root}/ipxe`);
-    const builds = new Map<IpxeBuild, string>();
-    for (const build of IPXE_BUILDS) {
-      const path = `${root}/ipxe/${build}`;
-      builds.set(build, path);
-      served.add(`iPXE for ${build}`);
-      await Deno.writeTextFile(path, `iPXE for ${build}`);
+    const given = new Map<IpxeFileKey, string>();
+    for (const key of IPXE_FILE_KEYS) {
+      const path = `${root}/ipxe/${key}`;
+      given.set(key, path);
+      served.add(`file for ${key}`);
+      await Deno.writeTextFile(path, `file for ${key}`);
     }
-    const script = `${root}/ipxe/script`;
-    served.add("#!ipxe");
-    await Deno.writeTextFile(script, "#!ipxe");
-    files = new IpxeFiles({ builds, script });
+    files = new IpxeFiles(given);
   }
 
   cleanup.defer(async () => {
@@ -84,7 +81,7 @@ Deno.test("TFTP path attacks", async (t) => {
       }
       if (file === undefined) return;
       assertEquals(file.mac, MAC);
-      const key = IpxeFiles.fileFor(file.name);
+      const key = files.keyFor(file.name);
       assertEquals(
         key !== undefined,
         /\.efi$|(?:^|\/)autoexec\.ipxe$/.test(file.name),
@@ -96,16 +93,13 @@ Deno.test("TFTP path attacks", async (t) => {
   }
 
   await t.step("are read once for all who ask at the same time", async () => {
-    const fresh = new IpxeFiles({
-      builds: new Map([["arm64", `${root}/ipxe/arm64`]]),
-      script: undefined,
-    });
+    const fresh = new IpxeFiles(new Map([["arm64", `${root}/ipxe/arm64`]]));
     const [first, second] = await Promise.all([
       fresh.read("arm64"),
       fresh.read("arm64"),
     ]);
     assert(first === second);
-    assertEquals(new TextDecoder().decode(first), "iPXE for arm64");
+    assertEquals(new TextDecoder().decode(first), "file for arm64");
   });
 
   await t.step(
@@ -118,10 +112,7 @@ Deno.test("TFTP path attacks", async (t) => {
         await Deno.utime(name, time, time);
       };
       await write(path, "first");
-      const fresh = new IpxeFiles({
-        builds: new Map([["arm64", path]]),
-        script: undefined,
-      });
+      const fresh = new IpxeFiles(new Map([["arm64", path]]));
       const text = async () =>
         new TextDecoder().decode(await fresh.read("arm64"));
       assertEquals(await text(), "first");
@@ -138,11 +129,7 @@ Deno.test("TFTP path attacks", async (t) => {
       const size = 4 * 1024 * 1024;
       const contents = [1, 2].map((byte) => new Uint8Array(size).fill(byte));
       await Deno.writeFile(path, contents[0]!);
-      const fresh = () =>
-        new IpxeFiles({
-          builds: new Map([["arm64", path]]),
-          script: undefined,
-        });
+      const fresh = () => new IpxeFiles(new Map([["arm64", path]]));
       let isOver = false;
       // In place, as who copies a file does: a piece at a time.
       const writing = (async () => {
@@ -180,10 +167,7 @@ Deno.test("TFTP path attacks", async (t) => {
         await Deno.utime(path, new Date(), new Date());
       };
       await append("first half, ");
-      const content = new IpxeFiles({
-        builds: new Map([["arm64", path]]),
-        script: undefined,
-      }).read("arm64");
+      const content = new IpxeFiles(new Map([["arm64", path]])).read("arm64");
       // One waits for the writer, one is the limit of the request.
       const waits = () => clock.pending.length === 2;
       await eventually("it waits for the second half", waits);
@@ -207,7 +191,7 @@ Deno.test("TFTP path attacks", async (t) => {
         fc.array(piece, { maxLength: 8 }),
         async (pieces) => {
           const file = parseRequestPath(`${MAC_TEXT}/${pieces.join("")}`);
-          const key = IpxeFiles.fileFor(file!.name);
+          const key = files.keyFor(file!.name);
           if (key === undefined) return;
           const content = new TextDecoder().decode(await files.read(key));
           assert(served.has(content), content);

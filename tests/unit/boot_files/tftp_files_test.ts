@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BootDirectory } from "../../../lib/boot_files/directory.ts";
-import { IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
+import { type IpxeFileKey, IpxeFiles } from "../../../lib/boot_files/ipxe.ts";
 import type { PathProblem } from "../../../lib/boot_files/served_roots.ts";
 import { TftpFiles } from "../../../lib/boot_files/tftp_files.ts";
 import { MAC, MAC_TEXT } from "../../support/http.ts";
@@ -13,6 +13,8 @@ Deno.test("files over TFTP", async (t) => {
     "secret": "secret",
     "builds/x86-64": "iPXE x86-64",
     "builds/arm64": "iPXE arm64",
+    "builds/shim-x86-64": "shim x86-64",
+    "builds/shim-arm64": "shim arm64",
     "builds/script": "#!ipxe",
     "netboot/default/start4.elf": "start4 of all",
     "netboot/default/kernel8.img": "kernel of all",
@@ -31,14 +33,13 @@ Deno.test("files over TFTP", async (t) => {
   }
   await Deno.symlink(`${root}/secret`, `${root}/netboot/${MAC_TEXT}/out.efi`);
   await Deno.symlink("gone", `${root}/netboot/${MAC_TEXT}/broken.efi`);
-  const ipxe = new IpxeFiles({
-    builds: new Map([
-      ["x86-64", `${root}/builds/x86-64`],
-      ["arm64", `${root}/builds/arm64`],
-      ["riscv64", `${root}/builds/gone`],
-    ]),
-    script: `${root}/builds/script`,
-  });
+  const builds: [IpxeFileKey, string][] = [
+    ["x86-64", `${root}/builds/x86-64`],
+    ["arm64", `${root}/builds/arm64`],
+    ["riscv64", `${root}/builds/gone`],
+    ["script", `${root}/builds/script`],
+  ];
+  const ipxe = new IpxeFiles(new Map(builds));
   const tftp = new TftpFiles(
     new BootDirectory(`${root}/netboot`),
     ipxe,
@@ -110,6 +111,45 @@ Deno.test("files over TFTP", async (t) => {
       assertEquals(await served(path), expected);
     });
   }
+
+  await t.step("shims, where they are given", async () => {
+    const withShims = new TftpFiles(
+      new BootDirectory(`${root}/netboot`),
+      new IpxeFiles(
+        new Map([
+          ...builds,
+          ["shim-x86-64", `${root}/builds/shim-x86-64`],
+          ["shim-arm64", `${root}/builds/shim-arm64`],
+        ]),
+      ),
+    );
+    for (
+      const [path, expected] of [
+        ["ipxe-shimx64.efi", "shim x86-64"],
+        ["shimx64.efi", "shim x86-64"],
+        ["EFI/debian/shimx64.efi", "shim x86-64"],
+        ["ipxe-arm64-shimaa64.efi", "shim arm64"],
+        ["ipxe-shimaa64.efi", "shim arm64"],
+        // What iPXE's shim, and others, load next.
+        ["ipxe.efi", "iPXE x86-64"],
+        ["ipxe-arm64.efi", "iPXE arm64"],
+        ["grubx64.efi", "GRUB"],
+        ["grubaa64.efi", none],
+        ["revocations.efi", none],
+        ["shim_certificate_0.efi", none],
+      ] as [string, string | string[]][]
+    ) assertEquals(await served(path, MAC, withShims), expected, path);
+    await Deno.writeTextFile(
+      `${root}/netboot/default/ipxe-shimx64.efi`,
+      "shim of all",
+    );
+    assertEquals(
+      await served("ipxe-shimx64.efi", MAC, withShims),
+      "shim of all",
+    );
+    await Deno.remove(`${root}/netboot/default/ipxe-shimx64.efi`);
+    assertEquals(await served("ipxe-shimx64.efi"), "iPXE x86-64");
+  });
 
   await t.step("of a machine whose directory has dashes", async () => {
     assertEquals(await served("ipxe.efi", MAC + 1), "iPXE of its own");

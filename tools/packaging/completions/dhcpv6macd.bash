@@ -40,6 +40,8 @@ _dhcpv6macd() {
     --ipxe-arm64-efi) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --ipxe-riscv64-efi) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --ipxe-loong64-efi) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --shim-x86-64-efi) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --shim-arm64-efi) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --ipxe-script) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --dhcpv6-listen-port) return ;;
     --max-machines) return ;;
@@ -60,7 +62,7 @@ _dhcpv6macd() {
     --all-from) COMPREPLY=($(compgen -d -- "$current")); return ;;
   esac
   case $current in
-    -*) COMPREPLY=($(compgen -W "--interface --base-address --link-prefix --mac-sources --allow-mac --deny-mac --preferred-lifetime --valid-lifetime --server-duid --preference --dns --domain-search --ntp --http-boot-url-template --boot-url --ipxe-chain --boot-address --boot-policy --netboot-dir --netboot-follow --tftp-listen-addr --http-listen-addr --https-listen-addr --tls-cert-file --tls-key-file --http-allow --http-host --ipxe-x86-64-efi --ipxe-arm64-efi --ipxe-riscv64-efi --ipxe-loong64-efi --ipxe-script --dhcpv6-listen-port --max-machines --max-events --max-open-files --names --otlp-endpoint --otlp-metrics-endpoint --otlp-logs-endpoint --otlp-header --otlp-encoding --ca-file --log-format --log-level --domain --check --help --version --json --mac --format --all-from" -- "$current")) ;;
+    -*) COMPREPLY=($(compgen -W "--interface --base-address --link-prefix --mac-sources --allow-mac --deny-mac --preferred-lifetime --valid-lifetime --server-duid --preference --dns --domain-search --ntp --http-boot-url-template --boot-url --ipxe-chain --boot-address --boot-policy --netboot-dir --netboot-follow --tftp-listen-addr --http-listen-addr --https-listen-addr --tls-cert-file --tls-key-file --http-allow --http-host --ipxe-x86-64-efi --ipxe-arm64-efi --ipxe-riscv64-efi --ipxe-loong64-efi --shim-x86-64-efi --shim-arm64-efi --ipxe-script --dhcpv6-listen-port --max-machines --max-events --max-open-files --names --otlp-endpoint --otlp-metrics-endpoint --otlp-logs-endpoint --otlp-header --otlp-encoding --ca-file --log-format --log-level --domain --check --help --version --json --mac --format --all-from" -- "$current")) ;;
     *)
       if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W "check address records watch status explain help version" -- "$current"))

@@ -42,6 +42,8 @@
   preference = "Server preference; 255 saves firmware a wait of 4 s, the standby of two routers gets less. Default: 255.";
   preferred-lifetime = "Preferred lifetime of an address; clients renew it after half of that, and ask any server after seven eighths. Default: 1200.";
   server-duid = "DUID of this server, 3 to 130 bytes, also with colons; one that stays when network cards change. Default: DUID-LL of the interface's MAC at the start.";
+  shim-arm64-efi = "Signed shim for arm64, which PXE clients load before iPXE. Default: none.";
+  shim-x86-64-efi = "Signed shim for x86-64, which PXE clients load before iPXE. Default: none.";
   tftp-listen-addr = "TFTP listen address: \\[IPV6\\]:PORT, or :PORT for all addresses of the interface. Default: the boot address, port 69.";
   tls-cert-file = "TLS certificate chain in PEM; reloaded when it changes. Default: no HTTPS.";
   tls-key-file = "TLS private key in PEM; reloaded when it changes. Default: no HTTPS.";

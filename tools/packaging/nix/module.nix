@@ -46,6 +46,8 @@ let
     ipxeArm64Efi = "ipxe-arm64-efi";
     ipxeRiscv64Efi = "ipxe-riscv64-efi";
     ipxeLoong64Efi = "ipxe-loong64-efi";
+    shimX86_64Efi = "shim-x86-64-efi";
+    shimArm64Efi = "shim-arm64-efi";
     ipxeScript = "ipxe-script";
     dhcpv6ListenPort = "dhcpv6-listen-port";
     names = "names";
@@ -296,6 +298,8 @@ in
     ipxeArm64Efi = optional types.path "ipxe-arm64-efi";
     ipxeRiscv64Efi = optional types.path "ipxe-riscv64-efi";
     ipxeLoong64Efi = optional types.path "ipxe-loong64-efi";
+    shimX86_64Efi = optional types.path "shim-x86-64-efi";
+    shimArm64Efi = optional types.path "shim-arm64-efi";
     ipxeScript = optional types.path "ipxe-script";
 
     dhcpv6ListenPort = optional types.port "dhcpv6-listen-port";

@@ -14,6 +14,7 @@ import {
   IPXE_BUILDS,
   type IpxeBuild,
   ipxeFileName,
+  shimFileName,
 } from "../../../../lib/boot_files/ipxe_builds.ts";
 import { Packet } from "../../../../lib/dhcpv6/wire/packet.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
@@ -28,6 +29,7 @@ const ALL: BootChoices = {
   urls: new Map(),
   builds: new Set<IpxeBuild>(IPXE_BUILDS),
   hasFiles: true,
+  shims: new Set(),
   script: undefined,
 };
 
@@ -50,6 +52,8 @@ function factsOf(...options: ReturnType<typeof opt>[]): BootFacts {
 function textOf({ instruction, event, note }: BootDecision): string {
   const what = instruction.kind === "ipxe"
     ? ipxeFileName(instruction.build)
+    : instruction.kind === "shim"
+    ? shimFileName(instruction.build)
     : instruction.kind === "url"
     ? `${instruction.httpClient ? "16 and " : ""}${instruction.template.text}`
     : instruction.kind === "tftp_root"
@@ -277,6 +281,48 @@ Deno.test("boot decision", async (t) => {
         "none, firmware_init, unsupported_architecture",
       );
     }
+  });
+
+  await t.step("PXE firmware gets the shim of its processor first", () => {
+    const withShims: BootChoices = {
+      ...ALL,
+      builds: new Set<IpxeBuild>(["x86-64", "riscv64"]),
+      shims: new Set(["x86-64", "arm64"]),
+    };
+    const pxe = "point_pxe_to_ipxe_over_tftp";
+    for (
+      const [options, expected] of [
+        [[vendor("PXEClient"), arch(7)], `ipxe-shimx64.efi, ${pxe}`],
+        [[vendor("PXEClient"), arch(9)], `ipxe-shimx64.efi, ${pxe}`],
+        [[vendor("PXEClient")], `ipxe-shimx64.efi, ${pxe}`],
+        // It may load another program than iPXE.
+        [[vendor("PXEClient"), arch(11)], `ipxe-arm64-shimaa64.efi, ${pxe}`],
+        [[vendor("PXEClient"), arch(27)], `ipxe-riscv64.efi, ${pxe}`],
+        [
+          [vendor("PXEClient"), user("iPXE"), arch(7)],
+          [
+            "URL",
+            "point_ipxe_to_http_boot",
+          ].join(", "),
+        ],
+        [[vendor("HTTPClient"), arch(16)], "16 and URL, http_boot"],
+      ] as const
+    ) {
+      assertEquals(
+        textOf(decideBoot(factsOf(...options), withShims)),
+        expected,
+      );
+    }
+    assertEquals(
+      textOf(
+        decideBoot(factsOf(vendor("PXEClient"), arch(7)), {
+          ...withShims,
+          builds: undefined,
+        }),
+      ),
+      "none, firmware_init",
+      "without TFTP",
+    );
   });
 
   await t.step("without TFTP, PXE firmware gets no URL", () => {

@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { IpxeBuild } from "../../../../lib/boot_files/ipxe_builds.ts";
+import type {
+  IpxeBuild,
+  ShimBuild,
+} from "../../../../lib/boot_files/ipxe_builds.ts";
 import {
   bootFactsOf,
   decideBoot,
@@ -17,6 +20,7 @@ Deno.test("there is a client for each kind of boot URL", () => {
     urls: new Map([[kind, parseTemplate("http://netboot.example/x")]]),
     builds: new Set<IpxeBuild>(),
     hasFiles: false,
+    shims: new Set<ShimBuild>(),
     script: undefined,
   });
   const missing = BOOT_URL_KINDS.filter((kind) =>

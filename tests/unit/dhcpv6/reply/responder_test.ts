@@ -69,6 +69,7 @@ const BOOT: ResponderOptions = {
     urls: new Map(),
     builds: new Set(IPXE_BUILDS),
     hasFiles: true,
+    shims: new Set(),
     script: undefined,
     isBootAllowed: () => true,
   },

@@ -1,6 +1,7 @@
 /**
- * A Linux system in one EFI file: Debian's cloud kernel behind systemd's stub,
- * with an initramfs that runs a DHCPv6 client and says which address it has.
+ * A Linux system: Debian's cloud kernel with an initramfs that runs a DHCPv6
+ * client and says which address it has, and both in one EFI file behind systemd's
+ * stub.
  *
  * @module
  */
@@ -49,16 +50,27 @@ const MODULES = ["virtio_pci", "virtio_net"];
 
 const encoder = new TextEncoder();
 
-/** Makes the file in `directory`, where packages are unpacked too; its path. */
-export async function buildUki(directory: string): Promise<string> {
+/** Where the files of the system are. */
+export interface LinuxFiles {
+  /** As Debian signed it. */
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Both in one, not signed. */
+  readonly uki: string;
+}
+
+/** Makes the files in `directory`, where packages are unpacked too. */
+export async function buildLinux(directory: string): Promise<LinuxFiles> {
   await unpackFromArchive(BUSYBOX, directory);
   await unpackNewest("systemd-boot-efi", directory);
   await unpackNewest(await kernelPackage(), directory);
-  const initramfs = await buildInitramfs(directory);
+  const initrd = await buildInitramfs(directory);
+  const initramfs = `${directory}/initramfs`;
+  await Deno.writeFile(initramfs, initrd);
   const kernel = await only(`${directory}/boot`, /^vmlinuz-/);
-  const path = `${directory}/linux.efi`;
+  const uki = `${directory}/linux.efi`;
   await Deno.writeFile(
-    path,
+    uki,
     addSections(
       await Deno.readFile(
         `${directory}/usr/lib/systemd/boot/efi/linuxx64.efi.stub`,
@@ -66,11 +78,11 @@ export async function buildUki(directory: string): Promise<string> {
       [
         [".cmdline", encoder.encode(`${COMMAND_LINE}\0`)],
         [".linux", await Deno.readFile(kernel)],
-        [".initrd", initramfs],
+        [".initrd", initrd],
       ],
     ),
   );
-  return path;
+  return { kernel, initramfs, uki };
 }
 
 /** The kernel that Debian's package for clouds stands for now. */
@@ -86,7 +98,10 @@ async function kernelPackage(): Promise<string> {
 }
 
 /** Unpacks a package without installing it: no kernel shall be set up here. */
-async function unpackNewest(name: string, directory: string): Promise<void> {
+export async function unpackNewest(
+  name: string,
+  directory: string,
+): Promise<void> {
   const download = await Deno.makeTempDir({ dir: directory });
   // It runs as root, in a directory that apt's own user cannot write to.
   const output = await new Deno.Command("apt-get", {

@@ -1,0 +1,154 @@
+import { assert, assertEquals } from "@std/assert";
+import { missing } from "../../support/lab.ts";
+import { buildLinux, OS_ADDRESS, OS_STARTED, unpackNewest } from "./linux.ts";
+import { Machine, missingFirmware } from "./machine.ts";
+import { BootNetwork, ROUTER } from "./network.ts";
+import {
+  assertConsole,
+  assertStages,
+  derived,
+  osAddress,
+  PATIENCE,
+  printTimeline,
+} from "./observation.ts";
+import { bootFirst } from "./variables.ts";
+
+const lacks = missing(
+  "boots with Secure Boot",
+  "qemu-system-x86_64",
+  "radvd",
+  "tcpdump",
+  "tshark",
+  "apt-get",
+  "xz",
+);
+const firmware = missingFirmware("x86-64 with Secure Boot");
+if (firmware.length > 0) {
+  console.error(
+    `\n*** NOT RUN: boots with Secure Boot need ${firmware.join(", ")} ***\n`,
+  );
+}
+const ignore = lacks.length + firmware.length > 0;
+
+const KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off lab=grub";
+
+/** GRUB boots the only entry at once. */
+const GRUB_CONFIG = `set timeout=0
+menuentry "from the netboot directory" {
+  linux /vmlinuz ${KERNEL_ARGUMENTS}
+  initrd /initramfs
+}
+`;
+
+Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
+  await using cleanup = new AsyncDisposableStack();
+  const directory = cleanup.adopt(
+    await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" }),
+    (path) => Deno.remove(path, { recursive: true }),
+  );
+  const { kernel, initramfs } = await buildLinux(directory);
+  await unpackNewest("shim-signed", directory);
+  await unpackNewest("grub-efi-amd64-signed", directory);
+  const shim = `${directory}/usr/lib/shim/shimx64.efi.signed`;
+  const grub =
+    `${directory}/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed`;
+
+  await t.step("PXE: shim, GRUB, and Linux over TFTP", async () => {
+    const mac = "52:54:00:12:34:20";
+    await using network = await BootNetwork.create();
+    const own = `${network.netboot}/${mac}`;
+    await Deno.mkdir(`${own}/grub`, { recursive: true });
+    await Deno.copyFile(grub, `${own}/grubx64.efi`);
+    await Deno.copyFile(kernel, `${own}/vmlinuz`);
+    await Deno.copyFile(initramfs, `${own}/initramfs`);
+    await Deno.writeTextFile(`${own}/grub/grub.cfg`, GRUB_CONFIG);
+    await network.advertise();
+    const daemon = await network.daemon(`--shim-x86-64-efi=${shim}`);
+    const machine = await Machine.start(network.router, {
+      architecture: "x86-64 with Secure Boot",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 1024,
+    });
+    const address = await osAddress(machine, daemon);
+    await printTimeline(
+      "x86-64 with Secure Boot, by shim and GRUB",
+      network,
+      daemon,
+      machine,
+      `the system has ${address}`,
+    );
+    assertEquals(address, derived(mac));
+    assertConsole(
+      machine,
+      `NBP filename is ${mac}/ipxe-shimx64.efi`,
+      "Welcome to GRUB!",
+      "from the netboot directory",
+      OS_STARTED,
+      KERNEL_ARGUMENTS,
+      OS_ADDRESS,
+    );
+    // GRUB looks for lists of modules that it does not need.
+    assertStages(daemon, machine, [
+      "point_pxe_to_ipxe_over_tftp",
+      "serve_ipxe_over_tftp complete",
+      "http_fetch_uki init",
+      "http_fetch_uki complete",
+      "os_init",
+    ], ["boot_refused"]);
+    const refused = daemon.log.filter(({ event }) => event === "boot_refused");
+    assert(
+      refused.every(({ path }) => !/revocations|shim_cert/.test(String(path))),
+      JSON.stringify(refused),
+    );
+  });
+
+  await t.step("HTTP boot: shim, and GRUB next to it", async () => {
+    const mac = "52:54:00:12:34:21";
+    await using network = await BootNetwork.create();
+    const own = `${network.netboot}/${mac}`;
+    await Deno.mkdir(own);
+    await Deno.copyFile(shim, `${own}/shimx64.efi`);
+    await Deno.copyFile(grub, `${own}/grubx64.efi`);
+    const settings = {
+      architecture: "x86-64 with Secure Boot",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 512,
+    } as const;
+    const fresh = await Machine.start(network.router, settings);
+    await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
+    await fresh.program.stop();
+    await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+    await network.advertise();
+    const daemon = await network.daemon(
+      "--tftp-listen-addr=off",
+      "--boot-url=http=http://[{{.BootAddress}}]:6315/mac/{{.MAC}}/shimx64.efi",
+    );
+    const machine = await Machine.start(network.router, {
+      ...settings,
+      variables: fresh.variables,
+    });
+    await machine.shows(/Welcome to GRUB!/, PATIENCE);
+    await printTimeline(
+      "x86-64 with Secure Boot, shim by HTTP boot",
+      network,
+      daemon,
+      machine,
+      "GRUB",
+    );
+    assertConsole(
+      machine,
+      `URI: http://[${ROUTER}]:6315/mac/${mac}/shimx64.efi`,
+      "Welcome to GRUB!",
+    );
+    const complete = daemon.log.filter(({ event, state }) =>
+      event === "http_fetch_uki" && state === "complete"
+    );
+    assertEquals(
+      complete.map(({ file_name }) => file_name),
+      ["shimx64.efi", "grubx64.efi"],
+    );
+    assertEquals(daemon.count("boot_refused"), 0);
+  });
+});
