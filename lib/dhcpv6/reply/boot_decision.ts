@@ -18,8 +18,13 @@ import {
   RASPBERRY_PI,
 } from "./architectures.ts";
 import { bootUrlFor, type BootUrls, type LoaderKind } from "./boot_urls.ts";
-import { OptionCode } from "../wire/constants.ts";
-import { listsCode, type Packet, readUint16 } from "../wire/packet.ts";
+import { IA_HEADER, MessageType, OptionCode } from "../wire/constants.ts";
+import {
+  listsCode,
+  type Packet,
+  readUint16,
+  readUint32,
+} from "../wire/packet.ts";
 import type { UrlTemplate } from "./url_template.ts";
 
 /** Facts about the program that sent a message. */
@@ -34,8 +39,12 @@ export interface BootFacts {
   readonly requestsBootFile: boolean;
   /** Whether it requests that and DNS servers, and nothing else. */
   readonly requestsBootFileAndDnsOnly: boolean;
-  /** Whether it requests DNS servers and no other option (option 6). */
-  readonly requestsDnsOnly: boolean;
+  /**
+   * Whether firmware, a boot loader or a system may have sent it: it requests DNS
+   * servers and no other option (option 6), or is a Solicit like GRUB's, whose
+   * Request tells more.
+   */
+  readonly isAmbiguous: boolean;
 }
 
 /** Boot stages that DHCPv6 messages show. */
@@ -175,7 +184,7 @@ export function decideBoot(
     return choices === undefined ? FIRMWARE : decideFirmware(facts, choices);
   }
   if (facts.architectures.length > 0) return FIRMWARE;
-  return facts.requestsDnsOnly ? NOTHING : OPERATING_SYSTEM;
+  return facts.isAmbiguous ? NOTHING : OPERATING_SYSTEM;
 }
 
 /** The kind of a boot loader; `undefined` for all else. */
@@ -251,23 +260,21 @@ const FROM_SYSTEM: BootFacts = {
   architectures: NO_ARCHITECTURES,
   requestsBootFile: false,
   requestsBootFileAndDnsOnly: false,
-  requestsDnsOnly: false,
+  isAmbiguous: false,
 };
 
-const FROM_FIRMWARE_FOR_DNS: BootFacts = {
-  ...FROM_SYSTEM,
-  requestsDnsOnly: true,
-};
+const AMBIGUOUS: BootFacts = { ...FROM_SYSTEM, isAmbiguous: true };
 
 /** The facts from a packet that was read without a drop reason. */
 export function bootFactsOf(packet: Packet): BootFacts {
   const { bytes, options } = packet;
   const vendor = vendorOf(packet);
   const architecture = options.find(OptionCode.ClientArchitecture);
-  const requestsDnsOnly = requestsOnly(packet, OptionCode.DnsServers);
+  const isAmbiguous = requestsOnly(packet, OptionCode.DnsServers) ||
+    isBareSolicit(packet);
   const requestsBootFile = requests(packet, OptionCode.BootFileUrl);
   if (vendor === undefined && architecture === -1 && !requestsBootFile) {
-    return requestsDnsOnly ? FROM_FIRMWARE_FOR_DNS : FROM_SYSTEM;
+    return isAmbiguous ? AMBIGUOUS : FROM_SYSTEM;
   }
   const architectures: number[] = [];
   if (architecture !== -1) {
@@ -285,8 +292,21 @@ export function bootFactsOf(packet: Packet): BootFacts {
     requestsBootFile,
     requestsBootFileAndDnsOnly: requestsBootFile &&
       requestsOnly(packet, OptionCode.BootFileUrl, OptionCode.DnsServers),
-    requestsDnsOnly,
+    isAmbiguous,
   };
+}
+
+/**
+ * Whether it is a Solicit like GRUB's (2.06): Client Identifier, elapsed time, and
+ * an IA_NA with IAID 0 and nothing in it.
+ */
+function isBareSolicit({ type, bytes, options }: Packet): boolean {
+  if (type !== MessageType.Solicit || options.count !== 3) return false;
+  const index = options.find(OptionCode.IaNa);
+  if (index === -1 || options.find(OptionCode.ElapsedTime) === -1) return false;
+  const start = options.starts[index]!;
+  return options.ends[index]! - start === IA_HEADER &&
+    readUint32(bytes, start) === 0;
 }
 
 /** Whether option 6 has a code. */

@@ -23,7 +23,7 @@ const SYSTEM: BootFacts = {
   architectures: [],
   requestsBootFile: false,
   requestsBootFileAndDnsOnly: false,
-  requestsDnsOnly: false,
+  isAmbiguous: false,
 };
 
 function client(

@@ -20,7 +20,12 @@ import { replySizeProblem } from "../../../../lib/dhcpv6/reply/reply_size.ts";
 import { parseTemplate } from "../../../../lib/dhcpv6/reply/url_template.ts";
 import { parseIpv6 } from "../../../../lib/net/ipv6.ts";
 import { formatMac, NO_MAC, parseMacPattern } from "../../../../lib/net/mac.ts";
-import { GRUB, RASPBERRY_PI, U_BOOT } from "../../../support/boot_loaders.ts";
+import {
+  GRUB,
+  GRUB_SOLICIT,
+  RASPBERRY_PI,
+  U_BOOT,
+} from "../../../support/boot_loaders.ts";
 import {
   ascii,
   hex,
@@ -1266,6 +1271,31 @@ Deno.test("responder, boot options", async (t) => {
         assert(pretty(reply).includes(`  5 ${own} 1200 1300`));
       });
     }
+
+    await t.step("GRUB's Solicit says nothing of what it is", () => {
+      const seen = (digits: string) => {
+        const { outcome, reply } = respond(hex(digits), {
+          options,
+          from: "fe80::200:5eff:fe00:5301",
+        });
+        assert(pretty(reply).includes(`  5 ${own} 1200 1300`));
+        return outcome.event;
+      };
+      assertEquals(seen(GRUB_SOLICIT), undefined);
+      // Of these, a system may have sent each.
+      for (
+        const [from, to] of [
+          ["000c 00000000", "000c 00000001"],
+          [/$/, "0006 0004 0017 0018"],
+          [/$/, "000e 0000"],
+          [/0008 0002 0000$/, ""],
+        ] as const
+      ) {
+        const other = GRUB_SOLICIT.replace(from, to);
+        assert(other !== GRUB_SOLICIT);
+        assertEquals(seen(other), "os_init", other);
+      }
+    });
 
     await t.step("U-Boot asks again from its own address", () => {
       const bytes = hex(U_BOOT);
