@@ -118,6 +118,8 @@ in
       ipxeArm64Efi = ../../../assets/ipxe/autoexec.ipxe;
       ipxeRiscv64Efi = ../../../assets/ipxe/autoexec.ipxe;
       ipxeLoong64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      shimX86_64Efi = ../../../assets/ipxe/autoexec.ipxe;
+      shimArm64Efi = ../../../assets/ipxe/autoexec.ipxe;
       ipxeScript = ../../../assets/ipxe/autoexec.ipxe;
       dhcpv6ListenPort = 1547;
       names = "${directory}/names";
