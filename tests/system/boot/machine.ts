@@ -53,6 +53,11 @@ export function missingFirmware(...architectures: Architecture[]): string[] {
   });
 }
 
+/** The file of what firmware remembers when it comes from the factory. */
+export function factoryVariables(architecture: Architecture): string {
+  return BOARDS[architecture].variables;
+}
+
 /** How a machine is made. */
 export interface MachineOptions {
   readonly architecture: Architecture;

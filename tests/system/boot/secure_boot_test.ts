@@ -1,7 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { missing } from "../../support/lab.ts";
-import { buildLinux, OS_ADDRESS, OS_STARTED, unpackNewest } from "./linux.ts";
-import { Machine, missingFirmware } from "./machine.ts";
+import { command, missing } from "../../support/lab.ts";
+import {
+  buildLinux,
+  COMMAND_LINE,
+  OS_ADDRESS,
+  OS_STARTED,
+  unpackNewest,
+} from "./linux.ts";
+import { factoryVariables, Machine, missingFirmware } from "./machine.ts";
 import { BootNetwork, ROUTER } from "./network.ts";
 import {
   assertConsole,
@@ -11,7 +17,7 @@ import {
   PATIENCE,
   printTimeline,
 } from "./observation.ts";
-import { bootFirst } from "./variables.ts";
+import { bootFirst, enroll } from "./variables.ts";
 
 const lacks = missing(
   "boots with Secure Boot",
@@ -21,6 +27,8 @@ const lacks = missing(
   "tshark",
   "apt-get",
   "xz",
+  "openssl",
+  "sbsign",
 );
 const firmware = missingFirmware("x86-64 with Secure Boot");
 if (firmware.length > 0) {
@@ -48,7 +56,7 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
     await Deno.makeTempDir({ prefix: "dhcpv6macd-boot-" }),
     (path) => Deno.remove(path, { recursive: true }),
   );
-  const { kernel, initramfs } = await buildLinux(directory);
+  const { kernel, initramfs, uki } = await buildLinux(directory);
   await unpackNewest("shim-signed", directory);
   await unpackNewest("grub-efi-amd64-signed", directory);
   const shim = `${directory}/usr/lib/shim/shimx64.efi.signed`;
@@ -169,5 +177,64 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
       ["shimx64.efi", "grubx64.efi"],
     );
     assertEquals(daemon.count("boot_refused"), 0);
+  });
+
+  await t.step("PXE: an image signed with a key of one's own", async () => {
+    const mac = "52:54:00:12:34:23";
+    await using network = await BootNetwork.create();
+    const [key, certificate, der, signed] = [
+      "own.key",
+      "own.pem",
+      "own.der",
+      "signed.efi",
+    ].map((name) => `${directory}/${name}`) as [string, string, string, string];
+    for (
+      const step of [
+        // Firmware knows no other keys.
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+          .concat("-subj", "/CN=own", "-keyout", key, "-out", certificate),
+        ["openssl", "x509", "-in", certificate, "-outform", "DER", "-out", der],
+        [
+          "sbsign",
+          "--key",
+          key,
+          "--cert",
+          certificate,
+          "--output",
+          signed,
+          uki,
+        ],
+      ]
+    ) await command(step, { seconds: 60 });
+    const variables = `${directory}/variables.fd`;
+    await Deno.copyFile(factoryVariables("x86-64 with Secure Boot"), variables);
+    await enroll(variables, await Deno.readFile(der));
+    await network.serve(mac, signed);
+    await network.advertise();
+    const daemon = await network.daemon(
+      "--boot-url=pxe=tftp://[{{.BootAddress}}]/{{.MAC}}/boot.efi",
+    );
+    const machine = await Machine.start(network.router, {
+      architecture: "x86-64 with Secure Boot",
+      mac,
+      tap: await network.tap("tap0"),
+      megabytes: 1024,
+      variables,
+    });
+    const address = await osAddress(machine, daemon);
+    await printTimeline(
+      "x86-64 with Secure Boot, an image signed with a key of one's own",
+      network,
+      daemon,
+      machine,
+      `the system has ${address}`,
+    );
+    assertEquals(address, derived(mac));
+    assertStages(daemon, machine, [
+      "point_loader_to_boot_file",
+      "http_fetch_uki complete",
+      "os_init",
+    ]);
+    assertConsole(machine, `${OS_STARTED} ${COMMAND_LINE}`, OS_ADDRESS);
   });
 });

@@ -5,8 +5,12 @@
  * @module
  */
 
-/** Octets before the name of a variable. */
+import { decodeHex } from "@std/encoding/hex";
+
+/** Octets before the name of a variable, and where two of its fields are. */
 const HEADER = 60;
+const STATE = 2;
+const DATA_SIZE = 40;
 
 /** Where the header of the store begins: behind that of its flash volume. */
 const VOLUME_HEADER_LENGTH = 0x30;
@@ -15,11 +19,56 @@ const STORE_HEADER = 28;
 const START = 0x55aa;
 /** In use, neither deleted nor about to be. */
 const ADDED = 0x3f;
+const DELETED = 0x3c;
+
+/** `EFI_CERT_X509_GUID`, as it is stored. */
+const X509 = decodeHex("a159c0a5e494a74a87b5ab155c2bf072");
+
+/** Octets of a list of signatures before the first one, and of its owner. */
+const LIST_HEADER = 28;
+const OWNER = 16;
 
 /** A variable in the store; `data` is the store's own memory. */
 interface Variable {
   readonly name: string;
+  /** Where its header begins. */
+  readonly at: number;
   readonly data: Uint8Array;
+}
+
+/**
+ * Lets the firmware start what is signed with a certificate, besides what it
+ * starts already.
+ *
+ * @param certificate X.509, in DER.
+ * @throws {Error} if the firmware has no keys yet.
+ */
+export async function enroll(
+  path: string,
+  certificate: Uint8Array,
+): Promise<void> {
+  const store = await Deno.readFile(path);
+  const variables = variablesOf(store);
+  const old = variables.find(({ name }) => name === "db");
+  if (old === undefined) throw new Error(`no keys are enrolled in ${path}`);
+  const list = new Uint8Array(LIST_HEADER + OWNER + certificate.length);
+  const view = new DataView(list.buffer);
+  list.set(X509);
+  view.setUint32(16, list.length, true);
+  view.setUint32(24, OWNER + certificate.length, true);
+  list.set(certificate, LIST_HEADER + OWNER);
+  const start = old.data.byteOffset - old.at;
+  const last = variables.at(-1)!.data;
+  const at = last.byteOffset + last.length + 3 & ~3;
+  store.copyWithin(at, old.at, old.at + start + old.data.length);
+  store.set(list, at + start + old.data.length);
+  new DataView(store.buffer).setUint32(
+    at + DATA_SIZE,
+    old.data.length + list.length,
+    true,
+  );
+  store[old.at + STATE] = DELETED;
+  await Deno.writeFile(path, store);
 }
 
 /**
@@ -64,13 +113,14 @@ function variablesOf(store: Uint8Array): Variable[] {
   const found: Variable[] = [];
   let at = view.getUint16(VOLUME_HEADER_LENGTH, true) + STORE_HEADER;
   while (view.getUint16(at, true) === START) {
-    const state = store[at + 2]!;
+    const state = store[at + STATE]!;
     const name = at + HEADER;
     const data = name + view.getUint32(at + 36, true);
-    const end = data + view.getUint32(at + 40, true);
+    const end = data + view.getUint32(at + DATA_SIZE, true);
     if (state === ADDED) {
       found.push({
         name: utf16(store.subarray(name, data)),
+        at,
         data: store.subarray(data, end),
       });
     }
