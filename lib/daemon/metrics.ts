@@ -241,7 +241,7 @@ function httpMetrics({ http }: MetricSources): Metric[] {
     single(
       "counter",
       "dhcpv6macd_http_connections_closed_total",
-      "HTTP connections closed because they sent no request, or their client did not read.",
+      "HTTP connections closed because they sent no request or too much, or their client did not read.",
       connectionGuard.closed,
     ),
     single(

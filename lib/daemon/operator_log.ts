@@ -95,9 +95,8 @@ function prefixOf(client: string): string {
 export class ConnectionGuardLog implements ConnectionGuardObserver {
   readonly #log: Log;
   readonly #listeners: () => readonly EndableListener[];
-  /** Connections closed since the last line. */
-  #idle = 0;
-  #stalled = 0;
+  /** Connections closed since the last line of each event. */
+  readonly #closed = new Map<string, number>();
 
   constructor(log: Log, listeners: () => readonly EndableListener[]) {
     this.#log = log;
@@ -105,25 +104,38 @@ export class ConnectionGuardLog implements ConnectionGuardObserver {
   }
 
   onIdle(connections: number): void {
-    this.#idle += connections;
-    if (!this.#log.isDue("connections_closed", { every: MINUTE })) return;
-    this.#log.warning(
-      "connections_closed",
-      `closed ${this.#idle} idle HTTP connections: there were too many`,
-      { connections: this.#idle },
-    );
-    this.#idle = 0;
+    this.#report("connections_closed", connections, [
+      "idle HTTP connections",
+      "there were too many",
+    ]);
   }
 
   onStalled(connections: number): void {
-    this.#stalled += connections;
-    if (!this.#log.isDue("connections_stalled", { every: MINUTE })) return;
-    this.#log.warning(
-      "connections_stalled",
-      `closed ${this.#stalled} HTTP connections: their clients do not read the response`,
-      { connections: this.#stalled },
-    );
-    this.#stalled = 0;
+    this.#report("connections_stalled", connections, [
+      "HTTP connections",
+      "their clients do not read the response",
+    ]);
+  }
+
+  onExcess(connections: number): void {
+    this.#report("connections_excessive", connections, [
+      "HTTP connections",
+      "their clients send much more than requests",
+    ]);
+  }
+
+  #report(
+    event: string,
+    connections: number,
+    [what, why]: readonly [string, string],
+  ): void {
+    const closed = (this.#closed.get(event) ?? 0) + connections;
+    this.#closed.set(event, closed);
+    if (!this.#log.isDue(event, { every: MINUTE })) return;
+    this.#log.warning(event, `closed ${closed} ${what}: ${why}`, {
+      connections: closed,
+    });
+    this.#closed.set(event, 0);
   }
 
   onListenerLost(): void {

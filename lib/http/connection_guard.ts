@@ -1,12 +1,14 @@
 /**
- * Closes the connections of clients that send no request, or do not read what
- * they have asked for, before they keep others out.
+ * Closes the connections of clients that send no request, or much more than that,
+ * or do not read what they have asked for, before they keep others out.
  *
  * @module
  */
 
 import {
   IDLE_CONNECTION_TIMEOUT,
+  MAX_EXCESS_BYTES,
+  MAX_EXCESS_PER_CONNECTION,
   MAX_NEW_CONNECTIONS,
   MIN_READ_RATE,
   NEW_CONNECTION_TIME,
@@ -20,6 +22,15 @@ const QUIET_INTERVAL = 250;
 
 /** The same while many are. */
 const BUSY_INTERVAL = 10;
+
+/** Milliseconds between two looks at what clients have sent. */
+const EXCESS_INTERVAL = 50;
+
+/** Connections that are measured for that at once, with a system call each. */
+const MEASURED_AT_ONCE = 256;
+
+/** What more excess than is allowed is reduced to, as a share of that. */
+const KEPT_EXCESS = 0.5;
 
 /**
  * Parts of a search done at once: about 1 ms of work if all descriptors in them
@@ -60,6 +71,8 @@ export interface ConnectionGuardObserver {
   onIdle(connections: number): void;
   /** Clients have asked and do not read the responses. */
   onStalled(connections: number): void;
+  /** Clients have sent much more than requests. */
+  onExcess(connections: number): void;
   /** Fewer sockets listen than servers should: the runtime has ended some. */
   onListenerLost(): void;
 }
@@ -85,10 +98,15 @@ export class ConnectionGuard {
 
   readonly #options: ConnectionGuardOptions;
   readonly #closings = new Closings();
+  /** Where {@linkcode #closeExcessive} goes on. */
+  #turns: Iterator<Connection>;
+  #excessAt = -Infinity;
+  #searchedAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
+    this.#turns = options.connections[Symbol.iterator]();
   }
 
   /** Begins to look. */
@@ -103,17 +121,30 @@ export class ConnectionGuard {
   }
 
   #later(): ReturnType<typeof setTimeout> {
-    const { connections } = this.#options;
-    const idle = connections.size - connections.answering;
-    const interval = idle > FEW_IDLE ? BUSY_INTERVAL : QUIET_INTERVAL;
+    const interval = this.#isBusy
+      ? BUSY_INTERVAL
+      : this.#options.connections.size > 0
+      ? EXCESS_INTERVAL
+      : QUIET_INTERVAL;
     return setTimeout(() => {
       this.#look();
       this.#timer = this.#later();
     }, interval);
   }
 
+  /** Whether many connections are idle. */
+  get #isBusy(): boolean {
+    const { connections } = this.#options;
+    return connections.size - connections.answering > FEW_IDLE;
+  }
+
   #look(): void {
     const { connections } = this.#options;
+    const now = performance.now();
+    this.#closeExcessive(now);
+    const isDue = this.#isBusy || now - this.#searchedAt >= QUIET_INTERVAL;
+    if (!isDue && connections.areAllFound) return;
+    this.#searchedAt = now;
     const searches = connections.hasFewDescriptors
       ? URGENT_SEARCHES_AT_ONCE
       : SEARCHES_AT_ONCE;
@@ -133,10 +164,10 @@ export class ConnectionGuard {
   #closeIdle(now: number): void {
     const { connections, maxIdle, observer } = this.#options;
     const idle = [...connections].filter(({ places }) => places === 0);
-    const old = idle.filter(({ responses, hasRequested, idleSince }) =>
+    const old = idle.filter(({ responses, requests, idleSince }) =>
       responses === 0 &&
       now - idleSince >
-        (hasRequested ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
+        (requests > 0 ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
     );
     this.closed += resetAll(old);
     const closing = new Set(old);
@@ -202,6 +233,41 @@ export class ConnectionGuard {
     const closed = resetAll(stalled);
     this.closed += closed;
     if (closed > 0) observer.onStalled(closed);
+  }
+
+  /**
+   * Closes the connections of clients that send much more than requests: the
+   * runtime keeps it in memory, and has to read it before it turns to DHCPv6.
+   */
+  #closeExcessive(now: number): void {
+    if (now - this.#excessAt < EXCESS_INTERVAL) return;
+    this.#excessAt = now;
+    const { connections, observer } = this.#options;
+    for (let left = MEASURED_AT_ONCE; left > 0; left--) {
+      const { value, done } = this.#turns.next();
+      if (done) {
+        this.#turns = connections[Symbol.iterator]();
+        break;
+      }
+      value.measure();
+    }
+    const excesses = [...connections]
+      .map((connection) => ({ connection, bytes: connection.excessBytes(now) }))
+      .filter(({ bytes }) => bytes > 0)
+      .sort((a, b) => b.bytes - a.bytes);
+    let total = excesses.reduce((sum, { bytes }) => sum + bytes, 0);
+    const limit = total > MAX_EXCESS_BYTES
+      ? KEPT_EXCESS * MAX_EXCESS_BYTES
+      : Infinity;
+    const excessive: Connection[] = [];
+    for (const { connection, bytes } of excesses) {
+      if (bytes <= MAX_EXCESS_PER_CONNECTION && total <= limit) break;
+      excessive.push(connection);
+      total -= bytes;
+    }
+    const closed = resetAll(excessive);
+    this.closed += closed;
+    if (closed > 0) observer.onExcess(closed);
   }
 
   /**

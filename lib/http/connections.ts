@@ -7,7 +7,11 @@
 
 import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../net/ipv6.ts";
 import type { TcpSocketCalls } from "../net/tcp_sockets.ts";
-import { MAX_CONNECTION_RESPONSES } from "../overload/limits.ts";
+import {
+  MAX_CONNECTION_RESPONSES,
+  RECEIVE_BUFFER,
+  REQUEST_BYTES,
+} from "../overload/limits.ts";
 
 /** Descriptors that one part of a search looks at. */
 const DESCRIPTORS_AT_ONCE = 256;
@@ -30,6 +34,12 @@ const BACKLOG = 511;
  */
 const TLS_PAYLOAD_SHARE = 16384 / (16384 + 22);
 
+/** Bytes a second that are no excess, such as PING frames and small requests. */
+const EXCESS_RATE = 1024;
+
+/** Bytes that a client reads for each one that is no excess. */
+const READ_FOR_EXCESS = 256;
+
 /** One connection of a client. */
 export class Connection {
   /** Its file descriptor; -1 until it has been found. */
@@ -45,8 +55,8 @@ export class Connection {
   starving = 0;
   /** How much of what it carries is payload: TLS adds to each record. */
   payloadShare = 1;
-  /** Whether a request has come. */
-  hasRequested = false;
+  /** Requests that have come. */
+  requests = 0;
   /**
    * Searches in a row in which it had no request in progress, and no bytes that
    * the runtime had still to read, unless it waits for its client to read.
@@ -71,6 +81,7 @@ export class Connection {
 
   #unreadBytes = 0;
   #acknowledgedBytes = 0;
+  #receivedBytes = 0;
   #hasPending = false;
   readonly #sockets: TcpSocketCalls | undefined;
   readonly #onUnread: (change: number) => void;
@@ -131,28 +142,42 @@ export class Connection {
   /** Measures what its client still has to read of responses that are over. */
   measureRest(): void {
     if (this.unreadBytes === 0) return;
-    const acknowledged = this.#acknowledgedBytes;
     this.measure();
     // It is in use as long as the client reads.
-    if (this.#acknowledgedBytes > acknowledged) {
-      this.idleSince = performance.now();
-    }
+    this.idleSince = Math.max(this.idleSince, this.progressAt);
   }
 
   /** Asks the kernel what the client has acknowledged. */
   measure(): void {
     if (this.descriptor < 0) return;
-    const sent = this.#sockets?.sentBytes(this.descriptor);
-    if (sent === undefined) return;
-    const acknowledged = Math.ceil(sent.acknowledged * this.payloadShare);
+    const traffic = this.#sockets?.traffic(this.descriptor);
+    if (traffic === undefined) return;
+    const acknowledged = Math.ceil(traffic.acknowledged * this.payloadShare);
     const read = acknowledged - this.#acknowledgedBytes;
     // The connection has ended, and its descriptor is another one's.
     if (read < 0) return;
     if (read > 0) this.progressAt = performance.now();
     // Heads of responses are acknowledged, too.
     this.#setUnread(Math.max(0, this.#unreadBytes - read));
-    this.#hasPending = sent.hasPending;
+    this.#hasPending = traffic.hasPending;
+    this.#receivedBytes = traffic.received;
     this.#acknowledgedBytes = acknowledged;
+  }
+
+  /**
+   * Bytes that the client has sent besides its requests, as of the last
+   * {@linkcode measure}. Some come over HTTP/2 now and then, and for what the client
+   * has read: it lets more come.
+   *
+   * @param now By the monotonic clock.
+   */
+  excessBytes(now: number): number {
+    return Math.max(
+      0,
+      this.#receivedBytes - this.requests * REQUEST_BYTES -
+        (now - this.openedAt) / 1000 * EXCESS_RATE -
+        this.#acknowledgedBytes / READ_FOR_EXCESS,
+    );
   }
 
   #setUnread(bytes: number): void {
@@ -237,6 +262,12 @@ export class Connections {
     return this.#byKey.size;
   }
 
+  /** Whether the descriptors of all that are known have been found. */
+  get areAllFound(): boolean {
+    for (const { descriptor } of this) if (descriptor < 0) return false;
+    return true;
+  }
+
   /** Whether connections without a request can be found. */
   get areFound(): boolean {
     return this.#sockets !== undefined;
@@ -263,7 +294,7 @@ export class Connections {
   ): TrackedResponse {
     readAddress(remoteAddr.hostname, this.#address);
     const connection = this.#get(port, this.#address, remoteAddr.port);
-    connection.hasRequested = true;
+    connection.requests++;
     if (connection.responses++ === 0) {
       connection.measuredAt = connection.progressAt = performance.now();
     }
@@ -358,7 +389,7 @@ export class Connections {
     // A client that sends more requests, and reads no response, keeps the runtime
     // from reading them: they are no work in progress.
     const isBusy = sockets.hasUnread(descriptor) &&
-      !sockets.sentBytes(descriptor)?.hasPending;
+      !sockets.traffic(descriptor)?.hasPending;
     connection.quietSearches = isBusy ? 0 : connection.quietSearches + 1;
     return true;
   }
@@ -417,20 +448,22 @@ export class Connections {
     const { maxDescriptors } = this.#sockets!;
     this.hasFewDescriptors =
       maxDescriptors - this.#open < FEW_FREE * maxDescriptors;
-    this.#slowListeners();
+    this.#limitListeners();
     this.#listeners = [];
     this.#next = this.#highest = this.#open = 0;
   }
 
   /**
-   * Lets the runtime accept few connections at once while few descriptors are
-   * free: without any it stops to listen, and connections that it has not
-   * accepted are reset.
+   * Lets each connection be read in small pieces: the runtime reads all that there
+   * is before it turns to another one, and to DHCPv6. And lets it accept few
+   * connections at once while few descriptors are free: without any it stops to
+   * listen, and connections that it has not accepted are reset.
    */
-  #slowListeners(): void {
+  #limitListeners(): void {
     const sockets = this.#sockets!;
     for (const descriptor of this.#listeners) {
       // Each time: the descriptor may be that of a new listener.
+      sockets.setReceiveBuffer(descriptor, RECEIVE_BUFFER);
       if (this.hasFewDescriptors) sockets.setBacklog(descriptor, 1);
       else if (this.#slowed.has(descriptor)) {
         sockets.setBacklog(descriptor, BACKLOG);

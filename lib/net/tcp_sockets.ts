@@ -19,6 +19,7 @@ import { IPV6_LENGTH } from "./ipv6.ts";
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
 const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
@@ -39,6 +40,7 @@ const PORT_AT = 2;
 const TCP_INFO_LENGTH = 148;
 const UNACKNOWLEDGED_SEGMENTS_AT = 24;
 const BYTES_ACKNOWLEDGED_AT = 120;
+const BYTES_RECEIVED_AT = 128;
 const UNSENT_BYTES_AT = 144;
 
 /** Where in the memory that is shared with the C library something is. */
@@ -64,10 +66,12 @@ const FUNCTIONS = {
   getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** What the kernel knows of the bytes that were written to a connection. */
-export interface SentBytes {
+/** What the kernel knows of the bytes of a connection. */
+export interface Traffic {
   /** Bytes that the other end has acknowledged since the connection exists. */
   readonly acknowledged: number;
+  /** Bytes that have come since then. */
+  readonly received: number;
   /** Whether the kernel has bytes that are not sent or not acknowledged. */
   readonly hasPending: boolean;
 }
@@ -159,14 +163,25 @@ class TcpSockets {
     this.#functions.listen(descriptor, connections);
   }
 
-  /** What became of the bytes that were sent; `undefined` if that is unknown. */
-  sentBytes(descriptor: number): SentBytes | undefined {
+  /**
+   * Sets how many bytes the kernel keeps of a connection until the runtime reads
+   * them, also for those that a listening socket accepts from now on.
+   */
+  setReceiveBuffer(descriptor: number, bytes: number): void {
+    this.#view.setInt32(OPTION_AT, bytes, true);
+    const { setsockopt } = this.#functions;
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, this.#option, 4);
+  }
+
+  /** What has come and gone on a connection; `undefined` if that is unknown. */
+  traffic(descriptor: number): Traffic | undefined {
     const length = this.#readOption(descriptor, IPPROTO_TCP, TCP_INFO);
     if (length < TCP_INFO_LENGTH) return undefined;
     return {
       acknowledged: Number(
         this.#view.getBigUint64(BYTES_ACKNOWLEDGED_AT, true),
       ),
+      received: Number(this.#view.getBigUint64(BYTES_RECEIVED_AT, true)),
       hasPending: this.#view.getUint32(UNACKNOWLEDGED_SEGMENTS_AT, true) > 0 ||
         this.#view.getUint32(UNSENT_BYTES_AT, true) > 0,
     };

@@ -182,6 +182,26 @@ export const IDLE_CONNECTION_TIMEOUT = 120_000;
 export const STALLED_CONNECTION_TIMEOUT = 60_000;
 
 /**
+ * Bytes that a client may send on a connection besides its requests, for which
+ * {@linkcode REQUEST_BYTES} each are allowed: the runtime keeps the beginning of a
+ * request, and over HTTP/2 what follows it, until that ends. A header of 16 KiB
+ * fits.
+ */
+export const MAX_EXCESS_PER_CONNECTION = 32 * 1024;
+
+/**
+ * The same of all connections together. The runtime takes up to 25 times as much
+ * for empty frames.
+ */
+export const MAX_EXCESS_BYTES = 1024 * 1024;
+
+/** Bytes of one request. Browsers send some 700. */
+export const REQUEST_BYTES = 4096;
+
+/** Bytes of requests that the kernel keeps for each connection until they are read. */
+export const RECEIVE_BUFFER = 2048;
+
+/**
  * Bytes a second that a client reads, at least, when more than half of the
  * places for responses are in use. A boot file of 30 MB would take eight hours.
  */

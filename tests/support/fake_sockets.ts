@@ -5,13 +5,15 @@
  */
 
 import { IPV6_LENGTH, parseIpv6 } from "../../lib/net/ipv6.ts";
-import type { SentBytes, TcpSocketCalls } from "../../lib/net/tcp_sockets.ts";
+import type { TcpSocketCalls, Traffic } from "../../lib/net/tcp_sockets.ts";
 
 /** One of them. */
 export interface FakeConnection {
   readonly client: string;
   readonly port: number;
   acknowledged: number;
+  /** Bytes that its client has sent. */
+  received: number;
   /** Bytes that its client reads between two looks at it. */
   readAtOnce: number;
   hasPending: boolean;
@@ -45,6 +47,7 @@ export class FakeSockets implements TcpSocketCalls {
       client,
       port,
       acknowledged: 0,
+      received: 0,
       readAtOnce: 0,
       hasPending: false,
     };
@@ -67,6 +70,8 @@ export class FakeSockets implements TcpSocketCalls {
     return descriptor < this.listeners;
   }
 
+  setReceiveBuffer(): void {}
+
   setBacklog(descriptor: number, connections: number): void {
     this.backlogs.set(descriptor, connections);
   }
@@ -87,7 +92,7 @@ export class FakeSockets implements TcpSocketCalls {
     return this.serverPort;
   }
 
-  sentBytes(descriptor: number): SentBytes | undefined {
+  traffic(descriptor: number): Traffic | undefined {
     const connection = this.connections.get(descriptor);
     if (connection === undefined) return undefined;
     connection.acknowledged += connection.readAtOnce;

@@ -49,7 +49,9 @@ const TCP_METHODS = [
   "hasUnread",
   "isListening",
   "localPort",
-  "sentBytes",
+  "setReceiveBuffer",
+  "setBacklog",
+  "traffic",
   "reset",
 ] as const;
 

@@ -24,6 +24,7 @@ class GuardedServer {
     observer: {
       onIdle: (connections) => this.reports.push(`idle ${connections}`),
       onStalled: (connections) => this.reports.push(`stalled ${connections}`),
+      onExcess: (connections) => this.reports.push(`excess ${connections}`),
       onListenerLost: () => this.reports.push("listener lost"),
     },
   });
@@ -61,6 +62,69 @@ class GuardedServer {
     this.#clock[Symbol.dispose]();
   }
 }
+
+Deno.test("ConnectionGuard, of clients that send more than requests", async (t) => {
+  const KIB = 1024;
+
+  /** Runs a server with connections that have sent so many bytes. */
+  async function closedOf(
+    ...sent: { bytes: number; requests?: number; read?: number; age?: number }[]
+  ): Promise<number[]> {
+    using server = new GuardedServer();
+    server.guard.start();
+    for (const [index, { age = 0 }] of sent.entries()) {
+      server.sockets.connect("fe80::1", index);
+      await server.pass(age);
+    }
+    for (const [index, { requests = 0 }] of sent.entries()) {
+      for (let count = 0; count < requests; count++) {
+        server.request("fe80::1", index);
+      }
+    }
+    await server.pass(500);
+    const connections = [...server.sockets.connections.values()];
+    for (const [index, { bytes, read = 0 }] of sent.entries()) {
+      const connection = connections.find(({ port }) => port === index)!;
+      connection.received = bytes;
+      connection.acknowledged = read;
+    }
+    await server.pass(100);
+    return server.sockets.closed.map((name) => Number(name.split(" ")[1]));
+  }
+
+  await t.step("a header of 16 KiB is none", async () => {
+    assertEquals(await closedOf({ bytes: 16 * KIB, requests: 1 }), []);
+    assertEquals(await closedOf({ bytes: 16 * KIB }), []);
+  });
+
+  await t.step("what belongs to no request ends a connection", async () => {
+    assertEquals(await closedOf({ bytes: 34 * KIB }), [0]);
+    assertEquals(await closedOf({ bytes: 34 * KIB, requests: 1 }), []);
+    assertEquals(await closedOf({ bytes: 38 * KIB, requests: 1 }), [0]);
+    assertEquals(await closedOf({ bytes: 100 * KIB, requests: 20 }), []);
+  });
+
+  await t.step("not what comes slowly, or lets more come", async () => {
+    assertEquals(await closedOf({ bytes: 41 * KIB, age: 10_000 }), []);
+    assertEquals(await closedOf({ bytes: 44 * KIB, age: 10_000 }), [0]);
+    assertEquals(
+      await closedOf({ bytes: 1000 * KIB, read: 256_000 * KIB }),
+      [],
+    );
+    assertEquals(await closedOf({ bytes: 1000 * KIB, read: 100_000 * KIB }), [
+      0,
+    ]);
+  });
+
+  await t.step("of too much in all, the largest go", async () => {
+    const many = Array.from({ length: 36 }, () => ({ bytes: 28 * KIB }));
+    assertEquals(await closedOf(...many), []);
+    const more = [...many, { bytes: 31 * KIB }, { bytes: 30 * KIB }];
+    const closed = await closedOf(...more);
+    assertEquals(closed.slice(0, 2), [36, 37]);
+    assert(closed.length >= 19 && closed.length <= 21, String(closed.length));
+  });
+});
 
 Deno.test("ConnectionGuard", async (t) => {
   await t.step("looks only between start and stop", async () => {

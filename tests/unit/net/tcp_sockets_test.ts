@@ -111,7 +111,7 @@ Deno.test({
       for (const descriptor of [-1, 0, 1, 2, 100_000]) {
         assert(!sockets.readPeer(descriptor), `${descriptor}`);
         assertEquals(sockets.localPort(descriptor), 0);
-        assertEquals(sockets.sentBytes(descriptor), undefined);
+        assertEquals(sockets.traffic(descriptor), undefined);
         sockets.reset(descriptor);
       }
     });
@@ -134,14 +134,15 @@ Deno.test({
     await t.step("sees what the other end has not acknowledged", async () => {
       const { client, server } = await connected("::1");
       const descriptor = descriptorOf(sockets, server);
-      assertEquals(sockets.sentBytes(descriptor), {
+      assertEquals(sockets.traffic(descriptor), {
         acknowledged: 0,
+        received: 0,
         hasPending: false,
       });
       await server.write(new Uint8Array(1000));
       await eventually(
         "1,000 bytes are acknowledged",
-        () => sockets.sentBytes(descriptor)!.acknowledged === 1000,
+        () => sockets.traffic(descriptor)!.acknowledged === 1000,
       );
       // More than the buffers of both ends take.
       let written = 0;
@@ -150,7 +151,7 @@ Deno.test({
       })().catch(() => {});
       await eventually(
         "bytes wait",
-        () => written > 0 && sockets.sentBytes(descriptor)!.hasPending,
+        () => written > 0 && sockets.traffic(descriptor)!.hasPending,
       );
       client.close();
       server.close();
