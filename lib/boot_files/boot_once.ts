@@ -23,6 +23,15 @@ const MAX_LOOKS = 256;
 /** Milliseconds between two looks at the directory of one machine. */
 const LOOK_INTERVAL = 500;
 
+/** Milliseconds after which some further machines are looked at, in turns. */
+const TURN_INTERVAL = 250;
+
+/** How many: those of a bench each second, hundreds in some seconds. */
+const LOOKS_PER_TURN = 8;
+
+/** Machines that are passed over for that, at most. */
+const PASSED_PER_TURN = 1024;
+
 /** A machine that has got a boot URL. */
 interface BootState {
   /** Whether its system was up after that. */
@@ -44,14 +53,25 @@ export class BootOnce {
   /** Of the machines that have got a boot URL; the oldest URL first. */
   readonly #states = new Map<Mac, BootState>();
 
+  #turns: Iterator<[Mac, BootState]>;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
   /** @param directory The netboot directory; it may be absent. */
   constructor(directory: string) {
     this.#directory = directory;
     this.#macDirectories = new MacDirectories(directory);
+    this.#turns = this.#states[Symbol.iterator]();
+  }
+
+  /** Begins to look at the machines that have booted, in turns. */
+  start(): void {
+    this.#timer = setInterval(() => this.#lookInTurn(), TURN_INTERVAL);
   }
 
   /** Looking at files is no work in progress. */
-  stop(): void {}
+  stop(): void {
+    clearInterval(this.#timer);
+  }
 
   /** Whether a machine may boot from the network. */
   isListed(mac: Mac): boolean {
@@ -88,7 +108,7 @@ export class BootOnce {
 
   /**
    * A machine has sent a message: looks whether its files have changed, so that it
-   * may boot when it asks the next time.
+   * may boot when it asks the next time, if its turn has not come since.
    */
   onMessage(mac: Mac): void {
     const state = this.#states.get(mac);
@@ -97,6 +117,23 @@ export class BootOnce {
     if (now - state.lookedAt < LOOK_INTERVAL) return;
     state.lookedAt = now;
     void this.look(mac);
+  }
+
+  #lookInTurn(): void {
+    const now = performance.now();
+    let left = LOOKS_PER_TURN;
+    for (let passed = 0; passed < PASSED_PER_TURN && left > 0; passed++) {
+      const { value, done } = this.#turns.next();
+      if (done) {
+        this.#turns = this.#states[Symbol.iterator]();
+        return;
+      }
+      const [mac, state] = value;
+      if (!state.isDone) continue;
+      left--;
+      state.lookedAt = now;
+      void this.look(mac);
+    }
   }
 
   /** Looks at a machine's files now. Is never rejected. */

@@ -83,6 +83,24 @@ export async function askDaemon<T>(
   );
 }
 
+/**
+ * What is made of an answer.
+ *
+ * @throws {DaemonError} if the answer has something else where that is expected.
+ */
+export function madeOf<T>(url: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new DaemonError(
+      `${
+        escapeControls(url)
+      } answers something else: it is no dhcpv6macd, or of another version`,
+    );
+  }
+}
+
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(text) ?? undefined;

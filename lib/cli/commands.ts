@@ -21,7 +21,12 @@ import {
 } from "../watch/daemon_url.ts";
 import { OutputError } from "../watch/output.ts";
 import { watch } from "../watch/watch.ts";
-import { askDaemon, DaemonError, DEFAULT_DAEMON } from "./ask_daemon.ts";
+import {
+  askDaemon,
+  DaemonError,
+  DEFAULT_DAEMON,
+  madeOf,
+} from "./ask_daemon.ts";
 import { check, type CheckReport } from "./check.ts";
 import { explainByConfig, explanationText } from "./explain.ts";
 import { CRITICAL, severityOf, statusText } from "./status.ts";
@@ -223,28 +228,35 @@ async function status(
   if (stray !== undefined) {
     throw new UsageError("status takes one URL such as http://[::1]:6315");
   }
-  let state: StatusJson;
   try {
     const caCerts = await trustedBy(options);
-    state = await askDaemon<StatusJson>(url, "/status", "status", caCerts, {
-      base_addresses: "list",
-      listening: "object",
-      stages: "object",
-      states: "object",
-      unserved: "list",
-      stalled_files: "list",
-    });
+    const state = await askDaemon<StatusJson>(
+      url,
+      "/status",
+      "status",
+      caCerts,
+      {
+        base_addresses: "list",
+        listening: "object",
+        stages: "object",
+        states: "object",
+        unserved: "list",
+        stalled_files: "list",
+      },
+    );
+    const now = Date.now();
+    const [text, severity] = madeOf(
+      url,
+      () => [statusText(state, now), severityOf(state, now)],
+    );
+    printText(options.json ? `${JSON.stringify(state)}\n` : text);
+    return severity;
   } catch (error) {
     if (!(error instanceof DaemonError)) throw error;
     if (options.json) return await fail(error, CRITICAL);
     console.log(`CRITICAL: ${error.message}`);
     return CRITICAL;
   }
-  const now = Date.now();
-  printText(
-    options.json ? `${JSON.stringify(state)}\n` : statusText(state, now),
-  );
-  return severityOf(state, now);
 }
 
 /** Options that describe a daemon, and not how to ask a running one. */
@@ -283,9 +295,8 @@ async function explain(
       "explain takes the URL of a running daemon or --base-address, not both",
     );
   }
-  let explanation: ExplanationJson;
   try {
-    explanation = isByOptions
+    const explanation = isByOptions
       ? await explainByConfig(
         configOf(options, await examineOptionFiles(options)),
         mac,
@@ -297,18 +308,18 @@ async function explain(
         await trustedBy(options),
         { addresses: "list", clients: "list", problems: "list" },
       );
+    const text = madeOf(
+      url ?? DEFAULT_DAEMON,
+      () => explanationText(explanation),
+    );
+    printText(options.json ? `${JSON.stringify(explanation)}\n` : text);
+    return explanation.problems.length === 0 ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
     if (error instanceof DaemonError || error instanceof NoInterfaceError) {
       return await fail(error, EXIT_FAILURE);
     }
     throw error;
   }
-  printText(
-    options.json
-      ? `${JSON.stringify(explanation)}\n`
-      : explanationText(explanation),
-  );
-  return explanation.problems.length === 0 ? EXIT_OK : EXIT_FAILURE;
 }
 
 /** The certificates of `--ca-file`, with a sentence for what is wrong with it. */

@@ -25,7 +25,7 @@ export function severityOf(
   { serving, unserved, stalled_files }: StatusJson,
   now: number,
 ): typeof OK | typeof WARNING | typeof CRITICAL {
-  if (!serving) return CRITICAL;
+  if (serving !== true) return CRITICAL;
   return unserved.some((one) => isRecent(one, now)) || stalled_files.length > 0
     ? WARNING
     : OK;
@@ -40,8 +40,10 @@ export function statusText(status: StatusJson, now: number): string {
   const { listening, unserved, stalled_files } = status;
   const severity = severityOf(status, now);
   const recent = unserved.filter((one) => isRecent(one, now));
-  const first = status.problem ?? recent[0]?.message ?? stalled_files[0] ??
-    `DHCPv6 is served on ${status.interface}`;
+  const isServed = severity !== CRITICAL;
+  const first = status.problem ??
+    (isServed ? recent[0]?.message ?? stalled_files[0] : undefined) ??
+    `DHCPv6 is ${isServed ? "" : "not "}served on ${status.interface}`;
   const lines = [
     shown(`${["OK", "WARNING", "CRITICAL"][severity]}: ${first}`),
     labelled("version", `${status.version}, started ${status.started}`),

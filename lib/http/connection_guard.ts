@@ -98,10 +98,14 @@ export class ConnectionGuard {
 
   readonly #options: ConnectionGuardOptions;
   readonly #closings = new Closings();
+  /** Of those that have sent much more than requests. */
+  readonly #excessClosings = new Closings();
   /** Where {@linkcode #closeExcessive} goes on. */
   #turns: Iterator<Connection>;
-  #excessAt = -Infinity;
-  #searchedAt = -Infinity;
+  #hasExcess = false;
+  /** Milliseconds since {@linkcode #closeExcessive}, and since the last search. */
+  #sinceExcess = 0;
+  #sinceSearch = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectionGuardOptions) {
@@ -121,13 +125,15 @@ export class ConnectionGuard {
   }
 
   #later(): ReturnType<typeof setTimeout> {
-    const interval = this.#isBusy
+    const isUrgent = this.#isBusy || this.#hasExcess ||
+      !this.#options.connections.areAllFound;
+    const interval = isUrgent
       ? BUSY_INTERVAL
       : this.#options.connections.size > 0
       ? EXCESS_INTERVAL
       : QUIET_INTERVAL;
     return setTimeout(() => {
-      this.#look();
+      this.#look(interval);
       this.#timer = this.#later();
     }, interval);
   }
@@ -138,13 +144,18 @@ export class ConnectionGuard {
     return connections.size - connections.answering > FEW_IDLE;
   }
 
-  #look(): void {
+  /** @param elapsed Milliseconds since the last look. */
+  #look(elapsed: number): void {
     const { connections } = this.#options;
-    const now = performance.now();
-    this.#closeExcessive(now);
-    const isDue = this.#isBusy || now - this.#searchedAt >= QUIET_INTERVAL;
+    this.#sinceExcess += elapsed;
+    this.#sinceSearch += elapsed;
+    if (this.#hasExcess || this.#sinceExcess >= EXCESS_INTERVAL) {
+      this.#sinceExcess = 0;
+      this.#closeExcessive(performance.now());
+    }
+    const isDue = this.#isBusy || this.#sinceSearch >= QUIET_INTERVAL;
     if (!isDue && connections.areAllFound) return;
-    this.#searchedAt = now;
+    this.#sinceSearch = 0;
     const searches = connections.hasFewDescriptors
       ? URGENT_SEARCHES_AT_ONCE
       : SEARCHES_AT_ONCE;
@@ -240,8 +251,6 @@ export class ConnectionGuard {
    * runtime keeps it in memory, and has to read it before it turns to DHCPv6.
    */
   #closeExcessive(now: number): void {
-    if (now - this.#excessAt < EXCESS_INTERVAL) return;
-    this.#excessAt = now;
     const { connections, observer } = this.#options;
     for (let left = MEASURED_AT_ONCE; left > 0; left--) {
       const { value, done } = this.#turns.next();
@@ -255,13 +264,19 @@ export class ConnectionGuard {
       .map((connection) => ({ connection, bytes: connection.excessBytes(now) }))
       .filter(({ bytes }) => bytes > 0)
       .sort((a, b) => b.bytes - a.bytes);
+    this.#hasExcess = excesses.length > 0;
     let total = excesses.reduce((sum, { bytes }) => sum + bytes, 0);
     const limit = total > MAX_EXCESS_BYTES
       ? KEPT_EXCESS * MAX_EXCESS_BYTES
       : Infinity;
     const excessive: Connection[] = [];
     for (const { connection, bytes } of excesses) {
-      if (bytes <= MAX_EXCESS_PER_CONNECTION && total <= limit) break;
+      const { client } = connection;
+      // Who has sent too much before may send less.
+      const allowed = MAX_EXCESS_PER_CONNECTION /
+        (1 + this.#excessClosings.count(client));
+      if (bytes <= allowed && total <= limit) continue;
+      this.#excessClosings.add(client, now);
       excessive.push(connection);
       total -= bytes;
     }

@@ -193,7 +193,7 @@ export const MAX_EXCESS_PER_CONNECTION = 32 * 1024;
  * The same of all connections together. The runtime takes up to 25 times as much
  * for empty frames.
  */
-export const MAX_EXCESS_BYTES = 1024 * 1024;
+export const MAX_EXCESS_BYTES = 512 * 1024;
 
 /** Bytes of one request. Browsers send some 700. */
 export const REQUEST_BYTES = 4096;

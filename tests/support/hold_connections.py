@@ -8,7 +8,9 @@ asks for PATH and reads nothing; `large` does so with a large receive buffer;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
 over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
-100 bytes a second. COUNT connections are held, and RATE new ones opened a second, at most,
+100 bytes a second; `header` sends a header that does not end, `frames` frames of
+HTTP/2 that ask for nothing, and `body` a request over HTTP/2 with empty frames
+behind it, all of them as fast as they are taken. COUNT connections are held, and RATE new ones opened a second, at most,
 also in the place of those that were closed. They come from the addresses
 SOURCES, separated by commas. Says `held` when COUNT were opened, or after five
 seconds, and ends at SIGTERM with a line of JSON.
@@ -55,6 +57,7 @@ fields = b"".join(
 )
 # SETTINGS_INITIAL_WINDOW_SIZE is 0.
 no_window = frame(4, 0, 0, bytes([0, 4, 0, 0, 0, 0]))
+preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + no_window
 SENT = {
     "silent": b"",
     "half": head.encode(),
@@ -63,14 +66,27 @@ SENT = {
     "unread": (head + "\r\n").encode(),
     "large": (head + "\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
-    "streams": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    + no_window
+    "header": head.encode() + b"X: ",
+    "frames": preface,
+    "body": preface + frame(1, 4, 1, fields),
+    "streams": preface
     + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(190)),
     "trickle": (head + "\r\n").encode(),
 }[kind]
 
+# What is sent again and again after that.
+REPEATED = {
+    "pipelined": SENT,
+    "header": b"x" * 65536,
+    # PRIORITY (RFC 9113 section 6.3), and DATA.
+    "frames": frame(2, 0, 1, bytes([0, 0, 0, 0, 1])) * 1000,
+    "body": frame(0, 0, 1, b"") * 1000,
+}.get(kind, b"")
+
 # What is waited for once something was sent; of others, the end.
-AWAITED = {"unread": 0, "large": 0, "trickle": 0, "pipelined": select.EPOLLOUT}
+AWAITED = {"unread": 0, "large": 0, "trickle": 0}
+if REPEATED:
+    AWAITED[kind] = select.EPOLLOUT
 
 # Bytes that the kernel takes for a reader that reads nothing.
 RECEIVE_BUFFER = 1000000 if kind == "large" else 4096
@@ -86,6 +102,8 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 poll = select.epoll()
 held, connecting, failures = {}, set(), {}
+# What is left of what is sent again and again.
+rests = {}
 opened, closed = 0, 0
 began = time.monotonic()
 has_said = False
@@ -96,6 +114,7 @@ def drop(fd):
     global closed
     closed += 1
     connecting.discard(fd)
+    rests.pop(fd, None)
     held.pop(fd).close()
 
 
@@ -127,9 +146,10 @@ while not is_ended:
                 drop(fd)
                 continue
             poll.modify(fd, select.EPOLLHUP | AWAITED.get(kind, select.EPOLLIN))
-        elif kind == "pipelined":
+        elif REPEATED:
+            rest = rests.get(fd) or REPEATED
             try:
-                held[fd].send(SENT)
+                rests[fd] = rest[held[fd].send(rest):]
             except BlockingIOError:
                 pass
             except OSError:

@@ -511,6 +511,53 @@ Deno.test({
 });
 
 Deno.test({
+  name: "256 MB of memory, and clients that send more than requests",
+  ignore: ignoreLimited,
+  fn: async (t) => {
+    await using group = (await MemoryGroup.create(MEMORY * MIB))!;
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab, group.command);
+    const { router, visitor } = attacked.link;
+    attacked.about = () => group.peak();
+    await getToKnow(attacked.link);
+    for (
+      const [kind, count] of [
+        ["header", 600],
+        ["body", 1],
+        ["body", 100],
+        ["frames", 200],
+      ] as const
+    ) {
+      await t.step(`${kind} on ${count} connections`, async () => {
+        const attack = await attacked.hold(kind, count);
+        await pause(4000);
+        const served = Promise.all([
+          attacked.fetches(`http://[${SERVER}]:${PORT}/healthz`, 30),
+          attacked.fetches(
+            `http://[${SERVER}]:${PORT}/mac/${MAC}/boot.efi`,
+            60,
+          ),
+        ]).then(() => {}, String);
+        const before = await requestsAnswered(router);
+        const exchange = await startMachines(visitor, 100, 100);
+        await eventually(
+          "100 machines are answered",
+          async () => await requestsAnswered(router) >= before + 100,
+          60,
+        );
+        await exchange.stop();
+        const failure = await served;
+        const { closed } = await end(attack);
+        assertEquals(failure, undefined);
+        assertLess(0, closed, "they are closed");
+      });
+    }
+    assertEquals(await attacked.daemon.stop(), 0, await group.peak());
+    assertLess(0, attacked.daemon.count("connections_excessive"));
+  },
+});
+
+Deno.test({
   name: "160 MB of memory, with 12,000 machines",
   ignore: ignoreLimited,
   fn: async () => {

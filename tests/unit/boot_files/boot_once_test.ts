@@ -170,6 +170,32 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     assertEquals(once.isListed(MAC), true);
   });
 
+  await t.step("boot again without having asked before", async () => {
+    const once = new BootOnce(`${root}/turns`);
+    const macs = Array.from({ length: 20 }, (_, index) => MAC + 2 * index);
+    for (const mac of macs) {
+      await Deno.mkdir(`${root}/turns/${formatMac(mac)}`, { recursive: true });
+      once.onBootUrl(mac);
+      once.onSystem(mac);
+    }
+    await eventually("all looks have ended", () => once.looks === 0);
+    once.start();
+    try {
+      await pause(1500);
+      assertEquals(macs.filter((mac) => once.isListed(mac)), []);
+      for (const mac of macs) {
+        await Deno.mkdir(`${root}/turns/${formatMac(mac)}/new`);
+      }
+      await eventually(
+        "all may boot",
+        () => macs.every((mac) => once.isListed(mac)),
+      );
+    } finally {
+      once.stop();
+      await eventually("all looks have ended", () => once.looks === 0);
+    }
+  });
+
   await t.step("are forgotten above a limit", async () => {
     const once = new BootOnce(root);
     for (let mac = 0; mac <= MAX_LISTED_MACS; mac++) {
