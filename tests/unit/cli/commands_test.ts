@@ -194,3 +194,81 @@ Deno.test("commands", async (t) => {
     });
   }
 });
+
+const STATUS = {
+  version: "1",
+  interface: "lan",
+  base_addresses: ["2001:db8::"],
+  started: "2026-01-01T00:00:00Z",
+  serving: true,
+  problem: null,
+  listening: { http: [], https: [], tftp: [] },
+  stages: {},
+  states: { offline: 0 },
+  unserved: [],
+  stalled_files: [],
+};
+
+const EXPLANATION = {
+  mac: "02:00:5e:00:53:01",
+  name: null,
+  addresses: [],
+  boot_policy: "always",
+  may_boot: true,
+  clients: [],
+  last_event: null,
+  last_heard: null,
+  problems: [],
+};
+
+Deno.test("answers that are not as expected", async (t) => {
+  let answer: unknown;
+  const server = Deno.serve(
+    { hostname: "::1", port: 0, onListen() {} },
+    () => Response.json(answer),
+  );
+  const url = `http://[::1]:${server.addr.port}`;
+  const elsewhere = `${url} answers something else`;
+  const steps = [
+    ...[
+      { unserved: [null] },
+      { listening: { http: 5 } },
+      { stalled_files: [{}] },
+      { stages: { init: { valueOf: 1 } }, states: null },
+    ].map((part) => [["status"], { ...STATUS, ...part }, 2] as const),
+    ...[
+      { last_event: { event: "init", timestamp: "", detail: "\x1b]0;x\x07" } },
+      { last_event: 5 },
+      { clients: [null] },
+      { problems: [{}] },
+    ].map((part) =>
+      [
+        ["explain", "02005e005301"],
+        { ...EXPLANATION, ...part },
+        1,
+      ] as const
+    ),
+  ];
+  for (const [args, body, code] of steps) {
+    await t.step(`${args[0]}: ${JSON.stringify(body).slice(-60)}`, async () => {
+      answer = body;
+      const result = await run(...args, url);
+      assertEquals(result.code, code);
+      const text = result.stdout + result.stderr;
+      // deno-lint-ignore no-control-regex
+      assertEquals(/[\x00-\x09\x0b-\x1f]|TypeError/.test(text), false, text);
+      assertEquals(text.includes(elsewhere), true, text);
+    });
+  }
+
+  await t.step("status: serving is neither true nor false", async () => {
+    answer = { ...STATUS, serving: "no" };
+    const { code, stdout } = await run("status", url);
+    assertEquals(code, 2);
+    assertMatch(stdout, /^CRITICAL: DHCPv6 is not served on lan\n/);
+    answer = STATUS;
+    assertEquals((await run("status", url)).code, 0);
+  });
+
+  await server.shutdown();
+});
