@@ -78,8 +78,12 @@ export async function askDaemon<T>(
       : typeof value === "object" && value !== null;
   });
   if (isExpected) return answer as T;
-  throw new DaemonError(
-    `${where} answers something else at ${path}: it is no dhcpv6macd, or of another version`,
+  throw unexpected(`${where} answers something else at ${path}`);
+}
+
+function unexpected(what: string): DaemonError {
+  return new DaemonError(
+    `${what}: it is no dhcpv6macd, or of another version`,
   );
 }
 
@@ -93,11 +97,7 @@ export function madeOf<T>(url: string, make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new DaemonError(
-      `${
-        escapeControls(url)
-      } answers something else: it is no dhcpv6macd, or of another version`,
-    );
+    throw unexpected(`${escapeControls(url)} answers something else`);
   }
 }
 

@@ -5,7 +5,7 @@ import { refusalIn, transferIn } from "../../../assets/shared/format.js";
 import { compiledIn } from "../../support/ipxe.ts";
 import { eventually, missing } from "../../support/lab.ts";
 import { Authority, makeKey } from "../../support/certificates.ts";
-import { Machine, missingFirmware } from "./machine.ts";
+import { lacksFirmware, Machine } from "./machine.ts";
 import {
   type BootDaemon,
   BootNetwork,
@@ -19,9 +19,9 @@ import { buildLinux, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./linux.ts";
 import {
   assertConsole,
   assertStages,
+  assertSystem,
   derived,
   type Message,
-  osAddress,
   PATIENCE,
   printTimeline,
 } from "./observation.ts";
@@ -39,17 +39,13 @@ const lacks = missing(
   "dnsmasq",
   "curl",
 );
-const firmware = missingFirmware(
+const ignore = lacksFirmware(
+  "boots of real firmware",
   "x86-64",
   "x86-64 with Secure Boot",
   "arm64",
-);
-if (firmware.length > 0) {
-  console.error(
-    `\n*** NOT RUN: boots of real firmware need ${firmware.join(", ")} ***\n`,
-  );
-}
-const ignore = lacks.length + firmware.length > 0;
+) ||
+  lacks.length > 0;
 
 /** An iPXE for x86-64 that carries this project's script. */
 const SCRIPTED_IPXE = Deno.env.get("IPXE_WITH_SCRIPT");
@@ -203,15 +199,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       );
       await machine.shows(/dhcpv6macd: trying again in 4 seconds/, PATIENCE);
       await network.serve(mac, uki);
-      const address = await osAddress(machine, daemon);
-      messages = await printTimeline(
-        "x86-64 by PXE",
-        network,
-        daemon,
-        machine,
-        `the system has ${address}`,
-      );
-      assertEquals(address, derived(mac));
+      messages = await assertSystem("x86-64 by PXE", network, daemon, machine);
       assertStages(daemon, machine, [...PXE, OS], ["boot_refused"]);
       const refused = recording.events(mac).filter(({ event }) =>
         isNote(event.event)
@@ -290,15 +278,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
         ...settings,
         variables: fresh.variables,
       });
-      const address = await osAddress(machine, daemon);
-      await printTimeline(
-        "x86-64 by HTTP boot",
-        network,
-        daemon,
-        machine,
-        `the system has ${address}`,
-      );
-      assertEquals(address, derived(mac));
+      await assertSystem("x86-64 by HTTP boot", network, daemon, machine);
       assertConsole(
         machine,
         ">>Start HTTP Boot over IPv6",
@@ -339,15 +319,12 @@ Deno.test("real firmware", { ignore }, async (t) => {
         tap: await network.tap("tap0"),
         megabytes: 1024,
       });
-      const address = await osAddress(machine, daemon);
-      await printTimeline(
+      await assertSystem(
         "x86-64 by PXE without iPXE",
         network,
         daemon,
         machine,
-        `the system has ${address}`,
       );
-      assertEquals(address, derived(mac));
       assertStages(daemon, machine, [
         "point_loader_to_boot_file",
         ...LOADS_FILE,
@@ -461,15 +438,12 @@ Deno.test("real firmware", { ignore }, async (t) => {
       await machine.shows(new RegExp(RETRY), PATIENCE);
       await network.advertise();
       const daemon = await network.daemon();
-      const address = await osAddress(machine, daemon);
-      await printTimeline(
+      await assertSystem(
         "x86-64, on before the router",
         network,
         daemon,
         machine,
-        `the system has ${address}`,
       );
-      assertEquals(address, derived(mac));
       assertStages(daemon, machine, [...IPXE, OS]);
       assertConsole(
         machine,

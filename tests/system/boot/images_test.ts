@@ -1,15 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { command, missing } from "../../support/lab.ts";
 import { buildLinux, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./linux.ts";
-import { Machine, missingFirmware } from "./machine.ts";
+import { lacksFirmware, Machine } from "./machine.ts";
 import { BootNetwork, ROUTER } from "./network.ts";
 import {
   assertConsole,
   assertStages,
-  derived,
-  osAddress,
+  assertSystem,
   PATIENCE,
-  printTimeline,
 } from "./observation.ts";
 import { bootFirst } from "./variables.ts";
 
@@ -24,13 +22,8 @@ const lacks = missing(
   "mformat",
   "xorriso",
 );
-const firmware = missingFirmware("x86-64");
-if (firmware.length > 0) {
-  console.error(
-    `\n*** NOT RUN: boots of disk images need ${firmware.join(", ")} ***\n`,
-  );
-}
-const ignore = lacks.length + firmware.length > 0;
+const ignore = lacksFirmware("boots of disk images", "x86-64") ||
+  lacks.length > 0;
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -101,9 +94,7 @@ Deno.test("disk images by HTTP boot", { ignore }, async (t) => {
         tap,
         variables,
       });
-      const address = await osAddress(machine, daemon);
-      await printTimeline(name, network, daemon, machine, "the system");
-      assertEquals(address, derived(mac));
+      await assertSystem(name, network, daemon, machine);
       assertConsole(
         machine,
         `URI: http://[${ROUTER}]:6315/mac/${mac}/${name}`,

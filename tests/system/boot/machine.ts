@@ -38,9 +38,16 @@ const BOARDS = {
 /** What a machine can be. */
 export type Architecture = keyof typeof BOARDS;
 
-/** Firmware that is not on this machine. */
-export function missingFirmware(...architectures: Architecture[]): string[] {
-  return architectures.flatMap((architecture) => {
+/**
+ * Whether firmware is not on this machine; says so loudly.
+ *
+ * @param what The tests that need it.
+ */
+export function lacksFirmware(
+  what: string,
+  ...architectures: Architecture[]
+): boolean {
+  const lacking = architectures.flatMap((architecture) => {
     const { code, variables } = BOARDS[architecture];
     return [code, variables];
   }).filter((path) => {
@@ -51,6 +58,11 @@ export function missingFirmware(...architectures: Architecture[]): string[] {
       return true;
     }
   });
+  if (lacking.length === 0) return false;
+  console.error(
+    `\n*** NOT RUN: ${what} need ${lacking.join(", ")} ***\n`,
+  );
+  return true;
 }
 
 /** The file of what firmware remembers when it comes from the factory. */

@@ -49,7 +49,7 @@ export function assertStages(
 }
 
 /** Waits until the system on a machine tells its address. */
-export async function osAddress(
+async function osAddress(
   machine: Machine,
   daemon: BootDaemon,
 ): Promise<string> {
@@ -66,6 +66,28 @@ export async function osAddress(
       }`,
     );
   }
+}
+
+/**
+ * Waits until the system on a machine has its address, which it shall have in all
+ * stages, prints when what happened, and returns the messages.
+ */
+export async function assertSystem(
+  title: string,
+  network: BootNetwork,
+  daemon: BootDaemon,
+  machine: Machine,
+): Promise<Message[]> {
+  const address = await osAddress(machine, daemon);
+  const messages = await printTimeline(
+    title,
+    network,
+    daemon,
+    machine,
+    `the system has ${address}`,
+  );
+  assertEquals(address, derived(machine.mac));
+  return messages;
 }
 
 /** Asserts that a machine's console shows these, one after the other. */

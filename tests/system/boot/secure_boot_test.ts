@@ -7,13 +7,13 @@ import {
   OS_STARTED,
   unpackNewest,
 } from "./linux.ts";
-import { factoryVariables, Machine, missingFirmware } from "./machine.ts";
+import { factoryVariables, lacksFirmware, Machine } from "./machine.ts";
 import { BootNetwork, ROUTER } from "./network.ts";
 import {
   assertConsole,
   assertStages,
+  assertSystem,
   derived,
-  osAddress,
   PATIENCE,
   printTimeline,
 } from "./observation.ts";
@@ -30,13 +30,9 @@ const lacks = missing(
   "openssl",
   "sbsign",
 );
-const firmware = missingFirmware("x86-64 with Secure Boot");
-if (firmware.length > 0) {
-  console.error(
-    `\n*** NOT RUN: boots with Secure Boot need ${firmware.join(", ")} ***\n`,
-  );
-}
-const ignore = lacks.length + firmware.length > 0;
+const ignore =
+  lacksFirmware("boots with Secure Boot", "x86-64 with Secure Boot") ||
+  lacks.length > 0;
 
 const KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off lab=grub";
 
@@ -83,15 +79,12 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
       tap: await network.tap("tap0"),
       megabytes: 1024,
     });
-    const address = await osAddress(machine, daemon);
-    await printTimeline(
+    await assertSystem(
       "x86-64 with Secure Boot, by shim and GRUB",
       network,
       daemon,
       machine,
-      `the system has ${address}`,
     );
-    assertEquals(address, derived(mac));
     assertConsole(
       machine,
       `NBP filename is ${mac}/ipxe-shimx64.efi`,
@@ -221,15 +214,12 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
       megabytes: 1024,
       variables,
     });
-    const address = await osAddress(machine, daemon);
-    await printTimeline(
+    await assertSystem(
       "x86-64 with Secure Boot, an image signed with a key of one's own",
       network,
       daemon,
       machine,
-      `the system has ${address}`,
     );
-    assertEquals(address, derived(mac));
     assertStages(daemon, machine, [
       "point_loader_to_boot_file",
       "http_fetch_uki complete",

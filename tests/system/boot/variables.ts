@@ -7,7 +7,7 @@
 
 import { decodeHex } from "@std/encoding/hex";
 
-/** Octets before the name of a variable, and where two of its fields are. */
+/** Bytes of a variable's header, and the offsets of two fields in it. */
 const HEADER = 60;
 const STATE = 2;
 const DATA_SIZE = 40;
@@ -24,7 +24,7 @@ const DELETED = 0x3c;
 /** `EFI_CERT_X509_GUID`, as it is stored. */
 const X509 = decodeHex("a159c0a5e494a74a87b5ab155c2bf072");
 
-/** Octets of a list of signatures before the first one, and of its owner. */
+/** Bytes of the header of an `EFI_SIGNATURE_LIST`, and of a signature's owner. */
 const LIST_HEADER = 28;
 const OWNER = 16;
 
