@@ -6,14 +6,15 @@
 
 import type { NetworkInterface } from "../net/interface.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
+import { untilNext } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Service } from "./service.ts";
 
 /**
- * Milliseconds between two polls. A poll costs 0.05 ms, and an interface must
- * be served within a second of its link-local address being usable.
+ * Milliseconds between two polls. An interface must be served within a second of
+ * its link-local address being usable.
  */
-const POLL_INTERVAL = 250;
+const POLL_INTERVAL = 500;
 
 /** What a poller works with. */
 export interface InterfacePollerOptions {
@@ -35,7 +36,7 @@ export class InterfacePoller implements Service {
   readonly #options: InterfacePollerOptions;
   readonly #monitor: InterfaceMonitor;
   #last: NetworkInterface | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: InterfacePollerOptions) {
     this.#options = options;
@@ -50,11 +51,18 @@ export class InterfacePoller implements Service {
     this.#last = iface;
     onChange(iface);
     onPoll(iface);
-    this.#timer = setInterval(() => this.#poll(), POLL_INTERVAL);
+    this.#pollLater();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+  }
+
+  #pollLater(): void {
+    this.#timer = setTimeout(() => {
+      this.#pollLater();
+      this.#poll();
+    }, untilNext(POLL_INTERVAL));
   }
 
   #poll(): void {

@@ -15,9 +15,13 @@ import {
   SILENT_CONNECTION_TIMEOUT,
   STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
+import { untilNext } from "../overload/timeout.ts";
 import type { Connection, Connections } from "./connections.ts";
 
-/** Milliseconds between two searches for connections while few are idle. */
+/** Milliseconds between two searches for connections while there is none. */
+const EMPTY_INTERVAL = 500;
+
+/** The same while few are idle. */
 const QUIET_INTERVAL = 250;
 
 /** The same while many are. */
@@ -131,7 +135,7 @@ export class ConnectionGuard {
       ? BUSY_INTERVAL
       : this.#options.connections.size > 0
       ? EXCESS_INTERVAL
-      : QUIET_INTERVAL;
+      : untilNext(EMPTY_INTERVAL);
     return setTimeout(() => {
       this.#look(interval);
       this.#timer = this.#later();

@@ -334,15 +334,18 @@ export class Connections {
     const sockets = this.#sockets;
     if (sockets === undefined) return true;
     const next = this.#next + DESCRIPTORS_AT_ONCE;
-    for (; this.#next < next; this.#next++) {
-      if (!this.#look(sockets, this.#next)) continue;
-      this.#highest = this.#next;
-      this.#open++;
+    while (this.#next < next) {
+      if (this.#look(sockets, this.#next)) {
+        this.#highest = this.#next;
+        this.#open++;
+      }
+      this.#next++;
+      const end = Math.max(this.#highest + GAP, this.#byDescriptor.length);
+      if (this.#next < Math.min(end, sockets.maxDescriptors)) continue;
+      this.#endRound();
+      return true;
     }
-    const end = Math.max(this.#highest + GAP, this.#byDescriptor.length);
-    if (this.#next < Math.min(end, sockets.maxDescriptors)) return false;
-    this.#endRound();
-    return true;
+    return false;
   }
 
   /**

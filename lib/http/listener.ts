@@ -98,6 +98,8 @@ export class HttpServer {
       if (!isTemporary(error)) throw error;
       this.#retryAfter(error);
     }
+    // Who searches for connections sees the sockets that listen as well.
+    if (this.#options.connections.areFound) return;
     this.#pollTimer = setInterval(
       () => void this.ensureListening(),
       POLL_INTERVAL,

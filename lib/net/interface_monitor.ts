@@ -14,7 +14,7 @@ const GROUP = "ff02::1:2";
  * used. An address may become deprecated, or fail duplicate address detection
  * later, when the link was interrupted.
  */
-const CALLS_BETWEEN_LOOKS = 8;
+const CALLS_BETWEEN_LOOKS = 4;
 
 /** Reads the state of an interface by its name, again and again. */
 export class InterfaceMonitor {

@@ -26,6 +26,14 @@ export function delay(
 }
 
 /**
+ * Milliseconds until the clock is at the next multiple of `interval`. Timers that
+ * wait for it wake the process together.
+ */
+export function untilNext(interval: number): number {
+  return interval - Date.now() % interval;
+}
+
+/**
  * Waits until a promise is settled, at most for a time.
  *
  * @returns Whether the promise was fulfilled within that time.

@@ -81,7 +81,7 @@ Deno.test("ConnectionGuard, of clients that send more than requests", async (t) 
         server.request(`fe80::${index}`, index);
       }
     }
-    await server.pass(500);
+    await server.pass(600);
     const connections = [...server.sockets.connections.values()];
     for (const [index, { bytes, read = 0 }] of sent.entries()) {
       const connection = connections.find(({ port }) => port === index)!;
@@ -422,7 +422,7 @@ Deno.test("ConnectionGuard", async (t) => {
     await server.pass(1000);
     assertEquals(server.reports, []);
     server.sockets.listeners = 0;
-    await server.pass(300);
+    await server.pass(600);
     assertEquals(server.reports, ["listener lost"]);
     server.sockets.listeners = 1;
     await server.pass(1000);
