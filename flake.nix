@@ -21,14 +21,16 @@
         iPXE = ipxe;
       });
 
-      # iPXE that trusts the certificates of a file in PEM, and no others: ipxe.efi
-      # for the architecture of `system`, ipxe-x86-64.efi and ipxe-arm64.efi.
+      # iPXE that trusts the certificates of a file in PEM, and no others, or has the
+      # firmware's network driver only: ipxe.efi for the architecture of `system`,
+      # ipxe-x86-64.efi and ipxe-arm64.efi.
       lib.mkiPXE =
         {
           system,
           certBundle ? null,
+          snponly ? false,
         }:
-        self.packages.${system}.ipxe.override { inherit certBundle; };
+        self.packages.${system}.ipxe.override { inherit certBundle snponly; };
 
       overlays.default = final: _: {
         dhcpv6macd = final.callPackage ./tools/packaging/nix/package.nix {

@@ -27,6 +27,18 @@ export const VICTORIA_METRICS: ArchivedPackage = {
   sha256: "1d3717f1a8ab5bf690271095dd286730f6fb0761cc8c09c0fc8f529c9838f346",
 };
 
+/** Firmware of machines with riscv64. Debian 12 has none. */
+export const RISCV64_FIRMWARE: ArchivedPackage = {
+  path: "pool/main/e/edk2/qemu-efi-riscv64_2025.02-8+deb13u1_all.deb",
+  sha256: "bda367c8e798ba5e5b7c650f06e350750a35f6764b6715449edc72848ba1f997",
+};
+
+/** Firmware of machines with x86-64 that resumes downloads. Debian 12's does not. */
+export const X86_64_FIRMWARE: ArchivedPackage = {
+  path: "pool/main/e/edk2/ovmf_2025.02-8+deb13u1_all.deb",
+  sha256: "78e0d54df11fc77406cb7a0bc9a39e5bca6d1cbe06556b91d9a73491c52decdf",
+};
+
 /** Milliseconds within which a mirror has to deliver a package. */
 const DOWNLOAD_TIMEOUT = 120_000;
 

@@ -6,10 +6,16 @@
  * - without an option: from a fixed version of Debian's package
  * - `--if-missing`: does nothing if all four exist; a failure is not an error
  * - `--from DIR`: from `ipxe-ARCHITECTURE.efi` in a directory
- * - `--source IPXE_CHECKOUT [--trust CA.pem] [--script FILE]`: builds it with
- *   IPv6, HTTPS and an embedded script, for each architecture that this machine
- *   has a compiler for; the CA is the only one that it trusts
- * - `--dry-run`: with `--source`, only prints the commands
+ * - `--source IPXE_CHECKOUT`: builds it with IPv6, HTTPS and an embedded script,
+ *   for each architecture that this machine has a compiler for
+ * - `--pinned`: the same, from a fixed commit of iPXE's repository
+ *
+ * The last two take these:
+ *
+ * - `--trust BUNDLE.pem`: the only certificates that it trusts as roots
+ * - `--script FILE`: another script
+ * - `--snponly`: with the firmware's network driver only, a quarter of the size
+ * - `--dry-run`: only prints the commands
  *
  * @module
  */
@@ -17,6 +23,13 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { IPXE_BUILDS, type IpxeBuild } from "../lib/boot_files/ipxe_builds.ts";
 import { packedBuild } from "../lib/boot_files/ipxe.ts";
+import {
+  buildFromSource,
+  checkOutPinned,
+  printBuilds,
+  type SourceOptions,
+  ToolError,
+} from "./ipxe_source.ts";
 import {
   type ArchivedPackage,
   ArchiveError,
@@ -29,37 +42,15 @@ const DEBIAN_IPXE: ArchivedPackage = {
   sha256: "eeaca79dbde0fb86c102bf1d362c6f6a67ed0ddab38b3dd12e1b332339f5dd99",
 };
 
-/** The names of an architecture in Debian, iPXE's makefile and GCC. */
-const NAMES: Record<
-  IpxeBuild,
-  { debian: string; make: string; compiler: string }
-> = {
-  "x86-64": { debian: "amd64", make: "x86_64", compiler: "x86_64-linux-gnu-" },
-  arm64: { debian: "arm64", make: "arm64", compiler: "aarch64-linux-gnu-" },
-  riscv64: {
-    debian: "riscv64",
-    make: "riscv64",
-    compiler: "riscv64-linux-gnu-",
-  },
-  loong64: {
-    debian: "loong64",
-    make: "loong64",
-    compiler: "loongarch64-linux-gnu-",
-  },
+/** The names of an architecture in Debian. */
+const DEBIAN_NAMES: Record<IpxeBuild, string> = {
+  "x86-64": "amd64",
+  arm64: "arm64",
+  riscv64: "riscv64",
+  loong64: "loong64",
 };
 
 const ASSETS = new URL("../assets/ipxe/", import.meta.url);
-
-/** The name of our configuration in an iPXE checkout. */
-const CONFIG = "dhcpv6macd";
-
-/** Options that iPXE is always built with. */
-const CONFIG_HEADER = `#define NET_PROTO_IPV6
-#define DOWNLOAD_PROTO_HTTPS
-`;
-
-/** An error for the user; its message is one sentence. */
-class ToolError extends Error {}
 
 function say(text: string): void {
   console.error(`tools/ipxe.ts: ${text}`);
@@ -101,94 +92,32 @@ async function fromDebian(): Promise<IpxeBuild[]> {
   try {
     await unpackFromArchive(DEBIAN_IPXE, directory);
     return await copy((build) =>
-      `${directory}/usr/lib/ipxe/ipxe-${NAMES[build].debian}.efi`
+      `${directory}/usr/lib/ipxe/ipxe-${DEBIAN_NAMES[build]}.efi`
     );
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-interface BuildOptions {
-  readonly source: string;
-  readonly trust: string | undefined;
-  readonly script: string;
-}
-
-/** The command that builds iPXE for an architecture. */
-function makeCommand(
-  build: IpxeBuild,
-  { source, trust, script }: BuildOptions,
-  isNative: boolean,
-): string[] {
-  const { make, compiler } = NAMES[build];
-  return [
-    "make",
-    `-j${navigator.hardwareConcurrency}`,
-    "-C",
-    `${source}/src`,
-    `CONFIG=${CONFIG}`,
-    ...(isNative ? [] : [`CROSS=${compiler}`]),
-    `EMBED=${script}`,
-    ...(trust === undefined ? [] : [`CERT=${trust}`, `TRUST=${trust}`]),
-    `bin-${make}-efi/ipxe.efi`,
-  ];
-}
-
+/** Builds it, or only prints how. */
 async function fromSource(
-  options: BuildOptions,
-  dryRun: boolean,
-): Promise<IpxeBuild[]> {
-  for (const path of [`${options.source}/src/Makefile`, options.script]) {
-    if (!await exists(path)) throw new ToolError(`${path} does not exist`);
-  }
-  if (options.trust !== undefined && !await exists(options.trust)) {
-    throw new ToolError(`${options.trust} does not exist`);
-  }
-  const native = Deno.build.arch === "x86_64" ? "x86-64" : "arm64";
-  const built: IpxeBuild[] = [];
-  for (const build of IPXE_BUILDS) {
-    const command = makeCommand(build, options, build === native);
-    if (dryRun) {
-      console.log(command.join(" "));
-      continue;
-    }
-    const compiler = build === native ? "gcc" : `${NAMES[build].compiler}gcc`;
-    if (!await runs(compiler, "--version")) {
-      say(`${compiler} is not installed: ${build} is not built`);
-      continue;
-    }
-    const header = `${options.source}/src/config/local/${CONFIG}`;
-    await Deno.mkdir(header, { recursive: true });
-    await Deno.writeTextFile(`${header}/general.h`, CONFIG_HEADER);
-    say(`building ${build}: ${command.join(" ")}`);
-    const { success } = await new Deno.Command(command[0]!, {
-      args: command.slice(1),
-      stdin: "null",
-      stdout: "null",
-    }).spawn().status;
-    if (!success) throw new ToolError(`building ${build} failed`);
-    await put(
-      build,
-      `${options.source}/src/bin-${NAMES[build].make}-efi/ipxe.efi`,
-    );
-    built.push(build);
-  }
-  return built;
+  options: SourceOptions,
+  isDryRun: boolean,
+): Promise<void> {
+  if (isDryRun) return await printBuilds(options);
+  tell(await buildFromSource(options, put));
 }
 
-async function runs(program: string, ...args: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(program, { args }).output();
-    return success;
-  } catch {
-    return false;
-  }
+/** Says what there is now. */
+function tell(builds: readonly IpxeBuild[]): void {
+  if (builds.length === 0) throw new ToolError("found no iPXE build");
+  say(`assets/ipxe has ${builds.join(", ")}`);
 }
 
 async function run(): Promise<void> {
   const args = parseArgs(Deno.args, {
     string: ["from", "source", "trust", "script"],
-    boolean: ["if-missing", "dry-run"],
+    boolean: ["if-missing", "dry-run", "pinned", "snponly"],
     unknown: (arg: string) => {
       throw new ToolError(`unknown argument ${arg}`);
     },
@@ -202,20 +131,32 @@ async function run(): Promise<void> {
     if (there.every((is) => is)) return;
   }
   const from = text("from");
+  if (from !== undefined) {
+    return tell(await copy((build) => `${from}/ipxe-${build}.efi`));
+  }
   const source = text("source");
-  const done = from !== undefined
-    ? await copy((build) => `${from}/ipxe-${build}.efi`)
-    : source !== undefined
-    ? await fromSource({
-      source: await absolute(source),
-      trust: text("trust") && await absolute(text("trust")!),
-      script: await absolute(
-        text("script") ?? `${import.meta.dirname}/../assets/ipxe/autoexec.ipxe`,
-      ),
-    }, args["dry-run"] === true)
-    : await fromDebian();
-  if (done.length > 0) say(`assets/ipxe has ${done.join(", ")}`);
-  else if (!args["dry-run"]) throw new ToolError("found no iPXE build");
+  if (source === undefined && !args.pinned) return tell(await fromDebian());
+  const trust = text("trust");
+  const options = {
+    trust: trust && await absolute(trust),
+    script: await absolute(
+      text("script") ?? `${import.meta.dirname}/../assets/ipxe/autoexec.ipxe`,
+    ),
+    isSnpOnly: args.snponly === true,
+    say,
+  };
+  const isDryRun = args["dry-run"] === true;
+  if (source !== undefined) {
+    const directory = await absolute(source);
+    return await fromSource({ ...options, source: directory }, isDryRun);
+  }
+  const directory = await Deno.makeTempDir();
+  try {
+    await checkOutPinned(directory);
+    await fromSource({ ...options, source: directory }, isDryRun);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
 async function absolute(path: string): Promise<string> {

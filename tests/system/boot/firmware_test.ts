@@ -420,6 +420,34 @@ Deno.test("real firmware", { ignore }, async (t) => {
   });
 
   await t.step({
+    name: "x86-64: PXE, an iPXE that has the script inside",
+    ignore: ignoreScripted,
+    fn: async () => {
+      const mac = "52:54:00:12:34:12";
+      await using network = await BootNetwork.create();
+      await network.serve(mac, uki);
+      await network.advertise();
+      const daemon = await network.daemon(
+        `--ipxe-x86-64-efi=${SCRIPTED_IPXE}`,
+      );
+      const machine = await Machine.start(network.router, {
+        architecture: "x86-64",
+        mac,
+        tap: await network.tap("tap0"),
+        megabytes: 1024,
+      });
+      await assertSystem(
+        "x86-64 by PXE, iPXE with the script inside",
+        network,
+        daemon,
+        machine,
+      );
+      assertStages(daemon, machine, [...PXE, OS]);
+      assertConsole(machine, `${OS_STARTED} ${COMMAND_LINE}`, OS_ADDRESS);
+    },
+  });
+
+  await t.step({
     name: "x86-64: switched on before there is a router",
     ignore: ignoreScripted,
     fn: async () => {

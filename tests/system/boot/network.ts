@@ -1,6 +1,8 @@
 /** A link as a router has it, on which machines boot. */
 
 import type { MachineEventJson } from "../../../lib/machines/json.ts";
+import type { TransferDetail } from "../../../lib/machines/transfer_progress.ts";
+import { transferIn } from "../../../assets/shared/format.js";
 import type { KeyPairFiles } from "../../../lib/http/tls_reload.ts";
 import { BASE } from "../../support/expect.ts";
 import {
@@ -177,6 +179,13 @@ export class EventRecording {
   get messages(): unknown[] {
     return [...this.program.output.matchAll(/^data: (.*)\n/gm)].map(
       ([, data]) => JSON.parse(data!),
+    );
+  }
+
+  /** How far a machine's transfers were, each time that it was told. */
+  transfers(mac: string): TransferDetail[] {
+    return (this.messages.slice(1) as MachineEventJson[]).flatMap((message) =>
+      message.mac === mac ? transferIn(message.event.detail) ?? [] : []
     );
   }
 

@@ -51,12 +51,7 @@ export async function enroll(
   const variables = variablesOf(store);
   const old = variables.find(({ name }) => name === "db");
   if (old === undefined) throw new Error(`no keys are enrolled in ${path}`);
-  const list = new Uint8Array(LIST_HEADER + OWNER + certificate.length);
-  const view = new DataView(list.buffer);
-  list.set(X509);
-  view.setUint32(16, list.length, true);
-  view.setUint32(24, OWNER + certificate.length, true);
-  list.set(certificate, LIST_HEADER + OWNER);
+  const list = signatureList(certificate);
   const start = old.data.byteOffset - old.at;
   const last = variables.at(-1)!.data;
   const at = last.byteOffset + last.length + 3 & ~3;
@@ -69,6 +64,19 @@ export async function enroll(
   );
   store[old.at + STATE] = DELETED;
   await Deno.writeFile(path, store);
+}
+
+/** An `EFI_SIGNATURE_LIST` (UEFI 32.4.1) of one X.509 certificate, in DER. */
+export function signatureList(
+  certificate: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const list = new Uint8Array(LIST_HEADER + OWNER + certificate.length);
+  const view = new DataView(list.buffer);
+  list.set(X509);
+  view.setUint32(16, list.length, true);
+  view.setUint32(24, OWNER + certificate.length, true);
+  list.set(certificate, LIST_HEADER + OWNER);
+  return list;
 }
 
 /**

@@ -5,6 +5,7 @@ import { Authority, makeKey } from "../../support/certificates.ts";
 import { runDaemon, startDaemon } from "../../support/daemon.ts";
 import { derived, getsAddress } from "../../support/expect.ts";
 import { eventually, Lab, missing } from "../../support/lab.ts";
+import { PROXY_PORT, startTlsProxy } from "../../support/tls_proxy.ts";
 
 const lacks = missing(
   "tests of HTTPS by a host name",
@@ -20,12 +21,12 @@ const PAGE = await Deno.readTextFile(
   new URL("../../../docs/dns.md", import.meta.url),
 );
 
-/** The blocks of the recipe: of dnsmasq, the command, and the TLS proxy. */
-const [DNSMASQ, COMMAND, PROXY] = [
+/** The first blocks of the recipe: of dnsmasq, and the command. */
+const [DNSMASQ, COMMAND] = [
   ...PAGE.split("## HTTPS by a host name")[1]!.matchAll(
     /^```\w*\n(.*?)^```$/gms,
   ),
-].map(([, block]) => block!) as [string, string, string];
+].map(([, block]) => block!) as [string, string];
 
 /** What firmware with old TLS offers. */
 const OLD_CIPHERS = [
@@ -130,19 +131,7 @@ Deno.test({
       assertMatch(other.stderr, /connect|certificate|subject name/i);
     });
 
-    const dhParameters = `${directory}/dhparam.pem`;
-    await router.run([
-      ...["openssl", "dhparam", "-dsaparam", "-out", dhParameters, "2048"],
-    ]);
-    const proxy = PROXY.replaceAll("/etc/ssl/", `${directory}/`);
-    const nginxConf = await lab.file(
-      "nginx.conf",
-      `daemon off; pid ${directory}/nginx.pid; error_log stderr; user root;
-events {}
-http { access_log off; ${proxy} }
-`,
-    );
-    const nginx = router.start(["nginx", "-c", nginxConf]);
+    const nginx = await startTlsProxy(router, directory, SERVER);
     for (const cipher of OLD_CIPHERS) {
       await t.step(`${cipher} reaches it by the TLS proxy`, async () => {
         const old = `--retry 5 --retry-all-errors --retry-delay 1 ` +
@@ -155,7 +144,7 @@ http { access_log off; ${proxy} }
         assertMatch(direct.stderr, /handshake|connect/i);
         const before = completed();
         const { stdout, stderr } = await get(
-          `${old} https://${NAME}:8443/${path}`,
+          `${old} https://${NAME}:${PROXY_PORT}/${path}`,
         );
         assertEquals(stdout, "boots", stderr + nginx.output);
         await eventually("the timeline shows it", () => completed() > before);

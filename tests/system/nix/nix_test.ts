@@ -156,6 +156,7 @@ Deno.test("Nix", { ignore }, async (t) => {
         );
         assertEquals(await made(""), plain);
         assertNotEquals(await made('certBundle = "/ca.pem";'), plain);
+        assertNotEquals(await made("snponly = true;"), plain);
       },
     });
 

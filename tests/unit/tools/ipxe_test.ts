@@ -16,19 +16,28 @@ async function run(...args: string[]) {
   };
 }
 
+/** Two certificates, with what openssl writes around them. */
+const BUNDLE = ["AAAA", "BBBB"].map((data) =>
+  `subject=CN = ${data}
+-----BEGIN CERTIFICATE-----
+${data}
+-----END CERTIFICATE-----
+`
+).join("\n");
+
 /** A directory that looks like an iPXE checkout from outside. */
 async function checkout(): Promise<string> {
   const directory = await Deno.realPath(await Deno.makeTempDir());
   await Deno.mkdir(`${directory}/src`);
   await Deno.writeTextFile(`${directory}/src/Makefile`, "");
-  await Deno.writeTextFile(`${directory}/ca.pem`, "");
+  await Deno.writeTextFile(`${directory}/ca.pem`, BUNDLE);
   await Deno.writeTextFile(`${directory}/own.ipxe`, "#!ipxe\n");
   return directory;
 }
 
 Deno.test("iPXE tool", async (t) => {
   await t.step(
-    "builds each architecture with the CA as the only anchor, and the script",
+    "builds each architecture with a bundle as the only anchors, and the script",
     async () => {
       const source = await checkout();
       const { code, stdout, stderr } = await run(
@@ -42,9 +51,9 @@ Deno.test("iPXE tool", async (t) => {
       assertEquals(lines.length, 4);
       for (const line of lines) {
         assertMatch(line, /^make -j\d+ -C .*\/src CONFIG=dhcpv6macd /);
-        assertEquals(
-          line.includes(` CERT=${source}/ca.pem TRUST=${source}/ca.pem `),
-          true,
+        assertMatch(
+          line,
+          / CERT=(\S*\/root-1\.pem,\S*\/root-2\.pem) TRUST=\1 /,
         );
         assertEquals(line.includes(` EMBED=${source}/own.ipxe `), true);
       }
@@ -64,6 +73,52 @@ Deno.test("iPXE tool", async (t) => {
       await Deno.remove(source, { recursive: true });
     },
   );
+
+  await t.step("builds the small one, with the firmware's driver", async () => {
+    const source = await checkout();
+    const { stdout } = await run(
+      `--source=${source}`,
+      "--snponly",
+      "--dry-run",
+    );
+    assertMatch(stdout, / bin-arm64-efi\/snponly\.efi$/m);
+    assertEquals(stdout.includes("/ipxe.efi"), false);
+    await Deno.remove(source, { recursive: true });
+  });
+
+  await t.step("a build that fails ends it", async () => {
+    const source = await checkout();
+    await Deno.writeTextFile(
+      `${source}/src/Makefile`,
+      "bin-%/snponly.efi:\n\texit 1\n",
+    );
+    const { code, stderr } = await run(`--source=${source}`, "--snponly");
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      // Without a compiler, nothing is built.
+      /^tools\/ipxe\.ts: (building \S+ failed|found no iPXE build|make is not installed)\n$/m,
+    );
+    await Deno.remove(source, { recursive: true });
+  });
+
+  await t.step("a bundle without a certificate is refused", async () => {
+    const source = await checkout();
+    await Deno.writeTextFile(`${source}/ca.pem`, "no certificate\n");
+    assertEquals(
+      await run(
+        `--source=${source}`,
+        `--trust=${source}/ca.pem`,
+        "--dry-run",
+      ),
+      {
+        code: 1,
+        stdout: "",
+        stderr: `tools/ipxe.ts: ${source}/ca.pem has no certificate in PEM\n`,
+      },
+    );
+    await Deno.remove(source, { recursive: true });
+  });
 
   for (
     const [args, sentence] of [

@@ -8,9 +8,12 @@
   # PEM: these certificates are trusted as roots, and no others. Without it,
   # iPXE's own root is.
   certBundle ? null,
+  # With the firmware's network driver only, a quarter of the size.
+  snponly ? false,
 }:
 
 let
+  program = if snponly then "snponly" else "ipxe";
   build =
     {
       lib,
@@ -51,7 +54,7 @@ let
         "ECHO_E_BIN_ECHO=echo"
         "ECHO_E_BIN_ECHO_E=echo"
       ];
-      buildFlags = [ "bin-${make}-efi/ipxe.efi" ];
+      buildFlags = [ "bin-${make}-efi/${program}.efi" ];
 
       preBuild = ''
         cd src
@@ -73,7 +76,7 @@ let
 
       installPhase = ''
         runHook preInstall
-        install -D --mode 0444 bin-${make}-efi/ipxe.efi "$out/ipxe.efi"
+        install -D --mode 0444 bin-${make}-efi/${program}.efi "$out/ipxe.efi"
         runHook postInstall
       '';
 
