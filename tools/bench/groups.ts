@@ -10,6 +10,7 @@ import {
   type MeasureOptions,
   measureStart,
 } from "./dhcpv6.ts";
+import { measureIdle } from "./idle.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
 import type { Testbed } from "./testbed.ts";
 import type { Results } from "./results.ts";
@@ -26,6 +27,7 @@ export type Measure = (
 export const GROUPS: Readonly<Record<string, Measure>> = {
   dhcpv6: measureDhcpv6,
   memory: measureMemory,
+  idle: measureIdle,
   start: measureStart,
   tftp: measureTftp,
   http: measureHttp,

@@ -149,6 +149,28 @@ export class Testbed implements AsyncDisposable {
     return ticks / TICKS;
   }
 
+  /**
+   * How often the threads of the server have begun to wait, each time to be woken
+   * up, and their CPU time, more exactly than {@linkcode cpuSeconds}.
+   */
+  async activity(): Promise<{ wakeUps: number; cpuSeconds: number }> {
+    let wakeUps = 0;
+    let nanoseconds = 0;
+    for (const pid of await this.#processes()) {
+      for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+        const thread = `/proc/${pid}/task/${name}`;
+        const status = await Deno.readTextFile(`${thread}/status`);
+        wakeUps += Number(
+          /^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0,
+        );
+        const [running] = (await Deno.readTextFile(`${thread}/schedstat`))
+          .split(" ");
+        nanoseconds += Number(running);
+      }
+    }
+    return { wakeUps, cpuSeconds: nanoseconds / 1e9 };
+  }
+
   /** Megabytes of memory that the server holds. */
   async residentMegabytes(): Promise<number> {
     let kilobytes = 0;
