@@ -508,7 +508,7 @@ export const OPTIONS = {
     group: "Booting",
     placeholder: "IPV6",
     fallback:
-      "the base address if the interface has it, else its first address in that /64",
+      "the base address if the interface has it, else its lowest address in that /64",
     help: "address of this daemon in boot URLs",
     parse: globalAddress,
   }),

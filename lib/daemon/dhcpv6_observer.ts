@@ -13,7 +13,12 @@ import { messageName } from "../dhcpv6/wire/constants.ts";
 import { linkLayerDuid } from "../dhcpv6/wire/duid.ts";
 import type { Packet } from "../dhcpv6/wire/packet.ts";
 import type { NetworkInterface } from "../net/interface.ts";
-import { isLinkLocal, isMulticast, parseIpv6 } from "../net/ipv6.ts";
+import {
+  formatIpv6,
+  isLinkLocal,
+  isMulticast,
+  parseIpv6,
+} from "../net/ipv6.ts";
 import { formatMac, matchesMac, NO_MAC } from "../net/mac.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -205,7 +210,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
 
   /** Records a client that is not served, or is served in vain. */
   #recordUnserved(
-    { bytes }: Packet,
+    { bytes, depth, relays }: Packet,
     { drop, subnet, clientMac: { mac }, linkAddressAt }: Outcome,
     { hostname }: Deno.NetAddr,
   ): void {
@@ -218,6 +223,9 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
         : unserved.entry(drop, bytes, linkAddressAt);
     } else if (drop === "no_mac") {
       entry = unserved.entry(drop, subnet!.bytes);
+      entry.peer = depth === 0
+        ? undefined
+        : formatIpv6(bytes, relays[depth - 1]!.peerAddressAt);
     } else if (drop === "mac_not_allowed") {
       entry = unserved.entry(drop, subnet!.bytes);
       entry.isDenied = matchesMac(responder.deny, mac);

@@ -24,6 +24,8 @@ export interface Unserved {
   mac: Mac;
   /** The source address of the latest message; `undefined` if there is none. */
   source: string | undefined;
+  /** The client's address, where its relay tells it. */
+  peer: string | undefined;
   /** When the latest message arrived, in milliseconds since 1970. */
   seenAt: number;
   /** Whether --deny-mac matches the MAC: of `mac_not_allowed`. */
@@ -62,6 +64,7 @@ export class UnservedClients {
       count: 0,
       mac: NO_MAC,
       source: undefined,
+      peer: undefined,
       seenAt: 0,
       isDenied: false,
       problem: "",
@@ -110,7 +113,7 @@ export class UnservedClients {
 
 /** What is wrong, and the remedy. */
 export function describeUnserved(
-  { cause, link, mac, source, isDenied, problem }: Unserved,
+  { cause, link, mac, source, peer, isDenied, problem }: Unserved,
 ): string {
   switch (cause) {
     case "link_unknown":
@@ -120,7 +123,9 @@ export function describeUnserved(
         : `relay ${source} is on link ${link}, which no base address covers: ` +
           `add a --base-address in it, or --link-prefix ${link}=BASE`;
     case "no_mac":
-      return `no MAC in a message from ${source}: its DUID has none and its link-local address is not EUI-64; ` +
+      return `no MAC in a message from ${
+        peer === undefined ? source : `${peer} behind relay ${source}`
+      }: its DUID has none and its link-local address is not EUI-64; ` +
         "set its DUID to link-layer (DUID-LL), or let a relay add option 79";
     case "mac_not_allowed":
       return `client ${formatMac(mac)} is refused: it matches ` +

@@ -16,7 +16,11 @@ import {
   STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
 import { untilNext } from "../overload/timeout.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type {
+  Connection,
+  Connections,
+  ConnectionTurns,
+} from "./connections.ts";
 
 /** Milliseconds between two searches for connections while there is none. */
 const EMPTY_INTERVAL = 500;
@@ -105,7 +109,7 @@ export class ConnectionGuard {
   /** Of those that have sent much more than requests. */
   readonly #excessClosings = new Closings();
   /** Where {@linkcode #closeExcessive} goes on. */
-  #turns: Iterator<Connection>;
+  readonly #turns: ConnectionTurns;
   #hasExcess = false;
   /** Milliseconds since {@linkcode #closeExcessive}, and since the last search. */
   #sinceExcess = 0;
@@ -114,7 +118,7 @@ export class ConnectionGuard {
 
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
-    this.#turns = options.connections[Symbol.iterator]();
+    this.#turns = options.connections.turns();
   }
 
   /** Begins to look. */
@@ -257,12 +261,9 @@ export class ConnectionGuard {
   #closeExcessive(now: number): void {
     const { connections, observer } = this.#options;
     for (let left = MEASURED_AT_ONCE; left > 0; left--) {
-      const { value, done } = this.#turns.next();
-      if (done) {
-        this.#turns = connections[Symbol.iterator]();
-        break;
-      }
-      value.measure();
+      const connection = this.#turns.next();
+      if (connection === undefined) break;
+      connection.measure();
     }
     const excesses = [...connections]
       .map((connection) => ({ connection, bytes: connection.excessBytes(now) }))

@@ -277,6 +277,11 @@ export class Connections {
     return this.#byKey.values();
   }
 
+  /** Goes round those whose descriptors have been found, some at a time. */
+  turns(): ConnectionTurns {
+    return new ConnectionTurns(this.#byDescriptor);
+  }
+
   /** Adds a port on which connections are accepted. */
   listenAt(port: number): void {
     this.#ports.add(port);
@@ -485,6 +490,30 @@ export class Connections {
         this.#byDescriptor[descriptor] = undefined;
       }
     }
+  }
+}
+
+/**
+ * Goes round connections. It is no iterator of a map, which would keep all that
+ * the map has had since: V8 links the tables that a map has had to it.
+ */
+export class ConnectionTurns {
+  readonly #byDescriptor: readonly (Connection | undefined)[];
+  #at = 0;
+
+  /** @param byDescriptor May change between two calls. */
+  constructor(byDescriptor: readonly (Connection | undefined)[]) {
+    this.#byDescriptor = byDescriptor;
+  }
+
+  /** The next one; `undefined` once after the last. */
+  next(): Connection | undefined {
+    while (this.#at < this.#byDescriptor.length) {
+      const connection = this.#byDescriptor[this.#at++];
+      if (connection !== undefined) return connection;
+    }
+    this.#at = 0;
+    return undefined;
   }
 }
 

@@ -10,7 +10,11 @@
  */
 
 import { MAX_UNREAD_BYTES } from "../overload/limits.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type {
+  Connection,
+  Connections,
+  ConnectionTurns,
+} from "./connections.ts";
 import { type BodySink, type BodySource, streamOf } from "./body_source.ts";
 
 /** Milliseconds between two looks at what clients have read. */
@@ -69,7 +73,7 @@ export class SendWindows {
   readonly #size: number;
   readonly #waiting = new Map<LimitedBody, Waiting>();
   /** Where {@linkcode #measureOthers} goes on. */
-  #turns: Iterator<Connection>;
+  readonly #turns: ConnectionTurns;
   #isScheduled = false;
   /** The number of the last look. */
   #polls = 0;
@@ -77,7 +81,7 @@ export class SendWindows {
   /** @param size Bytes that may wait for all clients together. */
   constructor(connections: Connections, size = MAX_UNREAD_BYTES) {
     this.#connections = connections;
-    this.#turns = connections[Symbol.iterator]();
+    this.#turns = connections.turns();
     this.#size = size;
   }
 
@@ -155,13 +159,9 @@ export class SendWindows {
   #measureOthers(): boolean {
     let left = CONNECTIONS_PER_REFUSAL;
     for (let looked = 0; looked < MAX_LOOKED_AT && left > 0; looked++) {
-      const { value, done } = this.#turns.next();
-      if (done) {
-        this.#turns = this.#connections[Symbol.iterator]();
-        continue;
-      }
-      if (value.unreadBytes === 0) continue;
-      value.measure();
+      const connection = this.#turns.next();
+      if (connection === undefined || connection.unreadBytes === 0) continue;
+      connection.measure();
       left--;
     }
     return left < CONNECTIONS_PER_REFUSAL;

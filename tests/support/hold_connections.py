@@ -8,7 +8,8 @@ asks for PATH and reads nothing; `large` does so with a large receive buffer;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
 over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
-100 bytes a second; `header` sends a header that does not end, `frames` frames of
+100 bytes a second; `closing` asks for it and lets the server close it; `header`
+sends a header that does not end, `frames` frames of
 HTTP/2 that ask for nothing, and `body` a request over HTTP/2 with empty frames
 behind it, all of them as fast as they are taken. COUNT connections are held, and RATE new ones opened a second, at most,
 also in the place of those that were closed. They come from the addresses
@@ -65,6 +66,7 @@ SENT = {
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
     "large": (head + "\r\n").encode(),
+    "closing": (head + "Connection: close\r\n\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
     "header": head.encode() + b"X: ",
     "frames": preface,

@@ -43,7 +43,8 @@ export interface OwnAddresses {
  * A URL must be good for as long as a machine boots, and the next time: an
  * address that is temporary, deprecated or not usable is in it only if there is
  * no better one in the subnet. Of several, the permanent ones come first, and of
- * those the one that looks the least like a temporary address (RFC 8981).
+ * those the one that looks the least like a temporary address (RFC 8981), and of
+ * those the lowest: the order of the interface changes when it gets one more.
  */
 export function bootAddressesOf(
   subnet: Subnet,
@@ -54,7 +55,10 @@ export function bootAddressesOf(
     const state = ADDRESS_STATES.indexOf(states[index]!);
     return { text, bytes, state, randomness: randomnessOf(bytes) };
   }).filter(({ bytes }) => equalBytes(bytes, 0, subnet.bytes, 0, SUBNET_BYTES))
-    .toSorted((a, b) => a.state - b.state || a.randomness - b.randomness);
+    .toSorted((a, b) =>
+      a.state - b.state || a.randomness - b.randomness ||
+      compareBytes(a.bytes, b.bytes)
+    );
   const lasting = inSubnet.filter(({ state }) => state <= LASTING);
   const best = inSubnet.filter(({ state }) => state === inSubnet[0]!.state);
   const candidates = lasting.length > 0 ? lasting : best;
@@ -72,6 +76,12 @@ export function bootAddressesOf(
     http: host?.text ?? tftp,
     isBase: base !== undefined,
   };
+}
+
+/** Orders two addresses by their numbers. */
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const index = a.findIndex((byte, at) => byte !== b[at]);
+  return index === -1 ? 0 : a[index]! - b[index]!;
 }
 
 /**

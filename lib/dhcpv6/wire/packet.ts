@@ -484,7 +484,7 @@ export class Packet {
   read(bytes: Uint8Array, length = bytes.length): DropReason | undefined {
     this.bytes = bytes;
     this.depth = 0;
-    this.type = 0;
+    this.type = bytes[0] ?? 0;
     this.malformed.clear();
     if (length > MAX_DHCPV6_PACKET) return "packet_too_long";
     let at = 0;

@@ -230,13 +230,16 @@ class Session {
   /** An honest client on a good network gets everything. */
   #finish(): string {
     const { transfer } = this;
-    const mayFail = !this.#isHonest || transfer.isOver || this.#silences > 1;
+    const timeout = this.#agreement.timeout ?? 1000;
+    // After two timeouts without a new block, the transfer has failed.
+    const mayFail = !this.#isHonest || transfer.isOver || this.#silences > 1 ||
+      transfer.idleTime(this.#now) > timeout;
     const limit = this.#last * 4 + 20;
     for (let turn = 0; turn < limit && !transfer.isOver; turn++) {
       if (this.#inFlight.length > 0 || this.#offerInFlight) this.#deliver();
       else if (this.#hasSpoken) {
         // It is a little more impatient than it wants the server to be.
-        this.#wait((this.#agreement.timeout ?? 1000) - 1);
+        this.#wait(timeout - 1);
         this.#acknowledge(this.#got);
         this.#expire();
       } else this.#expire();

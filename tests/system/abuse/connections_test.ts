@@ -41,6 +41,9 @@ const SMALL_MEMORY = 160 * MIB;
 /** MiB of a daemon, whatever is held open. It has had 115 to 165 in these tests. */
 const MEMORY = 256;
 
+/** MiB that 80,000 connections may add, one after the other. */
+const CONNECTIONS_GROWTH = 32;
+
 /** A link with a daemon and an attacker that has many addresses. */
 class AttackedDaemon {
   static async start(
@@ -554,6 +557,34 @@ Deno.test({
     }
     assertEquals(await attacked.daemon.stop(), 0, await group.peak());
     assertLess(0, attacked.daemon.count("connections_excessive"));
+  },
+});
+
+Deno.test({
+  name: "memory after many connections",
+  ignore,
+  fn: async () => {
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab);
+    const { router } = attacked.link;
+    const answered = () =>
+      attacked.metric('http_responses_total{status="200"}');
+    const attack = await attacked.hold("closing", 50, {
+      rate: 20_000,
+      path: "/healthz",
+    });
+    const sizes: number[] = [];
+    for (const connections of [20_000, 100_000]) {
+      await eventually(
+        `${connections} connections were answered`,
+        async () => await answered() >= connections,
+        300,
+      );
+      sizes.push(await residentMib(router));
+    }
+    await end(attack);
+    const [before, after] = sizes as [number, number];
+    assertLess(after - before, CONNECTIONS_GROWTH, `${before} to ${after} MiB`);
   },
 });
 

@@ -159,7 +159,7 @@ Deno.test({
         );
         assertMatch(
           String(linesOf(daemon, "no_mac", `${FAR}/64`)),
-          /^no MAC in a message from .*option 79$/,
+          /^no MAC in a message from fe80::1 behind relay .*option 79$/,
         );
       });
 

@@ -2,7 +2,7 @@
 {
   allow-mac = "Only clients to serve: a MAC or a prefix such as 02:de:ad:\\*. Default: all.";
   base-address = "IPv6 address whose first 80 bits are the prefix of all clients, with or without /64; further ones are for links behind relays. Required.";
-  boot-address = "Address of this daemon in boot URLs. Default: the base address if the interface has it, else its first address in that /64.";
+  boot-address = "Address of this daemon in boot URLs. Default: the base address if the interface has it, else its lowest address in that /64.";
   boot-policy = "Clients that get boot instructions; listed: only those with a directory in --netboot-dir, all others boot from disk; once: each until its system is up, and again when that directory changes. Default: always.";
   boot-url = "Boot URL for one kind of client, a template as well: ipxe, http, pxe, u-boot, raspberry-pi, grub or loader (any other that requests one); http-arm64 and the like for one architecture. Default: that of the template, of iPXE, or none.";
   ca-file = "Certificate authorities in PEM to trust besides, for the collector and watch. Default: the usual certificate authorities.";

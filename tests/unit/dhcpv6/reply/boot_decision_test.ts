@@ -505,6 +505,13 @@ Deno.test("boot address", async (t) => {
         "2001:db8:1:2:0:ff:fe00:1",
         false,
       ],
+      [
+        "the lowest of those that a person wrote, in whatever order",
+        ["2001:db8:1:2::5", "2001:db8:1:2::a:1", "2001:db8:1:2::1"],
+        "2001:db8:1:2::1",
+        "2001:db8:1:2::1",
+        false,
+      ],
       ["none yet", [], "2001:db8:1:2::", "2001:db8:1:2::", false],
     ] as [string, string[], string, string, boolean][]
   ) {
