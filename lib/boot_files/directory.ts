@@ -15,7 +15,11 @@ import {
 import type { FileHandle } from "../files/opened_file.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
-import { type PathProblem, ServedRoots } from "./served_roots.ts";
+import {
+  isOutOfDescriptors,
+  type PathProblem,
+  ServedRoots,
+} from "./served_roots.ts";
 
 /** An open file of the netboot directory. */
 export interface BootFile {
@@ -177,7 +181,8 @@ export class BootDirectory {
     yield formatMac(mac);
     try {
       yield* await this.#macDirectories.of(mac);
-    } catch {
+    } catch (error) {
+      if (isOutOfDescriptors(error)) throw error;
       // The directory is absent or must not be listed; its files may be read.
     }
     yield "default";

@@ -46,8 +46,8 @@ export interface ServedPath {
   readonly info: Deno.FileInfo;
 }
 
-/** Codes of errors that another request may not meet: no descriptor is left. */
-const TEMPORARY = new Set(["EMFILE", "ENFILE"]);
+/** Codes of errors that say that no file descriptor is left. */
+const OUT_OF_DESCRIPTORS = new Set(["EMFILE", "ENFILE"]);
 
 /** Links that are followed to find the cause of an error, as in Linux. */
 const MAX_LINKS = 40;
@@ -142,8 +142,12 @@ async function isAnswering(directory: string, path: string): Promise<boolean> {
 }
 
 function isTemporary(error: unknown): boolean {
-  return error instanceof FileStalledError ||
-    TEMPORARY.has((error as { code?: string }).code ?? "");
+  return error instanceof FileStalledError || isOutOfDescriptors(error);
+}
+
+/** Whether an error says that no file descriptor is left. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return OUT_OF_DESCRIPTORS.has((error as { code?: string }).code ?? "");
 }
 
 /** Whether `path` is `directory` or below it. Both are without links. */

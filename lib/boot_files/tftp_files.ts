@@ -12,7 +12,7 @@ import { type BootDirectory, type BootFile, pathNames } from "./directory.ts";
 import { BOOT_SCRIPT_NAME } from "./boot_script.ts";
 import { isSameContent } from "./file_version.ts";
 import { IpxeFiles, isIpxeName } from "./ipxe.ts";
-import type { PathProblem } from "./served_roots.ts";
+import { isOutOfDescriptors, type PathProblem } from "./served_roots.ts";
 
 /** A file that TFTP serves. */
 export interface FoundTftpFile {
@@ -48,6 +48,8 @@ export class TftpFiles {
    * @param client The client's address.
    * @param problems Gets why each path that was tried is not served.
    * @returns `undefined` if there is none.
+   * @throws {Error} if no file descriptor is left: there may be one a second later,
+   * when the client asks again.
    */
   async open(
     mac: Mac,
@@ -83,6 +85,7 @@ export class TftpFiles {
     try {
       return await directory.open(client, path, mac, pathNames(path), problems);
     } catch (error) {
+      if (isOutOfDescriptors(error)) throw error;
       problems.push({
         kind: error instanceof FileStalledError ? "stalled" : "unreadable",
         path: directory.directory,

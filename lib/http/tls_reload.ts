@@ -62,9 +62,15 @@ export interface TlsReloadOptions {
   readonly current: KeyPair;
   /** Takes another pair into use, or throws. */
   readonly replace: (keyPair: KeyPair) => void;
-  /** Called once for each pair that `replace` threw for. */
+  /**
+   * Called once for each pair that `replace` threw for, and once while files cannot
+   * be read.
+   */
   readonly onRefused: (error: Error) => void;
 }
+
+/** Looks in a row without one of the files, after which it is no replacement. */
+const FAILURES_REPORTED = 10;
 
 /** Replaces certificate and key when the content of their files changes. */
 export class TlsReload {
@@ -73,6 +79,8 @@ export class TlsReload {
   #last: KeyPair;
   /** The version of the files that were read last; `undefined`: read again. */
   #version: string | undefined;
+  /** Looks in a row at which one of the files could not be read. */
+  #failures = 0;
   /** The only read in flight. */
   #reading: Promise<KeyPair> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -120,11 +128,16 @@ export class TlsReload {
             SETTLING_TIME,
           ),
       );
-      if (version !== undefined && version === this.#version) return;
-      this.#use(await this.#read());
-      this.#version = version;
-    } catch {
-      // One of them is being replaced. The next read gets both.
+      if (version === undefined || version !== this.#version) {
+        this.#use(await this.#read());
+        this.#version = version;
+      }
+      this.#failures = 0;
+    } catch (error) {
+      // One of them is being replaced: the next read gets both. Or it is gone.
+      if (++this.#failures === FAILURES_REPORTED) {
+        this.#options.onRefused(error as Error);
+      }
     }
   }
 

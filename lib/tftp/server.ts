@@ -433,7 +433,7 @@ export class TftpServer {
       });
       this.#count(active.transfer);
     } catch {
-      // The address was removed: the client retries at another one.
+      // The address was removed, or no descriptor is left: the client asks again.
       this.ended.failed++;
     } finally {
       closeQuietly(socket);

@@ -717,6 +717,9 @@ Deno.test({
           "a good pair comes back",
           async () => await certificateName() === "first",
         );
+        await isRefused(() => Deno.remove(keyFile));
+        assertEquals(await nameSeen(), "first");
+        await install("first", "first");
       });
 
       await t.step(

@@ -188,6 +188,16 @@ Deno.test("files over TFTP", async (t) => {
     assertEquals(await served("ipxe.efi", MAC + 2), ["broken_link"]);
   });
 
+  await t.step("without a descriptor, none is missing", async () => {
+    const error = Object.assign(new Error("too many"), { code: "EMFILE" });
+    const full = new BootDirectory(`${root}/netboot`);
+    full.open = () => Promise.reject(error);
+    const files = new TftpFiles(full, ipxe, () => undefined);
+    for (const path of ["config.txt", "ipxe.efi"]) {
+      await assertRejects(() => served(path, MAC, files), Error, "too many");
+    }
+  });
+
   await t.step("that change while they are read", async () => {
     const path = `${root}/netboot/${MAC_TEXT}/config.txt`;
     const file = await tftp.open(MAC, "config.txt", CLIENT, []);
