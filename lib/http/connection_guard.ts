@@ -161,7 +161,8 @@ export class ConnectionGuard {
       this.#sinceExcess = 0;
       this.#closeExcessive(performance.now());
     }
-    const isDue = this.#isBusy || this.#sinceSearch >= QUIET_INTERVAL;
+    const isDue = this.#isBusy || connections.size === 0 ||
+      this.#sinceSearch >= QUIET_INTERVAL;
     if (!isDue && connections.areAllFound) return;
     this.#sinceSearch = 0;
     const searches = connections.hasFewDescriptors

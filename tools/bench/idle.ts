@@ -1,5 +1,5 @@
 /**
- * What servers cost that nobody asks anything.
+ * What servers cost while no client asks them anything.
  *
  * @module
  */

@@ -17,6 +17,12 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     return once;
   }
 
+  /** Waits until the files have been looked at, and a change has another time. */
+  async function looked(once: BootOnce): Promise<void> {
+    await eventually("the files were looked at", () => once.looks === 0);
+    await pause(20);
+  }
+
   await t.step("boot until their system is up after they got a URL", () => {
     const once = new BootOnce(root);
     assertEquals(once.isListed(MAC), true);
@@ -37,7 +43,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
 
   await t.step("stay as they are while nothing changes", async () => {
     const once = booted();
-    await pause(50);
+    await looked(once);
     await once.look(MAC);
     assertEquals(once.isListed(MAC), false);
     await Deno.mkdir(`${root}/${MAC_TEXT.replace("01", "77")}`);
@@ -85,7 +91,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
   ) {
     await t.step(`boot again when ${what}`, async () => {
       const once = booted();
-      await pause(50);
+      await looked(once);
       await change();
       // The netboot directory is read again some time later.
       await eventually("it may boot", async () => {
@@ -110,7 +116,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
       await Deno.utime(own, time(), time());
       const once = booted();
       for (let round = 0; round < 3; round++) {
-        await pause(50);
+        await looked(once);
         await once.look(MAC);
         assertEquals(once.isListed(MAC), false);
       }
@@ -126,7 +132,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     const once = new BootOnce(root);
     once.onBootUrl(OTHER_MAC);
     once.onSystem(OTHER_MAC);
-    await pause(50);
+    await looked(once);
     await once.look(OTHER_MAC);
     assertEquals(once.isListed(OTHER_MAC), false);
     await Deno.writeTextFile(`${image}/boot.efi`, "second");
@@ -136,7 +142,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
 
   await t.step("are looked at when they send a message", async () => {
     const once = booted();
-    await pause(50);
+    await looked(once);
     await Deno.utime(own, now(), now());
     await eventually("it may boot", () => {
       once.onMessage(MAC);
@@ -146,7 +152,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
 
   await t.step("a look that is late changes nothing newer", async () => {
     const once = booted();
-    await pause(50);
+    await looked(once);
     await Deno.utime(own, now(), now());
     const looks = [once.look(MAC), once.look(MAC)];
     await eventually("it may boot", () => once.isListed(MAC));
@@ -161,7 +167,7 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     once.onBootUrl(MAC);
     once.onSystem(MAC);
     for (let round = 0; round < 2; round++) {
-      await pause(50);
+      await looked(once);
       await once.look(MAC);
       assertEquals(once.isListed(MAC), false);
     }
