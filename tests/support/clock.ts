@@ -19,7 +19,8 @@ const MAX_POLLS = 20_000;
  * `pause` and `eventually` of `lab.ts` go on in real time.
  */
 export class FakeClock implements Disposable {
-  readonly #time = new FakeTime();
+  /** It starts at a whole second: timers may wait for the next one. */
+  readonly #time = new FakeTime(Math.ceil(Date.now() / 1000) * 1000);
   /** When each timer is due, in milliseconds of the faked `Date.now()`. */
   readonly #due = new Map<unknown, number>();
 

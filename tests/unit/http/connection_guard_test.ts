@@ -292,7 +292,7 @@ Deno.test("ConnectionGuard", async (t) => {
           ends.push(server.request("fe80::1", port, isWhole));
         }
         assertEquals(server.connections.answering, isWhole ? 0 : most + 1);
-        await server.pass(500);
+        await server.pass(600);
         assertEquals(
           server.sockets.connections.size,
           isWhole ? Math.floor(0.75 * most) : most + 1,
