@@ -44,7 +44,7 @@ export interface SourceOptions {
   readonly script: string;
   /** Whether it uses the firmware's network driver, and has none of its own. */
   readonly isSnpOnly: boolean;
-  /** Tells of progress. */
+  /** Prints a line about the state of the build. */
   readonly say: (text: string) => void;
 }
 

@@ -14,7 +14,6 @@ import {
   ROUTER_NAME,
   TLS_PORT,
 } from "./network.ts";
-import { bootFirst } from "./variables.ts";
 import { buildLinux, COMMAND_LINE, OS_ADDRESS, OS_STARTED } from "./linux.ts";
 import {
   assertConsole,
@@ -24,6 +23,7 @@ import {
   type Message,
   PATIENCE,
   printTimeline,
+  variablesForHttp,
 } from "./observation.ts";
 
 const lacks = missing(
@@ -264,19 +264,13 @@ Deno.test("real firmware", { ignore }, async (t) => {
         tap: await network.tap("tap0"),
         megabytes: 1024,
       } as const;
-      // From the factory it would try HTTP over IPv4 before, for a minute.
-      const fresh = await Machine.start(network.router, settings);
-      await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
-      await fresh.program.stop();
-      // HTTP boot does not come first: in firmware before May 2025 it asks for an
-      // address before it has a link-local one, and gives up at once.
-      await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+      const variables = await variablesForHttp(network.router, settings);
       await network.advertise();
       const daemon = await network.daemon("--tftp-listen-addr=off");
       const recording = await network.listen();
       const machine = await Machine.start(network.router, {
         ...settings,
-        variables: fresh.variables,
+        variables,
       });
       await assertSystem("x86-64 by HTTP boot", network, daemon, machine);
       assertConsole(

@@ -11,9 +11,9 @@ import {
   assertConsole,
   assertStages,
   assertSystem,
-  PATIENCE,
+  variablesForHttp,
 } from "./observation.ts";
-import { bootFirst, signatureList } from "./variables.ts";
+import { signatureList } from "./variables.ts";
 
 const lacks = missing(
   "HTTPS boot of firmware",
@@ -59,10 +59,7 @@ Deno.test("HTTPS boot, behind a TLS proxy", { ignore }, async () => {
     tap: await network.tap("tap0"),
     megabytes: 1024,
   } as const;
-  const fresh = await Machine.start(router, settings);
-  await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
-  await fresh.program.stop();
-  await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+  const variables = await variablesForHttp(router, settings);
   await network.advertise();
   await network.nameServer();
   const nginx = await startTlsProxy(router, directory, ROUTER);
@@ -74,7 +71,7 @@ Deno.test("HTTPS boot, behind a TLS proxy", { ignore }, async () => {
   const machine = await Machine.start(router, {
     ...settings,
     trusted,
-    variables: fresh.variables,
+    variables,
   });
   await assertSystem("x86-64 by HTTPS boot", network, daemon, machine);
   assertConsole(

@@ -9,8 +9,8 @@ import {
   assertStages,
   assertSystem,
   PATIENCE,
+  variablesForHttp,
 } from "./observation.ts";
-import { bootFirst } from "./variables.ts";
 
 const lacks = missing(
   "boots of disk images",
@@ -102,10 +102,7 @@ async function boot(
     tap: await network.tap("tap0"),
     root: firmware,
   } as const;
-  const fresh = await Machine.start(network.router, settings);
-  await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
-  await fresh.program.stop();
-  await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+  const variables = await variablesForHttp(network.router, settings);
 
   await Deno.mkdir(`${network.netboot}/${mac}`);
   await Deno.copyFile(
@@ -121,7 +118,7 @@ async function boot(
   const recording = await network.listen();
   const machine = await Machine.start(network.router, {
     ...settings,
-    variables: fresh.variables,
+    variables,
   });
   if (hasLoss) await loseInTheMiddle(network, recording, mac, settings.tap);
   await assertSystem(name, network, daemon, machine);

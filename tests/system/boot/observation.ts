@@ -10,15 +10,36 @@ import { messageName } from "../../../lib/dhcpv6/wire/constants.ts";
 import { addressOf, formatIpv6, parseIpv6 } from "../../../lib/net/ipv6.ts";
 import { parseMac } from "../../../lib/net/mac.ts";
 import { BASE } from "../../support/expect.ts";
-import type { Machine } from "./machine.ts";
+import { Machine, type MachineOptions } from "./machine.ts";
 import type { BootDaemon, BootNetwork } from "./network.ts";
 import { OS_ADDRESS } from "./linux.ts";
+import { bootFirst } from "./variables.ts";
+import type { Host } from "../../support/lab.ts";
 
 /**
  * Seconds from power-on that a machine gets for all of its boot. It takes less
  * than a minute, where nothing else needs the processor that it is emulated on.
  */
 export const PATIENCE = 600;
+
+/**
+ * What firmware remembers that boots by HTTP over IPv6 when PXE over IPv6 has no
+ * boot URL. From the factory it would try HTTP over IPv4 before, for a minute. PXE
+ * comes first: firmware before May 2025 begins HTTP boot before it has a link-local
+ * address, and gives up at once.
+ *
+ * @returns The file, for `variables` of {@linkcode MachineOptions}.
+ */
+export async function variablesForHttp(
+  host: Host,
+  options: MachineOptions,
+): Promise<string> {
+  const fresh = await Machine.start(host, options);
+  await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
+  await fresh.program.stop();
+  await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+  return fresh.variables;
+}
 
 /** The address that a machine shall have in all stages. */
 export function derived(mac: string): string {

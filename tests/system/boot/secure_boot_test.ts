@@ -16,8 +16,9 @@ import {
   derived,
   PATIENCE,
   printTimeline,
+  variablesForHttp,
 } from "./observation.ts";
-import { bootFirst, enroll } from "./variables.ts";
+import { enroll } from "./variables.ts";
 
 const lacks = missing(
   "boots with Secure Boot",
@@ -133,10 +134,7 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
       tap: await network.tap("tap0"),
       megabytes: 512,
     } as const;
-    const fresh = await Machine.start(network.router, settings);
-    await fresh.shows(/>>Start PXE over IPv6/, PATIENCE);
-    await fresh.program.stop();
-    await bootFirst(fresh.variables, "UEFI PXEv6", "UEFI HTTPv6");
+    const variables = await variablesForHttp(network.router, settings);
     await network.advertise();
     const daemon = await network.daemon(
       "--tftp-listen-addr=off",
@@ -146,7 +144,7 @@ Deno.test("Secure Boot with Microsoft's keys", { ignore }, async (t) => {
     );
     const machine = await Machine.start(network.router, {
       ...settings,
-      variables: fresh.variables,
+      variables,
     });
     // It reads no file over HTTP: it wants the names of headers in capitals.
     await machine.shows(/Welcome to GRUB![^]*grub> /, PATIENCE);
