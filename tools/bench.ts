@@ -3,14 +3,20 @@
  * of a lab, and prints one table.
  *
  * Usage: `deno task bench [--only GROUP,...] [--runs N] [--seconds N] [--json]`,
- * as root. It measures `dist/dhcpv6macd`, which `deno task build` makes.
+ * as root. It measures `dist/dhcpv6macd`, which `deno task build` makes. Of the
+ * group `storm`, `--machines N` are switched on at once, and their link has a
+ * round trip of `--delay 2ms` and loses `--loss 1%`, where the kernel has netem.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
 import { missing } from "../tests/support/lab.ts";
-import type { MeasureOptions } from "./bench/dhcpv6.ts";
+import {
+  type MeasureOptions,
+  STORM,
+  type Storm,
+} from "./bench/measure_options.ts";
 import { GROUPS } from "./bench/groups.ts";
 import { Testbed } from "./bench/testbed.ts";
 import { Results } from "./bench/results.ts";
@@ -30,11 +36,12 @@ interface Options {
 /** @throws {RangeError} with a sentence. */
 function readOptions(): Options {
   const args = parseArgs(Deno.args, {
-    string: ["only", "runs", "seconds"],
+    string: ["only", "runs", "seconds", "machines", "delay", "loss"],
     boolean: ["json"],
     unknown: (arg: string) => {
       throw new RangeError(
-        `unknown argument ${arg}; there are --only, --runs, --seconds and --json`,
+        `unknown argument ${arg}; there are --only, --runs, --seconds, ` +
+          "--machines, --delay, --loss and --json",
       );
     },
   }) as Record<string, unknown>;
@@ -57,9 +64,36 @@ function readOptions(): Options {
       runs: number("runs", 5),
       seconds: number("seconds", 3),
       isShort: false,
+      storm: {
+        machines: atMost("machines", number("machines", STORM.machines), 900),
+        delay: withUnit(args, "delay", "ms", STORM.delay),
+        loss: atMost("loss", withUnit(args, "loss", "%", STORM.loss), 50),
+      } satisfies Storm,
     },
     asJson: args.json === true,
   };
+}
+
+/** A number with a unit, from 0 on. */
+function withUnit(
+  args: Readonly<Record<string, unknown>>,
+  name: string,
+  unit: string,
+  otherwise: number,
+): number {
+  const text = args[name] as string | undefined;
+  if (text === undefined) return otherwise;
+  if (
+    /^\d+(\.\d+)?$/.test(text.slice(0, -unit.length)) && text.endsWith(unit)
+  ) {
+    return parseFloat(text);
+  }
+  throw new RangeError(`--${name} is a number and ${unit}, not ${text}`);
+}
+
+function atMost(name: string, value: number, most: number): number {
+  if (value <= most) return value;
+  throw new RangeError(`--${name} is ${most} at most, not ${value}`);
 }
 
 async function run(): Promise<number> {

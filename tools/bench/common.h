@@ -1,6 +1,7 @@
 /*
  * What the load generators share: options, the clock, a histogram of times.
  */
+#pragma once
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -107,4 +108,23 @@ static inline void raise_descriptor_limit(void) {
 static inline void take_precedence(void) {
   struct sched_param parameter = {.sched_priority = 10};
   sched_setscheduler(0, SCHED_FIFO, &parameter);
+}
+
+/*
+ * A socket at an address of this host, which need not be assigned: a local
+ * route makes all addresses of a prefix this host's.
+ */
+static inline int bound_socket(const struct in6_addr *address, int type,
+                               uint16_t port, uint32_t scope) {
+  int on = 1;
+  struct sockaddr_in6 own = {.sin6_family = AF_INET6,
+                             .sin6_port = htons(port),
+                             .sin6_addr = *address,
+                             .sin6_scope_id = scope};
+  int descriptor = socket(AF_INET6, type | SOCK_NONBLOCK, 0);
+  setsockopt(descriptor, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
+  if (descriptor < 0 ||
+      bind(descriptor, (struct sockaddr *)&own, sizeof own) < 0)
+    fail("bind");
+  return descriptor;
 }

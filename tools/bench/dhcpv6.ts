@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MeasureOptions } from "./measure_options.ts";
 import {
   CLIENT,
   LINK_LOCAL_CLIENT,
@@ -116,16 +117,6 @@ const RATE_P99 = atFixedRate("p99", [
   { value: 1000 },
   { against: "Kea", value: 1 },
 ]);
-
-/** How often and how long a group is measured. */
-export interface MeasureOptions {
-  /** Times that everything is measured. */
-  readonly runs: number;
-  /** Seconds of one measurement. */
-  readonly seconds: number;
-  /** Whether to measure only what the tests compare. */
-  readonly isShort: boolean;
-}
 
 /** A server's part in a message: an echo sends back what it gets. */
 function modeFor({ name }: Server, mode: Mode): string {

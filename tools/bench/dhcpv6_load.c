@@ -17,7 +17,7 @@
  * reading its reply. A message without a reply for a second counts as lost, and
  * its slot is reused.
  */
-#include "common.h"
+#include "dhcpv6.h"
 
 #define BATCH 64
 #define SLOTS 65536
@@ -25,25 +25,6 @@
 #define PATIENCE SECOND
 /* Milliseconds to wait for the last replies at a fixed rate. */
 #define LAST_ANSWERS 500
-
-enum {
-  SOLICIT = 1,
-  ADVERTISE = 2,
-  REQUEST = 3,
-  REPLY = 7,
-  RELAY_FORWARD = 12,
-  RELAY_REPLY = 13
-};
-enum {
-  CLIENT_ID = 1,
-  SERVER_ID = 2,
-  IA_NA = 3,
-  IA_ADDRESS = 5,
-  OPTION_REQUEST = 6,
-  ELAPSED_TIME = 8,
-  RELAY_MESSAGE = 9,
-  INTERFACE_ID = 18
-};
 
 enum mode { MODE_SOLICIT, MODE_EXCHANGE, MODE_RELAYED, MODE_ECHO };
 
@@ -71,39 +52,6 @@ static uint8_t outgoing[BATCH][LONGEST];
 static struct mmsghdr out[BATCH];
 static struct iovec out_parts[BATCH];
 static unsigned out_count;
-
-static uint16_t get16(const uint8_t *at) {
-  return at[0] << 8 | at[1];
-}
-
-static uint8_t *put16(uint8_t *at, uint16_t value) {
-  at[0] = value >> 8;
-  at[1] = value;
-  return at + 2;
-}
-
-static uint8_t *put_option(uint8_t *at, uint16_t code, const void *data,
-                           uint16_t length) {
-  at = put16(put16(at, code), length);
-  memcpy(at, data, length);
-  return at + length;
-}
-
-static void mac_bytes(uint64_t mac, uint8_t *to) {
-  for (int index = 0; index < 6; index++) to[index] = mac >> (40 - 8 * index);
-}
-
-/* The data of an option, or NULL. */
-static const uint8_t *find(const uint8_t *at, const uint8_t *end, uint16_t code,
-                           uint16_t *length) {
-  while (end - at >= 4) {
-    *length = get16(at + 2);
-    if (end - at - 4 < *length) return NULL;
-    if (get16(at) == code) return at + 4;
-    at += 4 + *length;
-  }
-  return NULL;
-}
 
 static void flush(void) {
   for (unsigned done = 0; done < out_count;) {

@@ -4,16 +4,13 @@
  * @module
  */
 
-import {
-  measureDhcpv6,
-  measureMemory,
-  type MeasureOptions,
-  measureStart,
-} from "./dhcpv6.ts";
+import type { MeasureOptions } from "./measure_options.ts";
+import { measureDhcpv6, measureMemory, measureStart } from "./dhcpv6.ts";
 import { measureIdle } from "./idle.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
 import type { Testbed } from "./testbed.ts";
 import type { Results } from "./results.ts";
+import { measureStorm } from "./storm.ts";
 import { measureTftp } from "./tftp.ts";
 
 /** Measures a group on a testbed. */
@@ -33,4 +30,5 @@ export const GROUPS: Readonly<Record<string, Measure>> = {
   http: measureHttp,
   downloads: measureDownloads,
   events: measureEvents,
+  storm: measureStorm,
 };

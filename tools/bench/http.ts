@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type MeasureOptions, startDhcpv6 } from "./dhcpv6.ts";
+import type { MeasureOptions } from "./measure_options.ts";
+import { startDhcpv6 } from "./dhcpv6.ts";
 import {
   LINK_LOCAL_CLIENT,
   MAC,
@@ -19,15 +20,15 @@ import {
   DENO_HTTP,
   HTTP_FILE,
   HTTP_PEERS,
-  HTTP_PORT,
   HTTP_SIZE,
+  PORTS,
   present,
   provide,
 } from "./servers.ts";
 
 const OPTIONS = {
   server: SERVER,
-  port: HTTP_PORT,
+  port: PORTS.http,
   path: `/mac/${MAC}/${HTTP_FILE.slice(HTTP_FILE.indexOf("/") + 1)}`,
   size: HTTP_SIZE,
 };
@@ -59,19 +60,6 @@ const LOADS = [
   },
 ] as const;
 
-/** Waits until a server listens. */
-async function listens(testbed: Testbed): Promise<void> {
-  for (let time = 0; time < 100; time++) {
-    try {
-      await testbed.ask("http_load", { ...OPTIONS, seconds: 0.1 });
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error("no HTTP server listens");
-}
-
 /** Measures one server after the other, and all of them again. */
 export async function measureHttp(
   testbed: Testbed,
@@ -83,7 +71,7 @@ export async function measureHttp(
   for (let run = 0; run < runs; run++) {
     for (const server of servers) {
       const program = await server.start(testbed);
-      await listens(testbed);
+      await testbed.listens(PORTS.http);
       for (const { connections, rate, cpu } of LOADS) {
         const before = await testbed.cpuSeconds();
         const report = await testbed.ask("http_load", {
@@ -190,7 +178,7 @@ export async function measureEvents(
     await testbed.ask("dhcpv6_load", { ...machines, count: MACHINES });
     const readers = testbed.startAsking("http_load", {
       server: SERVER,
-      port: HTTP_PORT,
+      port: PORTS.http,
       path: "/events",
       events: 1,
       connections: READERS,

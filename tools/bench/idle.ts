@@ -5,7 +5,8 @@
  */
 
 import { DAEMON, DENO_ECHO, DHCPV6_PEERS, present } from "./servers.ts";
-import { type MeasureOptions, startDhcpv6 } from "./dhcpv6.ts";
+import type { MeasureOptions } from "./measure_options.ts";
+import { startDhcpv6 } from "./dhcpv6.ts";
 import { OWN, type Quantity, type Results, type Target } from "./results.ts";
 import type { Testbed } from "./testbed.ts";
 

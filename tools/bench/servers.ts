@@ -6,7 +6,7 @@
 
 import type { Program } from "../../tests/support/lab.ts";
 import { type ArchivedPackage, unpackFromArchive } from "../debian.ts";
-import { BASE, CLIENTS, SERVER, type Testbed } from "./testbed.ts";
+import { BASE, CLIENTS, POOL, SERVER, type Testbed } from "./testbed.ts";
 import { BARE, OWN } from "./results.ts";
 
 /** A server. */
@@ -28,6 +28,7 @@ const IPXE_FILES = "ipxe";
 
 /** The path of that iPXE, below its directory. */
 export const TFTP_PATH = "02:00:5e:00:53:01/ipxe-x86-64.efi";
+const TFTP_URL = `tftp://[${SERVER}]/${TFTP_PATH}`;
 
 /** The path of the file that HTTP clients fetch. */
 export const HTTP_FILE = "02:00:5e:00:53:01/disk.img";
@@ -36,8 +37,20 @@ export const HTTP_FILE = "02:00:5e:00:53:01/disk.img";
 export const TFTP_SIZE = 1024 * 1024;
 export const HTTP_SIZE = 500 * 1000 * 1000;
 
-/** The port that HTTP is served on. */
-export const HTTP_PORT = 6315;
+/** The ports that HTTP and HTTPS are served on. */
+export const PORTS = { http: 6315, https: 6316 } as const;
+
+/** How files are served to machines that boot. */
+export type Scheme = keyof typeof PORTS;
+
+/** Where a server serves files. */
+export function originOf(scheme: Scheme): string {
+  return `${scheme}://[${SERVER}]:${PORTS[scheme]}`;
+}
+
+/** The file that machines boot, which is in the directory for all of them. */
+export const SYSTEM_FILE = "default/system.img";
+export const SYSTEM_SIZE = 30 * 1000 * 1000;
 
 function servedFile(testbed: Testbed, name: string): string {
   const directory = name === TFTP_PATH ? IPXE_FILES : FILES;
@@ -64,21 +77,57 @@ export async function provide(
 /** What `deno task build` has made. */
 export const BINARY = `${ROOT}/dist/dhcpv6macd`;
 
+function daemon(
+  optionsFor: (testbed: Testbed) => readonly string[] | Promise<string[]>,
+): Server {
+  return {
+    name: OWN,
+    start: async (testbed) =>
+      testbed.serve([
+        BINARY,
+        "--interface=lan",
+        "--max-open-files=16384",
+        `--base-address=${BASE}`,
+        `--http-allow=${CLIENTS}/64`,
+        `--netboot-dir=${testbed.path(FILES)}`,
+        `--ipxe-x86-64-efi=${await provide(testbed, TFTP_PATH, TFTP_SIZE)}`,
+        ...await optionsFor(testbed),
+      ]),
+  };
+}
+
 /** The daemon, serving everything. */
-export const DAEMON: Server = {
-  name: OWN,
-  start: async (testbed) =>
-    testbed.serve([
-      BINARY,
-      "--interface=lan",
-      "--max-open-files=16384",
-      `--base-address=${BASE}`,
-      `--http-allow=${CLIENTS}/64`,
-      `--netboot-dir=${testbed.path(FILES)}`,
-      `--http-boot-url-template=http://[${SERVER}]:${HTTP_PORT}/mac/{{.MAC}}/disk.img`,
-      `--ipxe-x86-64-efi=${await provide(testbed, TFTP_PATH, TFTP_SIZE)}`,
-    ]),
-};
+export const DAEMON: Server = daemon(() => [
+  `--http-boot-url-template=${originOf("http")}/mac/{{.MAC}}/disk.img`,
+]);
+
+/** The daemon as machines of a storm are served by it. */
+export function stormDaemon(scheme: Scheme): Server {
+  return daemon(async (testbed) => [
+    `--http-boot-url-template=${originOf(scheme)}/mac/{{.MAC}}/system.img`,
+    // Its own script would be one file more than the peers' clients load.
+    "--ipxe-chain=direct",
+    ...await tlsOptions(testbed, scheme),
+  ]);
+}
+
+/** The daemon with HTTPS. */
+export const DAEMON_HTTPS: Server = daemon((testbed) =>
+  tlsOptions(testbed, "https")
+);
+
+async function tlsOptions(
+  testbed: Testbed,
+  scheme: Scheme,
+): Promise<string[]> {
+  if (scheme === "http") return [];
+  const { certFile, keyFile } = await testbed.keyPair();
+  return [
+    `--tls-cert-file=${certFile}`,
+    `--tls-key-file=${keyFile}`,
+    `--https-listen-addr=:${PORTS.https}`,
+  ];
+}
 
 /** What Deno is given to run a program of this project. */
 function denoArguments(): string[] {
@@ -97,16 +146,16 @@ function denoArguments(): string[] {
 function bareDeno(
   name: string,
   program: string,
-  argumentsFor: (testbed: Testbed) => string[],
+  argumentsFor: (testbed: Testbed) => string[] | Promise<string[]>,
 ): Server {
   return {
     name,
-    start: (testbed) =>
+    start: async (testbed) =>
       testbed.serve([
         Deno.execPath(),
         ...denoArguments(),
         `${import.meta.dirname}/${program}`,
-        ...argumentsFor(testbed),
+        ...await argumentsFor(testbed),
       ]),
   };
 }
@@ -122,7 +171,16 @@ export const DENO_TFTP: Server = bareDeno(
 export const DENO_HTTP: Server = bareDeno(
   BARE,
   "bare_http.ts",
-  (testbed) => [String(HTTP_PORT), servedFile(testbed, HTTP_FILE)],
+  (testbed) => [String(PORTS.http), servedFile(testbed, HTTP_FILE)],
+);
+export const DENO_HTTPS: Server = bareDeno(
+  BARE,
+  "bare_http.ts",
+  async (testbed) => {
+    const { certFile, keyFile } = await testbed.keyPair();
+    const file = servedFile(testbed, HTTP_FILE);
+    return [String(PORTS.https), file, certFile, keyFile];
+  },
 );
 
 /** The bare loop in C: how far the program that asks gets. */
@@ -131,37 +189,64 @@ export const C_ECHO: Server = {
   start: (testbed) => testbed.serve(testbed.bareLoop),
 };
 
-const KEA: Server = {
-  name: "Kea",
-  needs: { program: "kea-dhcp6", package: "kea-dhcp6-server" },
-  start: async (testbed) => {
-    const file = await testbed.lab.file(
-      "kea.json",
-      JSON.stringify({
-        Dhcp6: {
-          "interfaces-config": { interfaces: ["lan", `lan/${SERVER}`] },
-          "lease-database": { type: "memfile", persist: false },
-          "multi-threading": {
-            "enable-multi-threading": true,
-            "thread-pool-size": 2,
+/** @param boots What its configuration has for machines that boot. */
+function keaWith(boots: Readonly<Record<string, unknown>> = {}): Server {
+  return {
+    name: "Kea",
+    needs: { program: "kea-dhcp6", package: "kea-dhcp6-server" },
+    start: async (testbed) => {
+      const file = await testbed.lab.file(
+        "kea.json",
+        JSON.stringify({
+          Dhcp6: {
+            "interfaces-config": { interfaces: ["lan", `lan/${SERVER}`] },
+            "lease-database": { type: "memfile", persist: false },
+            "multi-threading": {
+              "enable-multi-threading": true,
+              "thread-pool-size": 2,
+            },
+            "preferred-lifetime": 1200,
+            "valid-lifetime": 1200,
+            subnet6: [{
+              subnet: `${BASE}/64`,
+              interface: "lan",
+              pools: [{ pool: `${POOL}/96` }],
+            }],
+            loggers: [{ name: "kea-dhcp6", severity: "ERROR" }],
+            ...boots,
           },
-          "preferred-lifetime": 1200,
-          "valid-lifetime": 1200,
-          subnet6: [{
-            subnet: `${BASE}/64`,
-            interface: "lan",
-            pools: [{ pool: `${BASE}1:0:0/96` }],
-          }],
-          loggers: [{ name: "kea-dhcp6", severity: "ERROR" }],
-        },
-      }),
-    );
-    return testbed.serve(["kea-dhcp6", "-c", file], [
-      "/run/kea",
-      "/var/lib/kea",
-    ]);
-  },
-};
+        }),
+      );
+      return testbed.serve(["kea-dhcp6", "-c", file], [
+        "/run/kea",
+        "/var/lib/kea",
+      ]);
+    },
+  };
+}
+
+const KEA = keaWith();
+
+/** The boot URLs of a storm, for Kea. */
+function keaBoot(bootUrl: string): Readonly<Record<string, unknown>> {
+  const url = (data: string) => [{ name: "bootfile-url", data }];
+  return {
+    // It sends what clients request, and they do not request this.
+    "option-data": [{ name: "preference", data: "255", "always-send": true }],
+    "client-classes": [
+      {
+        name: "iPXE",
+        test: "option[15].exists",
+        "option-data": url(bootUrl),
+      },
+      {
+        name: "PXE",
+        test: "option[61].exists and not member('iPXE')",
+        "option-data": url(TFTP_URL),
+      },
+    ],
+  };
+}
 
 const DNSMASQ_NEEDS = { program: "dnsmasq", package: "dnsmasq-base" };
 const DNSMASQ = [
@@ -174,18 +259,18 @@ const DNSMASQ = [
   "--interface=lan",
 ];
 
+const DNSMASQ_LEASES = [
+  `--dhcp-range=${POOL},${BASE}1:ffff:ffff,64,20m`,
+  "--dhcp-lease-max=1000000",
+  "--leasefile-ro",
+  "--dhcp-authoritative",
+  "--quiet-dhcp6",
+];
+
 const DNSMASQ_DHCPV6: Server = {
   name: "dnsmasq",
   needs: DNSMASQ_NEEDS,
-  start: (testbed) =>
-    testbed.serve([
-      ...DNSMASQ,
-      `--dhcp-range=${BASE}1:0:0,${BASE}1:ffff:ffff,64,20m`,
-      "--dhcp-lease-max=1000000",
-      "--leasefile-ro",
-      "--dhcp-authoritative",
-      "--quiet-dhcp6",
-    ]),
+  start: (testbed) => testbed.serve([...DNSMASQ, ...DNSMASQ_LEASES]),
 };
 
 const DHCPD: Server = {
@@ -216,17 +301,36 @@ subnet6 ${BASE}/64 { range6 ${BASE}1:0:0 ${BASE}1:ffff:ffff; }
 /** Those that answer DHCPv6. */
 export const DHCPV6_PEERS: readonly Server[] = [KEA, DNSMASQ_DHCPV6, DHCPD];
 
+function dnsmasqTftp(testbed: Testbed): string[] {
+  return [
+    "--enable-tftp",
+    `--tftp-root=${testbed.path(IPXE_FILES)}`,
+    "--tftp-max=1000",
+  ];
+}
+
 const DNSMASQ_TFTP: Server = {
   name: "dnsmasq",
   needs: DNSMASQ_NEEDS,
-  start: (testbed) =>
-    testbed.serve([
-      ...DNSMASQ,
-      "--enable-tftp",
-      `--tftp-root=${testbed.path(IPXE_FILES)}`,
-      "--tftp-max=1000",
-    ]),
+  start: (testbed) => testbed.serve([...DNSMASQ, ...dnsmasqTftp(testbed)]),
 };
+
+/** DHCPv6 and TFTP of a storm; authoritative, its preference is 255. */
+function dnsmasqStorm(bootUrl: string): Server {
+  return {
+    name: "dnsmasq",
+    needs: DNSMASQ_NEEDS,
+    start: (testbed) =>
+      testbed.serve([
+        ...DNSMASQ,
+        ...DNSMASQ_LEASES,
+        ...dnsmasqTftp(testbed),
+        "--dhcp-userclass=set:ipxe,iPXE",
+        `--dhcp-option=tag:ipxe,option6:59,${bootUrl}`,
+        `--dhcp-option=tag:!ipxe,option6:59,${TFTP_URL}`,
+      ]),
+  };
+}
 
 const TFTPD_HPA: Server = {
   name: "tftpd-hpa",
@@ -270,13 +374,30 @@ const ATFTPD: Server = {
 /** Those that serve files over TFTP. */
 export const TFTP_PEERS: readonly Server[] = [DNSMASQ_TFTP, TFTPD_HPA, ATFTPD];
 
-const NGINX: Server = {
-  name: "nginx",
-  needs: { program: "nginx", package: "nginx-light" },
-  start: async (testbed) => {
-    const file = await testbed.lab.file(
-      "nginx.conf",
-      `user root;
+const NGINX_NEEDS = { program: "nginx", package: "nginx-light" };
+
+/** What nginx listens with, in its own words. */
+async function nginxListens(
+  testbed: Testbed,
+  scheme: Scheme,
+): Promise<string> {
+  if (scheme === "http") return `listen [::]:${PORTS.http};`;
+  const { certFile, keyFile } = await testbed.keyPair();
+  return `listen [::]:${PORTS.https} ssl http2;
+    ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+    ssl_certificate ${certFile};
+    ssl_certificate_key ${keyFile};`;
+}
+
+function nginx(scheme: Scheme): Server {
+  return {
+    name: "nginx",
+    needs: NGINX_NEEDS,
+    start: async (testbed) => {
+      const file = await testbed.lab.file(
+        "nginx.conf",
+        `user root;
 daemon off;
 worker_processes 1;
 pid ${testbed.path("nginx.pid")};
@@ -287,18 +408,39 @@ http {
   sendfile on;
   tcp_nopush on;
   server {
-    listen [::]:${HTTP_PORT};
+    ${await nginxListens(testbed, scheme)}
     location /mac/ { alias ${testbed.path(FILES)}/; }
   }
 }
 `,
-    );
-    return testbed.serve(["nginx", "-c", file], ["/var/lib/nginx"]);
-  },
-};
+      );
+      return testbed.serve(["nginx", "-c", file], ["/var/lib/nginx"]);
+    },
+  };
+}
 
-/** Those that serve files over HTTP. */
-export const HTTP_PEERS: readonly Server[] = [NGINX];
+/** Those that serve files over HTTP, and over HTTPS. */
+export const HTTP_PEERS: readonly Server[] = [nginx("http")];
+export const HTTPS_PEERS: readonly Server[] = [nginx("https")];
+
+/** Servers that do the whole job together. */
+export interface Composite {
+  readonly name: string;
+  readonly parts: readonly Server[];
+}
+
+/** What would be used instead: one server for each protocol. */
+export function composites(scheme: Scheme): Composite[] {
+  const http = nginx(scheme);
+  const bootUrl = `${originOf(scheme)}/mac/${SYSTEM_FILE}`;
+  return [
+    { name: "dnsmasq, nginx", parts: [dnsmasqStorm(bootUrl), http] },
+    {
+      name: "Kea, tftpd-hpa, nginx",
+      parts: [keaWith(keaBoot(bootUrl)), TFTPD_HPA, http],
+    },
+  ];
+}
 
 /** Says loudly which servers are left out, and returns the others. */
 export function present(servers: readonly Server[]): Server[] {

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { type Host, Lab, type Program } from "../../tests/support/lab.ts";
+import {
+  command,
+  eventually,
+  type Host,
+  Lab,
+  type Program,
+} from "../../tests/support/lab.ts";
 
 /** The link, and the addresses of server and clients there. */
 export const BASE = "2001:db8:1:2::";
@@ -16,6 +22,12 @@ export const LINK_LOCAL_CLIENT = "fe80::2";
 /** Addresses behind the client, for many clients: all of them are its own. */
 export const CLIENTS = "2001:db8:1:3::";
 
+/** What servers with an address pool assign, the first of 2^32 addresses. */
+export const POOL = `${BASE}1:0:0`;
+
+/** The addresses of machines of a storm: of their MACs, and of the pool. */
+const STORM_PREFIXES = [`${BASE}200:0:0/96`, `${POOL}/96`];
+
 /** A MAC and the name of the file that it fetches. */
 export const MAC = "02:00:5e:00:53:01";
 
@@ -23,14 +35,23 @@ export const MAC = "02:00:5e:00:53:01";
 const TICKS = 100;
 
 /** The programs in C: those that ask, and one that helps a server. */
-type LoadProgram = "dhcpv6_load" | "tftp_load" | "http_load";
+type LoadProgram = "dhcpv6_load" | "tftp_load" | "http_load" | "storm_load";
 const PROGRAMS = ["dhcpv6_load", "tftp_load", "http_load", "inetd"];
+
+/** Lines of clients that complain which are shown. */
+const MAX_COMPLAINTS = 5;
 
 /** Milliseconds in which a server must have come to rest. */
 const REST = 1500;
 
 /** What one of the load programs writes. */
 export type Report = Readonly<Record<string, number>>;
+
+/** What a link does to packets. */
+export interface Impairment {
+  readonly delay: number;
+  readonly loss: number;
+}
 
 /** Two hosts, and the programs that ask. */
 export class Testbed implements AsyncDisposable {
@@ -64,6 +85,85 @@ export class Testbed implements AsyncDisposable {
     }
   }
 
+  /**
+   * Gives the client the addresses of as many machines, numbered from 1 on, and
+   * compiles what switches them on.
+   */
+  async prepareStorm(machines: number): Promise<void> {
+    const addresses = Array.from(
+      { length: machines },
+      (_, index) =>
+        `addr replace fe80::ff:fe00:${
+          (index + 1).toString(16)
+        }/64 dev eth0 nodad\n`,
+    );
+    const file = await this.lab.file("addresses", addresses.join(""));
+    await this.client.ip(`-6 -batch ${file}`);
+    // What a server assigns is the client's without any neighbour discovery.
+    for (const prefix of STORM_PREFIXES) {
+      await this.client.ip(`-6 route replace local ${prefix} dev lo`);
+      await this.router.ip(`-6 route replace ${prefix} via ${CLIENT}`);
+    }
+    await compile(this, "storm_load", "ssl", "crypto");
+  }
+
+  /** Makes a certificate and its key, the first time. */
+  async keyPair(): Promise<{ certFile: string; keyFile: string }> {
+    const [certFile, keyFile] = ["cert.pem", "key.pem"].map((name) =>
+      this.path(name)
+    ) as [string, string];
+    try {
+      await Deno.stat(certFile);
+    } catch {
+      await command([
+        ..."openssl req -x509 -nodes -days 7 -newkey ec".split(" "),
+        ..."-pkeyopt ec_paramgen_curve:P-256 -subj /CN=testbed".split(" "),
+        ...["-addext", `subjectAltName=IP:${SERVER}`],
+        ...["-keyout", keyFile, "-out", certFile],
+      ]);
+    }
+    return { certFile, keyFile };
+  }
+
+  /**
+   * Makes the link slow or bad, in equal parts for both directions.
+   *
+   * @param delay Milliseconds that a round trip takes longer.
+   * @param loss Percent of the packets of each direction that are lost.
+   * @throws {Error} if the kernel cannot do that.
+   */
+  async impair({ delay, loss }: Impairment): Promise<void> {
+    for (
+      const [host, link] of [[this.router, "lan"], [
+        this.client,
+        "eth0",
+      ]] as const
+    ) {
+      const qdisc = ["tc", "-n", host.namespace, "qdisc"];
+      const device = ["dev", link, "root"];
+      await command([...qdisc, "del", ...device], { mayFail: true });
+      if (delay === 0 && loss === 0) continue;
+      // Its queue is of 1,000 packets else, which a storm exceeds.
+      const netem = ["netem", "limit", "1000000"];
+      await command([
+        ...[...qdisc, "add", ...device, ...netem],
+        ...["delay", `${delay / 2}ms`, "loss", `${loss}%`],
+      ]);
+    }
+  }
+
+  /** Waits until a server listens on a TCP port. */
+  async listens(port: number): Promise<void> {
+    await eventually(`a server listens on port ${port}`, async () => {
+      const { stdout } = await this.router.run([
+        "ss",
+        "-Hltn",
+        `sport = :${port}`,
+      ]);
+      return stdout !== "";
+    });
+  }
+
   /** The path of a file of the testbed. */
   path(name: string): string {
     return `${this.lab.directory}/${name}`;
@@ -91,10 +191,13 @@ export class Testbed implements AsyncDisposable {
     options: Readonly<Record<string, unknown>>,
     priority: readonly string[] = [],
   ): Promise<Report> {
-    const { stdout } = await this.client.run(
+    const { stdout, stderr } = await this.client.run(
       [...priority, ...this.#load(program, options)],
       { seconds: 120 },
     );
+    // What clients were told, a few of them for all.
+    const lines = stderr.split("\n").filter((line) => line !== "");
+    for (const line of lines.slice(0, MAX_COMPLAINTS)) console.error(line);
     return JSON.parse(stdout.trim().split("\n").at(-1)!);
   }
 
@@ -172,11 +275,20 @@ export class Testbed implements AsyncDisposable {
   }
 
   /** Megabytes of memory that the server holds. */
-  async residentMegabytes(): Promise<number> {
+  residentMegabytes(): Promise<number> {
+    return this.#megabytes(/^VmRSS:\s+(\d+)/m);
+  }
+
+  /** Megabytes of memory that the server has held at most. */
+  peakMegabytes(): Promise<number> {
+    return this.#megabytes(/^VmHWM:\s+(\d+)/m);
+  }
+
+  async #megabytes(line: RegExp): Promise<number> {
     let kilobytes = 0;
     for (const pid of await this.#processes()) {
       const status = await Deno.readTextFile(`/proc/${pid}/status`);
-      kilobytes += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+      kilobytes += Number(line.exec(status)?.[1] ?? 0);
     }
     return kilobytes * 1024 / 1e6;
   }
@@ -217,12 +329,17 @@ async function nameOf(pid: string): Promise<string> {
   }
 }
 
-async function compile({ lab, client }: Testbed, name: string): Promise<void> {
+async function compile(
+  { lab, client }: Testbed,
+  name: string,
+  ...libraries: string[]
+): Promise<void> {
   await client.run([
     "gcc",
     "-O2",
     "-o",
     `${lab.directory}/${name}`,
     `${import.meta.dirname}/${name}.c`,
+    ...libraries.map((library) => `-l${library}`),
   ], { seconds: 60 });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MeasureOptions } from "./dhcpv6.ts";
+import type { MeasureOptions } from "./measure_options.ts";
 import { CLIENTS, SERVER, type Testbed } from "./testbed.ts";
 import {
   BEST,

@@ -5,7 +5,10 @@
  * what the runtime alone can do.
  */
 import { assertEquals } from "@std/assert";
-import type { MeasureOptions } from "../../../tools/bench/dhcpv6.ts";
+import {
+  type MeasureOptions,
+  STORM,
+} from "../../../tools/bench/measure_options.ts";
 import { GROUPS } from "../../../tools/bench/groups.ts";
 import { Testbed } from "../../../tools/bench/testbed.ts";
 import {
@@ -25,7 +28,12 @@ const SLACK = 2;
 /** What a neighbour on the machine disturbs once, it does not disturb always. */
 const ATTEMPTS = 5;
 
-const MEASURE_OPTIONS: MeasureOptions = { runs: 2, seconds: 1, isShort: true };
+const MEASURE_OPTIONS: MeasureOptions = {
+  runs: 2,
+  seconds: 1,
+  isShort: true,
+  storm: STORM,
+};
 
 const NAME = "tests of speed";
 const lacks = [
