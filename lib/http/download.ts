@@ -13,7 +13,9 @@ import {
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
   MAX_TOTAL_CHUNK_BYTES,
+  MAX_UNREAD_BYTES,
   MIN_CHUNK_BYTES,
+  SHARED_CHUNK_BYTES,
 } from "../overload/limits.ts";
 import type { TransferReport } from "../machines/transfer_progress.ts";
 import { ClientQuota } from "../overload/quota.ts";
@@ -21,6 +23,11 @@ import { ByteBudget } from "../overload/scheduler.ts";
 import type { BodySink, BodySource } from "./body_source.ts";
 import type { ByteRange } from "./conditional_request.ts";
 import { TOO_SLOW } from "./send_window.ts";
+import {
+  type SharedChunk,
+  SharedChunks,
+  type SharedFile,
+} from "./shared_chunks.ts";
 import type { BootFile } from "../boot_files/directory.ts";
 
 /**
@@ -28,6 +35,9 @@ import type { BootFile } from "../boot_files/directory.ts";
  * its beginning it does so after each chunk.
  */
 const FILE_CHECK_INTERVAL_BYTES = 1024 * 1024;
+
+/** Why a download is broken off whose bytes would be of two files. */
+const CHANGED = "the file has changed";
 
 /** All downloads in progress, and the memory and time that they share. */
 export class Downloads {
@@ -37,6 +47,7 @@ export class Downloads {
   readonly quota: ClientQuota;
 
   readonly #byteBudget = new ByteBudget(MAX_FILE_BYTES_PER_POLL);
+  readonly #sharedChunks = new SharedChunks();
 
   /** @param load The share of the file descriptors in use, 0 to 1. */
   constructor(load?: () => number) {
@@ -56,6 +67,17 @@ export class Downloads {
   get chunkSize(): number {
     const share = Math.floor(MAX_TOTAL_CHUNK_BYTES / Math.max(1, this.active));
     return Math.max(MIN_CHUNK_BYTES, Math.min(MAX_CHUNK_BYTES, share));
+  }
+
+  /** Bytes of chunks that several downloads share. */
+  get sharedBytes(): number {
+    return this.#sharedChunks.bytes;
+  }
+
+  /** Bytes that one download sends at once of a chunk that it shares. */
+  get sharedPieceSize(): number {
+    const share = Math.floor(MAX_UNREAD_BYTES / Math.max(1, this.active));
+    return Math.max(MIN_CHUNK_BYTES, Math.min(SHARED_CHUNK_BYTES, share));
   }
 
   /**
@@ -93,9 +115,10 @@ export class Downloads {
         file,
         client,
         unit,
-        size: range.end - range.start,
+        range,
         report,
         byteBudget: this.#byteBudget,
+        shared: this.#sharedChunks.join(file.info),
       });
     } catch (error) {
       unit[Symbol.dispose]();
@@ -114,47 +137,119 @@ interface DownloadOptions {
   /** Its share of the quota of downloads; disposed of at the end. */
   readonly unit: Disposable;
   /** Bytes to send. */
-  readonly size: number;
+  readonly range: ByteRange;
   readonly report: TransferReport | undefined;
   readonly byteBudget: ByteBudget;
+  /** What it shares with other downloads of the file; left at the end. */
+  readonly shared: SharedFile | undefined;
 }
 
 /** One download. */
 class Download implements BodySource {
   readonly #downloads: Downloads;
   readonly #options: DownloadOptions;
+  readonly #size: number;
   #sentBytes = 0;
+  /** Where the file is read next. */
+  #position: number;
   /** Bytes sent when the file was last checked. */
   #checkedAt = 0;
+  /** The chunk that the last bytes are of, until the runtime has taken them. */
+  #held: SharedChunk | undefined;
   #isOver = false;
 
   constructor(downloads: Downloads, options: DownloadOptions) {
+    const { range: { start, end } } = options;
     this.#downloads = downloads;
     this.#options = options;
+    this.#size = end - start;
+    this.#position = start;
   }
 
   /** Sends the next chunk. */
-  async pull(sink: BodySink): Promise<void> {
-    const { size, byteBudget, report } = this.#options;
+  pull(sink: BodySink): Promise<void> | void {
+    const { byteBudget, shared } = this.#options;
+    const isShared = this.#size > 0 && (shared?.isShared ?? false);
+    const { chunkSize, sharedPieceSize } = this.#downloads;
     // Small at first: many clients may ask and not read.
     const length = Math.min(
-      this.#downloads.chunkSize,
+      isShared ? sharedPieceSize : chunkSize,
       Math.max(MIN_CHUNK_BYTES, this.#sentBytes),
-      size - this.#sentBytes,
+      this.#size - this.#sentBytes,
     );
-    await byteBudget.acquire(length);
+    const waiting = byteBudget.acquire(length);
+    const next = () => {
+      const chunk = isShared ? shared?.at(this.#next) : undefined;
+      if (chunk === undefined || this.#hasUnchecked) {
+        return this.#readAndSend(sink, length, isShared);
+      }
+      chunk.hold();
+      this.#sendOf(sink, chunk, length);
+    };
+    return waiting === undefined ? next() : waiting.then(next);
+  }
+
+  /** The position in the file of the byte to send next. */
+  get #next(): number {
+    return this.#options.range.start + this.#sentBytes;
+  }
+
+  /** Whether the file may have changed before bytes were read that are sent. */
+  get #hasUnchecked(): boolean {
+    return this.#checkedAt < this.#sentBytes;
+  }
+
+  async #readAndSend(
+    sink: BodySink,
+    length: number,
+    isShared: boolean,
+  ): Promise<void> {
     try {
-      const chunk = await this.#read(length);
-      if (chunk === undefined) return;
-      this.#sentBytes += chunk.length;
-      this.#downloads.sentBytes += chunk.length;
-      if (this.#sentBytes === size) return sink.last(chunk);
-      sink.enqueue(chunk);
-      report?.sending(this.#sentBytes);
+      if (isShared && await this.#sendShared(sink, length)) return;
+      const chunk = await this.#inTurn(() => this.#read(length));
+      if (chunk !== undefined && !this.#isOver) this.#send(sink, chunk);
     } catch (error) {
       this.#end((error as Error).message);
       sink.error(error);
     }
+  }
+
+  /**
+   * Sends bytes of a chunk that is read for all downloads of the file; whether
+   * there was one, or the client has closed the connection.
+   *
+   * @throws {Error} if the file has changed.
+   */
+  async #sendShared(sink: BodySink, length: number): Promise<boolean> {
+    const { shared } = this.#options;
+    if (this.#hasUnchecked) {
+      await this.#inTurn(() => this.#check(this.#sentBytes));
+    }
+    const chunk = await shared!.load(
+      this.#next,
+      (start, length) => this.#inTurn(() => this.#readAt(start, length)),
+    );
+    if (chunk === undefined) return this.#isOver;
+    if (this.#isOver) chunk.release();
+    else this.#sendOf(sink, chunk, length);
+    return true;
+  }
+
+  /** Sends bytes of a chunk that is held. */
+  #sendOf(sink: BodySink, chunk: SharedChunk, length: number): void {
+    this.#held = chunk;
+    const piece = chunk.from(this.#next, length);
+    // It was checked when it was read.
+    this.#checkedAt = this.#sentBytes + piece.length;
+    this.#send(sink, piece);
+  }
+
+  #send(sink: BodySink, piece: Uint8Array<ArrayBuffer>): void {
+    this.#sentBytes += piece.length;
+    this.#downloads.sentBytes += piece.length;
+    if (this.#sentBytes === this.#size) return sink.last(piece);
+    sink.enqueue(piece);
+    this.#options.report?.sending(this.#sentBytes);
   }
 
   /** The client has nearly all of it, and the runtime the rest. */
@@ -177,8 +272,19 @@ class Download implements BodySource {
    * does. A chunk that was not taken is empty afterwards: the response is
    * incomplete then, never mixed.
    */
-  release({ buffer }: Uint8Array<ArrayBuffer>): void {
-    buffer.transfer(0);
+  release(chunk: Uint8Array<ArrayBuffer>): void {
+    if (this.#held?.has(chunk)) this.#held.release();
+    else chunk.buffer.transfer(0);
+    this.#held = undefined;
+  }
+
+  /** Runs an operation on the file when it is its turn. */
+  #inTurn<T>(operation: () => Promise<T>): Promise<T> {
+    const { client, file } = this.#options;
+    return fileWork.run(client, file.path, operation, {
+      fileSystem: file.handle.fileSystem,
+      isPatient: true,
+    });
   }
 
   /**
@@ -187,44 +293,64 @@ class Download implements BodySource {
    *
    * @throws {Error} if the file has changed.
    */
-  #read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const { client, file } = this.#options;
-    const read = () => this.#readNow(length);
-    return fileWork.run(client, file.path, read, {
-      fileSystem: file.handle.fileSystem,
-      isPatient: true,
-    });
-  }
-
-  async #readNow(
-    length: number,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async #read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#isOver) return undefined;
-    const { file: { handle, info }, size } = this.#options;
-    const chunk = length === 0 ? new Uint8Array() : await handle.read(length);
+    const chunk = length === 0
+      ? new Uint8Array()
+      : await this.#readBytes(this.#next, length);
     if (this.#isOver) return undefined;
     // The check comes after the read, and always after the last one: what is
     // sent completely was read before any change.
-    const position = this.#sentBytes + (chunk?.length ?? 0);
-    const isCheckDue = position === size ||
-      position <= FILE_CHECK_INTERVAL_BYTES ||
-      position - this.#checkedAt >= FILE_CHECK_INTERVAL_BYTES;
-    if (
-      chunk === undefined ||
-      isCheckDue && !isSameContent(info, await handle.stat())
-    ) {
-      throw new Error("the file has changed");
-    }
-    if (isCheckDue) this.#checkedAt = position;
-    return this.#isOver ? undefined : chunk;
+    const sentBytes = this.#sentBytes + (chunk?.length ?? 0);
+    const isCheckDue = sentBytes === this.#size ||
+      sentBytes <= FILE_CHECK_INTERVAL_BYTES ||
+      sentBytes - this.#checkedAt >= FILE_CHECK_INTERVAL_BYTES;
+    if (chunk === undefined) throw new Error(CHANGED);
+    if (isCheckDue) await this.#check(sentBytes);
+    return chunk;
+  }
+
+  /** Reads bytes for all downloads of the file. */
+  async #readAt(
+    start: number,
+    length: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#isOver) return undefined;
+    const { handle, info } = this.#options.file;
+    const bytes = await this.#readBytes(start, length);
+    return isSameContent(info, await handle.stat()) ? bytes : undefined;
+  }
+
+  async #readBytes(
+    start: number,
+    length: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { handle } = this.#options.file;
+    if (start !== this.#position) await handle.seek(start);
+    const bytes = await handle.read(length);
+    this.#position = start + (bytes?.length ?? 0);
+    return bytes;
+  }
+
+  /**
+   * Checks that the file has not changed since it was opened.
+   *
+   * @param sentBytes Bytes that are sent when it is so.
+   * @throws {Error} if it has changed.
+   */
+  async #check(sentBytes: number): Promise<void> {
+    const { handle, info } = this.#options.file;
+    if (!isSameContent(info, await handle.stat())) throw new Error(CHANGED);
+    this.#checkedAt = sentBytes;
   }
 
   /** @param error Why it has failed; `undefined` if it is complete. */
   #end(error?: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { file, unit, report } = this.#options;
+    const { file, unit, report, shared } = this.#options;
     unit[Symbol.dispose]();
+    shared?.leave();
     file.handle.close();
     if (error === undefined) report?.complete(this.#sentBytes);
     else report?.fail(this.#sentBytes, error);

@@ -282,6 +282,18 @@ export const MAX_CHUNK_BYTES = 1024 * 1024;
 export const MIN_CHUNK_BYTES = 16 * 1024;
 
 /**
+ * Bytes of a chunk that all downloads of a file share. Of a larger one a download
+ * would need more than its part.
+ */
+export const SHARED_CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Bytes of the chunks that downloads share: most of the file while many machines
+ * boot the same small system.
+ */
+export const MAX_SHARED_CHUNK_BYTES = 24 * 1024 * 1024;
+
+/**
  * Bytes that all downloads together hand to the runtime before it polls the
  * sockets: 1 ms of work. This is the longest that downloads delay a DHCPv6 message.
  */

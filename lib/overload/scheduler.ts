@@ -91,18 +91,21 @@ export class ByteBudget {
     this.#size = this.#left = size;
   }
 
-  /** Waits until the budget allows `amount` more bytes. */
-  async acquire(amount: number): Promise<void> {
+  /**
+   * Waits until the budget allows `amount` more bytes.
+   *
+   * @returns `undefined` if it does so now.
+   */
+  acquire(amount: number): Promise<void> | undefined {
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       void this.#renew();
     }
-    if (this.#left > 0) this.#left -= amount;
-    else {
-      await new Promise<void>((resolve) =>
-        this.#waiting.push({ amount, resolve })
-      );
+    if (this.#left > 0) {
+      this.#left -= amount;
+      return undefined;
     }
+    return new Promise((resolve) => this.#waiting.push({ amount, resolve }));
   }
 
   /** Renews the budget after each poll, while there are requests. */
