@@ -353,6 +353,12 @@ export const MAX_TFTP_TRANSFERS = 256;
 /** TFTP transfers at once to one client; firmware never has two. */
 export const MAX_TFTP_TRANSFERS_PER_CLIENT = 8;
 
+/**
+ * TFTP requests that wait for a transfer to end, of 512 bytes each at most:
+ * machines that are switched on at once, where firmware takes an ERROR for the end.
+ */
+export const MAX_WAITING_TFTP_REQUESTS = 1024;
+
 /** Packets to a TFTP client before its first ACK: limits amplification. */
 export const MAX_TFTP_UNACKNOWLEDGED = 3;
 

@@ -11,6 +11,7 @@ import {
 } from "../overload/limits.ts";
 import type { Content } from "./content.ts";
 import type { Transfer } from "./transfer.ts";
+import { keyOf } from "./waiting_requests.ts";
 
 /** A transfer with its socket. */
 export interface ActiveTransfer {
@@ -39,17 +40,15 @@ export type Admission =
   | "admitted"
   | "retransmission"
   | "other_transfer"
-  | "too_many_transfers"
-  /** Some of the transfers in the way may be forged: to be asked again later. */
+  /** All places are taken: it has to wait until a transfer ends. */
+  | "no_place"
+  /** The host has too many transfers. */
+  | "too_many_of_host"
+  /** The same, but some of them may be forged: to be asked again later. */
   | "too_many_unacknowledged";
 
 /** `undefined` while the file is being read. */
 type Entry = ActiveTransfer | undefined;
-
-/** Identifies a client: its address and port. */
-function keyOf({ hostname, port }: Deno.NetAddr): string {
-  return `${hostname} ${port}`;
-}
 
 /** Whether the request of a transfer came once more. */
 function isRetransmission(
@@ -69,9 +68,9 @@ function isAcknowledging({ transfer }: ActiveTransfer, now: number): boolean {
 
 /**
  * Which of these transfers ends for another one: the oldest that its client has
- * not acknowledged, because a request with a forged source address is easily
- * sent and must not keep real clients out. If all are acknowledged, the one
- * that was idle for the longest time, if that is at least
+ * not acknowledged in time, because a request with a forged source address is
+ * easily sent and must not keep real clients out. If there is none, the one that
+ * was idle for the longest time, if that is at least
  * {@linkcode TFTP_EVICTION_IDLE_TIMEOUT}.
  */
 function transferToEvict(
@@ -79,7 +78,7 @@ function transferToEvict(
   now: number,
 ): ActiveTransfer | undefined {
   const unacknowledged = oldestFirst.find(({ transfer }) =>
-    transfer.state === "offered"
+    transfer.isUnacknowledged(now, BUSY_ACKNOWLEDGMENT_TIME)
   );
   if (unacknowledged !== undefined) return unacknowledged;
   let idlest: ActiveTransfer | undefined;
@@ -101,6 +100,16 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
     // It is closed.
   }
 }
+
+/**
+ * Milliseconds in which the first packet is acknowledged, and the acknowledgment
+ * read, while very many machines boot.
+ */
+const BUSY_ACKNOWLEDGMENT_TIME = 1000;
+
+/** What becomes of a transfer that ends for another one. */
+const ENDED_FOR_ANOTHER =
+  "ended for another transfer, as the limit was reached";
 
 /** One transfer at most for each client address and port. */
 export class ActiveTransfers {
@@ -159,12 +168,61 @@ export class ActiveTransfers {
       if (isAcknowledging(active, now)) return "other_transfer";
       this.#end(active, "the client has begun another transfer");
     } else if (this.#entries.has(key)) return "retransmission";
-    if (this.#makeRoom(client.hostname, now)) return "admitted";
-    const isInTheWay = ({ client: { hostname }, transfer }: ActiveTransfer) =>
-      hostname === client.hostname && transfer.state === "offered";
-    return this.#active(isInTheWay).length > 0
+    return this.place(client.hostname, 1, now);
+  }
+
+  /**
+   * Whether there is a place for one more transfer of a host, made if need be.
+   *
+   * @param descriptors The descriptors that it needs.
+   * @param now The time of `performance.now()`, in milliseconds.
+   */
+  place(
+    hostname: string,
+    descriptors: number,
+    now: number,
+  ): Exclude<Admission, "retransmission" | "other_transfer"> {
+    if (this.#countOf(hostname) >= MAX_TFTP_TRANSFERS_PER_CLIENT) {
+      return this.#placeOf(hostname, now);
+    }
+    const hasPlace = () =>
+      this.#entries.size < this.#limit &&
+      this.descriptors + descriptors <= this.#maxDescriptors;
+    while (!hasPlace()) {
+      if (!this.#evict(this.#active(() => true), now)) return "no_place";
+    }
+    return "admitted";
+  }
+
+  /** Whether one of the transfers of a host that has too many can end for it. */
+  #placeOf(hostname: string, now: number) {
+    // A host whose transfers are all acknowledged gets no other.
+    const unacknowledged = this.#active(({ client, transfer }) =>
+      client.hostname === hostname && transfer.state === "offered"
+    );
+    const late = unacknowledged.filter(({ transfer }) =>
+      transfer.isUnacknowledged(now)
+    );
+    if (late.length > 0) {
+      this.#end(late[0]!, ENDED_FOR_ANOTHER);
+      return "admitted";
+    }
+    return unacknowledged.length > 0
       ? "too_many_unacknowledged"
-      : "too_many_transfers";
+      : "too_many_of_host";
+  }
+
+  /**
+   * Ends the oldest transfer that its client has not acknowledged yet, for a
+   * request that cannot wait; whether there was one.
+   */
+  endUnacknowledged(): boolean {
+    const [oldest] = this.#active(({ transfer }) =>
+      transfer.state === "offered"
+    );
+    if (oldest === undefined) return false;
+    this.#end(oldest, ENDED_FOR_ANOTHER);
+    return true;
   }
 
   /** Takes the place of an admitted client while its file is being read. */
@@ -191,22 +249,6 @@ export class ActiveTransfers {
     for (const active of this.#active(() => true)) this.#end(active, reason);
   }
 
-  /** Whether there is room for one more transfer of a host, made if need be. */
-  #makeRoom(hostname: string, now: number): boolean {
-    if (this.#countOf(hostname) >= MAX_TFTP_TRANSFERS_PER_CLIENT) {
-      // A host whose transfers are all acknowledged gets no other.
-      return this.#evict(
-        this.#active(({ client, transfer }) =>
-          client.hostname === hostname && transfer.isUnacknowledged(now)
-        ),
-        now,
-      );
-    }
-    const hasRoom = this.#entries.size < this.#limit &&
-      this.descriptors < this.#maxDescriptors;
-    return hasRoom || this.#evict(this.#active(() => true), now);
-  }
-
   #countOf(hostname: string): number {
     let count = 0;
     for (const key of this.#entries.keys()) {
@@ -225,7 +267,7 @@ export class ActiveTransfers {
   #evict(candidates: readonly ActiveTransfer[], now: number): boolean {
     const evicted = transferToEvict(candidates, now);
     if (evicted === undefined) return false;
-    this.#end(evicted, "ended for another transfer, as the limit was reached");
+    this.#end(evicted, ENDED_FOR_ANOTHER);
     return true;
   }
 

@@ -43,7 +43,13 @@ import {
   type Request,
 } from "./packet.ts";
 import { parseRequestPath, type RequestedFile } from "./request_path.ts";
-import { negotiate, type NegotiatedOptions, Transfer } from "./transfer.ts";
+import {
+  ACKNOWLEDGMENT_TIME,
+  negotiate,
+  type NegotiatedOptions,
+  Transfer,
+} from "./transfer.ts";
+import { WaitingRequests } from "./waiting_requests.ts";
 
 /** Why a request is not served. Each reason has a counter. */
 export const TFTP_REFUSALS = [
@@ -149,6 +155,15 @@ interface ReadRequest {
   readonly file: RequestedFile;
 }
 
+/** A request that waits until a transfer ends. */
+interface WaitingRequest {
+  readonly read: ReadRequest;
+  /** The address that it was sent to. */
+  readonly hostname: string;
+  /** The descriptors that its transfer needs. */
+  readonly descriptors: number;
+}
+
 /** A request that is not served. */
 interface Refusal {
   readonly reason: TftpRefusalReason;
@@ -222,6 +237,8 @@ export class TftpServer {
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
   readonly #transfers: ActiveTransfers;
+  readonly #waiting = new WaitingRequests<WaitingRequest>();
+  #waitingTimer: ReturnType<typeof setTimeout> | undefined;
   /** Settled when a transfer has ended. */
   readonly #ends = new Set<Promise<void>>();
   /** Transfers that may hold descriptors after they have ended for others. */
@@ -252,6 +269,11 @@ export class TftpServer {
     return this.#transfers.size;
   }
 
+  /** Requests that wait for a transfer to end. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** File descriptors of transfers: their sockets, and the files open for them. */
   get descriptors(): number {
     return this.#transfers.descriptors;
@@ -280,6 +302,8 @@ export class TftpServer {
    */
   async stop(grace = 0): Promise<void> {
     this.#isListening = false;
+    this.#waiting.clear();
+    clearTimeout(this.#waitingTimer);
     this.#sockets.close();
     if (grace > 0) await waitAtMost(grace, Promise.all(this.#ends));
     this.#isStopped = true;
@@ -339,10 +363,8 @@ export class TftpServer {
       if (isRequest(bytes)) this.#report(read.reason, client, bytes);
       return this.#refuse(read);
     }
-    // Those that have ended for others hold their descriptors for a moment.
-    if (this.#ends.size - this.#transfers.size >= this.#maxEnding) {
-      return this.#refuse({ reason: "too_many_transfers" });
-    }
+    if (!this.#mayBegin) return this.#refuse({ reason: "too_many_transfers" });
+    if (this.#waiting.has(client)) return undefined;
     switch (this.#transfers.admit(client, bytes, performance.now())) {
       case "retransmission":
         return undefined;
@@ -351,18 +373,74 @@ export class TftpServer {
       case "too_many_unacknowledged":
         // Firmware gives up after an ERROR, and asks again without one.
         return this.#refuse({ reason: "too_many_transfers" });
-      case "too_many_transfers":
+      case "too_many_of_host":
         this.#report("too_many_transfers", client, bytes);
         return this.#refuse(refusal(
           "too_many_transfers",
           ErrorCode.NotDefined,
           "too many transfers at once",
         ));
+      case "no_place":
+        if (this.#wait(client, { read, hostname, descriptors: 1 })) {
+          return undefined;
+        }
+        // Those that wait may all be forged.
+        if (this.#transfers.endUnacknowledged()) break;
+        return this.#refuse({ reason: "too_many_transfers" });
+      case "admitted":
+        // It does not go before others.
+        if (
+          this.#waiting.size > 0 &&
+          this.#wait(client, { read, hostname, descriptors: 1 })
+        ) return undefined;
     }
+    this.#begin(read, client, hostname);
+    return undefined;
+  }
+
+  #begin(read: ReadRequest, client: Deno.NetAddr, hostname: string): void {
     const end = this.#serve(read, client, hostname);
     this.#ends.add(end);
-    void end.then(() => this.#ends.delete(end));
-    return undefined;
+    void end.then(() => {
+      this.#ends.delete(end);
+      this.#beginWaiting();
+    });
+  }
+
+  /** Lets a request wait until a transfer ends; whether it may. */
+  #wait(client: Deno.NetAddr, request: WaitingRequest): boolean {
+    if (!this.#isListening || !this.#waiting.add(client, request)) return false;
+    this.#lookAgain();
+    return true;
+  }
+
+  /** Looks again whether a transfer is not acknowledged in time. */
+  #lookAgain(): void {
+    if (this.#waitingTimer !== undefined || this.#waiting.size === 0) return;
+    this.#waitingTimer = setTimeout(() => {
+      this.#waitingTimer = undefined;
+      this.#beginWaiting();
+      this.#lookAgain();
+    }, ACKNOWLEDGMENT_TIME);
+  }
+
+  /** Begins the transfers of requests that wait, while there are places. */
+  #beginWaiting(): void {
+    const now = performance.now();
+    while (this.#waiting.first !== undefined && this.#mayBegin) {
+      const { client, request } = this.#waiting.first;
+      const { read, hostname, descriptors } = request;
+      const place = this.#transfers.place(client.hostname, descriptors, now);
+      if (place === "no_place") return;
+      this.#waiting.shift();
+      if (place === "admitted") this.#begin(read, client, hostname);
+      else this.refused.too_many_transfers++;
+    }
+  }
+
+  /** Whether few enough have ended for others and hold their descriptors. */
+  get #mayBegin(): boolean {
+    return this.#ends.size - this.#transfers.size < this.#maxEnding;
   }
 
   #refuse({ reason, error }: Refusal): Uint8Array | undefined {
@@ -400,6 +478,7 @@ export class TftpServer {
     let socket: Deno.DatagramConn | undefined;
     let file: TftpFile | undefined;
     let active: ActiveTransfer | undefined;
+    let waitsForFile = false;
     try {
       const { fileName: path } = read.request;
       file = await this.#options.open({
@@ -408,6 +487,13 @@ export class TftpServer {
         client: client.hostname,
       });
       if (this.#isStopped) return;
+      if (
+        file !== undefined && isSource(file.content) &&
+        !this.#transfers.makeRoomForFile(performance.now())
+      ) {
+        waitsForFile = true;
+        return;
+      }
       const offer = await this.#offerOf(read.request, file);
       if (this.#isStopped) return;
       // RFC 1123 §2.3: the reply comes from the address that the request was
@@ -439,6 +525,10 @@ export class TftpServer {
       closeQuietly(socket);
       closeFile(file);
       this.#transfers.remove(client, active);
+      if (
+        waitsForFile &&
+        !this.#wait(client, { read, hostname, descriptors: 2 })
+      ) this.refused.too_many_transfers++;
     }
   }
 
@@ -452,13 +542,6 @@ export class TftpServer {
     }
     const { content } = file;
     if (!isSource(content)) return offerOfBytes(request, content);
-    if (!this.#transfers.makeRoomForFile(performance.now())) {
-      return refusal(
-        "too_many_transfers",
-        ErrorCode.NotDefined,
-        "too many transfers at once",
-      );
-    }
     if (request.mode === "octet") {
       const options = negotiate(request, content.size, MAX_TFTP_FILE_WINDOW);
       const { blockSize, windowSize } = options;

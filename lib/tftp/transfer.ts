@@ -42,7 +42,7 @@ const INITIAL_TIMEOUT = 1000;
  * bounds how many transfers one client begins in a second, and is less than the
  * time in which some forged requests a second take all its places.
  */
-const ACKNOWLEDGMENT_TIME = 100;
+export const ACKNOWLEDGMENT_TIME = 100;
 
 /** Milliseconds of the shortest timeout that a measurement leads to. */
 const MIN_TIMEOUT = 300;
@@ -249,10 +249,11 @@ export class Transfer {
   /**
    * Whether the client has had the time to acknowledge the first packet, and has
    * not: the request may be forged.
+   *
+   * @param time Milliseconds that this takes.
    */
-  isUnacknowledged(now: number): boolean {
-    return this.state === "offered" &&
-      now - this.#lastProgress >= ACKNOWLEDGMENT_TIME;
+  isUnacknowledged(now: number, time: number = ACKNOWLEDGMENT_TIME): boolean {
+    return this.state === "offered" && now - this.#lastProgress >= time;
   }
 
   /** Whether the transfer has ended. */

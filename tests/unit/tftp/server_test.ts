@@ -8,7 +8,13 @@ import {
   MAX_TFTP_TRANSFERS_PER_CLIENT,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../../../lib/overload/limits.ts";
-import { encodeRequest, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
+import {
+  encodeError,
+  encodeRequest,
+  ErrorCode,
+  Opcode,
+  opcodeOf,
+} from "../../../lib/tftp/packet.ts";
 import { NO_MAC } from "../../../lib/net/mac.ts";
 import { type TftpFile, TftpServer } from "../../../lib/tftp/server.ts";
 
@@ -248,46 +254,137 @@ Deno.test("TftpServer", async (t) => {
     },
   );
 
-  await step(
-    "evicts idle transfers at the limit, and no others",
-    async () => {
-      const clients: Deno.DatagramConn[] = [];
-      const requestFrom = async (host: number) => {
-        const other = Deno.listenDatagram({
-          transport: "udp",
-          hostname: `127.0.0.${host}`,
-          port: 0,
-        });
-        clients.push(other);
-        await other.send(REQUEST, {
-          transport: "udp",
-          hostname: "127.0.0.1",
-          port,
-        });
-        const [bytes, from] = await other.receive();
-        const opcode = opcodeOf(bytes);
-        if (opcode === Opcode.Error) return opcode;
-        await other.send(acknowledge(0), from);
-        await other.receive();
-        return opcode;
-      };
-      server.bind(["::1", "127.0.0.1"]);
-      const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
-      for (let host = 1; host <= last; host++) {
-        for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
-          assertEquals(await requestFrom(host), Opcode.OptionAcknowledgment);
+  await t.step("at the limit of all transfers", async (t) => {
+    const sockets: Deno.DatagramConn[] = [];
+    /** The transfers, and where they come from. */
+    const begun: { socket: Deno.DatagramConn; from: Deno.Addr }[] = [];
+    const groupHooks: StepHooks = {
+      before: async () => {
+        await hooks.before!();
+        server.bind(["::1", "127.0.0.1"]);
+        const last = MAX_TFTP_TRANSFERS / MAX_TFTP_TRANSFERS_PER_CLIENT;
+        for (let host = 1; host <= last; host++) {
+          for (let count = 0; count < MAX_TFTP_TRANSFERS_PER_CLIENT; count++) {
+            const socket = await requestFrom(host);
+            const from = await offered(socket);
+            await socket.send(acknowledge(0), from);
+            await socket.receive();
+            begun.push({ socket, from });
+          }
         }
-      }
-      assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
-      assertEquals(await requestFrom(last + 1), Opcode.Error);
-      await clock.advance(TFTP_EVICTION_IDLE_TIMEOUT - 1);
-      assertEquals(await requestFrom(last + 1), Opcode.Error);
-      await clock.advance(1);
-      assertEquals(await requestFrom(last + 1), Opcode.OptionAcknowledgment);
-      assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
-      for (const other of clients) other.close();
-    },
-  );
+        assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+      },
+      after: async () => {
+        for (const socket of sockets.splice(0)) socket.close();
+        begun.splice(0);
+        await hooks.after!();
+      },
+    };
+    const step = stepsWith(t, groupHooks);
+
+    /** Sends a request from another port of a host. */
+    async function requestFrom(host: number): Promise<Deno.DatagramConn> {
+      const socket = Deno.listenDatagram({
+        transport: "udp",
+        hostname: `127.0.0.${host}`,
+        port: 0,
+      });
+      sockets.push(socket);
+      await request(socket);
+      return socket;
+    }
+
+    async function request(socket: Deno.DatagramConn): Promise<void> {
+      const to = { transport: "udp", hostname: "127.0.0.1", port } as const;
+      await socket.send(REQUEST, to);
+    }
+
+    /** Waits for the OACK; where it comes from. */
+    async function offered(socket: Deno.DatagramConn): Promise<Deno.Addr> {
+      const [bytes, from] = await socket.receive();
+      assertEquals(opcodeOf(bytes), Opcode.OptionAcknowledgment);
+      return from;
+    }
+
+    /** Ends the oldest transfer, as its client does. */
+    async function endOne(): Promise<void> {
+      const { socket, from } = begun.shift()!;
+      await socket.send(encodeError(ErrorCode.NotDefined, "enough"), from);
+    }
+
+    const waiting = (count: number) =>
+      eventually(`${count} requests wait`, () => server.waiting === count);
+
+    await step(
+      "requests wait in turn until a transfer ends, without an ERROR",
+      async () => {
+        const first = await requestFrom(100);
+        await waiting(1);
+        const second = await requestFrom(101);
+        await waiting(2);
+        // It is still the same request.
+        await request(first);
+        await endOne();
+        await offered(first);
+        assertEquals([server.waiting, server.transfers], [1, 256]);
+        await endOne();
+        await offered(second);
+        assertEquals(server.refused.too_many_transfers, 0);
+      },
+    );
+
+    await step(
+      "idle transfers end for a request that waits, and no others",
+      async () => {
+        const late = await requestFrom(100);
+        await waiting(1);
+        await clock.advance(TFTP_EVICTION_IDLE_TIMEOUT - 200);
+        assertEquals(server.waiting, 1);
+        await clock.advance(300);
+        await offered(late);
+        assertEquals(server.transfers, MAX_TFTP_TRANSFERS);
+      },
+    );
+
+    await step("what is not acknowledged ends for it", async () => {
+      for (let host = 100; host < 100 + 3; host++) await requestFrom(host);
+      await waiting(3);
+      await endOne();
+      await waiting(2);
+      await clock.advance(900);
+      assertEquals(server.waiting, 2);
+      await clock.advance(250);
+      await clock.advance(1100);
+      await waiting(0);
+      await offered(sockets.at(-1)!);
+    });
+
+    await step(
+      "only so many requests wait, and so many of a host",
+      async () => {
+        for (let host = 100; host < 102; host++) {
+          for (
+            let count = 0;
+            count < 2 * MAX_TFTP_TRANSFERS_PER_CLIENT;
+            count++
+          ) {
+            await requestFrom(host);
+          }
+        }
+        await eventually(
+          "all are read",
+          () =>
+            server.waiting + server.refused.too_many_transfers ===
+              4 * MAX_TFTP_TRANSFERS_PER_CLIENT,
+        );
+        assertEquals(server.waiting, 2 * MAX_TFTP_TRANSFERS_PER_CLIENT);
+        const stopped = server.stop();
+        assertEquals(server.waiting, 0);
+        await clock.advance(200);
+        await stopped;
+      },
+    );
+  });
 
   await step(
     "waits for transfers when it stops, and ends the rest",
@@ -464,14 +561,16 @@ Deno.test("TftpServer", async (t) => {
       hostname: "::1",
       port: port + 16,
     });
+    await eventually("it waits", () => few.waiting === 1);
     // The first was not acknowledged: it makes room.
+    await clock.advance(1100);
     const [offer, from] = await other.receive();
     assertEquals(opcodeOf(offer), Opcode.OptionAcknowledgment);
     assertEquals([few.transfers, few.descriptors], [1, 2]);
     await other.send(acknowledge(0), from);
     assertEquals(opcodeOf((await other.receive())[0]), Opcode.Data);
     await ask(REQUEST, port + 16);
-    assertEquals(opcodeOf((await next()).bytes), Opcode.Error);
+    await eventually("the next one waits", () => few.waiting === 1);
     assertEquals([few.transfers, few.descriptors], [1, 2]);
     other.close();
     const stopped = few.stop();
