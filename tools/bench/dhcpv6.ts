@@ -127,7 +127,11 @@ function modeFor({ name }: Server, mode: Mode): string {
 export async function startDhcpv6(testbed: Testbed, server: Server) {
   const program = await server.start(testbed);
   try {
-    await testbed.ask("dhcpv6_load", { mode: "first", seconds: 20 });
+    await testbed.ask("dhcpv6_load", {
+      mode: "first",
+      from: LINK_LOCAL_CLIENT,
+      seconds: 20,
+    });
   } catch (error) {
     throw new Error(`${server.name} does not answer: ${program.output}`, {
       cause: error,

@@ -137,6 +137,8 @@ async function measure(
   for (const server of others) await server.start(testbed);
   await testbed.listens(PORTS[scheme]);
   await testbed.rest();
+  // Machines that were just switched on are not known to the kernel.
+  await testbed.router.ip("-6 neigh flush dev lan");
   const before = await testbed.cpuSeconds();
   const report = await testbed.ask("storm_load", {
     machines,

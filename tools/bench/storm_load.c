@@ -145,10 +145,12 @@ static uint8_t *put_duid(uint8_t *at, const struct machine *machine) {
 }
 
 static void send_message(struct machine *machine) {
+  /* The boot URL comes last: not all that ask are firmware. */
   static const uint8_t requested[] = {0, 23, 0, 24, 0, 59, 0, 60};
   static const uint8_t undi[] = {1, 3, 16}, efi_x86_64[] = {0, 7};
   static const char vendor[] = "\0\0\1\127\0\40PXEClient:Arch:00007:UNDI:003016";
   uint8_t message[LONGEST], *at = message, elapsed[2], ia[12] = {0};
+  int boots = machine->step == PXE || machine->step == IPXE;
   uint64_t passed = machine->tries == 0 ? 0 : now() - machine->began_at;
   put16(elapsed, passed / (10 * MILLISECOND) > 0xffff
                      ? 0xffff
@@ -166,8 +168,8 @@ static void send_message(struct machine *machine) {
            ? put_option(at, IA_NA, machine->ia, machine->ia_length)
            : put_option(at, IA_NA, ia, sizeof ia);
   at = put_option(at, ELAPSED_TIME, elapsed, sizeof elapsed);
-  at = put_option(at, OPTION_REQUEST, requested, sizeof requested);
-  if (machine->step == PXE || machine->step == IPXE) {
+  at = put_option(at, OPTION_REQUEST, requested, boots ? 8 : 4);
+  if (boots) {
     at = put_option(at, CLIENT_ARCH_TYPE, efi_x86_64, sizeof efi_x86_64);
     at = put_option(at, NETWORK_INTERFACE_ID, undi, sizeof undi);
     at = put_option(at, VENDOR_CLASS, vendor, sizeof vendor - 1);
