@@ -123,7 +123,8 @@ export function bootsOf(events) {
     };
     boots[boots.length - 1]?.steps.push(step);
     if (step.isNote) continue;
-    if (last !== undefined && !begins) last.end = step.at;
+    // The clock may have been set back.
+    if (last !== undefined && !begins) last.end = Math.max(last.at, step.at);
     last = step;
   }
   return boots;
@@ -153,17 +154,36 @@ export function notesOf({ steps }) {
   );
 }
 
+/** Milliseconds that no boot takes: of a longer one, the clock was set meanwhile. */
+const LONGEST_BOOT = 24 * 3_600_000;
+
 /**
- * Milliseconds from a boot's first stage to the running system; `undefined` if
- * the boot did not get that far, or if the daemon saw nothing of it before.
+ * Whether a boot has reached the running system, and the daemon saw something of
+ * it before.
+ *
+ * @param {Boot} boot
+ */
+export function isWholeBoot(boot) {
+  const stages = timedStagesOf(boot);
+  return stages.length > 1 && stages[stages.length - 1]?.event === LAST_STAGE;
+}
+
+/**
+ * Milliseconds from a boot's first stage to the running system; `undefined` if it
+ * is not {@linkcode isWholeBoot}, or if the daemon's clock was set meanwhile.
  *
  * @param {Boot} boot
  */
 export function bootDuration(boot) {
-  const stages = stagesOf(boot).filter(({ event }) => event !== FIRST_STAGE);
-  const last = stages[stages.length - 1];
-  const first = stages[0];
-  return last?.event === LAST_STAGE && first !== undefined && first !== last
-    ? last.at - first.at
+  const times = timedStagesOf(boot).map(({ at }) => at);
+  const took = (times[times.length - 1] ?? 0) - (times[0] ?? 0);
+  const isSteady = times.every((at, index) => at >= (times[index - 1] ?? at));
+  return isWholeBoot(boot) && isSteady && took <= LONGEST_BOOT
+    ? took
     : undefined;
+}
+
+/** @param {Boot} boot */
+function timedStagesOf(boot) {
+  return stagesOf(boot).filter(({ event }) => event !== FIRST_STAGE);
 }

@@ -221,7 +221,13 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
       entry = linkAddressAt === -1 || !namesLink(bytes, linkAddressAt)
         ? unserved.entry(drop)
         : unserved.entry(drop, bytes, linkAddressAt);
-    } else if (drop === "no_mac") {
+    } else if (
+      drop === "packet_too_long" || drop === "relay_too_deep" ||
+      drop === "too_many_options"
+    ) {
+      // It was not read to the end.
+      entry = unserved.entry(drop);
+    } else if (drop === "no_mac" || drop === "answer_too_long") {
       entry = unserved.entry(drop, subnet!.bytes);
       entry.peer = depth === 0
         ? undefined

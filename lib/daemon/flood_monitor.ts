@@ -27,14 +27,18 @@ export class FloodMonitor {
    * @param notRemembered New machines over the rate limit, in total.
    */
   check(unanswered: number, notRemembered: number): void {
-    const isFlood = unanswered - this.#unanswered >= MIN_FLOOD_MESSAGES ||
-      notRemembered - this.#notRemembered >= MIN_FLOOD_MESSAGES;
+    const floods = [
+      unanswered - this.#unanswered >= MIN_FLOOD_MESSAGES &&
+      "new sources are answered only when they retransmit",
+      notRemembered - this.#notRemembered >= MIN_FLOOD_MESSAGES &&
+      "not all new machines are remembered",
+    ].filter((text) => text !== false);
     this.#unanswered = unanswered;
     this.#notRemembered = notRemembered;
-    if (!isFlood) return;
+    if (floods.length === 0) return;
     this.#log.warning(
       "flood",
-      "DHCPv6 flood: new sources are answered only when they retransmit, and not all new machines are remembered",
+      `DHCPv6 flood: ${floods.join(", and ")}`,
       { unanswered, not_remembered: notRemembered },
       { every: MINUTE },
     );

@@ -6,7 +6,12 @@
  */
 
 import { FIRST_STAGE, LAST_STAGE } from "../../assets/shared/boot_stages.js";
-import { bootDuration, bootsOf, stagesOf } from "../../assets/shared/boots.js";
+import {
+  bootDuration,
+  bootsOf,
+  isWholeBoot,
+  stagesOf,
+} from "../../assets/shared/boots.js";
 import {
   formatDetail,
   formatProtocol,
@@ -87,10 +92,18 @@ export class MachineLog implements MachineTrackerObserver {
   /** Logs a boot that has ended with the running system. */
   #logBoot(machine: Machine): void {
     const boot = bootsOf(this.#writer.machine(machine).Events).at(-1);
-    const took = boot && bootDuration(boot);
-    if (took === undefined || !this.#log.tryTakeLine("info")) return;
+    if (boot === undefined || !isWholeBoot(boot)) return;
+    if (!this.#log.tryTakeLine("info")) return;
     const { who, fields } = this.#describe(machine.mac);
-    const stages = stagesOf(boot!).filter(({ event, end }) =>
+    const took = bootDuration(boot);
+    if (took === undefined) {
+      return this.#log.info(
+        "boot_succeeded",
+        `${who}: booted; the clock was set meanwhile, so the duration is not known`,
+        { ...fields, address: this.#addressOf(machine) },
+      );
+    }
+    const stages = stagesOf(boot).filter(({ event, end }) =>
       event !== FIRST_STAGE && end !== undefined
     ).map(({ event, at, end }) => [event, seconds(end! - at)] as const);
     this.#log.info(

@@ -357,7 +357,7 @@ export class MachineTracker {
     const [stage, ...further] = stages;
     if (stage === undefined) return;
     const isCurrent = this.#transfers.get(mac) === transfer;
-    const isOver = detail.state === "complete" || detail.state === "error";
+    const { isOver } = transfer;
     if (isCurrent && isOver) this.#transfers.delete(mac);
     const machine = this.#machineOf(mac, client, now);
     if (machine === undefined) return;

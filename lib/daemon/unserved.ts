@@ -5,6 +5,12 @@
  * @module
  */
 
+import {
+  MAX_DHCPV6_PACKET,
+  MAX_DHCPV6_REPLY,
+  MAX_OPTIONS,
+  MAX_RELAY_DEPTH,
+} from "../dhcpv6/wire/constants.ts";
 import type { UnservedCause, UnservedJson } from "../machines/json.ts";
 import { equalBytes, IPV6_LENGTH, SUBNET_BYTES } from "../net/ipv6.ts";
 import { formatMac, type Mac, NO_MAC } from "../net/mac.ts";
@@ -132,6 +138,24 @@ export function describeUnserved(
         (isDenied
           ? "--deny-mac; remove that to serve it"
           : `no --allow-mac; add --allow-mac ${formatMac(mac)} to serve it`);
+    case "answer_too_long":
+      return `client ${
+        mac === NO_MAC ? source : formatMac(mac)
+      } gets no reply: it would have more than ` +
+        `${MAX_DHCPV6_REPLY} bytes with the options of ` +
+        (peer === undefined
+          ? "this daemon and of the client; send fewer --dns and --domain-search"
+          : "this daemon, of the client and of its relays; send fewer --dns and " +
+            "--domain-search, or let relays send shorter Interface-IDs");
+    case "packet_too_long":
+      return `a message from ${source} is ignored: it has more than ` +
+        `${MAX_DHCPV6_PACKET} bytes; look what relays add to it`;
+    case "relay_too_deep":
+      return `a message from ${source} is ignored: it comes through more than ` +
+        `${MAX_RELAY_DEPTH} relays; look whether they send in a circle`;
+    case "too_many_options":
+      return `a message from ${source} is ignored: it has more than ` +
+        `${MAX_OPTIONS} options; look what the client requests`;
     case "prefix_absent":
       return problem;
   }

@@ -97,8 +97,7 @@ export class Downloads {
    *
    * @param unit The place.
    * @param client The client's address.
-   * @param report Called after each chunk, and at the end. A range that ends
-   * before the file does is complete when it is sent.
+   * @param report Called after each chunk, and at the end.
    */
   async body(
     file: BootFile,

@@ -46,6 +46,10 @@ export interface MachineEventJson {
 
 /** Why clients are not served: a drop reason, or a prefix of another link. */
 export type UnservedCause =
+  | "answer_too_long"
+  | "packet_too_long"
+  | "relay_too_deep"
+  | "too_many_options"
   | "link_unknown"
   | "mac_not_allowed"
   | "no_mac"

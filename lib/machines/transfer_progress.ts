@@ -28,6 +28,8 @@ export interface ReportedTransfer {
   readonly start: number;
   /** Bytes of the file up to the last that the client has received. */
   readonly position: number;
+  /** Whether this report is the last one. */
+  readonly isOver: boolean;
 }
 
 /** Called with a report. Must not block. */
@@ -73,12 +75,20 @@ export class TransferReport implements ReportedTransfer {
     this.#emit(isFirst && this.start === 0 ? "init" : "sending", sentBytes);
   }
 
-  /** The client has received all that it requested, so many bytes. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /**
+   * The client has received all that it requested, so many bytes. The file is
+   * complete if they reach its end, else a further transfer may go on there.
+   */
   complete(sentBytes: number): void {
     if (this.#isOver) return;
     this.sending(sentBytes);
     this.#isOver = true;
-    this.#emit("complete", sentBytes);
+    const isAll = this.position >= this.#file.total_bytes;
+    this.#emit(isAll ? "complete" : "sending", sentBytes);
   }
 
   /** The transfer failed. One that never started is not reported. */

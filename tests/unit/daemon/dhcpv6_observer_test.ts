@@ -220,6 +220,38 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
   });
 
   await t.step(
+    "has clients whose messages or replies are too long",
+    async () => {
+      const fixture = new Fixture();
+      const small = message(1, opt(1, DUID), iaNa(1));
+      const many = Array.from({ length: 40 }, (_, index) => iaNa(2 + index));
+      fixture.packet(message(1, opt(1, DUID), ...many), "fe80::5");
+      fixture.packet(relayed(message(1, opt(1, DUID), ...many), {}), "fe80::6");
+      let deep = small;
+      for (let depth = 0; depth < 10; depth++) deep = relayed(deep, {});
+      fixture.packet(deep, "fe80::7");
+      fixture.packet(message(1, opt(1, DUID), opt(999, "00".repeat(4096))));
+      const options = Array.from({ length: 70 }, () => opt(999, "00"));
+      fixture.packet(message(1, opt(1, DUID), ...options), "fe80::8");
+      const causes = fixture.observer.unserved.json().map(({ cause, count }) =>
+        `${cause} ${count}`
+      );
+      assertEquals(causes.toSorted(), [
+        "answer_too_long 2",
+        "packet_too_long 1",
+        "relay_too_deep 1",
+        "too_many_options 1",
+      ]);
+      assertEquals((await fixture.log()).toSorted(), [
+        "answer_too_long 02:00:00:00:00:aa",
+        "packet_too_long",
+        "relay_too_deep",
+        "too_many_options",
+      ]);
+    },
+  );
+
+  await t.step(
     "has each unknown link once a minute, with the cure",
     async () => {
       const fixture = new Fixture();
@@ -471,9 +503,10 @@ Deno.test("the log of a daemon that handles messages", async (t) => {
       const complete = { ...DETAIL, state: "complete", sent_bytes: 9 } as const;
       /** The reports of one transfer of iPXE. */
       const transferTo = ({ tracker }: Fixture, client: string) => {
-        const transfer = { reports: 0, start: 0, position: 0 };
+        const transfer = { reports: 0, start: 0, position: 0, isOver: false };
         return (detail: TransferDetail) => {
           transfer.reports++;
+          transfer.isOver = detail.state === "complete";
           const stages = tftpStagesOf(detail, true, true);
           tracker.onTransfer({ mac, client, detail, transfer, stages }, NOW);
         };

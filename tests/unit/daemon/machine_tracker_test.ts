@@ -49,9 +49,10 @@ function transferOf(
     fileName = "boot.efi",
   } = {},
 ) {
-  const transfer = { reports: 0, start, position: start };
+  const transfer = { reports: 0, start, position: start, isOver: false };
   return (state: TransferDetail["state"], now = 0) => {
     transfer.reports++;
+    transfer.isOver = state === "complete" || state === "error";
     const detail = { ...DETAIL, file_name: fileName, state };
     const isServed = stage === "serve_ipxe_over_tftp" && state === "complete";
     const stages = isServed

@@ -24,4 +24,22 @@ Deno.test("TransferReport", async (t) => {
       assertEquals(reports[1]!.error, "x".repeat(MAX_KEPT_CHARACTERS));
     },
   );
+
+  await t.step("is complete only when the end of the file is sent", () => {
+    const reportsOf = (start: number, sentBytes: number) => {
+      const reports: string[] = [];
+      const report = new TransferReport(
+        { protocol: "http", file_name: "boot.efi", total_bytes: 100 },
+        ({ state, sent_bytes }, { isOver }) =>
+          reports.push(`${state} ${sent_bytes}${isOver ? ", over" : ""}`),
+        start,
+      );
+      report.complete(sentBytes);
+      return reports;
+    };
+    assertEquals(reportsOf(0, 100), ["init 100", "complete 100, over"]);
+    assertEquals(reportsOf(0, 1), ["init 1", "sending 1, over"]);
+    assertEquals(reportsOf(40, 20), ["sending 60", "sending 60, over"]);
+    assertEquals(reportsOf(40, 60), ["sending 100", "complete 100, over"]);
+  });
 });

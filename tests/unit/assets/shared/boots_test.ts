@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   isNote,
   noteText,
@@ -10,6 +10,7 @@ import {
   bootDuration,
   bootsOf,
   BootTracker,
+  isWholeBoot,
   notesOf,
 } from "../../../../assets/shared/boots.js";
 import {
@@ -125,6 +126,26 @@ Deno.test("boots of a machine", async (t) => {
     assertEquals(tookOf("init", ...PXE_BOOT), 5000);
     assertEquals(tookOf("init", "http_boot", "http_fetch_uki"), undefined);
     assertEquals(tookOf("init", "jump_to", "os_init"), undefined);
+  });
+
+  await t.step("have no duration when the clock was set meanwhile", () => {
+    const DAY = 24 * 3600;
+    const durationOf = (...seconds: number[]) => {
+      const names = ["http_boot", "http_fetch_uki", "os_init"];
+      const [boot] = bootsOf(
+        names.map((name, index) => event(name, seconds[index]!)),
+      );
+      assertEquals(isWholeBoot(boot!), true);
+      for (const { at, end } of boot!.steps) {
+        assert(end === undefined || end >= at);
+      }
+      return bootDuration(boot!);
+    };
+    assertEquals(durationOf(0, 10, 60), 60_000);
+    // Set back, or from 1970 on.
+    assertEquals(durationOf(0, 10, 10 - 3600), undefined);
+    assertEquals(durationOf(0, 10 - 3600, 20), undefined);
+    assertEquals(durationOf(0, 10, 20_000 * DAY), undefined);
   });
 
   await t.step("continue on the path of their stages", () => {
