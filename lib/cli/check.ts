@@ -7,6 +7,8 @@
 import {
   basePrefixProblem,
   bootAddressNotice,
+  bootAddressProblem,
+  isOwnAddress,
   listenError,
   ownAddressProblem,
   portOf,
@@ -170,13 +172,20 @@ function describeBoot(
       ([kind, { text }]) => `boot instructions for ${kind}: ${text}`,
     ),
   ];
+  const tftp = tftpAddressesFor(config, iface);
+  // TFTP at this address has a line of its own.
+  const absent = tftp.includes(config.bootAddress?.text ?? "")
+    ? undefined
+    : bootAddressProblem(config, iface);
   const notice = bootAddressNotice(config, iface);
-  if (notice !== undefined) lines.push(`warning: ${notice}`);
   return merged([
     { lines, problems: 0 },
-    ...tftpAddressesFor(config, iface).map((hostname) =>
-      describeTftp(config, iface, hostname)
-    ),
+    ...absent !== undefined
+      ? [problem(absent)]
+      : notice !== undefined
+      ? [warning(notice)]
+      : [],
+    ...tftp.map((hostname) => describeTftp(config, iface, hostname)),
   ]);
 }
 
@@ -223,13 +232,6 @@ function describeTftp(
     );
   }
   return { lines, problems: 0 };
-}
-
-/** Whether an interface of this host has an address, usable or not. */
-function isOwnAddress(hostname: string): boolean {
-  return Deno.networkInterfaces().some(({ address }) =>
-    canonical(address) === canonical(hostname)
-  );
 }
 
 /** Whether a socket can be bound to an address of the interface. */

@@ -20,7 +20,11 @@ import { formatIpv6, parseIpv6 } from "../net/ipv6.ts";
 import type { Log } from "../telemetry/log.ts";
 import { foreignVrfOf } from "../net/vrf.ts";
 import type { Service } from "./service.ts";
-import { formatSubnet, withoutBrackets } from "../net/prefix.ts";
+import {
+  canonicalAddress,
+  formatSubnet,
+  withoutBrackets,
+} from "../net/prefix.ts";
 
 /** Why the daemon cannot start, in one sentence for the operator. */
 export class StartError extends Error {
@@ -91,6 +95,28 @@ export function servedText(
     ...tftp.length === 0 ? [] : [`TFTP: ${tftp.join(", ")}`],
   ];
   return parts.length === 0 ? undefined : parts.join("; ");
+}
+
+/** Whether an interface of this host has an address, usable or not. */
+export function isOwnAddress(hostname: string): boolean {
+  const wanted = canonicalAddress(hostname);
+  return Deno.networkInterfaces().some(({ address }) =>
+    canonicalAddress(address) === wanted
+  );
+}
+
+/** Why the address of --boot-address leads elsewhere; `undefined` if it does not. */
+export function bootAddressProblem(
+  { bootAddress }: Pick<DaemonConfig, "bootAddress">,
+  { name, addresses }: NetworkInterface,
+): string | undefined {
+  // An interface without any global address may get this one later.
+  if (bootAddress === undefined || addresses.length === 0) return undefined;
+  const { text } = bootAddress;
+  return isOwnAddress(text)
+    ? undefined
+    : `boot URLs use ${text}, but this host does not have this address: correct ` +
+      `--boot-address, or give it to ${name}`;
 }
 
 /** A notice about the address in boot URLs; `undefined` if it is a good one. */

@@ -44,7 +44,7 @@ import {
   responderOptionsFor,
   tftpPortOf,
 } from "./config.ts";
-import { basePrefixProblem } from "./diagnostics.ts";
+import { basePrefixProblem, bootAddressProblem } from "./diagnostics.ts";
 import type { BootScripts } from "./boot_scripts.ts";
 import type { BootList } from "./machine_tracker.ts";
 
@@ -122,6 +122,8 @@ export class Explainer {
     if (cause !== undefined) problems.push(cause);
     const absent = iface && basePrefixProblem(config, iface);
     if (absent !== undefined) problems.push(absent);
+    const elsewhere = iface && bootAddressProblem(config, iface);
+    if (elsewhere !== undefined) problems.push(elsewhere);
     const isDenied = matchesMac(deny, mac);
     const isRefused = isDenied || allow.length > 0 && !matchesMac(allow, mac);
     if (isRefused) {

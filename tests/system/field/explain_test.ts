@@ -242,6 +242,12 @@ Deno.test({
         [TEMPLATE, "--allow-mac=02:00:5e:00:53:16"],
         async () => {},
       ],
+      [
+        "a boot address of another host",
+        /^boot URLs use 2001:db8:1:2::99, but this host does not have this address/,
+        [TEMPLATE, "--boot-address=2001:db8:1:2::99"],
+        async () => {},
+      ],
     ];
     for (const [name, problem, options, prepare] of PROBLEMS) {
       await t.step(`${name} is a problem`, async () => {

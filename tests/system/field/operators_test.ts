@@ -269,6 +269,15 @@ Deno.test({
           option + value,
         );
       }
+      for (const tftp of ["off", `[${SERVER}]:69`]) {
+        await assertProblem(
+          router,
+          /boot URLs use 2001:db8:1:2::99, but this host does not have this address/,
+          ...OPTIONS,
+          `--boot-address=${absent}`,
+          `--tftp-listen-addr=${tftp}`,
+        );
+      }
       const template = `--http-boot-url-template=http://[2001:db8:7::7]/`;
       const ipv4 = [
         "--tftp-listen-addr=0.0.0.0:69",
