@@ -8,6 +8,7 @@ import type { MeasureOptions } from "./measure_options.ts";
 import { measureDhcpv6, measureMemory, measureStart } from "./dhcpv6.ts";
 import { measureIdle } from "./idle.ts";
 import { measureDownloads, measureEvents, measureHttp } from "./http.ts";
+import { measureHttps } from "./https.ts";
 import type { Testbed } from "./testbed.ts";
 import type { Results } from "./results.ts";
 import { measureStorm } from "./storm.ts";
@@ -28,6 +29,7 @@ export const GROUPS: Readonly<Record<string, Measure>> = {
   start: measureStart,
   tftp: measureTftp,
   http: measureHttp,
+  https: measureHttps,
   downloads: measureDownloads,
   events: measureEvents,
   storm: measureStorm,

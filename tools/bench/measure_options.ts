@@ -1,5 +1,5 @@
 /**
- * What all groups of the benchmark are told.
+ * The options that all groups of the benchmark have in common.
  *
  * @module
  */

@@ -10,6 +10,7 @@ import type { MeasureOptions, Storm } from "./measure_options.ts";
 import { BEST, OWN, type Quantity, type Results } from "./results.ts";
 import {
   composites,
+  leaveOut,
   PORTS,
   present,
   provide,
@@ -97,6 +98,10 @@ export async function measureStorm(
   results: Results,
   { runs, isShort, storm }: MeasureOptions,
 ): Promise<void> {
+  if (!await hasLibrary("openssl/ssl.h")) {
+    leaveOut("storm", "it is measured when Debian's libssl-dev is installed");
+    return;
+  }
   const used = isShort ? { ...storm, machines: FEW_MACHINES } : storm;
   await provide(testbed, TFTP_PATH, TFTP_SIZE);
   await provide(testbed, SYSTEM_FILE, SYSTEM_SIZE);
@@ -121,6 +126,16 @@ export async function measureStorm(
     }
   } finally {
     await testbed.impair({ delay: 0, loss: 0 });
+  }
+}
+
+/** Whether the compiler finds a header. */
+async function hasLibrary(header: string): Promise<boolean> {
+  try {
+    await Deno.stat(`/usr/include/${header}`);
+    return true;
+  } catch {
+    return false;
   }
 }
 

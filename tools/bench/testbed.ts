@@ -145,10 +145,13 @@ export class Testbed implements AsyncDisposable {
       if (delay === 0 && loss === 0) continue;
       // Its queue is of 1,000 packets else, which a storm exceeds.
       const netem = ["netem", "limit", "1000000"];
-      await command([
+      const { code, stderr } = await command([
         ...[...qdisc, "add", ...device, ...netem],
         ...["delay", `${delay / 2}ms`, "loss", `${loss}%`],
-      ]);
+      ], { mayFail: true });
+      if (code !== 0) {
+        throw new Error(`a bad link needs a kernel with netem: ${stderr}`);
+      }
     }
   }
 
@@ -195,7 +198,7 @@ export class Testbed implements AsyncDisposable {
       [...priority, ...this.#load(program, options)],
       { seconds: 120 },
     );
-    // What clients were told, a few of them for all.
+    // Why clients failed, a few of them for all.
     const lines = stderr.split("\n").filter((line) => line !== "");
     for (const line of lines.slice(0, MAX_COMPLAINTS)) console.error(line);
     return JSON.parse(stdout.trim().split("\n").at(-1)!);

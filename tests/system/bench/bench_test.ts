@@ -45,6 +45,8 @@ const lacks = [
     "dnsmasq",
     "in.tftpd",
     "nginx",
+    "h2load",
+    "openssl",
   ),
   ...missingBinary(NAME),
 ];
