@@ -28,6 +28,16 @@ export class DaemonError extends Error {
   override name = "DaemonError";
 }
 
+/** What a daemon answers. */
+export interface DaemonAnswer<T> {
+  readonly body: T;
+  /**
+   * When, in milliseconds since 1970 by the daemon's clock, to which its timestamps
+   * compare: in steps of 1 s. Without a `Date` in the response, by this host's.
+   */
+  readonly now: number;
+}
+
 /**
  * The JSON at a path of a daemon's API.
  *
@@ -43,7 +53,7 @@ export async function askDaemon<T>(
   command: string,
   caCerts: readonly string[],
   members: { [Name in keyof T]?: "list" | "object" },
-): Promise<T> {
+): Promise<DaemonAnswer<T>> {
   const target = urlOf(url, command);
   target.pathname = path;
   target.search = "";
@@ -77,8 +87,14 @@ export async function askDaemon<T>(
       ? Array.isArray(value)
       : typeof value === "object" && value !== null;
   });
-  if (isExpected) return answer as T;
+  if (isExpected) return { body: answer as T, now: timeOf(response) };
   throw unexpected(`${where} answers something else at ${path}`);
+}
+
+function timeOf({ headers }: Response): number {
+  const time = Date.parse(headers.get("date") ?? "");
+  // A proxy may have removed it.
+  return Number.isNaN(time) ? Date.now() : time;
 }
 
 function unexpected(what: string): DaemonError {

@@ -8,6 +8,7 @@ import { StartError } from "../daemon/diagnostics.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { DaemonConfig } from "../daemon/config.ts";
 import { Log, priorityPrefix } from "../telemetry/log.ts";
+import { waitAtMost } from "../overload/timeout.ts";
 import { escapeControls } from "../../assets/shared/escape_controls.js";
 import { addressOf, formatIpv6 } from "../net/ipv6.ts";
 import { formatMac, isUnicastMac, type Mac, parseMac } from "../net/mac.ts";
@@ -51,6 +52,12 @@ import { examineOptionFiles } from "./option_files.ts";
 import { isJournal } from "./journal.ts";
 import { printRecords, RecordsError } from "./records.ts";
 import type { Signals } from "./signals.ts";
+import {
+  FULL_PIPE_TIMEOUT,
+  Printer,
+  Speaker,
+  WaitingSink,
+} from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Exit codes. */
@@ -58,11 +65,14 @@ const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
-/** Milliseconds for the log line of a fatal error to be written. */
+/** Milliseconds for the last lines on stderr to be written. */
 const LOG_FLUSH_TIMEOUT = 500;
 
 /** Milliseconds between two checks whether an interface has an address. */
 const INTERFACE_INTERVAL = 1000;
+
+const stdout = new Printer(new WaitingSink(Deno.stdout, FULL_PIPE_TIMEOUT));
+const stderr = new Speaker(new WaitingSink(Deno.stderr, FULL_PIPE_TIMEOUT));
 
 /** Runs a command line; resolves to the exit code. */
 export async function run(
@@ -72,6 +82,7 @@ export async function run(
   try {
     return await runCommand(parseCommandLine(args), signals);
   } catch (error) {
+    if (error instanceof OutputError) return await fail(error, EXIT_FAILURE);
     if (!(error instanceof UsageError)) throw error;
     if (!wantsJson(args)) return await fail(error, EXIT_USAGE);
     await logFatal(
@@ -85,8 +96,13 @@ export async function run(
 
 async function fail(error: Error, code: number): Promise<number> {
   const prefix = await isJournal() ? priorityPrefix("error") : "";
-  console.error(`${prefix}dhcpv6macd: ${error.message}`);
+  await stderr.say(`${prefix}dhcpv6macd: ${error.message}`);
   return code;
+}
+
+/** Says what the user should know, without ending the command. */
+function say(sentence: string): Promise<void> {
+  return stderr.say(`dhcpv6macd: ${sentence}`);
 }
 
 /** Logs why the process ends. */
@@ -115,11 +131,11 @@ async function runCommand(
   if (!isServing && words[0] !== "watch") signals.exitAtOnce();
   const [word, ...rest] = words;
   if (options.help || word === "help") {
-    console.log(helpText());
+    await stdout.print(`${helpText()}\n`);
     return EXIT_OK;
   }
   if (options.version || word === "version") {
-    console.log(`dhcpv6macd ${FULL_VERSION}`);
+    await stdout.print(`dhcpv6macd ${FULL_VERSION}\n`);
     return EXIT_OK;
   }
   const [misplaced] = misplacedOptions(options, word);
@@ -131,10 +147,10 @@ async function runCommand(
   }
   // The daemon logs the notices, and check prints them.
   if (word !== undefined && word !== "check" && Object.hasOwn(COMMANDS, word)) {
-    for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
+    for (const notice of notices) await say(notice);
   }
   if (word === "watch") return await watchDaemons(options, rest, signals);
-  if (word === "address") return printAddresses(options, rest);
+  if (word === "address") return await printAddresses(options, rest);
   if (word === "records") return await records(options, rest);
   if (word === "status") return await status(options, rest);
   if (word === "explain") return await explain(options, rest);
@@ -173,29 +189,13 @@ function checkNoWords(command: string, [word]: readonly string[]): void {
   );
 }
 
-/** Prints text; none that nothing reads. */
-function printText(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += Deno.stdout.writeSync(bytes.subarray(at));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-}
-
 async function records(
   options: GivenOptions,
   words: readonly string[],
 ): Promise<number> {
   checkNoWords("records", words);
   try {
-    await printRecords(
-      options,
-      printText,
-      (sentence) => console.error(`dhcpv6macd: ${sentence}`),
-    );
+    await printRecords(options, (text) => stdout.print(text), say);
     return EXIT_OK;
   } catch (error) {
     if (error instanceof RecordsError) return await fail(error, EXIT_FAILURE);
@@ -216,7 +216,7 @@ async function printCheck(
     if (!(error instanceof NoInterfaceError)) throw error;
     report = { lines: [`problem: ${error.message}`], problems: 1 };
   }
-  for (const line of report.lines) console.log(line);
+  await stdout.print(report.lines.map((line) => `${line}\n`).join(""));
   return report.problems === 0 ? EXIT_OK : EXIT_FAILURE;
 }
 
@@ -229,8 +229,21 @@ async function status(
     throw new UsageError("status takes one URL such as http://[::1]:6315");
   }
   try {
+    return await printStatus(options, url);
+  } catch (error) {
+    // The exit code of other commands would mean a warning.
+    if (error instanceof OutputError) return await fail(error, CRITICAL);
+    throw error;
+  }
+}
+
+async function printStatus(
+  options: GivenOptions,
+  url: string,
+): Promise<number> {
+  try {
     const caCerts = await trustedBy(options);
-    const state = await askDaemon<StatusJson>(
+    const { body, now } = await askDaemon<StatusJson>(
       url,
       "/status",
       "status",
@@ -244,17 +257,16 @@ async function status(
         stalled_files: "list",
       },
     );
-    const now = Date.now();
     const [text, severity] = madeOf(
       url,
-      () => [statusText(state, now), severityOf(state, now)],
+      () => [statusText(body, now), severityOf(body, now)],
     );
-    printText(options.json ? `${JSON.stringify(state)}\n` : text);
+    await stdout.print(options.json ? `${JSON.stringify(body)}\n` : text);
     return severity;
   } catch (error) {
     if (!(error instanceof DaemonError)) throw error;
     if (options.json) return await fail(error, CRITICAL);
-    console.log(`CRITICAL: ${error.message}`);
+    await stdout.print(`CRITICAL: ${error.message}\n`);
     return CRITICAL;
   }
 }
@@ -301,18 +313,20 @@ async function explain(
         configOf(options, await examineOptionFiles(options)),
         mac,
       )
-      : await askDaemon<ExplanationJson>(
+      : (await askDaemon<ExplanationJson>(
         url ?? DEFAULT_DAEMON,
         `/machines/${formatMac(mac)}/explain`,
         "explain",
         await trustedBy(options),
         { addresses: "list", clients: "list", problems: "list" },
-      );
+      )).body;
     const text = madeOf(
       url ?? DEFAULT_DAEMON,
       () => explanationText(explanation),
     );
-    printText(options.json ? `${JSON.stringify(explanation)}\n` : text);
+    await stdout.print(
+      options.json ? `${JSON.stringify(explanation)}\n` : text,
+    );
     return explanation.problems.length === 0 ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
     if (error instanceof DaemonError || error instanceof NoInterfaceError) {
@@ -327,7 +341,7 @@ async function trustedBy(options: GivenOptions): Promise<string[]> {
   const notices: string[] = [];
   const files = await examineOptionFiles(options);
   const caCerts = caCertsOf(options, files, notices);
-  for (const notice of notices) console.error(`dhcpv6macd: ${notice}`);
+  for (const notice of notices) await say(notice);
   return caCerts;
 }
 
@@ -338,10 +352,10 @@ function commandSuggestion(word: string): string {
     `; the commands are ${Object.keys(COMMANDS).join(", ")}`;
 }
 
-function printAddresses(
+async function printAddresses(
   options: GivenOptions,
   macs: readonly string[],
-): number {
+): Promise<number> {
   const bases = options["base-address"];
   if (bases.length === 0 || macs.length === 0) {
     throw new UsageError(
@@ -359,11 +373,10 @@ function printAddresses(
     }
     return mac;
   });
-  for (const mac of parsed) {
-    for (const { bytes } of bases) {
-      console.log(formatIpv6(addressOf(bytes, mac)));
-    }
-  }
+  const lines = parsed.flatMap((mac) =>
+    bases.map(({ bytes }) => `${formatIpv6(addressOf(bytes, mac))}\n`)
+  );
+  await stdout.print(lines.join(""));
   return EXIT_OK;
 }
 
@@ -390,21 +403,18 @@ async function watchDaemons(
   // The terminal is gone.
   signals.onHangup(() => ending.abort());
   const isTerminal = Deno.stdout.isTerminal();
-  try {
-    const isUseful = await watch({
-      daemons,
-      caCerts,
-      json: options.json === true,
-      sink: Deno.stdout,
-      isTerminal,
-      isColored: isTerminal && !Deno.noColor,
-      say: (sentence) => console.error(`dhcpv6macd: ${sentence}`),
-    }, ending.signal);
-    return isUseful ? EXIT_OK : EXIT_FAILURE;
-  } catch (error) {
-    if (error instanceof OutputError) return await fail(error, EXIT_FAILURE);
-    throw error;
-  }
+  const isUseful = await watch({
+    daemons,
+    caCerts,
+    json: options.json === true,
+    // Until a signal: watch may stand still for as long as its reader does.
+    sink: new WaitingSink(Deno.stdout),
+    isTerminal,
+    isColored: isTerminal && !Deno.noColor,
+    say: (sentence) => void say(sentence),
+  }, ending.signal);
+  await waitAtMost(LOG_FLUSH_TIMEOUT, stderr.flush());
+  return isUseful ? EXIT_OK : EXIT_FAILURE;
 }
 
 function daemonUrl(text: string, only: Mac | undefined): DaemonUrl {

@@ -31,14 +31,16 @@ export class RecordsError extends Error {
 /**
  * Prints records.
  *
+ * @param print For the records, in pieces of about {@linkcode PIECE} characters.
  * @param say For what people should know about them.
  * @throws {UsageError} if an option is missing or does not fit.
  * @throws {RecordsError} if names or directories cannot be read.
+ * @throws what `print` throws.
  */
 export async function printRecords(
   given: GivenOptions,
-  print: (text: string) => void,
-  say: (sentence: string) => void,
+  print: (text: string) => Promise<void>,
+  say: (sentence: string) => Promise<void>,
 ): Promise<void> {
   const { names: namesFile, format } = given;
   const directory = given["all-from"];
@@ -68,22 +70,22 @@ export async function printRecords(
   for (const next of text) {
     piece += next;
     if (piece.length < PIECE) continue;
-    print(piece);
+    await print(piece);
     piece = "";
   }
-  print(piece);
-  sayProblems(problems, say);
+  await print(piece);
+  await sayProblems(problems, say);
 }
 
 async function readNames(
   path: string,
-  say: (sentence: string) => void,
+  say: (sentence: string) => Promise<void>,
 ): Promise<Iterable<[Mac, string]>> {
   const text = await reading("names", path, readText(path, MAX_NAMES_FILE));
   const { names, problems } = parseNames(text);
   const [first] = problems;
   if (first !== undefined) {
-    say(
+    await say(
       `--names ${escapeControls(path)}: ${
         counted(problems.length, "line is", "lines are")
       } not MAC NAME, the first is line ${first.line}: ${
@@ -138,10 +140,10 @@ const SENTENCES = {
   ],
 } as const satisfies Record<RecordProblem["kind"], [string, string]>;
 
-function sayProblems(
+async function sayProblems(
   problems: readonly RecordProblem[],
-  say: (sentence: string) => void,
-): void {
+  say: (sentence: string) => Promise<void>,
+): Promise<void> {
   for (const [kind, [one, several]] of Object.entries(SENTENCES)) {
     const found = problems.filter((problem) => problem.kind === kind);
     if (found.length === 0) continue;
@@ -149,7 +151,7 @@ function sayProblems(
       `"${escapeControls(name)}"${host === undefined ? "" : ` is ${host}`}`
     );
     const rest = found.length > examples.length ? " and others" : "";
-    say(
+    await say(
       `${counted(found.length, one, several)}: ${examples.join(", ")}${rest}`,
     );
   }

@@ -19,7 +19,8 @@ export const OK = 0, WARNING = 1, CRITICAL = 2;
  * How well a daemon is: critical if DHCPv6 is not served; a warning while clients
  * are not served or files do not answer.
  *
- * @param now Milliseconds since 1970.
+ * @param now Milliseconds since 1970 by the daemon's clock: those of its timestamps
+ * are.
  */
 export function severityOf(
   { serving, unserved, stalled_files }: StatusJson,
@@ -35,7 +36,11 @@ function isRecent({ timestamp }: UnservedJson, now: number): boolean {
   return timestamp !== null && now - Date.parse(timestamp) < RECENT;
 }
 
-/** A summary for people; its first line is that of a monitoring plug-in. */
+/**
+ * A summary for people; its first line is that of a monitoring plug-in.
+ *
+ * @param now Milliseconds since 1970 by the daemon's clock.
+ */
 export function statusText(status: StatusJson, now: number): string {
   const { listening, unserved, stalled_files } = status;
   const severity = severityOf(status, now);

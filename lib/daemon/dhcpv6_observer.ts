@@ -244,7 +244,7 @@ export class DaemonDhcpv6Observer implements Dhcpv6Observer, Service {
     entry.count++;
     entry.mac = mac;
     entry.source = hostname;
-    entry.seenAt = Date.now();
+    entry.seenAt = performance.now();
     this.#warnUnserved(entry);
   }
 

@@ -32,8 +32,11 @@ export interface Unserved {
   source: string | undefined;
   /** The client's address, where its relay tells it. */
   peer: string | undefined;
-  /** When the latest message arrived, in milliseconds since 1970. */
-  seenAt: number;
+  /**
+   * When the latest message arrived, in milliseconds of a monotonic clock;
+   * `undefined` if there is none. The clock of the host may be set.
+   */
+  seenAt: number | undefined;
   /** Whether --deny-mac matches the MAC: of `mac_not_allowed`. */
   isDenied: boolean;
   /** What the interface lacks: of `prefix_absent`. */
@@ -71,7 +74,7 @@ export class UnservedClients {
       mac: NO_MAC,
       source: undefined,
       peer: undefined,
-      seenAt: 0,
+      seenAt: undefined,
       isDenied: false,
       problem: "",
     };
@@ -89,17 +92,19 @@ export class UnservedClients {
 
   /** All entries, the latest first. */
   json(): UnservedJson[] {
-    return this.#entries.toSorted((a, b) => b.seenAt - a.seenAt).map((
-      entry,
-    ) => ({
+    const since1970 = Date.now() - performance.now();
+    const latestFirst = this.#entries.toSorted((a, b) =>
+      (b.seenAt ?? 0) - (a.seenAt ?? 0)
+    );
+    return latestFirst.map((entry) => ({
       cause: entry.cause,
       link: entry.link ?? null,
       count: entry.count,
       mac: entry.mac === NO_MAC ? null : formatMac(entry.mac),
       source: entry.source ?? null,
-      timestamp: entry.seenAt === 0
+      timestamp: entry.seenAt === undefined
         ? null
-        : new Date(entry.seenAt).toISOString(),
+        : new Date(since1970 + entry.seenAt).toISOString(),
       message: describeUnserved(entry),
     }));
   }

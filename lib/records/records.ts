@@ -57,7 +57,7 @@ export function* recordsOf(
   onProblem?: (problem: RecordProblem) => void,
 ): Generator<MachineRecord | undefined> {
   const { bases, domain, names, macs = [] } = sources;
-  const nameByHost = new Map<string, string>();
+  const comparison = onProblem && new NameComparison(onProblem);
   const named = new Set<Mac>();
   for (const [mac, name] of names) {
     if (macs.length > 0) named.add(mac);
@@ -68,16 +68,7 @@ export function* recordsOf(
       yield undefined;
       continue;
     }
-    if (onProblem !== undefined) {
-      const known = nameByHost.get(host);
-      nameByHost.set(host, name);
-      // Two network cards of one machine may have one name.
-      if (known !== undefined && known !== name) {
-        onProblem({ kind: "shared", name, host });
-      } else if (isChanged(name, host)) {
-        onProblem({ kind: "changed", name, host });
-      }
-    }
+    comparison?.compare(name, host);
     yield recordOf(mac, name, host, bases, domain);
   }
   for (const mac of macs.toSorted((a, b) => a - b)) {
@@ -85,7 +76,38 @@ export function* recordsOf(
     named.add(mac);
     const name = formatMac(mac).replaceAll(":", "-");
     const host = hostNameFor(name, domain)!;
+    comparison?.compare(name, host);
     yield recordOf(mac, name, host, bases, domain);
+  }
+}
+
+/** Compares the names of machines with their host names, and with each other. */
+class NameComparison {
+  readonly #onProblem: (problem: RecordProblem) => void;
+  /** The host names so far, and whether they are reported as shared. */
+  readonly #hosts = new Map<string, boolean>();
+  /** The names that are reported with the host name that they make. */
+  readonly #reported = new Set<string>();
+
+  constructor(onProblem: (problem: RecordProblem) => void) {
+    this.#onProblem = onProblem;
+  }
+
+  /** Compares the name of one more machine. */
+  compare(name: string, host: string): void {
+    const isShared = this.#hosts.get(host);
+    // Once per host name. Two network cards of one machine count as machines: a
+    // file of names does not say that they are in one.
+    this.#hosts.set(host, isShared !== undefined);
+    if (isShared === false) this.#report("shared", name, host);
+    else if (isChanged(name, host) && !this.#reported.has(name)) {
+      this.#report("changed", name, host);
+    }
+  }
+
+  #report(kind: RecordProblem["kind"], name: string, host: string): void {
+    this.#reported.add(name);
+    this.#onProblem({ kind, name, host });
   }
 }
 
@@ -111,7 +133,10 @@ function shortNameOf(name: string): string | undefined {
   return name === "" || /(?:^|\.)[0-9]+$/.test(name) ? undefined : name;
 }
 
-/** Whether a name had to be changed, but for its case and the domain. */
+/**
+ * Whether a name had to be changed, but for its case, which host names do not
+ * have, its final dot and the domain.
+ */
 function isChanged(name: string, host: string): boolean {
   const text = name.trim().toLowerCase().replace(/\.$/, "");
   return host !== text && !host.startsWith(`${text}.`);

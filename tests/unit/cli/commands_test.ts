@@ -1,11 +1,26 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import manifest from "../../../deno.json" with { type: "json" };
 
 /** Runs the program as a user does, without root. */
 async function run(...args: string[]) {
-  const [program, ...rest] = JSON.parse(Deno.env.get("DAEMON_COMMAND")!);
-  const output = await new Deno.Command(program, { args: [...rest, ...args] })
-    .output();
+  return await outputOf([...command(), ...args]);
+}
+
+/** The same by a shell, in whose script `"$@"` is the program. */
+async function runInShell(script: string, ...args: string[]) {
+  return await outputOf(["sh", "-c", script, "sh", ...command(), ...args]);
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+function command(): string[] {
+  return JSON.parse(Deno.env.get("DAEMON_COMMAND")!);
+}
+
+async function outputOf([program, ...args]: string[]) {
+  const output = await new Deno.Command(program!, { args }).output();
   return {
     code: output.code,
     stdout: new TextDecoder().decode(output.stdout),
@@ -271,4 +286,140 @@ Deno.test("answers that are not as expected", async (t) => {
   });
 
   await server.shutdown();
+});
+
+Deno.test("status: the last ten minutes are by the daemon's clock", async (t) => {
+  const SEEN = Date.parse("1970-01-01T00:20:00Z");
+  let age = 0;
+  const server = Deno.serve(
+    { hostname: "::1", port: 0, onListen() {} },
+    () =>
+      Response.json({
+        ...STATUS,
+        unserved: [{
+          cause: "no_mac",
+          count: 3,
+          timestamp: new Date(SEEN).toISOString(),
+          message: "no MAC in a message",
+        }],
+      }, { headers: { date: new Date(SEEN + 1000 * age).toUTCString() } }),
+  );
+  const url = `http://[::1]:${server.addr.port}`;
+
+  await t.step("a client of five minutes ago is a warning", async () => {
+    age = 300;
+    const { code, stdout } = await run("status", url);
+    assertEquals([code, stdout.split("\n")[0]], [
+      1,
+      "WARNING: no MAC in a message",
+    ]);
+    assertEquals((await run("status", "--json", url)).code, 1);
+  });
+
+  await t.step("one of eleven minutes ago is not", async () => {
+    age = 660;
+    const { code, stdout } = await run("status", url);
+    assertEquals([code, stdout.includes("no MAC")], [0, false]);
+  });
+
+  await server.shutdown();
+});
+
+Deno.test("output that cannot be written", async (t) => {
+  const explanation = Deno.serve(
+    { hostname: "::1", port: 0, onListen() {} },
+    ({ url }) => Response.json(url.endsWith("/status") ? STATUS : EXPLANATION),
+  );
+  const url = `http://[::1]:${explanation.addr.port}`;
+  const names = await Deno.makeTempFile();
+  await Deno.writeTextFile(names, "02:00:5e:00:53:01 Mac mini\n");
+  const check = ["--interface=lo", "--base-address=2001:db8::"];
+  for (
+    const [args, code] of [
+      [["help"], 1],
+      [["--help"], 1],
+      [["version"], 1],
+      [["address", "--base-address=2001:db8::", "02005e005301"], 1],
+      [["records", "--base-address=2001:db8::", `--names=${names}`], 1],
+      [["check", ...check], 1],
+      [["explain", "02005e005301", url], 1],
+      [["explain", "--json", "02005e005301", url], 1],
+      [["status", url], 2],
+      [["status", "--json", url], 2],
+      // No daemon answers.
+      [["status", "http://[::1]:1"], 2],
+    ] as [string[], number][]
+  ) {
+    await t.step(`${args.join(" ")}: one sentence`, async () => {
+      assertEquals(await runInShell('"$@" >/dev/full', ...args), {
+        code,
+        stdout: "",
+        stderr:
+          "dhcpv6macd: cannot write to stdout: No space left on device (os error 28)\n",
+      });
+    });
+  }
+
+  for (
+    const [args, code] of [
+      [["--nonsense"], 2],
+      [["status", "--json", "http://[::1]:1"], 2],
+      [["records", "--base-address=2001:db8::", `--names=${names}`], 0],
+    ] as [string[], number][]
+  ) {
+    await t.step(`${args.join(" ")}: exit code without stderr`, async () => {
+      const result = await runInShell('"$@" 2>/dev/full', ...args);
+      assertEquals(
+        [result.code, result.stderr],
+        [code, ""],
+      );
+    });
+  }
+
+  await t.step("a reader that has closed the pipe is no error", async () => {
+    for (const [args, code] of [[["help"], 0], [["status", url], 0]] as const) {
+      const { stderr, stdout } = await runInShell(
+        '{ { "$@"; echo $? >&3; } | true; } 3>&1',
+        ...args,
+      );
+      assertEquals([stdout, stderr], [`${code}\n`, ""]);
+    }
+  });
+
+  await t.step("a full pipe that does not block gets all lines", async () => {
+    const lines = Array.from(
+      { length: 3000 },
+      (_, index) => `02:00:5e:00:${hex(index >> 8)}:${hex(index & 255)} m`,
+    );
+    await Deno.writeTextFile(names, lines.join("\n"));
+    const nonBlocking = `
+      const { symbols } = Deno.dlopen("libc.so.6", {
+        fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+      });
+      const F_SETFL = 4, O_WRONLY = 1, O_NONBLOCK = 0o4000;
+      if (symbols.fcntl(1, F_SETFL, O_WRONLY | O_NONBLOCK) !== 0) Deno.exit(1);
+    `;
+    for (const format of ["hosts", "json"]) {
+      const args = [
+        "records",
+        "--base-address=2001:db8::",
+        `--names=${names}`,
+        `--format=${format}`,
+      ];
+      const { stdout, stderr } = await runInShell(
+        // More than the 64 KiB of a pipe are written before it is read.
+        `{ '${Deno.execPath()}' eval --no-config '${nonBlocking}' && "$@"; } |
+          { sleep 2; cat; }`,
+        ...args,
+      );
+      assertEquals(
+        stderr,
+        'dhcpv6macd: 1 name makes the host name of another machine as well: "m" is m\n',
+      );
+      assert(stdout === (await run(...args)).stdout, format);
+    }
+  });
+
+  await Deno.remove(names);
+  await explanation.shutdown();
 });

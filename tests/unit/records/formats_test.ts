@@ -147,6 +147,47 @@ mac-mini-1.lab.example. AAAA 2001:db8:1:2:0:200:5e00:5305
     ]);
   });
 
+  await t.step("a host name of several machines, once for each", () => {
+    const problems: RecordProblem[] = [];
+    const names = [
+      "rig",
+      "rig",
+      "RIG",
+      "one",
+      "a b",
+      "a b",
+      "a-b",
+      "a b",
+      "a_b",
+      "02-00-5E-00-53-09",
+    ].map((name, index) => [0x0200_5e00_5301 + index, name] as const);
+    const macs = [0x0200_5e00_5309];
+    // The last name is that of the MAC above, which another machine has.
+    names[8] = [0x0200_5e00_5320, "a_b"];
+    const sources = { bases: BASES, domain: undefined, names, macs };
+    Array.from(recordText("hosts", sources, 7, (one) => problems.push(one)));
+    assertEquals(problems, [
+      { kind: "shared", name: "rig", host: "rig" },
+      { kind: "changed", name: "a b", host: "a-b" },
+      { kind: "shared", name: "a b", host: "a-b" },
+      { kind: "changed", name: "a_b", host: "a-b" },
+      {
+        kind: "shared",
+        name: "02-00-5e-00-53-09",
+        host: "02-00-5e-00-53-09",
+      },
+    ]);
+  });
+
+  await t.step("case, a final dot and the domain are no change", () => {
+    const problems: RecordProblem[] = [];
+    const names = ["RIG", "Alpha.", "Beta.Lab.Example", "gamma"]
+      .map((name, index) => [0x0200_5e00_5301 + index, name] as const);
+    const sources = { bases: BASES, domain: "lab.example", names };
+    Array.from(recordText("hosts", sources, 7, (one) => problems.push(one)));
+    assertEquals(problems, []);
+  });
+
   await t.step("what a format requires", () => {
     const [base] = BASES;
     assertEquals(
