@@ -85,7 +85,7 @@ export class HttpStack {
     const { log } = options;
     const observer = new HttpLog(log);
     const load = () => this.fdsInUse / fdShares.responses;
-    this.downloads = new Downloads(load);
+    this.downloads = new Downloads(load, tcpSockets !== undefined);
     this.eventStream = new EventStream(registry, writer, scheduler, {
       total: fdShares.eventReaders,
       perClient: fdShares.eventReadersPerClient,

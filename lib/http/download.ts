@@ -48,9 +48,15 @@ export class Downloads {
 
   readonly #byteBudget = new ByteBudget(MAX_FILE_BYTES_PER_POLL);
   readonly #sharedChunks = new SharedChunks();
+  readonly #mayShare: boolean;
 
-  /** @param load The share of the file descriptors in use, 0 to 1. */
-  constructor(load?: () => number) {
+  /**
+   * @param load The share of the file descriptors in use, 0 to 1.
+   * @param mayShare Whether {@linkcode BodySource.release} is called: else the
+   * memory of shared chunks would not be given back.
+   */
+  constructor(load?: () => number, mayShare = true) {
+    this.#mayShare = mayShare;
     this.quota = new ClientQuota({
       total: MAX_DOWNLOADS,
       perClient: MAX_DOWNLOADS_PER_CLIENT,
@@ -117,7 +123,7 @@ export class Downloads {
         range,
         report,
         byteBudget: this.#byteBudget,
-        shared: this.#sharedChunks.join(file.info),
+        shared: this.#mayShare ? this.#sharedChunks.join(file.info) : undefined,
       });
     } catch (error) {
       unit[Symbol.dispose]();
@@ -205,7 +211,8 @@ class Download implements BodySource {
   ): Promise<void> {
     try {
       if (isShared && await this.#sendShared(sink, length)) return;
-      const chunk = await this.#inTurn(() => this.#read(length));
+      const most = Math.min(length, this.#downloads.chunkSize);
+      const chunk = await this.#inTurn(() => this.#read(most));
       if (chunk !== undefined && !this.#isOver) this.#send(sink, chunk);
     } catch (error) {
       this.#end((error as Error).message);

@@ -31,17 +31,27 @@ export type ReadChunk = (
 export class SharedChunk {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #start: number;
+  readonly #onFree: () => void;
   #users = 0;
   #isDropped = false;
 
-  /** @param start Its position in the file. */
-  constructor(bytes: Uint8Array<ArrayBuffer>, start: number) {
+  /**
+   * @param start Its position in the file.
+   * @param onFree Called when its memory is given back.
+   */
+  constructor(
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    onFree: () => void,
+  ) {
     this.#bytes = bytes;
     this.#start = start;
+    this.#onFree = onFree;
   }
 
-  get length(): number {
-    return this.#bytes.length;
+  /** Whether a download holds it. */
+  get isHeld(): boolean {
+    return this.#users > 0;
   }
 
   /** Whether bytes are in its memory. */
@@ -74,7 +84,9 @@ export class SharedChunk {
 
   /** See `Download.release`: the garbage collector would be too slow. */
   #free(): void {
-    if (this.#isDropped && this.#users === 0) this.#bytes.buffer.transfer(0);
+    if (!this.#isDropped || this.#users > 0) return;
+    this.#bytes.buffer.transfer(0);
+    this.#onFree();
   }
 }
 
@@ -88,7 +100,7 @@ export class SharedChunks {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that it holds. */
+  /** Bytes of its chunks, with those that are dropped but held, or being read. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -105,7 +117,8 @@ export class SharedChunks {
     let file = this.#files.get(version);
     if (file === undefined) {
       file = new SharedFile(info.size, {
-        hold: (bytes) => this.#hold(bytes),
+        reserve: (bytes) => this.#reserve(bytes),
+        free: (bytes) => this.#bytes -= bytes,
         onUnused: () => this.#files.delete(version),
       });
       this.#files.set(version, file);
@@ -114,25 +127,36 @@ export class SharedChunks {
     return file;
   }
 
-  /** Counts bytes that a file holds from now on, or no longer. */
-  #hold(bytes: number): void {
+  /** Takes memory for a chunk; whether there is so much. */
+  #reserve(bytes: number): boolean {
+    while (this.#bytes + bytes > this.#maxBytes) {
+      if (!this.#dropOne()) return false;
+    }
     this.#bytes += bytes;
-    while (this.#bytes > this.#maxBytes) this.#dropOne();
+    return true;
   }
 
   /**
-   * Drops any chunk. In a row of downloads that is longer than the memory, the
-   * least recently used one would be what the next download needs first.
+   * Drops any chunk that no download holds; whether there was one. In a row of
+   * downloads that is longer than the memory, the least recently used one would be
+   * what the next download needs first.
    */
-  #dropOne(): void {
-    const holding = [...this.#files.values()].filter((file) => file.chunks > 0);
-    holding[Math.floor(Math.random() * holding.length)]!.dropOne();
+  #dropOne(): boolean {
+    const unheld = [...this.#files.values()].flatMap((file) =>
+      file.unheld().map((index) => ({ file, index }))
+    );
+    const victim = unheld[Math.floor(Math.random() * unheld.length)];
+    victim?.file.drop(victim.index);
+    return victim !== undefined;
   }
 }
 
-/** What a file tells those who count. */
+/** The memory of all files. */
 interface Account {
-  hold(bytes: number): void;
+  /** Takes so many bytes; whether there are as many. */
+  reserve(bytes: number): boolean;
+  free(bytes: number): void;
+  /** The last download of the file has ended. */
   onUnused(): void;
 }
 
@@ -163,9 +187,10 @@ export class SharedFile {
     return this.#downloads > 1;
   }
 
-  /** How many chunks it holds. */
-  get chunks(): number {
-    return this.#chunks.size;
+  /** The indexes of chunks that no download holds. */
+  unheld(): number[] {
+    return [...this.#chunks].filter(([, chunk]) => !chunk.isHeld)
+      .map(([index]) => index);
   }
 
   /** A download begins. */
@@ -176,18 +201,15 @@ export class SharedFile {
   /** A download has ended. */
   leave(): void {
     if (--this.#downloads > 0) return;
-    while (this.#chunks.size > 0) this.dropOne();
+    for (const index of this.#chunks.keys()) this.drop(index);
     this.#account.onUnused();
   }
 
-  /** Drops any chunk. */
-  dropOne(): void {
-    const indexes = [...this.#chunks.keys()];
-    const index = indexes[Math.floor(Math.random() * indexes.length)]!;
-    const chunk = this.#chunks.get(index)!;
+  /** Drops a chunk; its memory is given back when no download holds it. */
+  drop(index: number): void {
+    const chunk = this.#chunks.get(index);
     this.#chunks.delete(index);
-    this.#account.hold(-chunk.length);
-    chunk.drop();
+    chunk?.drop();
   }
 
   /** The chunk with a position of the file, if it is there. */
@@ -200,25 +222,31 @@ export class SharedFile {
    * now.
    *
    * @returns The chunk, which is held for the caller; `undefined` if it could not
-   * be read for others.
+   * be read for others, or there is no memory for it.
    */
-  load(position: number, read: ReadChunk): Promise<SharedChunk | undefined> {
+  async load(
+    position: number,
+    read: ReadChunk,
+  ): Promise<SharedChunk | undefined> {
     const index = indexOf(position);
+    const start = index * SHARED_CHUNK_BYTES;
+    const length = Math.min(SHARED_CHUNK_BYTES, this.#size - start);
     let reading = this.#reads.get(index);
     if (reading === undefined) {
-      reading = { waiting: 0, chunk: this.#read(index, read) };
+      if (!this.#account.reserve(length)) return undefined;
+      reading = { waiting: 0, chunk: this.#read(index, start, length, read) };
       this.#reads.set(index, reading);
     }
     reading.waiting++;
-    return reading.chunk;
+    return await reading.chunk;
   }
 
   async #read(
     index: number,
+    start: number,
+    length: number,
     read: ReadChunk,
   ): Promise<SharedChunk | undefined> {
-    const start = index * SHARED_CHUNK_BYTES;
-    const length = Math.min(SHARED_CHUNK_BYTES, this.#size - start);
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     try {
       bytes = await read(start, length);
@@ -227,18 +255,17 @@ export class SharedFile {
     }
     const { waiting } = this.#reads.get(index)!;
     this.#reads.delete(index);
-    if (bytes === undefined || bytes.length < length) return undefined;
-    const chunk = new SharedChunk(bytes, start);
+    const free = () => this.#account.free(length);
+    if (bytes === undefined || bytes.length < length) {
+      free();
+      return undefined;
+    }
+    const chunk = new SharedChunk(bytes, start, free);
     for (let count = 0; count < waiting; count++) chunk.hold();
-    this.#add(index, chunk);
-    return chunk;
-  }
-
-  #add(index: number, chunk: SharedChunk): void {
     // All downloads may have ended meanwhile.
-    if (this.#downloads === 0) return chunk.drop();
-    this.#chunks.set(index, chunk);
-    this.#account.hold(chunk.length);
+    if (this.#downloads === 0) chunk.drop();
+    else this.#chunks.set(index, chunk);
+    return chunk;
   }
 }
 

@@ -5,6 +5,7 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
 asks for PATH and reads nothing; `large` does so with a large receive buffer;
+`ranges` asks for what is behind another byte of it each time;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
 over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
@@ -66,6 +67,7 @@ SENT = {
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
     "large": (head + "\r\n").encode(),
+    "ranges": head.encode(),
     "closing": (head + "Connection: close\r\n\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
     "header": head.encode() + b"X: ",
@@ -86,7 +88,7 @@ REPEATED = {
 }.get(kind, b"")
 
 # What is waited for once something was sent; of others, the end.
-AWAITED = {"unread": 0, "large": 0, "trickle": 0}
+AWAITED = {"unread": 0, "large": 0, "ranges": 0, "trickle": 0}
 if REPEATED:
     AWAITED[kind] = select.EPOLLOUT
 
@@ -106,7 +108,7 @@ poll = select.epoll()
 held, connecting, failures = {}, set(), {}
 # What is left of what is sent again and again.
 rests = {}
-opened, closed = 0, 0
+opened, closed, ranges = 0, 0, 0
 began = time.monotonic()
 has_said = False
 next_reading = began
@@ -142,8 +144,12 @@ while not is_ended:
             drop(fd)
         elif fd in connecting:
             connecting.discard(fd)
+            rest = b""
+            if kind == "ranges":
+                ranges += 1
+                rest = b"Range: bytes=%d-\r\n\r\n" % (ranges * 300000)
             try:
-                held[fd].send(SENT)
+                held[fd].send(SENT + rest)
             except OSError:
                 drop(fd)
                 continue

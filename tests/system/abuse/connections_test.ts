@@ -606,7 +606,14 @@ Deno.test({
     );
     await machines.stop();
     const path = `/mac/${MAC}/boot.efi`;
+    // Each of its parts is in another chunk.
+    const large = `/mac/${MAC}/large.img`;
+    using file = await Deno.create(
+      `${lab.directory}/netboot${large.slice(4)}`,
+    );
+    await file.truncate(400 * MIB);
     const attacks = [
+      await attacked.hold("ranges", 512, { sources: 4, path: large }),
       await attacked.hold("unread", 128, { path }),
       await attacked.hold("unread", 256, { sources: 17, path }),
       await attacked.hold("unread", 256, { sources: 2, path: "/events" }),

@@ -280,24 +280,57 @@ Deno.test("downloads of one file", async (t) => {
   });
 });
 
-Deno.test("shared chunks take no more memory than they may", async () => {
+Deno.test("shared chunks take no more memory than they may", async (t) => {
   const limit = 2 * SHARED_CHUNK_BYTES;
-  const shared = new SharedChunks(limit);
   const info = {
     ...new ChangingFile().info(),
     size: 100 * SHARED_CHUNK_BYTES,
   };
-  const file = shared.join(info)!;
   const read = (_: number, length: number) =>
     Promise.resolve(new Uint8Array(length).fill(7));
-  for (let index = 0; index < 100; index++) {
-    const position = index * SHARED_CHUNK_BYTES + 5;
-    const chunk = await file.load(position, read);
-    assert(shared.bytes <= limit);
-    // Also one that was dropped at once stays until it is released.
-    assertEquals(chunk!.from(position, 3), Uint8Array.of(7, 7, 7));
-    chunk!.release();
-  }
-  file.leave();
-  assertEquals(shared.bytes, 0);
+  const positionOf = (index: number) => index * SHARED_CHUNK_BYTES + 5;
+
+  await t.step("when they are sent one after the other", async () => {
+    const shared = new SharedChunks(limit);
+    const file = shared.join(info)!;
+    for (let index = 0; index < 100; index++) {
+      const chunk = (await file.load(positionOf(index), read))!;
+      assert(shared.bytes <= limit);
+      assertEquals(chunk.from(positionOf(index), 3), Uint8Array.of(7, 7, 7));
+      chunk.release();
+    }
+    file.leave();
+    assertEquals(shared.bytes, 0);
+  });
+
+  await t.step("when downloads stand still in many places", async () => {
+    const shared = new SharedChunks(limit);
+    const file = shared.join(info)!;
+    const held = [
+      (await file.load(positionOf(0), read))!,
+      (await file.load(positionOf(1), read))!,
+    ];
+    assertEquals(await file.load(positionOf(2), read), undefined);
+    assertEquals(shared.bytes, limit);
+    // What is held does not change, also when the file is given up.
+    file.leave();
+    assertEquals(shared.bytes, limit);
+    assertEquals(held[1]!.from(positionOf(1), 3), Uint8Array.of(7, 7, 7));
+    for (const chunk of held) chunk.release();
+    assertEquals(shared.bytes, 0);
+  });
+
+  await t.step("when a read fails, or ends after its downloads", async () => {
+    const shared = new SharedChunks(limit);
+    const file = shared.join(info)!;
+    const failing = () => Promise.reject(new Error("no"));
+    assertEquals(await file.load(0, failing), undefined);
+    assertEquals(shared.bytes, 0);
+    const late = file.load(0, read);
+    file.leave();
+    const chunk = (await late)!;
+    assertEquals(chunk.from(0, 1), Uint8Array.of(7));
+    chunk.release();
+    assertEquals(shared.bytes, 0);
+  });
 });
