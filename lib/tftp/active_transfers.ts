@@ -105,7 +105,7 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
  * Milliseconds in which the first packet is acknowledged, and the acknowledgment
  * read, while very many machines boot.
  */
-const BUSY_ACKNOWLEDGMENT_TIME = 1000;
+const BUSY_ACKNOWLEDGMENT_TIME = 5000;
 
 /** What becomes of a transfer that ends for another one. */
 const ENDED_FOR_ANOTHER =
