@@ -141,7 +141,7 @@ interface DownloadOptions {
   readonly client: string;
   /** Its share of the quota of downloads; disposed of at the end. */
   readonly unit: Disposable;
-  /** Bytes to send. */
+  /** The bytes to send. */
   readonly range: ByteRange;
   readonly report: TransferReport | undefined;
   readonly byteBudget: ByteBudget;
@@ -184,6 +184,8 @@ class Download implements BodySource {
     );
     const waiting = byteBudget.acquire(length);
     const next = () => {
+      // The client may have left meanwhile.
+      if (this.#isOver) return;
       const chunk = isShared ? shared?.at(this.#next) : undefined;
       if (chunk === undefined || this.#hasUnchecked) {
         return this.#readAndSend(sink, length, isShared);

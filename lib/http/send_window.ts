@@ -281,12 +281,14 @@ class LimitedBody implements BodySink {
   }
 
   enqueue(chunk: Uint8Array<ArrayBuffer>): void {
+    if (this.#isOver) return this.#source.release?.(chunk);
     this.#setStarving(false);
     this.#hand(chunk);
     this.#sink.enqueue(chunk);
   }
 
   last(chunk: Uint8Array<ArrayBuffer>): void {
+    if (this.#isOver) return this.#source.release?.(chunk);
     this.#setStarving(false);
     const connection = this.#connection;
     connection.measure();

@@ -130,6 +130,7 @@ class Client {
   }
 
   #take(chunk: Uint8Array<ArrayBuffer>): void {
+    assert(!this.isOver, "it has left");
     this.#received.push(chunk.slice());
     this.#last = chunk;
   }
@@ -220,6 +221,28 @@ Deno.test("downloads of one file", async (t) => {
     assertEquals(String(client.error), "Error: the file has changed");
     assert(!client.isComplete);
     ahead.leave();
+  });
+
+  await t.step("keep nothing when clients leave as they wait", async () => {
+    const size = 8 * SHARED_CHUNK_BYTES;
+    const file = new ChangingFile({ size });
+    const downloads = new Downloads();
+    const clients = await Promise.all(
+      Array.from(
+        { length: 40 },
+        (_, index) => download(downloads, file, index, { start: 0, end: size }),
+      ),
+    );
+    for (let round = 0; round < 6; round++) {
+      await Promise.all(clients.map((client) => client.pull()));
+    }
+    // Together these are more bytes than may be sent before others get a turn.
+    const pulls = clients.map((client) => client.pull());
+    const [last, ...others] = clients;
+    for (const client of others) client.leave();
+    await Promise.all(pulls);
+    while (!last!.isOver) await last!.pull();
+    assertEquals([downloads.active, downloads.sharedBytes], [0, 0]);
   });
 
   await t.step("are of one version, or broken off", async () => {
