@@ -380,19 +380,19 @@ export class TftpServer {
           ErrorCode.NotDefined,
           "too many transfers at once",
         ));
-      case "no_place":
-        if (this.#wait(client, { read, hostname, descriptors: 1 })) {
-          return undefined;
-        }
-        // Those that wait may all be forged.
-        if (this.#transfers.endUnacknowledged()) break;
-        return this.#refuse({ reason: "too_many_transfers" });
       case "admitted":
         // It does not go before others.
-        if (
-          this.#waiting.size > 0 &&
-          this.#wait(client, { read, hostname, descriptors: 1 })
-        ) return undefined;
+        if (this.#waiting.size > 0) break;
+        this.#begin(read, client, hostname);
+        return undefined;
+      case "no_place":
+    }
+    if (this.#wait(client, { read, hostname, descriptors: 1 })) {
+      return undefined;
+    }
+    // Those that wait may all be forged.
+    if (!this.#waiting.isFull || !this.#transfers.endUnacknowledged()) {
+      return this.#refuse({ reason: "too_many_transfers" });
     }
     this.#begin(read, client, hostname);
     return undefined;

@@ -25,6 +25,11 @@ export class WaitingRequests<T> {
     return this.#entries.size;
   }
 
+  /** Whether there are as many as there may be. */
+  get isFull(): boolean {
+    return this.#entries.size >= MAX_WAITING_TFTP_REQUESTS;
+  }
+
   /** The one that has waited for the longest time. */
   get first(): Waiting<T> | undefined {
     return this.#entries.values().next().value;
@@ -39,10 +44,7 @@ export class WaitingRequests<T> {
   add(client: Deno.NetAddr, request: T): boolean {
     const { hostname } = client;
     const count = this.#countByHost.get(hostname) ?? 0;
-    if (
-      this.#entries.size >= MAX_WAITING_TFTP_REQUESTS ||
-      count >= MAX_TFTP_TRANSFERS_PER_CLIENT
-    ) return false;
+    if (this.isFull || count >= MAX_TFTP_TRANSFERS_PER_CLIENT) return false;
     this.#entries.set(keyOf(client), { client, request });
     this.#countByHost.set(hostname, count + 1);
     return true;

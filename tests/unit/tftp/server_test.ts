@@ -361,6 +361,10 @@ Deno.test("TftpServer", async (t) => {
     await step(
       "only so many requests wait, and so many of a host",
       async () => {
+        const first = await requestFrom(99);
+        await waiting(1);
+        await endOne();
+        const from = await offered(first);
         for (let host = 100; host < 102; host++) {
           for (
             let count = 0;
@@ -377,6 +381,9 @@ Deno.test("TftpServer", async (t) => {
               4 * MAX_TFTP_TRANSFERS_PER_CLIENT,
         );
         assertEquals(server.waiting, 2 * MAX_TFTP_TRANSFERS_PER_CLIENT);
+        // What is refused ends no transfer that is not acknowledged yet.
+        await first.send(acknowledge(0), from);
+        assertEquals(opcodeOf((await first.receive())[0]), Opcode.Data);
         const stopped = server.stop();
         assertEquals(server.waiting, 0);
         await clock.advance(200);

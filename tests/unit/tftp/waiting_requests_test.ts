@@ -15,6 +15,7 @@ Deno.test("WaitingRequests", async (t) => {
     for (let host = 0; host < MAX_WAITING_TFTP_REQUESTS; host++) {
       assertEquals(waiting.add(client(host), host), true);
     }
+    assertEquals(waiting.isFull, true);
     assertEquals(waiting.add(client(99_999), 0), false);
     for (let host = 0; host < MAX_WAITING_TFTP_REQUESTS; host++) {
       assertEquals(waiting.first!.request, host);
