@@ -71,8 +71,7 @@ export class Downloads {
 
   /** Bytes that one download reads at once; fewer the more downloads there are. */
   get chunkSize(): number {
-    const share = Math.floor(MAX_TOTAL_CHUNK_BYTES / Math.max(1, this.active));
-    return Math.max(MIN_CHUNK_BYTES, Math.min(MAX_CHUNK_BYTES, share));
+    return this.#shareOf(MAX_TOTAL_CHUNK_BYTES, MAX_CHUNK_BYTES);
   }
 
   /** Bytes of chunks that several downloads share. */
@@ -82,8 +81,13 @@ export class Downloads {
 
   /** Bytes that one download sends at once of a chunk that it shares. */
   get sharedPieceSize(): number {
-    const share = Math.floor(MAX_UNREAD_BYTES / Math.max(1, this.active));
-    return Math.max(MIN_CHUNK_BYTES, Math.min(SHARED_CHUNK_BYTES, share));
+    return this.#shareOf(MAX_UNREAD_BYTES, SHARED_CHUNK_BYTES);
+  }
+
+  /** The part of one download in bytes for all of them. */
+  #shareOf(total: number, most: number): number {
+    const share = Math.floor(total / Math.max(1, this.active));
+    return Math.max(MIN_CHUNK_BYTES, Math.min(most, share));
   }
 
   /**

@@ -146,7 +146,15 @@ export class ActiveTransfers {
    * has reserved its place; other transfers end for it if they must.
    */
   makeRoomForFile(now: number): boolean {
-    while (this.descriptors >= this.#maxDescriptors) {
+    return this.#makeRoom(0, 1, now);
+  }
+
+  /** Whether there is room for so many more, as others end if they must. */
+  #makeRoom(transfers: number, descriptors: number, now: number): boolean {
+    while (
+      this.#entries.size + transfers > this.#limit ||
+      this.descriptors + descriptors > this.#maxDescriptors
+    ) {
       if (!this.#evict(this.#active(() => true), now)) return false;
     }
     return true;
@@ -185,13 +193,7 @@ export class ActiveTransfers {
     if (this.#countOf(hostname) >= MAX_TFTP_TRANSFERS_PER_CLIENT) {
       return this.#placeOf(hostname, now);
     }
-    const hasPlace = () =>
-      this.#entries.size < this.#limit &&
-      this.descriptors + descriptors <= this.#maxDescriptors;
-    while (!hasPlace()) {
-      if (!this.#evict(this.#active(() => true), now)) return "no_place";
-    }
-    return "admitted";
+    return this.#makeRoom(1, descriptors, now) ? "admitted" : "no_place";
   }
 
   /** Whether one of the transfers of a host that has too many can end for it. */

@@ -4,7 +4,6 @@
  *   http_load --server=ADDRESS --port=N --path=PATH --connections=N
  *     --size=BYTES   size of the file: each connection downloads it once
  *     --seconds=N    repeats the download for N seconds
- *     --from=ADDRESS  gives each connection an address, counted up from this one
  *   http_load --events=1 [...] --parsing=N
  *     reads event streams until SIGTERM; prints `reading` when all clients have
  *     the state, and counts from then on. N of the clients parse events and
@@ -31,9 +30,6 @@ static struct connection *connections;
 static struct sockaddr_in6 server = {.sin6_family = AF_INET6};
 static char head[1024];
 static int poller;
-/* Whether each connection has an address of its own, and the first one. */
-static int has_addresses;
-static struct in6_addr first;
 static uint64_t received, complete, broken, going_on, events_seen, event_bytes,
     first_at, last_at;
 static int counts;
@@ -42,15 +38,6 @@ static volatile sig_atomic_t is_told_to_end;
 
 static void open_connection(struct connection *connection) {
   connection->tcp = socket(AF_INET6, SOCK_STREAM, 0);
-  if (has_addresses) {
-    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_addr = first};
-    unsigned index = connection - connections;
-    int on = 1;
-    own.sin6_addr.s6_addr16[7] = htons(ntohs(first.s6_addr16[7]) + index);
-    setsockopt(connection->tcp, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
-    if (bind(connection->tcp, (struct sockaddr *)&own, sizeof own) < 0)
-      fail("bind");
-  }
   if (connection->tcp < 0 ||
       connect(connection->tcp, (struct sockaddr *)&server, sizeof server) < 0)
     fail("connect");
@@ -191,8 +178,6 @@ int main(int argc, char **argv) {
   sprintf(head, "GET %s HTTP/1.%d\r\nHost: [%s]\r\nConnection: close\r\n\r\n",
           text_option("path", "/"), events ? 0 : 1,
           text_option("server", "::1"));
-  first = address_option("from", "::");
-  has_addresses = !IN6_IS_ADDR_UNSPECIFIED(&first);
   raise_descriptor_limit();
   signal(SIGTERM, on_signal);
   poller = epoll_create1(0);

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { BootFile } from "../../../lib/boot_files/directory.ts";
 import type { FileHandle } from "../../../lib/files/opened_file.ts";
 import type { BodySource } from "../../../lib/http/body_source.ts";
+import type { ByteRange } from "../../../lib/http/conditional_request.ts";
 import { Downloads } from "../../../lib/http/download.ts";
 import { SharedChunks } from "../../../lib/http/shared_chunks.ts";
 import { SHARED_CHUNK_BYTES } from "../../../lib/overload/limits.ts";
@@ -85,7 +86,7 @@ class ChangingFile {
   }
 }
 
-/** A client that takes chunks when it is told to. */
+/** A client that takes a chunk at each call of `pull`. */
 class Client {
   readonly #received: Uint8Array[] = [];
   error: unknown;
@@ -160,16 +161,34 @@ function assertSame(is: Uint8Array, should: Uint8Array): void {
   assertEquals(is.findIndex((byte, index) => byte !== should[index]), -1);
 }
 
+/** Begins the downloads of so many clients. */
+function downloadsOf(
+  downloads: Downloads,
+  file: ChangingFile,
+  count: number,
+  range?: ByteRange,
+): Promise<Client[]> {
+  return Promise.all(
+    Array.from(
+      { length: count },
+      (_, index) => download(downloads, file, index, range),
+    ),
+  );
+}
+
+/** All clients take a chunk at a time until all of them have ended. */
+async function finish(clients: readonly Client[]): Promise<void> {
+  while (clients.some((client) => !client.isOver)) {
+    await Promise.all(clients.map((client) => client.pull()));
+  }
+}
+
 Deno.test("downloads of one file", async (t) => {
   await t.step("read it once together", async () => {
     const file = new ChangingFile();
     const downloads = new Downloads();
-    const clients = await Promise.all(
-      Array.from({ length: 8 }, (_, index) => download(downloads, file, index)),
-    );
-    while (clients.some((client) => !client.isOver)) {
-      await Promise.all(clients.map((client) => client.pull()));
-    }
+    const clients = await downloadsOf(downloads, file, 8);
+    await finish(clients);
     for (const { received } of clients) {
       assertSame(received, file.bytes(0, SIZE));
     }
@@ -180,9 +199,7 @@ Deno.test("downloads of one file", async (t) => {
   await t.step("read it each for itself if it was just written", async () => {
     const file = new ChangingFile({ modified: Date.now() });
     const downloads = new Downloads();
-    const clients = await Promise.all(
-      Array.from({ length: 2 }, (_, index) => download(downloads, file, index)),
-    );
+    const clients = await downloadsOf(downloads, file, 2);
     for (const client of clients) while (!client.isOver) await client.pull();
     assert(file.reads >= 2 * Math.ceil(SIZE / SHARED_CHUNK_BYTES));
   });
@@ -190,12 +207,8 @@ Deno.test("downloads of one file", async (t) => {
   await t.step("go on when one cannot read for the others", async () => {
     const file = new ChangingFile({ failing: true });
     const downloads = new Downloads();
-    const clients = await Promise.all(
-      Array.from({ length: 3 }, (_, index) => download(downloads, file, index)),
-    );
-    while (clients.some((client) => !client.isOver)) {
-      await Promise.all(clients.map((client) => client.pull()));
-    }
+    const clients = await downloadsOf(downloads, file, 3);
+    await finish(clients);
     for (const { received } of clients) {
       assertSame(received, file.bytes(0, SIZE));
     }
@@ -227,12 +240,8 @@ Deno.test("downloads of one file", async (t) => {
     const size = 8 * SHARED_CHUNK_BYTES;
     const file = new ChangingFile({ size });
     const downloads = new Downloads();
-    const clients = await Promise.all(
-      Array.from(
-        { length: 40 },
-        (_, index) => download(downloads, file, index, { start: 0, end: size }),
-      ),
-    );
+    const range = { start: 0, end: size };
+    const clients = await downloadsOf(downloads, file, 40, range);
     for (let round = 0; round < 6; round++) {
       await Promise.all(clients.map((client) => client.pull()));
     }
