@@ -186,7 +186,7 @@ export const STALLED_CONNECTION_TIMEOUT = 60_000;
  * {@linkcode REQUEST_BYTES} each are allowed: the runtime keeps the beginning of a
  * request, and over HTTP/2 what follows it, until that ends. A header of 16 KiB
  * fits. It is measured 20 times a second, and twice a second while there are no
- * connections: until then the bound is that of the runtime, some 400 KiB.
+ * connections: until then the bound is that of the runtime.
  */
 export const MAX_EXCESS_PER_CONNECTION = 32 * 1024;
 
