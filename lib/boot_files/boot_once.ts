@@ -8,9 +8,10 @@
 import { eTag } from "@std/http/etag";
 import { type FilePlace, fileWork } from "../files/file_work.ts";
 import { mayNotAnswer, statusOf } from "../files/open_file.ts";
+import { isAbsent } from "../files/opened_file.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { MAX_LISTED_MACS } from "../overload/limits.ts";
-import { fileVersion } from "./file_version.ts";
+import { versionOnDevice } from "./file_version.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import type { PathProblem } from "./served_roots.ts";
 
@@ -32,12 +33,20 @@ const LOOKS_PER_TURN = 8;
 /** Machines that are passed over for that, at most. */
 const PASSED_PER_TURN = 1024;
 
+/** What was seen of the files of one machine. */
+interface MachineFiles {
+  /** Identifies the state of its directories and of all that is in them. */
+  readonly version: string;
+  /** Names that lead nowhere; infinite while it has no directory at all. */
+  readonly absent: number;
+}
+
 /** A machine that has got a boot URL. */
 interface BootState {
   /** Whether its system was up after that. */
   isDone: boolean;
-  /** That of its files then; `undefined` while it is not known. */
-  version: string | undefined;
+  /** Its files then; `undefined` while they are not known. */
+  files: MachineFiles | undefined;
   /** When its directory was last looked at, by `performance.now()`. */
   lookedAt: number;
   isLookedAt: boolean;
@@ -87,7 +96,7 @@ export class BootOnce {
   onBootUrl(mac: Mac): void {
     const state = this.#states.get(mac) ?? {
       isDone: false,
-      version: undefined,
+      files: undefined,
       lookedAt: 0,
       isLookedAt: false,
     };
@@ -143,16 +152,19 @@ export class BootOnce {
     state.isLookedAt = true;
     this.looks++;
     try {
-      const version = await fileWork.run(
+      const files = await fileWork.run(
         `boot once ${formatMac(mac)}`,
         `${this.#directory}/${formatMac(mac)}`,
-        (place) => this.#versionOf(mac, place),
+        (place) => this.#filesOf(mac, place),
       );
       if (this.#states.get(mac) !== state) return;
-      state.version ??= version;
-      if (state.version !== version) this.#states.delete(mac);
+      state.files ??= files;
+      // While a disk is away, no machine has new files: all of them would be
+      // installed again.
+      if (files.absent > state.files.absent) return;
+      if (state.files.version !== files.version) this.#states.delete(mac);
     } catch {
-      // The file system does not answer now.
+      // The file system does not answer now, or says nothing about the files.
     } finally {
       state.isLookedAt = false;
       this.looks--;
@@ -160,61 +172,79 @@ export class BootOnce {
   }
 
   /**
-   * Identifies the state of a machine's directories and all that is in them. Times
-   * are not compared with the clock, which may be wrong, or theirs may.
+   * Times are not compared with the clock, which may be wrong, or theirs may.
+   *
+   * @throws the errors of the file system that say nothing about the files.
    */
-  async #versionOf(mac: Mac, place: FilePlace): Promise<string> {
-    const others = await this.#macDirectories.of(mac).catch(() => []);
+  async #filesOf(mac: Mac, place: FilePlace): Promise<MachineFiles> {
+    const others = await this.#macDirectories.of(mac).catch((error) => {
+      if (!isAbsent(error)) throw error;
+      return [];
+    });
     const isRemote = await mayNotAnswer(this.#directory);
-    const versions: string[] = [];
+    const found: Found = { versions: [], absent: 0, left: MAX_ENTRIES };
     for (const name of [formatMac(mac), ...others]) {
       const path = `${this.#directory}/${name}`;
       // A link to a directory that may not answer is not followed from one that
       // does.
       const isFollowed = isRemote || !await mayNotAnswer(path);
-      await addVersions(path, versions, place, isFollowed);
+      await walk(path, found, place, isFollowed);
     }
-    return await eTag(versions.join("\n"));
+    return {
+      version: await eTag(found.versions.join("\n")),
+      absent: found.versions.length === 0 ? Infinity : found.absent,
+    };
   }
 }
 
+/** What a walk over a machine's files has found. */
+interface Found {
+  readonly versions: string[];
+  /** Names that lead nowhere. */
+  absent: number;
+  /** Names that may still be looked at. */
+  left: number;
+}
+
 /**
- * Adds the version of what is at a path, and of what is below it.
+ * Adds what is at a path, and what is below it.
  *
  * @param isFollowed Whether it may be a link to a directory.
+ * @throws the errors of the file system that say nothing about the files.
  */
-async function addVersions(
+async function walk(
   path: string,
-  versions: string[],
+  found: Found,
   place: FilePlace,
   isFollowed = false,
 ): Promise<void> {
-  if (versions.length >= MAX_ENTRIES) return;
+  if (found.left === 0) return;
+  found.left--;
   try {
     const info = await statusOf(path, place);
-    versions.push(`${path} ${fileVersion(info)}`);
-  } catch {
-    versions.push(path);
-  }
-  for (const name of await namesIn(path, isFollowed)) {
-    await addVersions(`${path}/${name}`, versions, place);
+    // A link to a directory may lead to an empty mount point for a while.
+    if (
+      info.isDirectory && !isFollowed && (await Deno.lstat(path)).isSymlink
+    ) return;
+    found.versions.push(`${path} ${versionOnDevice(info)}`);
+    if (!info.isDirectory) return;
+    for (const name of await namesIn(path)) {
+      await walk(`${path}/${name}`, found, place);
+    }
+  } catch (error) {
+    if (isAbsent(error) || error instanceof Deno.errors.FilesystemLoop) {
+      found.absent++;
+    } else if (!(error instanceof Deno.errors.PermissionDenied)) {
+      throw error;
+    }
   }
 }
 
-/**
- * The names in a directory, sorted.
- *
- * @param isFollowed Whether it may be a link.
- */
-async function namesIn(path: string, isFollowed: boolean): Promise<string[]> {
+/** The names in a directory, sorted. */
+async function namesIn(directory: string): Promise<string[]> {
   const names: string[] = [];
-  try {
-    if (!isFollowed && !(await Deno.lstat(path)).isDirectory) return names;
-    for await (const { name } of Deno.readDir(path)) {
-      if (names.push(name) >= MAX_ENTRIES) break;
-    }
-  } catch {
-    // It is absent, no directory, or must not be read.
+  for await (const { name } of Deno.readDir(directory)) {
+    if (names.push(name) >= MAX_ENTRIES) break;
   }
   return names.sort();
 }

@@ -4,8 +4,15 @@
  * far as the file system tells, neither replaced nor written.
  */
 export function fileVersion(info: Deno.FileInfo): string {
+  return `${info.dev} ${versionOnDevice(info)}`;
+}
+
+/**
+ * The same without the device, whose number may be another each time that its
+ * file system is mounted.
+ */
+export function versionOnDevice(info: Deno.FileInfo): string {
   return [
-    info.dev,
     info.ino,
     info.size,
     info.mtime?.getTime(),

@@ -6,6 +6,7 @@
  */
 
 import { fileWork } from "../files/file_work.ts";
+import { isAbsent } from "../files/opened_file.ts";
 import { type PathProblem, ServedRoots } from "./served_roots.ts";
 import {
   directoryVersion,
@@ -172,11 +173,6 @@ export function directoryReader(
         new ServedRoots(directory, follow),
       ),
   };
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
 }
 
 /**

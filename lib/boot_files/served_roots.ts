@@ -11,7 +11,11 @@ import { type FilePlace, UNCOUNTED_PLACE } from "../files/file_work.ts";
 import { mountOf, readMounts, remoteMountOn } from "../files/mounts.ts";
 import { openFile } from "../files/open_file.ts";
 import { FileStalledError } from "../files/operation_places.ts";
-import { NotRegularFileError, type OpenedFile } from "../files/opened_file.ts";
+import {
+  isAbsent,
+  NotRegularFileError,
+  type OpenedFile,
+} from "../files/opened_file.ts";
 
 /**
  * Why a path leads to nothing that is served. `no_file`: to a directory or a
@@ -166,10 +170,7 @@ export async function problemAt(
   if (error instanceof Deno.errors.PermissionDenied) {
     return { kind: "permission_denied", path: await deniedAt(path) };
   }
-  if (
-    error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory
-  ) {
+  if (isAbsent(error)) {
     const link = await brokenLinkIn(path);
     return link === undefined
       ? { kind: "not_found", path }

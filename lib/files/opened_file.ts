@@ -47,6 +47,12 @@ export interface OpenedFile {
   readonly path: string;
 }
 
+/** Whether a path leads nowhere, by the error of looking there. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}
+
 /** The errors of the runtime that callers distinguish, by those of POSIX. */
 const ERRORS: Readonly<
   Record<string, new (message: string) => Error>

@@ -176,6 +176,52 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     assertEquals(once.isListed(MAC), true);
   });
 
+  for (
+    const [what, path] of [
+      ["the netboot directory", root],
+      ["the machine's directory", own],
+      ["what a link in it leads to", `${root}/disk`],
+    ] as const
+  ) {
+    await t.step(`stay as they are while ${what} is away`, async () => {
+      await Deno.mkdir(`${root}/disk`, { recursive: true });
+      await Deno.remove(`${own}/link`).catch(() => {});
+      await Deno.symlink("../disk", `${own}/link`);
+      const once = booted();
+      await looked(once);
+      await Deno.rename(path, `${path}.away`);
+      await once.look(MAC);
+      assertEquals(once.isListed(MAC), false, "away");
+      // An empty mount point.
+      await Deno.mkdir(path);
+      if (path !== own) await once.look(MAC);
+      assertEquals(once.isListed(MAC), false, "empty");
+      await Deno.remove(path);
+      await Deno.rename(`${path}.away`, path);
+      // The netboot directory is read again some time later.
+      for (let round = 0; round < 3; round++) {
+        await looked(once);
+        await once.look(MAC);
+        assertEquals(once.isListed(MAC), false, "back");
+      }
+      await Deno.utime(own, now(), now());
+      await once.look(MAC);
+      assertEquals(once.isListed(MAC), true, "touched");
+    });
+  }
+
+  await t.step("boot again in spite of links that lead nowhere", async () => {
+    await Deno.symlink("nowhere", `${own}/nowhere`);
+    await Deno.symlink("loop", `${own}/loop`);
+    const once = booted();
+    await looked(once);
+    await once.look(MAC);
+    assertEquals(once.isListed(MAC), false);
+    await Deno.utime(own, now(), now());
+    await once.look(MAC);
+    assertEquals(once.isListed(MAC), true);
+  });
+
   await t.step("boot again without having asked before", async () => {
     const once = new BootOnce(`${root}/turns`);
     const macs = Array.from({ length: 20 }, (_, index) => MAC + 2 * index);
