@@ -217,7 +217,7 @@ export const MIN_READ_RATE = 1024;
 export const MAX_UNREAD_BYTES = 24 * 1024 * 1024;
 
 /**
- * Readers of the event stream at once. Each takes about 50 KiB in the runtime.
+ * Readers of the event stream at once. Each takes memory of the runtime as well.
  * With fewer file descriptors the limit is lower, see `fdSharesOf`.
  */
 export const MAX_EVENT_READERS = 2048;
@@ -287,6 +287,12 @@ export const MIN_CHUNK_BYTES = 16 * 1024;
  * would need more than its part.
  */
 export const SHARED_CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Bytes of such a chunk that a download over TLS sends at once: two records. With
+ * more in a row, sending them takes twice the time.
+ */
+export const MAX_TLS_PIECE_BYTES = 32 * 1024;
 
 /**
  * Bytes of the chunks that downloads share: most of the file while many machines
@@ -368,6 +374,13 @@ export const MAX_TFTP_UNACKNOWLEDGED = 3;
  * firmware retransmits within a few seconds.
  */
 export const TFTP_EVICTION_IDLE_TIMEOUT = 10_000;
+
+/**
+ * Bytes a second that a TFTP client acknowledges at least while others wait for a
+ * place; with less, the slowest transfer ends. A client with blocks of 512 bytes
+ * that loses every tenth packet, and waits a second each time, still gets more.
+ */
+export const MIN_TFTP_RATE = 2048;
 
 /** Bytes of an iPXE file, which is in memory while it is sent. */
 export const MAX_TFTP_FILE = 256 * 1024 * 1024;

@@ -7,6 +7,7 @@
 
 import {
   MAX_TFTP_TRANSFERS_PER_CLIENT,
+  MIN_TFTP_RATE,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
 import type { Content } from "./content.ts";
@@ -67,20 +68,16 @@ function isAcknowledging({ transfer }: ActiveTransfer, now: number): boolean {
 }
 
 /**
- * Which of these transfers ends for another one: the oldest that its client has
- * not acknowledged in time, because a request with a forged source address is
- * easily sent and must not keep real clients out. If there is none, the one that
- * was idle for the longest time, if that is at least
- * {@linkcode TFTP_EVICTION_IDLE_TIMEOUT}.
+ * Which of these transfers, which their clients acknowledge, ends for another one:
+ * that which was idle for the longest time, if that is at least
+ * {@linkcode TFTP_EVICTION_IDLE_TIMEOUT}, else the slowest one, if it is slower
+ * than {@linkcode MIN_TFTP_RATE}: a client could hold its places with one packet
+ * now and then.
  */
-function transferToEvict(
+function acknowledgedToEvict(
   oldestFirst: readonly ActiveTransfer[],
   now: number,
 ): ActiveTransfer | undefined {
-  const unacknowledged = oldestFirst.find(({ transfer }) =>
-    transfer.isUnacknowledged(now, BUSY_ACKNOWLEDGMENT_TIME)
-  );
-  if (unacknowledged !== undefined) return unacknowledged;
   let idlest: ActiveTransfer | undefined;
   let longestIdleTime = TFTP_EVICTION_IDLE_TIMEOUT;
   for (const active of oldestFirst) {
@@ -89,7 +86,16 @@ function transferToEvict(
     longestIdleTime = idleTime;
     idlest = active;
   }
-  return idlest;
+  if (idlest !== undefined) return idlest;
+  let slowest: ActiveTransfer | undefined;
+  let lowestRate = MIN_TFTP_RATE;
+  for (const active of oldestFirst) {
+    const rate = active.transfer.rate(now);
+    if (rate >= lowestRate) continue;
+    lowestRate = rate;
+    slowest = active;
+  }
+  return slowest;
 }
 
 /** Closes a socket that may be closed already. */
@@ -107,6 +113,15 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
  */
 const BUSY_ACKNOWLEDGMENT_TIME = 5000;
 
+/** The same while most requests come from addresses that do not acknowledge. */
+const FORGED_ACKNOWLEDGMENT_TIME = 500;
+
+/** The share of transfers that are not acknowledged from which it is so. */
+const FORGED_SHARE = 0.75;
+
+/** How much the last transfer counts in that share. */
+const SHARE_WEIGHT = 1 / 16;
+
 /** What becomes of a transfer that ends for another one. */
 const ENDED_FOR_ANOTHER =
   "ended for another transfer, as the limit was reached";
@@ -117,6 +132,8 @@ export class ActiveTransfers {
   readonly #maxDescriptors: number;
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
+  /** The share of the last transfers that were not acknowledged in time. */
+  #forgedShare = 0;
 
   /**
    * @param limit The most transfers at once; at least 1.
@@ -244,6 +261,12 @@ export class ActiveTransfers {
   remove(client: Deno.NetAddr, active: ActiveTransfer | undefined): void {
     const key = keyOf(client);
     if (this.#entries.get(key) === active) this.#entries.delete(key);
+    if (active?.transfer.hasAnswer) this.#countAnswer(true);
+  }
+
+  /** Counts whether a client has answered the first packet of its transfer. */
+  #countAnswer(has: boolean): void {
+    this.#forgedShare += ((has ? 0 : 1) - this.#forgedShare) * SHARE_WEIGHT;
   }
 
   /** Ends all transfers. */
@@ -266,8 +289,20 @@ export class ActiveTransfers {
     ) as ActiveTransfer[];
   }
 
-  #evict(candidates: readonly ActiveTransfer[], now: number): boolean {
-    const evicted = transferToEvict(candidates, now);
+  /**
+   * Ends a transfer for another one: the oldest that its client has not
+   * acknowledged in time, because a request with a forged source address is easily
+   * sent and must not keep real clients out, else an idle or slow one.
+   */
+  #evict(oldestFirst: readonly ActiveTransfer[], now: number): boolean {
+    const time = this.#forgedShare < FORGED_SHARE
+      ? BUSY_ACKNOWLEDGMENT_TIME
+      : FORGED_ACKNOWLEDGMENT_TIME;
+    const unacknowledged = oldestFirst.find(({ transfer }) =>
+      transfer.isUnacknowledged(now, time)
+    );
+    if (unacknowledged !== undefined) this.#countAnswer(false);
+    const evicted = unacknowledged ?? acknowledgedToEvict(oldestFirst, now);
     if (evicted === undefined) return false;
     this.#end(evicted, ENDED_FOR_ANOTHER);
     return true;

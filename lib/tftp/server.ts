@@ -364,7 +364,7 @@ export class TftpServer {
       return this.#refuse(read);
     }
     if (!this.#mayBegin) return this.#refuse({ reason: "too_many_transfers" });
-    if (this.#waiting.has(client)) return undefined;
+    if (this.#waiting.repeat(client)) return undefined;
     switch (this.#transfers.admit(client, bytes, performance.now())) {
       case "retransmission":
         return undefined;

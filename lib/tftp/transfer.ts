@@ -5,7 +5,10 @@
  * @module
  */
 
-import { MAX_TFTP_UNACKNOWLEDGED } from "../overload/limits.ts";
+import {
+  MAX_TFTP_UNACKNOWLEDGED,
+  TFTP_EVICTION_IDLE_TIMEOUT,
+} from "../overload/limits.ts";
 import type { Content } from "./content.ts";
 import {
   DATA_HEADER_SIZE,
@@ -43,6 +46,9 @@ const INITIAL_TIMEOUT = 1000;
  * time in which some forged requests a second take all its places.
  */
 export const ACKNOWLEDGMENT_TIME = 100;
+
+/** Milliseconds in which the rate of a transfer is measured, or more. */
+const RATE_PERIOD = TFTP_EVICTION_IDLE_TIMEOUT;
 
 /** Milliseconds of the shortest timeout that a measurement leads to. */
 const MIN_TIMEOUT = 300;
@@ -180,6 +186,10 @@ export class Transfer {
   #retransmissions = 0;
   #lastSent: number;
   #lastProgress: number;
+  /** When {@linkcode Transfer.rate} was last measured, and the bytes then. */
+  #measuredAt: number;
+  #measuredBytes = 0;
+  #rate = Infinity;
   /** The block whose round-trip time is measured, and when it was sent. */
   #timedBlock = 0;
   #timedAt = 0;
@@ -202,7 +212,7 @@ export class Transfer {
       : undefined;
     this.#offerDue = this.#offer !== undefined;
     this.#timeout = options.timeout ?? INITIAL_TIMEOUT;
-    this.#lastSent = this.#lastProgress = now;
+    this.#lastSent = this.#lastProgress = this.#measuredAt = now;
     this.deadline = now + this.#timeout;
   }
 
@@ -232,6 +242,12 @@ export class Transfer {
     return this.#content.size;
   }
 
+  /** Whether the client has acknowledged bytes, or the size that it asked for. */
+  get hasAnswer(): boolean {
+    return this.state === "probed" || this.state === "complete" ||
+      this.#acknowledged > 0;
+  }
+
   /**
    * Whether the client may still be receiving: it has not acknowledged anything
    * yet, or did so in the last second.
@@ -244,6 +260,20 @@ export class Transfer {
   /** Milliseconds since the client has acknowledged something new. */
   idleTime(now: number): number {
     return now - this.#lastProgress;
+  }
+
+  /**
+   * Bytes a second that the client acknowledged between the last two calls that
+   * were {@linkcode RATE_PERIOD} apart; infinite before that.
+   */
+  rate(now: number): number {
+    const elapsed = now - this.#measuredAt;
+    if (elapsed >= RATE_PERIOD) {
+      this.#rate = (this.sentBytes - this.#measuredBytes) / (elapsed / 1000);
+      this.#measuredAt = now;
+      this.#measuredBytes = this.sentBytes;
+    }
+    return this.#rate;
   }
 
   /**

@@ -15,29 +15,40 @@ interface Waiting<T> {
   readonly request: T;
 }
 
-/** Requests in the order in which they came, one for each address and port. */
+/**
+ * Requests, one for each address and port. First those that came more than once,
+ * since somebody waits for an answer to them; else in the order in which they came.
+ */
 export class WaitingRequests<T> {
   readonly #entries = new Map<string, Waiting<T>>();
+  /** Those that came more than once. */
+  readonly #repeated = new Map<string, Waiting<T>>();
   readonly #countByHost = new Map<string, number>();
 
   /** How many there are. */
   get size(): number {
-    return this.#entries.size;
+    return this.#repeated.size + this.#entries.size;
   }
 
   /** Whether there are as many as there may be. */
   get isFull(): boolean {
-    return this.#entries.size >= MAX_WAITING_TFTP_REQUESTS;
+    return this.size >= MAX_WAITING_TFTP_REQUESTS;
   }
 
-  /** The one that has waited for the longest time. */
+  /** The one whose turn it is. */
   get first(): Waiting<T> | undefined {
-    return this.#entries.values().next().value;
+    const { value } = this.#repeated.values().next();
+    return value ?? this.#entries.values().next().value;
   }
 
-  /** Whether a request of a client waits. */
-  has(client: Deno.NetAddr): boolean {
-    return this.#entries.has(keyOf(client));
+  /** A client has sent a request: whether it waits already. */
+  repeat(client: Deno.NetAddr): boolean {
+    const key = keyOf(client);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return this.#repeated.has(key);
+    this.#entries.delete(key);
+    this.#repeated.set(key, entry);
+    return true;
   }
 
   /** Adds a request, unless too many wait already; whether it waits now. */
@@ -55,7 +66,8 @@ export class WaitingRequests<T> {
     const { client } = this.first!;
     const { hostname } = client;
     const count = this.#countByHost.get(hostname)! - 1;
-    this.#entries.delete(keyOf(client));
+    const key = keyOf(client);
+    if (!this.#repeated.delete(key)) this.#entries.delete(key);
     if (count === 0) this.#countByHost.delete(hostname);
     else this.#countByHost.set(hostname, count);
   }
@@ -63,6 +75,7 @@ export class WaitingRequests<T> {
   /** Takes all of them out. */
   clear(): void {
     this.#entries.clear();
+    this.#repeated.clear();
     this.#countByHost.clear();
   }
 }

@@ -19,10 +19,28 @@ Deno.test("WaitingRequests", async (t) => {
     assertEquals(waiting.add(client(99_999), 0), false);
     for (let host = 0; host < MAX_WAITING_TFTP_REQUESTS; host++) {
       assertEquals(waiting.first!.request, host);
-      assertEquals(waiting.has(client(host)), true);
       waiting.shift();
-      assertEquals(waiting.has(client(host)), false);
+      assertEquals(waiting.repeat(client(host)), false);
     }
+    assertEquals([waiting.size, waiting.first], [0, undefined]);
+  });
+
+  await t.step("has those first that came again, in their order", () => {
+    const waiting = new WaitingRequests<number>();
+    for (let host = 0; host < 6; host++) waiting.add(client(host), host);
+    for (const host of [4, 2, 4]) {
+      assertEquals(waiting.repeat(client(host)), true);
+    }
+    assertEquals(waiting.size, 6);
+    const order = [];
+    while (waiting.first !== undefined) {
+      order.push(waiting.first.request);
+      waiting.shift();
+    }
+    assertEquals(order, [4, 2, 0, 1, 3, 5]);
+    waiting.add(client(1), 1);
+    waiting.repeat(client(1));
+    waiting.clear();
     assertEquals([waiting.size, waiting.first], [0, undefined]);
   });
 
