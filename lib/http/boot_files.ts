@@ -346,7 +346,7 @@ export class BootFileHandler {
       file,
       { start, end },
       place,
-      request.client,
+      request,
       report,
     );
     report?.sending(0);

@@ -12,6 +12,7 @@ import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
+  MAX_TLS_PIECE_BYTES,
   MAX_TOTAL_CHUNK_BYTES,
   MAX_UNREAD_BYTES,
   MIN_CHUNK_BYTES,
@@ -22,6 +23,7 @@ import { ClientQuota } from "../overload/quota.ts";
 import { ByteBudget } from "../overload/scheduler.ts";
 import type { BodySink, BodySource } from "./body_source.ts";
 import type { ByteRange } from "./conditional_request.ts";
+import type { Protocol } from "./host_check.ts";
 import { TOO_SLOW } from "./send_window.ts";
 import {
   type SharedChunk,
@@ -80,8 +82,11 @@ export class Downloads {
   }
 
   /** Bytes that one download sends at once of a chunk that it shares. */
-  get sharedPieceSize(): number {
-    return this.#shareOf(MAX_UNREAD_BYTES, SHARED_CHUNK_BYTES);
+  sharedPieceSize(protocol: Protocol): number {
+    return this.#shareOf(
+      MAX_UNREAD_BYTES,
+      protocol === "https" ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
+    );
   }
 
   /** The part of one download in bytes for all of them. */
@@ -107,13 +112,14 @@ export class Downloads {
    *
    * @param unit The place.
    * @param client The client's address.
+   * @param protocol That of its connection.
    * @param report Called after each chunk, and at the end.
    */
   async body(
     file: BootFile,
     range: ByteRange,
     unit: Disposable,
-    client: string,
+    { client, protocol }: { client: string; protocol: Protocol },
     report: TransferReport | undefined,
   ): Promise<BodySource> {
     try {
@@ -123,6 +129,7 @@ export class Downloads {
       return new Download(this, {
         file,
         client,
+        protocol,
         unit,
         range,
         report,
@@ -143,6 +150,7 @@ interface DownloadOptions {
   readonly file: BootFile;
   /** The client's address. */
   readonly client: string;
+  readonly protocol: Protocol;
   /** Its share of the quota of downloads; disposed of at the end. */
   readonly unit: Disposable;
   /** The bytes to send. */
@@ -177,12 +185,13 @@ class Download implements BodySource {
 
   /** Sends the next chunk. */
   pull(sink: BodySink): Promise<void> | void {
-    const { byteBudget, shared } = this.#options;
+    const { byteBudget, protocol, shared } = this.#options;
     const isShared = this.#size > 0 && (shared?.isShared ?? false);
-    const { chunkSize, sharedPieceSize } = this.#downloads;
     // Small at first: many clients may ask and not read.
     const length = Math.min(
-      isShared ? sharedPieceSize : chunkSize,
+      isShared
+        ? this.#downloads.sharedPieceSize(protocol)
+        : this.#downloads.chunkSize,
       Math.max(MIN_CHUNK_BYTES, this.#sentBytes),
       this.#size - this.#sentBytes,
     );

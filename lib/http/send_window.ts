@@ -45,10 +45,16 @@ const FIRST_CHUNK = 16 * 1024;
 
 /**
  * Bytes at the end of a body that the runtime gets only when the client has read
- * what is before them. To the runtime a response is over when it has taken the
+ * nearly all before them. To the runtime a response is over when it has taken the
  * last byte, and what the client has not read then belongs to no response.
  */
 const TAIL = 16 * 1024;
+
+/**
+ * Bytes before the tail that may still be on their way then: clients acknowledge
+ * the last of what they have read 40 ms later (RFC 1122 section 4.2.3.2).
+ */
+const UNACKNOWLEDGED = 2 * TAIL;
 
 /** Why a body is cancelled whose client does not read. */
 export const TOO_SLOW = "the client does not read";
@@ -127,7 +133,7 @@ export class SendWindows {
     });
   }
 
-  /** Resolves when the client has read what is before the tail of a body. */
+  /** Resolves when the client has read nearly all before the tail of a body. */
   #whenRead(body: LimitedBody, connection: Connection): Promise<void> | void {
     if (!this.#isRead(body, connection)) return this.#wait(body, connection);
   }
@@ -223,7 +229,7 @@ class LimitedBody implements BodySink {
   #last: Uint8Array<ArrayBuffer> | undefined;
   /** The end of the last chunk, while the client reads what is before. */
   #tail: Uint8Array<ArrayBuffer> | undefined;
-  /** Bytes that the client has acknowledged then. */
+  /** Bytes that the client has acknowledged then, or more. */
   #acknowledgedThen = 0;
   readonly #whenRead: () => Promise<void> | void;
   #isStarving = false;
@@ -245,7 +251,7 @@ class LimitedBody implements BodySink {
     return this.#tail !== undefined;
   }
 
-  /** Whether the client has read what is before the tail. */
+  /** Whether the client has read nearly all before the tail. */
   isRead(): boolean {
     this.#connection.measure();
     return this.#connection.acknowledgedBytes >= this.#acknowledgedThen;
@@ -292,7 +298,7 @@ class LimitedBody implements BodySink {
     this.#setStarving(false);
     const connection = this.#connection;
     connection.measure();
-    if (chunk.length <= TAIL && connection.unreadBytes === 0) {
+    if (chunk.length <= TAIL && connection.unreadBytes <= UNACKNOWLEDGED) {
       this.#hand(chunk);
       return this.#sink.last(chunk);
     }
@@ -302,7 +308,7 @@ class LimitedBody implements BodySink {
     if (head.length > 0) this.enqueue(head);
     else this.#source.release?.(chunk);
     this.#acknowledgedThen = connection.acknowledgedBytes +
-      connection.unreadBytes;
+      connection.unreadBytes - UNACKNOWLEDGED;
     const waiting = this.#whenRead();
     if (waiting === undefined) this.#sendTail();
     else waiting.then(() => this.#sendTail());

@@ -41,7 +41,7 @@ Deno.test("a download through Deno.serve", async (t) => {
           (await files.find(MAC, ["boot.efi"]))!,
           { start: 0, end: SIZE },
           downloads.reserve("::1")!,
-          "::1",
+          { client: "::1", protocol: "http" },
           undefined,
         );
         const { connection } = connections.track(0, false, info);

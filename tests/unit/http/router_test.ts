@@ -849,7 +849,7 @@ Deno.test("Router", async (t) => {
         file,
         { start: 0, end: 3 },
         downloads.reserve("::1")!,
-        "::1",
+        { client: "::1", protocol: "http" },
         undefined,
       );
       assertEquals(await new Response(streamOf(body)).text(), "old");
@@ -935,7 +935,7 @@ Deno.test("Router", async (t) => {
           file,
           { start: 0, end: SIZE },
           downloads.reserve(CLIENT)!,
-          CLIENT,
+          { client: CLIENT, protocol: "http" },
           undefined,
         );
         const reader = streamOf(body).getReader();

@@ -73,10 +73,12 @@ class Sent {
 class WindowedServer {
   readonly sockets = new FakeSockets(PORT);
   readonly connections = new Connections(this.sockets);
-  readonly windows = new SendWindows(this.connections, SIZE);
+  readonly windows: SendWindows;
   readonly clock = new FakeClock();
 
-  constructor() {
+  /** @param size Bytes that may wait for all clients together. */
+  constructor(size = SIZE) {
+    this.windows = new SendWindows(this.connections, size);
     this.connections.listenAt(PORT);
   }
 
@@ -262,6 +264,9 @@ Deno.test("SendWindows", async (t) => {
   }
 
   const TAIL = 16 * KIB;
+  /** Of what is before, the client may acknowledge so much later. */
+  const UNACKNOWLEDGED = 32 * KIB;
+  const BOTH = TAIL + UNACKNOWLEDGED;
 
   await t.step("end a short body at once", async () => {
     using server = new WindowedServer();
@@ -273,9 +278,9 @@ Deno.test("SendWindows", async (t) => {
     }
   });
 
-  for (const [index, size] of [TAIL + 1, 2 * TAIL, 30 * KIB].entries()) {
+  for (const [index, size] of [BOTH + 1, BOTH + TAIL, 62 * KIB].entries()) {
     await t.step(
-      `hold the end of ${size} bytes until what is before is read`,
+      `hold the end of ${size} bytes until most before it is read`,
       async () => {
         using server = new WindowedServer();
         const { client, connection, events, got, chunk, read } = lastChunk(
@@ -285,32 +290,32 @@ Deno.test("SendWindows", async (t) => {
         );
         await server.clock.advance(1000);
         assertEquals(got.length, size - TAIL);
-        client.acknowledged = size - TAIL - 1;
+        client.acknowledged = size - BOTH - 1;
         await server.clock.advance(1000);
         assertEquals(got.length, size - TAIL);
         assertEquals(events, []);
-        client.acknowledged = size - TAIL;
+        client.acknowledged = size - BOTH;
         await server.clock.advance(200);
         await read;
         assertEquals(got, [...chunk]);
         assertEquals(events, ["sent"]);
         // The rest still counts.
-        assertEquals(connection.unreadBytes, TAIL);
-        assertEquals(server.connections.unreadBytes, TAIL);
+        assertEquals(connection.unreadBytes, BOTH);
+        assertEquals(server.connections.unreadBytes, BOTH);
       },
     );
   }
 
   await t.step("hold a short end while other bytes are unread", async () => {
-    using server = new WindowedServer();
-    const other = server.answer(1, 4 * KIB, true);
+    using server = new WindowedServer(1024 * KIB);
+    const other = server.answer(1, 36 * KIB, true);
     await server.clock.advance(100);
     other.write();
     await server.clock.advance(100);
     const { events, got, read } = lastChunk(server, 1, 100);
     await server.clock.advance(1000);
     assertEquals([got.length, events], [0, []]);
-    other.client.acknowledged = 4 * KIB;
+    other.client.acknowledged = 4 * KIB + 100;
     await server.clock.advance(1000);
     await read;
     assertEquals([got.length, events], [100, ["sent"]]);
@@ -322,19 +327,19 @@ Deno.test("SendWindows", async (t) => {
     const { client, events, got, reader, read } = lastChunk(
       server,
       1,
-      2 * TAIL,
+      BOTH + TAIL,
     );
     await server.clock.advance(1000);
     await reader.cancel("left");
-    client.acknowledged = 2 * TAIL;
+    client.acknowledged = BOTH + TAIL;
     await server.clock.advance(1000);
     await read;
-    assertEquals([got.length, events], [TAIL, ["cancel left"]]);
+    assertEquals([got.length, events], [BOTH, ["cancel left"]]);
   });
 
   await t.step("hold no end when the connection is not found", async () => {
     using server = new WindowedServer();
-    const { events, read } = lastChunk(server, 7, 2 * TAIL, false);
+    const { events, read } = lastChunk(server, 7, BOTH + TAIL, false);
     await server.clock.advance(5000);
     await read;
     assertEquals(events, ["sent"]);

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { BootFile } from "../../../lib/boot_files/directory.ts";
 import type { FileHandle } from "../../../lib/files/opened_file.ts";
 import type { BodySource } from "../../../lib/http/body_source.ts";
+import type { Protocol } from "../../../lib/http/host_check.ts";
 import type { ByteRange } from "../../../lib/http/conditional_request.ts";
 import { Downloads } from "../../../lib/http/download.ts";
 import { SharedChunks } from "../../../lib/http/shared_chunks.ts";
@@ -147,11 +148,13 @@ async function download(
   file: ChangingFile,
   index: number,
   range = { start: 0, end: SIZE },
+  protocol: Protocol = "http",
 ): Promise<Client> {
   const client = `::${index}`;
   const unit = downloads.reserve(client)!;
+  const to = { client, protocol };
   return new Client(
-    await downloads.body(file.open(), range, unit, client, undefined),
+    await downloads.body(file.open(), range, unit, to, undefined),
   );
 }
 
@@ -285,7 +288,14 @@ Deno.test("downloads of one file", async (t) => {
             const range = { start, end: SIZE };
             const index = clients.length;
             clients.push({
-              client: await download(downloads, file, index, range),
+              // Over TLS in smaller pieces.
+              client: await download(
+                downloads,
+                file,
+                index,
+                range,
+                index % 2 === 0 ? "http" : "https",
+              ),
               expected,
             });
           };
