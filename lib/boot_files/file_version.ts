@@ -55,8 +55,9 @@ export function isRecorded(time: Date | null): boolean {
 
 /**
  * Whether the content of an open file is what it was, as far as the file system
- * tells. The change time counts only where there is no modification time: it also
- * changes when a file gets another name, or when another file takes its place.
+ * tells. The change time counts only where there is no modification time, and where
+ * it does not come from another name of the file or the loss of one, as when
+ * another file takes its place.
  */
 export function isSameContent(
   before: Deno.FileInfo,
@@ -64,6 +65,6 @@ export function isSameContent(
 ): boolean {
   return before.size === now.size &&
     before.mtime?.getTime() === now.mtime?.getTime() &&
-    (isRecorded(now.mtime) ||
+    (isRecorded(now.mtime) || before.nlink !== now.nlink ||
       before.ctime?.getTime() === now.ctime?.getTime());
 }
