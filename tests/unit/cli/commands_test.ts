@@ -6,6 +6,11 @@ async function run(...args: string[]) {
   return await outputOf([...command(), ...args]);
 }
 
+/** The same with a variable in its environment. */
+async function runWith(env: Record<string, string>, ...args: string[]) {
+  return await outputOf([...command(), ...args], env);
+}
+
 /** The same by a shell, in whose script `"$@"` is the program. */
 async function runInShell(script: string, ...args: string[]) {
   return await outputOf(["sh", "-c", script, "sh", ...command(), ...args]);
@@ -19,8 +24,11 @@ function command(): string[] {
   return JSON.parse(Deno.env.get("DAEMON_COMMAND")!);
 }
 
-async function outputOf([program, ...args]: string[]) {
-  const output = await new Deno.Command(program!, { args }).output();
+async function outputOf(
+  [program, ...args]: string[],
+  env?: Record<string, string>,
+) {
+  const output = await new Deno.Command(program!, { args, env }).output();
   return {
     code: output.code,
     stdout: new TextDecoder().decode(output.stdout),
@@ -283,6 +291,8 @@ Deno.test("answers that are not as expected", async (t) => {
     assertMatch(stdout, /^CRITICAL: DHCPv6 is not served on lan\n/);
     answer = STATUS;
     assertEquals((await run("status", url)).code, 0);
+    const proxy = { http_proxy: "http://[::1]:1" };
+    assertEquals((await runWith(proxy, "status", url)).code, 0, "no proxy");
   });
 
   await server.shutdown();
