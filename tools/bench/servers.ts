@@ -168,20 +168,18 @@ export const DENO_TFTP: Server = bareDeno(
   "bare_tftp.ts",
   (testbed) => [SERVER, servedFile(testbed, TFTP_PATH)],
 );
-export const DENO_HTTP: Server = bareDeno(
-  BARE,
-  "bare_http.ts",
-  (testbed) => [String(PORTS.http), servedFile(testbed, HTTP_FILE)],
-);
-export const DENO_HTTPS: Server = bareDeno(
-  BARE,
-  "bare_http.ts",
-  async (testbed) => {
+export const DENO_HTTP: Server = bareHttp("http", HTTP_FILE);
+export const DENO_HTTPS: Server = bareHttp("https", HTTP_FILE);
+
+/** @param path Of the only file that it serves, as in a URL. */
+function bareHttp(scheme: Scheme, path: string): Server {
+  return bareDeno(BARE, "bare_http.ts", async (testbed) => {
+    const args = [String(PORTS[scheme]), servedFile(testbed, path)];
+    if (scheme === "http") return args;
     const { certFile, keyFile } = await testbed.keyPair();
-    const file = servedFile(testbed, HTTP_FILE);
-    return [String(PORTS.https), file, certFile, keyFile];
-  },
-);
+    return [...args, certFile, keyFile];
+  });
+}
 
 /** The bare loop in C: how far the program that asks gets. */
 export const C_ECHO: Server = {
@@ -429,11 +427,18 @@ export interface Composite {
   readonly parts: readonly Server[];
 }
 
-/** What would be used instead: one server for each protocol. */
+/**
+ * What would be used instead: one server for each protocol. In that of bare Deno
+ * it has HTTP, and dnsmasq the rest.
+ */
 export function composites(scheme: Scheme): Composite[] {
   const http = nginx(scheme);
   const bootUrl = `${originOf(scheme)}/mac/${SYSTEM_FILE}`;
   return [
+    {
+      name: BARE,
+      parts: [dnsmasqStorm(bootUrl), bareHttp(scheme, SYSTEM_FILE)],
+    },
     { name: "dnsmasq, nginx", parts: [dnsmasqStorm(bootUrl), http] },
     {
       name: "Kea, tftpd-hpa, nginx",
