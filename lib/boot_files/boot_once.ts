@@ -37,8 +37,15 @@ const PASSED_PER_TURN = 1024;
 interface MachineFiles {
   /** Identifies the state of its directories and of all that is in them. */
   readonly version: string;
-  /** Names that lead nowhere; infinite while it has no directory at all. */
+  /** How many directories it has. */
+  readonly directories: number;
+  /** Names in them that lead nowhere. */
   readonly absent: number;
+}
+
+/** Whether less of a machine's files is there than there was. */
+function isAway(now: MachineFiles, before: MachineFiles): boolean {
+  return now.directories < before.directories || now.absent > before.absent;
 }
 
 /** A machine that has got a boot URL. */
@@ -161,7 +168,7 @@ export class BootOnce {
       state.files ??= files;
       // While a disk is away, no machine has new files: all of them would be
       // installed again.
-      if (files.absent > state.files.absent) return;
+      if (isAway(files, state.files)) return;
       if (state.files.version !== files.version) this.#states.delete(mac);
     } catch {
       // The file system does not answer now, or says nothing about the files.
@@ -183,16 +190,22 @@ export class BootOnce {
     });
     const isRemote = await mayNotAnswer(this.#directory);
     const found: Found = { versions: [], absent: 0, left: MAX_ENTRIES };
+    let directories = 0;
     for (const name of [formatMac(mac), ...others]) {
       const path = `${this.#directory}/${name}`;
       // A link to a directory that may not answer is not followed from one that
       // does.
       const isFollowed = isRemote || !await mayNotAnswer(path);
+      const { absent } = found;
+      const seen = found.versions.length;
       await walk(path, found, place, isFollowed);
+      if (found.versions.length > seen) directories++;
+      else found.absent = absent;
     }
     return {
       version: await eTag(found.versions.join("\n")),
-      absent: found.versions.length === 0 ? Infinity : found.absent,
+      directories,
+      absent: found.absent,
     };
   }
 }

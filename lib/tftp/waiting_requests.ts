@@ -17,7 +17,7 @@ interface Waiting<T> {
 
 /**
  * Requests, one for each address and port. First those that came more than once,
- * since somebody waits for an answer to them; else in the order in which they came.
+ * since their clients wait for an answer; else in the order in which they came.
  */
 export class WaitingRequests<T> {
   readonly #entries = new Map<string, Waiting<T>>();
