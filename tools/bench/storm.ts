@@ -7,7 +7,7 @@
 
 import { startDhcpv6 } from "./dhcpv6.ts";
 import type { MeasureOptions, Storm } from "./measure_options.ts";
-import { BEST, OWN, type Quantity, type Results } from "./results.ts";
+import { BARE, BEST, OWN, type Quantity, type Results } from "./results.ts";
 import {
   composites,
   leaveOut,
@@ -112,7 +112,7 @@ export async function measureStorm(
     quantities: new StormQuantities(scheme, used),
     contenders: [
       { name: OWN, parts: [stormDaemon(scheme)] },
-      ...composites(scheme),
+      ...composites(scheme).filter(({ name }) => !isShort || name !== BARE),
     ].filter(({ parts }) => present(parts).length === parts.length),
   }));
   await testbed.impair(used);
