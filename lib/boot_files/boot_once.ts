@@ -10,13 +10,10 @@ import { type FilePlace, fileWork } from "../files/file_work.ts";
 import { mayNotAnswer, statusOf } from "../files/open_file.ts";
 import { isAbsent } from "../files/opened_file.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
-import { MAX_LISTED_MACS } from "../overload/limits.ts";
+import { MAX_LISTED_MACS, MAX_ONCE_NAMES } from "../overload/limits.ts";
 import { versionOnDevice } from "./file_version.ts";
 import { MacDirectories } from "./mac_directories.ts";
 import type { PathProblem } from "./served_roots.ts";
-
-/** Entries of a machine's directories, at any depth, whose changes count. */
-const MAX_ENTRIES = 1000;
 
 /** Looks at once; a further machine is looked at with its next message. */
 const MAX_LOOKS = 256;
@@ -189,7 +186,7 @@ export class BootOnce {
       return [];
     });
     const isRemote = await mayNotAnswer(this.#directory);
-    const found: Found = { versions: [], absent: 0, left: MAX_ENTRIES };
+    const found: Found = { versions: [], absent: 0, left: MAX_ONCE_NAMES };
     let directories = 0;
     for (const name of [formatMac(mac), ...others]) {
       const path = `${this.#directory}/${name}`;
@@ -257,7 +254,7 @@ async function walk(
 async function namesIn(directory: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {
-    if (names.push(name) >= MAX_ENTRIES) break;
+    if (names.push(name) >= MAX_ONCE_NAMES) break;
   }
   return names.sort();
 }

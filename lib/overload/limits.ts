@@ -106,6 +106,12 @@ export const MAX_KEPT_CHARACTERS = 128;
  */
 export const MAX_LISTED_MACS = 65_536;
 
+/**
+ * Names in the directories of a machine, at any depth, whose changes
+ * `--boot-policy once` sees; each is a system call for each look at them.
+ */
+export const MAX_ONCE_NAMES = 1000;
+
 /** Bytes of a file with certificates or a key: those of all authorities fit. */
 export const MAX_PEM_FILE = 1024 * 1024;
 

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { BootOnce } from "../../../lib/boot_files/boot_once.ts";
 import { formatMac } from "../../../lib/net/mac.ts";
-import { MAX_LISTED_MACS } from "../../../lib/overload/limits.ts";
+import {
+  MAX_LISTED_MACS,
+  MAX_ONCE_NAMES,
+} from "../../../lib/overload/limits.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { MAC, MAC_TEXT, OTHER_MAC } from "../../support/http.ts";
 
@@ -220,6 +223,32 @@ Deno.test("the machines of --boot-policy once", async (t) => {
     await once.look(MAC);
     assertEquals(once.isListed(MAC), true);
   });
+
+  await t.step(
+    "boot again when one of very many files is written",
+    async () => {
+      const many = `${root}/many`;
+      const directory = `${many}/${MAC_TEXT}`;
+      await Deno.mkdir(directory, { recursive: true });
+      // One of the names is the directory's.
+      const files = Array.from(
+        { length: MAX_ONCE_NAMES - 1 },
+        (_, index) => `${directory}/${index}`,
+      );
+      for (const file of files) await Deno.writeTextFile(file, "");
+      for (const file of [files.at(0)!, files.at(-1)!]) {
+        const once = new BootOnce(many);
+        once.onBootUrl(MAC);
+        once.onSystem(MAC);
+        await looked(once);
+        await once.look(MAC);
+        assertEquals(once.isListed(MAC), false);
+        await Deno.writeTextFile(file, "written");
+        await once.look(MAC);
+        assertEquals(once.isListed(MAC), true, file);
+      }
+    },
+  );
 
   await t.step("boot again without having asked before", async () => {
     const once = new BootOnce(`${root}/turns`);
