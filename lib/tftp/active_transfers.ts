@@ -10,6 +10,7 @@ import {
   MIN_TFTP_RATE,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
+import type { UdpSender } from "../net/udp_sender.ts";
 import type { Content } from "./content.ts";
 import type { Transfer } from "./transfer.ts";
 import { keyOf } from "./waiting_requests.ts";
@@ -22,13 +23,13 @@ export interface ActiveTransfer {
   /** What it sends. */
   readonly content: Content;
   readonly socket: Deno.DatagramConn;
+  /** Sends from that socket; `undefined` if only the socket does. */
+  readonly sender: UdpSender | undefined;
   /** The client as the kernel reports it, without a zone. */
   readonly client: Deno.NetAddr;
   /** The client as packets are sent to it: with the zone of a link-local address. */
   readonly destination: Deno.NetAddr;
-  /** The buffer of outgoing packets. */
-  readonly packet: Uint8Array;
-  /** Whether `packet` is in use. */
+  /** Whether its packets are being sent. */
   isSending: boolean;
   /** Whether a file is open for it. */
   readonly hasFile: boolean;

@@ -15,6 +15,12 @@ import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
+import {
+  MAX_SEGMENTS,
+  MAX_SEND_BYTES,
+  sendBuffer,
+  UdpSender,
+} from "../net/udp_sender.ts";
 import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
@@ -475,6 +481,7 @@ export class TftpServer {
     hostname: string,
   ): Promise<void> {
     this.#transfers.reserve(client);
+    const destination = this.#destination(client);
     let socket: Deno.DatagramConn | undefined;
     let file: TftpFile | undefined;
     let active: ActiveTransfer | undefined;
@@ -498,7 +505,8 @@ export class TftpServer {
       if (this.#isStopped) return;
       // RFC 1123 §2.3: the reply comes from the address that the request was
       // sent to.
-      socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+      const opened = UdpSender.open(hostname, destination);
+      socket = opened.socket;
       if ("reason" in offer) {
         // Sending may take the 3 s of neighbor discovery.
         closeFile(file);
@@ -507,11 +515,21 @@ export class TftpServer {
         if (offer.reason !== "file_not_found") {
           this.#report(offer.reason, client, read.bytes);
         }
-        await socket.send(offer.error!, this.#destination(client));
+        await socket.send(offer.error!, destination);
         return;
       }
-      const hasFile = isSource(file!.content);
-      active = this.#activate(read, offer, client, socket, hasFile);
+      const { content, options } = offer;
+      active = {
+        request: read.bytes,
+        transfer: new Transfer(content, options, performance.now()),
+        content,
+        ...opened,
+        client,
+        destination,
+        isSending: false,
+        hasFile: isSource(file!.content),
+        onOver: undefined,
+      };
       this.#transfers.add(active);
       await this.#run(active, {
         ...read.file,
@@ -563,28 +581,6 @@ export class TftpServer {
       const { message } = error as Error;
       return refusal("file_not_found", ErrorCode.NotDefined, message);
     }
-  }
-
-  #activate(
-    { bytes }: ReadRequest,
-    { content, options }: Offer,
-    client: Deno.NetAddr,
-    socket: Deno.DatagramConn,
-    hasFile: boolean,
-  ): ActiveTransfer {
-    const transfer = new Transfer(content, options, performance.now());
-    return {
-      request: bytes,
-      transfer,
-      content,
-      socket,
-      client,
-      destination: this.#destination(client),
-      packet: new Uint8Array(transfer.packetSize),
-      isSending: false,
-      hasFile,
-      onOver: undefined,
-    };
   }
 
   #count({ state, sentBytes }: Transfer): void {
@@ -691,12 +687,11 @@ function closeFile(file: TftpFile | undefined): void {
 }
 
 /**
- * Sends all packets that are due, one after the other, as they share a buffer.
- * A call during another one does nothing: the first also sends what became due.
- * An error of the file fails the transfer.
+ * Sends all packets that are due. A call during another one does nothing: the
+ * first also sends what became due. An error of the file fails the transfer.
  */
 async function sendDue(active: ActiveTransfer): Promise<void> {
-  const { transfer, content, socket, packet, destination } = active;
+  const { transfer, content, socket, sender, destination } = active;
   if (active.isSending) return;
   active.isSending = true;
   try {
@@ -712,9 +707,16 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
         });
         continue;
       }
-      const length = transfer.next(packet, performance.now());
+      const { length, size } = writeDue(active);
       if (length === 0) return;
-      await sendBestEffort(socket, packet.subarray(0, length), destination);
+      const sent = sender?.send(length, size) ?? 0;
+      if (sent === length) continue;
+      // The runtime waits until the kernel takes the others.
+      const others = sendBuffer.slice(sent, length);
+      for (let at = 0; at < others.length; at += size) {
+        const packet = others.subarray(at, at + size);
+        await sendBestEffort(socket, packet, destination);
+      }
     }
   } catch (error) {
     if (error instanceof Deno.errors.BadResource) throw error;
@@ -725,6 +727,29 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
   } finally {
     active.isSending = false;
   }
+}
+
+/**
+ * Writes the packets that are due to {@linkcode sendBuffer}: as many as are sent at
+ * once, and their bytes of the file are in memory.
+ *
+ * @returns Bytes of all of them, and of each but the last, which may be shorter.
+ */
+function writeDue(
+  { transfer, content }: ActiveTransfer,
+): { readonly length: number; readonly size: number } {
+  const now = performance.now();
+  const size = transfer.next(sendBuffer, now);
+  let length = size;
+  if (size !== transfer.packetSize) return { length, size };
+  for (let packets = 1; packets < MAX_SEGMENTS; packets++) {
+    const start = transfer.nextStart;
+    const end = Math.min(start + transfer.blockSize, content.size);
+    if (start < 0 || !content.has(start, end)) break;
+    if (length + size > MAX_SEND_BYTES) break;
+    length += transfer.next(sendBuffer, now, length);
+  }
+  return { length, size };
 }
 
 /** Sends a packet. One that the kernel refuses is treated as packet loss. */

@@ -311,23 +311,23 @@ export class Transfer {
   }
 
   /**
-   * Writes the next packet to send into `packet`. Its bytes of the file must be in
-   * memory.
+   * Writes the next packet to send into `target`, from `at` on. Its bytes of the
+   * file must be in memory.
    *
    * @returns Its length; 0 if nothing is to be sent before a packet comes or the
    * deadline passes.
    */
-  next(packet: Uint8Array, now: number): number {
+  next(target: Uint8Array, now: number, at = 0): number {
     if (this.isOver) return 0;
     if (this.#offer !== undefined) {
       if (!this.#offerDue) return 0;
       this.#offerDue = false;
-      packet.set(this.#offer);
+      target.set(this.#offer, at);
       this.#onSent(now);
       return this.#offer.length;
     }
     if (this.#next > this.#windowEnd) return 0;
-    const length = this.#writeBlock(packet, this.#next);
+    const length = this.#writeBlock(this.#next, target, at);
     if (this.#timedBlock === 0 && this.#next > this.#highest) {
       this.#timedBlock = this.#next;
       this.#timedAt = now;
@@ -375,16 +375,16 @@ export class Transfer {
     if (!this.isOver) this.#fail(reason);
   }
 
-  #writeBlock(packet: Uint8Array, block: number): number {
+  #writeBlock(block: number, target: Uint8Array, at: number): number {
     const { blockSize } = this.#options;
     const start = (block - 1) * blockSize;
     const end = Math.min(start + blockSize, this.#content.size);
-    packet[0] = 0;
-    packet[1] = Opcode.Data;
+    target[at] = 0;
+    target[at + 1] = Opcode.Data;
     // Only the last 16 bits of the number count.
-    packet[2] = block >>> 8;
-    packet[3] = block;
-    this.#content.copy(start, end, packet, DATA_HEADER_SIZE);
+    target[at + 2] = block >>> 8;
+    target[at + 3] = block;
+    this.#content.copy(start, end, target, at + DATA_HEADER_SIZE);
     return DATA_HEADER_SIZE + end - start;
   }
 

@@ -12,6 +12,8 @@ const lacks = missing(
   "atftp",
   "tftp",
   "curl",
+  "ethtool",
+  "tc",
   "tcpdump",
   "tshark",
 );
@@ -196,6 +198,46 @@ Deno.test({
         );
       },
     );
+
+    for (
+      const { words, change, undo } of [
+        {
+          words: "over a link whose card computes no checksums",
+          change: ["ethtool", "-K", "lan", "tx", "off"],
+          undo: ["ethtool", "-K", "lan", "tx", "on"],
+        },
+        {
+          words: "over a link that takes less than a window at once",
+          change:
+            "tc qdisc add dev lan root tbf rate 20mbit burst 3kb limit 9mb"
+              .split(" "),
+          undo: ["tc", "qdisc", "del", "dev", "lan", "root"],
+        },
+      ]
+    ) {
+      for (const blksize of [1228, 65464]) {
+        await t.step(`${words}, blocks of ${blksize}`, async () => {
+          await router.run(change);
+          try {
+            await fetches(atftp(blksize, 64), "ipxe.efi", small);
+          } finally {
+            await router.run(undo);
+          }
+        });
+      }
+    }
+
+    await t.step("a client with a link-local address only", async () => {
+      const own = "2001:db8:1:2::2/64 dev eth0";
+      await client.ip(`addr del ${own}`);
+      await client.ip("-6 route add 2001:db8:1:2::/64 dev eth0");
+      try {
+        await fetches(curl(1228), "ipxe.efi", small);
+      } finally {
+        await client.ip("-6 route del 2001:db8:1:2::/64 dev eth0");
+        await client.ip(`addr add ${own} nodad`);
+      }
+    });
 
     await t.step("clients of other links get nothing", async () => {
       await client.ip("addr add 2001:db8:77::7/128 dev eth0 nodad");

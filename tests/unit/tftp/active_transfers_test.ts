@@ -8,7 +8,6 @@ import { Opcode } from "../../../lib/tftp/packet.ts";
 import { negotiate, Transfer } from "../../../lib/tftp/transfer.ts";
 
 const CONTENT = new MemoryContent(new Uint8Array(1024 * 1024));
-const BLOCK_SIZE = 512;
 /** A host that has no transfer. */
 const OTHER = "::ffff";
 
@@ -47,7 +46,7 @@ class Lab {
       socket: { close() {} } as Deno.DatagramConn,
       client,
       destination: client,
-      packet: new Uint8Array(BLOCK_SIZE + 4),
+      sender: undefined,
       isSending: false,
       hasFile: false,
       onOver: undefined,
@@ -58,7 +57,8 @@ class Lab {
 
   /** The client acknowledges the next blocks. */
   acknowledge(active: ActiveTransfer, blocks = 1): void {
-    const { transfer, packet } = active;
+    const { transfer } = active;
+    const packet = new Uint8Array(transfer.packetSize);
     for (let count = 0; count < blocks; count++) {
       while (transfer.next(packet, this.now) > 0);
       const block = (this.#blocks.get(active) ?? 0) + 1;
