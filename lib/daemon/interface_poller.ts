@@ -5,6 +5,7 @@
  */
 
 import type { NetworkInterface } from "../net/interface.ts";
+import { InterfaceChanges } from "../net/interface_changes.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
 import { untilNext } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -34,13 +35,17 @@ export interface InterfacePollerOptions {
 /** Polls one interface. */
 export class InterfacePoller implements Service {
   readonly #options: InterfacePollerOptions;
+  readonly #changes = InterfaceChanges.open();
   readonly #monitor: InterfaceMonitor;
   #last: NetworkInterface | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: InterfacePollerOptions) {
     this.#options = options;
-    this.#monitor = new InterfaceMonitor(options.interfaceName);
+    this.#monitor = new InterfaceMonitor(
+      options.interfaceName,
+      this.#changes,
+    );
   }
 
   /** @throws whatever `onStart` throws. */
@@ -56,6 +61,7 @@ export class InterfacePoller implements Service {
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#changes?.[Symbol.dispose]();
   }
 
   #pollLater(): void {

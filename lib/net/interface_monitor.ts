@@ -5,6 +5,7 @@
  */
 
 import { interfaceOf, type NetworkInterface } from "./interface.ts";
+import type { InterfaceChanges } from "./interface_changes.ts";
 
 /** A multicast group that a socket may bind on any interface: ff02::1:2. */
 const GROUP = "ff02::1:2";
@@ -16,9 +17,16 @@ const GROUP = "ff02::1:2";
  */
 const CALLS_BETWEEN_LOOKS = 4;
 
+/**
+ * Calls of `find` between two looks at an interface that is in order, and of which
+ * the kernel has told no change.
+ */
+const CALLS_WITHOUT_CHANGE = 20;
+
 /** Reads the state of an interface by its name, again and again. */
 export class InterfaceMonitor {
   readonly #name: string;
+  readonly #changes: Pick<InterfaceChanges, "haveCome"> | undefined;
   /** The names of all interfaces, as text, when `#resolved` was looked for. */
   #names = "";
   /** The interface's own name, where `#name` is an altname. */
@@ -27,10 +35,21 @@ export class InterfaceMonitor {
   #reported: string | undefined;
   #iface: NetworkInterface | undefined;
   #callsUntilLook = 0;
+  /** Whether the kernel has told a change since the last look. */
+  #hasChanged = false;
+  /** Calls since the last look while no change has come. */
+  #callsWithoutChange = 0;
 
-  /** @param name The interface's name, or an altname of at most 15 characters. */
-  constructor(name: string) {
+  /**
+   * @param name The interface's name, or an altname of at most 15 characters.
+   * @param changes What the kernel tells; without it each call looks.
+   */
+  constructor(
+    name: string,
+    changes?: Pick<InterfaceChanges, "haveCome">,
+  ) {
     this.#name = name;
+    this.#changes = changes;
   }
 
   /**
@@ -41,6 +60,8 @@ export class InterfaceMonitor {
    * file descriptor.
    */
   find(): NetworkInterface | undefined {
+    if (this.#changes?.haveCome()) this.#hasChanged = true;
+    if (!this.#hasChanged && this.#isAsBefore) return this.#iface;
     const all = Deno.networkInterfaces();
     const ownName = this.#ownName(all);
     const entries = all.filter(({ name }) => name === ownName);
@@ -48,17 +69,26 @@ export class InterfaceMonitor {
     if (reported !== this.#reported) {
       this.#reported = reported;
       this.#update(interfaceOf(entries));
-    } else if (this.#callsUntilLook-- <= 0) {
+    } else if (this.#hasChanged || this.#callsUntilLook-- <= 0) {
       const iface = interfaceOf(entries);
       const isSame = String(iface?.states) === String(this.#iface?.states);
       this.#update(isSame ? this.#iface : iface);
     }
+    this.#hasChanged = false;
     return this.#iface;
+  }
+
+  /** Whether there is no reason to look again. */
+  get #isAsBefore(): boolean {
+    if (this.#changes === undefined || !isInOrder(this.#iface)) return false;
+    const isDue = this.#callsWithoutChange++ >= CALLS_WITHOUT_CHANGE;
+    if (isDue) this.#callsWithoutChange = 0;
+    return !isDue;
   }
 
   #update(iface: NetworkInterface | undefined): void {
     this.#iface = iface;
-    const isUsable = iface?.states.includes("unusable") !== true;
+    const isUsable = iface === undefined || isInOrder(iface);
     this.#callsUntilLook = isUsable ? CALLS_BETWEEN_LOOKS : 0;
   }
 
@@ -75,6 +105,11 @@ export class InterfaceMonitor {
     }
     return this.#resolved;
   }
+}
+
+/** Whether an interface is there, and all its addresses can be used. */
+function isInOrder(iface: NetworkInterface | undefined): boolean {
+  return iface !== undefined && !iface.states.includes("unusable");
 }
 
 /** Whether the kernel knows an interface of this name. */

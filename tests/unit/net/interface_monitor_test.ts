@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { InterfaceMonitor } from "../../../lib/net/interface_monitor.ts";
 
 /** Interfaces and UDP sockets as the runtime and the kernel have them. */
@@ -10,11 +10,18 @@ class FakeKernel implements Disposable {
   /** Addresses that cannot be bound. */
   readonly tentative = new Set<string>();
   binds = 0;
+  /** How often the interfaces were listed. */
+  looks = 0;
+  /** Whether they can be listed. */
+  isReadable = true;
+  names = ["eth0", "eth1"];
   readonly #bound = new Set<string>();
 
   constructor() {
-    Deno.networkInterfaces = () =>
-      ["eth0", "eth1"].flatMap((name) =>
+    Deno.networkInterfaces = () => {
+      if (!this.isReadable) throw new Error("too many open files");
+      this.looks++;
+      return this.names.flatMap((name) =>
         ["fe80::1", `2001:db8:${name.at(-1)}::1`, "2001:db8::7"].map((
           address,
         ) => ({
@@ -27,6 +34,7 @@ class FakeKernel implements Disposable {
           mac: "02:00:5e:00:53:01",
         }))
       );
+    };
     Deno.listenDatagram = ((
       { hostname, port }: { hostname: string; port: number },
     ) => {
@@ -51,6 +59,21 @@ class FakeKernel implements Disposable {
   [Symbol.dispose](): void {
     Deno.networkInterfaces = this.#networkInterfaces;
     Deno.listenDatagram = this.#listenDatagram;
+  }
+}
+
+/** What the kernel tells of changes. */
+class FakeChanges {
+  #hasCome = false;
+
+  tell(): void {
+    this.#hasCome = true;
+  }
+
+  haveCome(): boolean {
+    const hasCome = this.#hasCome;
+    this.#hasCome = false;
+    return hasCome;
   }
 }
 
@@ -94,5 +117,48 @@ Deno.test("InterfaceMonitor", async (t) => {
     let calls = 0;
     while (monitor.find() === after && calls < 30) calls++;
     assertEquals(monitor.find()?.states, ["unusable", "dynamic"]);
+  });
+
+  await t.step("looks when the kernel tells a change", () => {
+    using kernel = new FakeKernel();
+    const changes = new FakeChanges();
+    const monitor = new InterfaceMonitor("eth0", changes);
+    const before = monitor.find();
+    const { looks } = kernel;
+    for (let call = 0; call < 10; call++) {
+      assertEquals(monitor.find() === before, true);
+    }
+    assertEquals(kernel.looks, looks, "it does not look without a reason");
+    kernel.tentative.add("2001:db8::7");
+    changes.tell();
+    assertEquals(monitor.find()?.states, ["dynamic", "unusable"]);
+    // The end of duplicate address detection need not be told.
+    kernel.tentative.clear();
+    assertEquals(monitor.find()?.states, ["dynamic", "dynamic"]);
+  });
+
+  await t.step("looks again when it could not look at a change", () => {
+    using kernel = new FakeKernel();
+    const changes = new FakeChanges();
+    const monitor = new InterfaceMonitor("eth0", changes);
+    monitor.find();
+    kernel.isReadable = false;
+    kernel.names = ["eth1"];
+    changes.tell();
+    assertThrows(() => monitor.find(), Error, "too many open files");
+    kernel.isReadable = true;
+    assertEquals(monitor.find(), undefined);
+    kernel.names = ["eth0"];
+    assertEquals(monitor.find()?.index, 2, "an absent one is looked for");
+  });
+
+  await t.step("looks now and then, whatever the kernel tells", () => {
+    using kernel = new FakeKernel();
+    const monitor = new InterfaceMonitor("eth0", new FakeChanges());
+    monitor.find();
+    kernel.names = [];
+    let calls = 0;
+    while (monitor.find() !== undefined && calls < 30) calls++;
+    assertEquals(monitor.find(), undefined);
   });
 });

@@ -56,9 +56,10 @@ const ALLOWED = new Map([
   // A thread for each file system that may not answer.
   ["lib/files/file_threads.ts", [String.raw`/\bnew Worker\(/`]],
   // The C library, for connections and neighbours, which the runtime does not
-  // show, and for several datagrams at once.
+  // show, for changes of interfaces, and for several datagrams at once.
   ["lib/net/tcp_sockets.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
   ["lib/net/neighbours.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
+  ["lib/net/interface_changes.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
   ["lib/net/udp_sender.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
 ]);
 

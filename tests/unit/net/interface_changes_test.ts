@@ -1,0 +1,14 @@
+import { assert, assertEquals } from "@std/assert";
+import { InterfaceChanges } from "../../../lib/net/interface_changes.ts";
+
+// Changes of a real link: tests/system/clients/addresses_test.ts and links_test.ts.
+Deno.test({
+  name: "InterfaceChanges",
+  ignore: Deno.build.os !== "linux",
+  fn: () => {
+    using changes = InterfaceChanges.open();
+    assert(changes !== undefined);
+    changes.haveCome();
+    assertEquals(changes.haveCome(), false);
+  },
+});
