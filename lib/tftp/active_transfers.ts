@@ -70,27 +70,63 @@ function isAcknowledging({ transfer }: ActiveTransfer, now: number): boolean {
 
 /**
  * Which of these transfers, which their clients acknowledge, ends for another one:
- * that which was idle for the longest time, if that is at least
- * {@linkcode TFTP_EVICTION_IDLE_TIMEOUT}, else the slowest one, if it is slower
- * than {@linkcode MIN_TFTP_RATE}: a client could hold its places with one packet
- * now and then.
+ * that which was idle for the longest time, if that is long enough; else one of a
+ * host that has several; else the slowest one, if it is slower than
+ * {@linkcode MIN_TFTP_RATE}. A client could hold its places with one packet now and
+ * then.
+ *
+ * @param idleTime Milliseconds that are long enough.
  */
 function acknowledgedToEvict(
   oldestFirst: readonly ActiveTransfer[],
   now: number,
+  idleTime: number,
+): ActiveTransfer | undefined {
+  return idlest(oldestFirst, now, idleTime) ?? oneOfSeveral(oldestFirst, now) ??
+    slowest(oldestFirst, now);
+}
+
+/** The one that was idle for the longest time, and at least for so long. */
+function idlest(
+  all: readonly ActiveTransfer[],
+  now: number,
+  idleTime: number,
 ): ActiveTransfer | undefined {
   let idlest: ActiveTransfer | undefined;
-  let longestIdleTime = TFTP_EVICTION_IDLE_TIMEOUT;
-  for (const active of oldestFirst) {
+  let longestIdleTime = idleTime;
+  for (const active of all) {
     const idleTime = active.transfer.idleTime(now);
     if (idleTime < longestIdleTime) continue;
     longestIdleTime = idleTime;
     idlest = active;
   }
-  if (idlest !== undefined) return idlest;
+  return idlest;
+}
+
+/** Of the host that has the most transfers, the idlest. Firmware has one. */
+function oneOfSeveral(
+  all: readonly ActiveTransfer[],
+  now: number,
+): ActiveTransfer | undefined {
+  const byHost = Map.groupBy(
+    all.filter(({ transfer }) => transfer.age(now) >= MIN_AGE),
+    ({ client }) => client.hostname,
+  );
+  let most: readonly ActiveTransfer[] = [];
+  for (const ofHost of byHost.values()) {
+    if (ofHost.length > most.length) most = ofHost;
+  }
+  return most.length > 1 ? idlest(most, now, 0) : undefined;
+}
+
+/** The one with the lowest rate, if that is low. */
+function slowest(
+  all: readonly ActiveTransfer[],
+  now: number,
+): ActiveTransfer | undefined {
   let slowest: ActiveTransfer | undefined;
   let lowestRate = MIN_TFTP_RATE;
-  for (const active of oldestFirst) {
+  for (const active of all) {
     const rate = active.transfer.rate(now);
     if (rate >= lowestRate) continue;
     lowestRate = rate;
@@ -114,11 +150,20 @@ export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
  */
 const BUSY_ACKNOWLEDGMENT_TIME = 5000;
 
-/** The same while most requests come from addresses that do not acknowledge. */
+/**
+ * The same while most transfers serve no client, and then also the time in which
+ * something further is acknowledged.
+ */
 const FORGED_ACKNOWLEDGMENT_TIME = 500;
 
-/** The share of transfers that are not acknowledged from which it is so. */
+/** The share of transfers that served no client from which it is so. */
 const FORGED_SHARE = 0.75;
+
+/**
+ * Milliseconds that each transfer has of a host with several: it may have begun
+ * again, and the other is over soon.
+ */
+const MIN_AGE = 1000;
 
 /** How much the last transfer counts in that share. */
 const SHARE_WEIGHT = 1 / 16;
@@ -133,7 +178,7 @@ export class ActiveTransfers {
   readonly #maxDescriptors: number;
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
-  /** The share of the last transfers that were not acknowledged in time. */
+  /** The share of the last transfers that ended for others and served no client. */
   #forgedShare = 0;
 
   /**
@@ -262,12 +307,13 @@ export class ActiveTransfers {
   remove(client: Deno.NetAddr, active: ActiveTransfer | undefined): void {
     const key = keyOf(client);
     if (this.#entries.get(key) === active) this.#entries.delete(key);
-    if (active?.transfer.hasAnswer) this.#countAnswer(true);
+    if (active?.transfer.hasServed) this.#count(true);
   }
 
-  /** Counts whether a client has answered the first packet of its transfer. */
-  #countAnswer(has: boolean): void {
-    this.#forgedShare += ((has ? 0 : 1) - this.#forgedShare) * SHARE_WEIGHT;
+  /** Counts a transfer by whether it has served a client. */
+  #count(hasServed: boolean): void {
+    const share = hasServed ? 0 : 1;
+    this.#forgedShare += (share - this.#forgedShare) * SHARE_WEIGHT;
   }
 
   /** Ends all transfers. */
@@ -296,15 +342,19 @@ export class ActiveTransfers {
    * sent and must not keep real clients out, else an idle or slow one.
    */
   #evict(oldestFirst: readonly ActiveTransfer[], now: number): boolean {
-    const time = this.#forgedShare < FORGED_SHARE
-      ? BUSY_ACKNOWLEDGMENT_TIME
-      : FORGED_ACKNOWLEDGMENT_TIME;
-    const unacknowledged = oldestFirst.find(({ transfer }) =>
-      transfer.isUnacknowledged(now, time)
-    );
-    if (unacknowledged !== undefined) this.#countAnswer(false);
-    const evicted = unacknowledged ?? acknowledgedToEvict(oldestFirst, now);
+    const areForged = this.#forgedShare >= FORGED_SHARE;
+    const time = areForged
+      ? FORGED_ACKNOWLEDGMENT_TIME
+      : BUSY_ACKNOWLEDGMENT_TIME;
+    const idleTime = areForged
+      ? FORGED_ACKNOWLEDGMENT_TIME
+      : TFTP_EVICTION_IDLE_TIMEOUT;
+    const evicted =
+      oldestFirst.find(({ transfer }) =>
+        transfer.isUnacknowledged(now, time)
+      ) ?? acknowledgedToEvict(oldestFirst, now, idleTime);
     if (evicted === undefined) return false;
+    if (!evicted.transfer.hasServed) this.#count(false);
     this.#end(evicted, ENDED_FOR_ANOTHER);
     return true;
   }

@@ -47,6 +47,9 @@ const INITIAL_TIMEOUT = 1000;
  */
 export const ACKNOWLEDGMENT_TIME = 100;
 
+/** Bytes that only a client acknowledges that wants all of them. */
+const SERVED_BYTES = 256 * 1024;
+
 /** Milliseconds in which the rate of a transfer is measured, or more. */
 const RATE_PERIOD = TFTP_EVICTION_IDLE_TIMEOUT;
 
@@ -167,6 +170,8 @@ export class Transfer {
   /** When to call {@linkcode expire}, on the clock of `now`. */
   deadline: number;
 
+  /** When it began. */
+  readonly #startedAt: number;
   readonly #content: Pick<Content, "size" | "copy">;
   readonly #options: NegotiatedOptions;
   /** Number of the last block, counted from 1 without wrapping. */
@@ -212,6 +217,7 @@ export class Transfer {
       : undefined;
     this.#offerDue = this.#offer !== undefined;
     this.#timeout = options.timeout ?? INITIAL_TIMEOUT;
+    this.#startedAt = now;
     this.#lastSent = this.#lastProgress = this.#measuredAt = now;
     this.deadline = now + this.#timeout;
   }
@@ -242,10 +248,13 @@ export class Transfer {
     return this.#content.size;
   }
 
-  /** Whether the client has acknowledged bytes, or the size that it asked for. */
-  get hasAnswer(): boolean {
+  /**
+   * Whether the client is a real one, as far as it can be known: it has the file,
+   * or its size, or very much of it.
+   */
+  get hasServed(): boolean {
     return this.state === "probed" || this.state === "complete" ||
-      this.#acknowledged > 0;
+      this.sentBytes >= SERVED_BYTES;
   }
 
   /**
@@ -255,6 +264,11 @@ export class Transfer {
   isActive(now: number): boolean {
     return this.state === "offered" ||
       this.state === "sending" && now - this.#lastProgress < INITIAL_TIMEOUT;
+  }
+
+  /** Milliseconds since it has begun. */
+  age(now: number): number {
+    return now - this.#startedAt;
   }
 
   /** Milliseconds since the client has acknowledged something new. */

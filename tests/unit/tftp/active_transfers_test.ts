@@ -8,6 +8,8 @@ import { Opcode } from "../../../lib/tftp/packet.ts";
 import { negotiate, Transfer } from "../../../lib/tftp/transfer.ts";
 
 const CONTENT = new MemoryContent(new Uint8Array(1024 * 1024));
+/** Blocks that only a client acknowledges that wants the file. */
+const SERVED_BLOCKS = 512;
 /** A host that has no transfer. */
 const OTHER = "::ffff";
 
@@ -16,20 +18,21 @@ class Lab {
   now = 0;
   readonly transfers: ActiveTransfers;
   #hosts = 0;
+  #ports = 0;
   #blocks = new Map<ActiveTransfer, number>();
 
   constructor(limit: number) {
     this.transfers = new ActiveTransfers(limit, 2 * limit);
   }
 
-  /** Begins the transfer of a host of its own; whether there is a place. */
-  begin(): ActiveTransfer | undefined {
+  /** Begins a transfer, of a host of its own; `undefined` without a place. */
+  begin(host = ++this.#hosts): ActiveTransfer | undefined {
     const client: Deno.NetAddr = {
       transport: "udp",
-      hostname: `::${(++this.#hosts).toString(16)}`,
-      port: 1,
+      hostname: `::${host.toString(16)}`,
+      port: ++this.#ports,
     };
-    const request = Uint8Array.of(this.#hosts);
+    const request = Uint8Array.of(host);
     if (this.transfers.admit(client, request, this.now) !== "admitted") {
       return undefined;
     }
@@ -147,15 +150,78 @@ Deno.test("transfers that end for others", async (t) => {
     assertEquals(waited(), 500);
     // Clients that acknowledge are slower on a busy link.
     for (const active of fresh.slice(1)) {
-      lab.acknowledge(active);
+      lab.acknowledge(active, SERVED_BLOCKS);
       lab.leave(active);
     }
     for (let count = 0; count < 100; count++) {
       const active = lab.begin()!;
-      lab.acknowledge(active);
+      lab.acknowledge(active, SERVED_BLOCKS);
       lab.leave(active);
     }
     while (lab.begin() !== undefined);
     assertEquals(waited(), 5000);
+  });
+
+  await t.step("sooner while most are acknowledged once", () => {
+    const lab = new Lab(8);
+    const fill = () => {
+      for (let active; (active = lab.begin()) !== undefined;) {
+        lab.acknowledge(active);
+      }
+    };
+    const waited = () => {
+      const start = lab.now;
+      while (!lab.hasPlace) lab.now += 100;
+      return lab.now - start;
+    };
+    fill();
+    assertEquals(waited(), 10_000);
+    for (let count = 0; count < 50; count++) {
+      fill();
+      waited();
+    }
+    fill();
+    assertEquals(waited(), 500);
+    // One that goes on is none of them.
+    lab.now += 60_000;
+    const real = lab.begin()!;
+    for (let count = 0; count < 50; count++) {
+      fill();
+      lab.now += 100;
+      lab.acknowledge(real);
+    }
+    assertEquals(real.transfer.isOver, false);
+  });
+
+  await t.step("those of a host that has several, after a second", () => {
+    const lab = new Lab(4);
+    const only = lab.begin()!;
+    const several = [1, 2, 3].map(() => lab.begin(0xbad)!);
+    const all = [only, ...several];
+    const goOn = () => {
+      lab.now += 500;
+      for (const active of all) {
+        if (!active.transfer.isOver) lab.acknowledge(active, 20);
+      }
+    };
+    goOn();
+    assertEquals(lab.hasPlace, false);
+    goOn();
+    // The idlest of them.
+    lab.now += 100;
+    lab.acknowledge(several[0]!);
+    lab.acknowledge(several[2]!);
+    for (const others of [[0, 1, 3], [0, 1]]) {
+      lab.now += 1;
+      const hasPlace: boolean = lab.hasPlace;
+      assert(hasPlace);
+      assertEquals(
+        all.flatMap(({ transfer }, index) => transfer.isOver ? [] : [index]),
+        others,
+      );
+      assert(lab.begin() !== undefined);
+    }
+    lab.now += 1;
+    assertEquals(lab.hasPlace, false, "each host has one");
   });
 });
