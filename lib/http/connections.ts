@@ -70,6 +70,11 @@ export class Connection {
   wasStalled = false;
   /** Whether it was closed. */
   isReset = false;
+  /**
+   * Whether the client has ended it, as of the last {@linkcode measure}. The
+   * runtime sees that when it next reads or writes.
+   */
+  isOver = false;
   /** The round of the search that has found it last. */
   round: number;
   /** Bytes that its client had acknowledged at {@linkcode measuredAt}. */
@@ -156,6 +161,7 @@ export class Connection {
     const read = acknowledged - this.#acknowledgedBytes;
     // The connection has ended, and its descriptor is another one's.
     if (read < 0) return;
+    this.isOver = traffic.isOver;
     if (read > 0) this.progressAt = performance.now();
     // Heads of responses are acknowledged, too.
     this.#setUnread(Math.max(0, this.#unreadBytes - read));

@@ -139,7 +139,12 @@ export class SendWindows {
   }
 
   #isRead(body: LimitedBody, connection: Connection): boolean {
-    return body.isRead() || this.#connections.isLost(connection);
+    return body.isRead() || this.#hasEnded(connection);
+  }
+
+  /** Whether its client reads nothing more, or it cannot be known. */
+  #hasEnded(connection: Connection): boolean {
+    return connection.isOver || this.#connections.isLost(connection);
   }
 
   /** Whether a connection may have a chunk of so many bytes now. */
@@ -148,8 +153,10 @@ export class SendWindows {
     const share = DIVIDED_SHARE * this.#size / answering;
     if (connection.unreadBytes + bytes <= share) return true;
     connection.measure();
-    // One chunk always, however many others there are.
-    if (connection.unreadBytes === 0) return true;
+    // One chunk always, however many others there are. What is over is to be
+    // written to: the runtime does not see its end while a further request waits
+    // in it.
+    if (connection.unreadBytes === 0 || this.#hasEnded(connection)) return true;
     return connection.unreadBytes + bytes <= share ||
       this.#hasFree(connection, bytes) ||
       this.#measureOthers() && this.#hasFree(connection, bytes);

@@ -24,6 +24,7 @@ const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
+const TCP_CLOSE = 7;
 const SHUT_RDWR = 2;
 const MSG_PEEK = 0x02;
 const MSG_DONTWAIT = 0x40;
@@ -38,6 +39,7 @@ const PORT_AT = 2;
 
 /** Bytes of `struct tcp_info` up to what is read of it (Linux 4.6). */
 const TCP_INFO_LENGTH = 148;
+const STATE_AT = 0;
 const UNACKNOWLEDGED_SEGMENTS_AT = 24;
 const BYTES_ACKNOWLEDGED_AT = 120;
 const BYTES_RECEIVED_AT = 128;
@@ -74,6 +76,8 @@ export interface Traffic {
   readonly received: number;
   /** Whether the kernel has bytes that are not sent or not acknowledged. */
   readonly hasPending: boolean;
+  /** Whether it has ended in both directions, such as by a reset. */
+  readonly isOver: boolean;
 }
 
 /** The TCP sockets of this process. */
@@ -184,6 +188,7 @@ class TcpSockets {
       received: Number(this.#view.getBigUint64(BYTES_RECEIVED_AT, true)),
       hasPending: this.#view.getUint32(UNACKNOWLEDGED_SEGMENTS_AT, true) > 0 ||
         this.#view.getUint32(UNSENT_BYTES_AT, true) > 0,
+      isOver: this.#view.getUint8(STATE_AT) === TCP_CLOSE,
     };
   }
 

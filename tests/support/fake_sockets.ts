@@ -17,6 +17,8 @@ export interface FakeConnection {
   /** Bytes that its client reads between two looks at it. */
   readAtOnce: number;
   hasPending: boolean;
+  /** Whether it was reset. */
+  isOver: boolean;
 }
 
 /** The first descriptor of a connection; those before are files. */
@@ -50,6 +52,7 @@ export class FakeSockets implements TcpSocketCalls {
       received: 0,
       readAtOnce: 0,
       hasPending: false,
+      isOver: false,
     };
     this.connections.set(descriptor, connection);
     return connection;

@@ -5,6 +5,7 @@ Usage: hold_connections.py ADDRESS PORT KIND COUNT RATE SOURCES [PATH]
 KIND is what a connection does: `silent` nothing; `half` sends the beginning of
 a request; `preface` that of HTTP/2; `hello` that of a TLS handshake; `unread`
 asks for PATH and reads nothing; `large` does so with a large receive buffer;
+`twice` does so too and asks for it once more;
 `ranges` asks for what is behind another byte of it each time;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
@@ -67,6 +68,7 @@ SENT = {
     "hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "unread": (head + "\r\n").encode(),
     "large": (head + "\r\n").encode(),
+    "twice": (head + "\r\n").encode() * 2,
     "ranges": head.encode(),
     "closing": (head + "Connection: close\r\n\r\n").encode(),
     "pipelined": (head + "\r\n").encode() * 100,
@@ -88,12 +90,12 @@ REPEATED = {
 }.get(kind, b"")
 
 # What is waited for once something was sent; of others, the end.
-AWAITED = {"unread": 0, "large": 0, "ranges": 0, "trickle": 0}
+AWAITED = {"unread": 0, "twice": 0, "large": 0, "ranges": 0, "trickle": 0}
 if REPEATED:
     AWAITED[kind] = select.EPOLLOUT
 
 # Bytes that the kernel takes for a reader that reads nothing.
-RECEIVE_BUFFER = 1000000 if kind == "large" else 4096
+RECEIVE_BUFFER = 1000000 if kind in ("large", "twice") else 4096
 
 is_ended = False
 

@@ -288,15 +288,33 @@ Deno.test({
       }, 5);
     });
 
-    await t.step("those that end by themselves leave nothing", async () => {
-      const count = async () =>
-        (await metrics(attacked.link.router))
-          .get("process_open_fds")!;
-      const attack = await attacked.hold("silent", 100);
-      assertLess(100, await count());
-      await end(attack);
-      await eventually("they are closed", async () => await count() < 80);
-    });
+    for (
+      const kind of [
+        "silent",
+        "half",
+        "unread",
+        // While a request waits in it, the runtime does not see the end.
+        "twice",
+        "streams",
+      ]
+    ) {
+      await t.step(
+        `${kind} ones that end by themselves leave nothing`,
+        async () => {
+          const count = async () =>
+            (await metrics(attacked.link.router)).get("process_open_fds")!;
+          const attack = await attacked.hold(kind, 100, {
+            sources: 17,
+            path: `/mac/${MAC}/boot.efi`,
+          });
+          assertLess(100, await count());
+          // The runtime has sent all that it has got by then.
+          await pause(1000);
+          await end(attack);
+          await eventually("they are closed", async () => await count() < 80);
+        },
+      );
+    }
 
     await t.step("one that sends no request is closed after 20 s", async () => {
       const attack = await attacked.hold("silent", 3, { rate: 3 });

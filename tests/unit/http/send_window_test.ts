@@ -55,12 +55,13 @@ class Sent {
     this.#sink.enqueue(new Uint8Array(this.chunk));
   }
 
-  /** Takes all there is, as the runtime does. */
+  /** Takes all there is, as the runtime does, until it sees a reset. */
   async take(): Promise<void> {
     for (;;) {
       const { value, done } = await this.#reader.read();
       if (done) return;
       this.taken += value.length;
+      if (this.client.isOver) return await this.cancel();
     }
   }
 
@@ -200,6 +201,34 @@ Deno.test("SendWindows", async (t) => {
     await server.clock.advance(1000);
     assertEquals(sent.asked, asked);
     assertEquals(sent.connection.starving, 0);
+  });
+
+  await t.step("go on when the connection was reset", async () => {
+    using server = new WindowedServer();
+    const all = Array.from({ length: 3 }, (_, port) => server.answer(port));
+    await server.clock.advance(1000);
+    const [reset] = all;
+    const before = all.map(({ asked }) => asked);
+    // The runtime sees it when it writes.
+    reset!.client.isOver = true;
+    await server.clock.advance(300);
+    assertEquals(reset!.cancelled, "left");
+    assertEquals(all.slice(1).map(({ asked }) => asked), before.slice(1));
+    for (const sent of all) await sent.cancel();
+  });
+
+  await t.step("go on when the connection is not found", async () => {
+    using server = new WindowedServer();
+    const { client, connection, promise } = server.connect(1, false);
+    const sent = new Sent(server, client, connection, KIB, true, promise);
+    const taken = sent.take();
+    for (let chunk = 0; chunk < SIZE / KIB; chunk++) {
+      await server.clock.advance(1000);
+      assertEquals(sent.asked, chunk + 1);
+      sent.write();
+    }
+    await sent.cancel();
+    await taken;
   });
 
   await t.step("count a body that waits for its next chunk once", async () => {

@@ -138,6 +138,7 @@ Deno.test({
         acknowledged: 0,
         received: 0,
         hasPending: false,
+        isOver: false,
       });
       await server.write(new Uint8Array(1000));
       await eventually(
@@ -156,6 +157,34 @@ Deno.test({
       client.close();
       server.close();
     });
+
+    for (
+      const [what, unread, isOver] of [
+        ["ended its direction", 0, false],
+        ["reset it", 10, true],
+      ] as const
+    ) {
+      await t.step(`sees that the other end has ${what}`, async () => {
+        const { client, server } = await connected("::1");
+        const descriptor = descriptorOf(sockets, server);
+        await server.write(new Uint8Array(unread));
+        await eventually(
+          "all has come",
+          () => sockets.traffic(descriptor)!.acknowledged === unread,
+        );
+        // With bytes that it has not read it resets.
+        client.close();
+        await eventually(
+          "it is seen",
+          () =>
+            isOver
+              ? sockets.traffic(descriptor)!.isOver
+              : sockets.hasUnread(descriptor),
+        );
+        assertEquals(sockets.traffic(descriptor)!.isOver, isOver);
+        server.close();
+      });
+    }
 
     await t.step("resets a connection: both ends see it", async () => {
       const { client, server } = await connected("::1");
