@@ -34,35 +34,47 @@ const FUNCTIONS = {
   close: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+type Functions = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+
+function load(): Functions | undefined {
+  try {
+    return Deno.build.os === "linux"
+      ? Deno.dlopen("libc.so.6", FUNCTIONS).symbols
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` where the runtime cannot call the C library. */
+const functions = load();
+
 /** The changes of interfaces of this network namespace. */
 export class InterfaceChanges implements Disposable {
-  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  readonly #functions: Functions;
   #socket: number;
   /** What a message is cut off to: that there is one is all that counts. */
   readonly #message = new Uint8Array(1);
 
-  private constructor() {
-    if (Deno.build.os !== "linux") throw new Error("not Linux");
-    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
-    const { socket, bind } = this.#functions;
-    this.#socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    const address = new DataView(new ArrayBuffer(SOCKADDR_LENGTH));
-    address.setUint16(0, AF_NETLINK, true);
-    address.setUint32(GROUPS_AT, GROUPS, true);
-    const bytes = new Uint8Array(address.buffer);
-    if (bind(this.#socket, bytes, bytes.length) !== 0) {
-      this[Symbol.dispose]();
-      throw new Error("no netlink");
-    }
+  private constructor(functions: Functions, socket: number) {
+    this.#functions = functions;
+    this.#socket = socket;
   }
 
   /** Listens from now on; `undefined` where the kernel cannot be asked. */
   static open(): InterfaceChanges | undefined {
-    try {
-      return new InterfaceChanges();
-    } catch {
-      return undefined;
+    if (functions === undefined) return undefined;
+    const { socket, bind, close } = functions;
+    const own = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    const address = new DataView(new ArrayBuffer(SOCKADDR_LENGTH));
+    address.setUint16(0, AF_NETLINK, true);
+    address.setUint32(GROUPS_AT, GROUPS, true);
+    const bytes = new Uint8Array(address.buffer);
+    if (bind(own, bytes, bytes.length) === 0) {
+      return new InterfaceChanges(functions, own);
     }
+    if (own >= 0) close(own);
+    return undefined;
   }
 
   /**
