@@ -12,6 +12,7 @@ import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
+  MAX_LARGE_TLS_PIECES,
   MAX_TLS_PIECE_BYTES,
   MAX_TOTAL_CHUNK_BYTES,
   MAX_UNREAD_BYTES,
@@ -83,9 +84,10 @@ export class Downloads {
 
   /** Bytes that one download sends at once of a chunk that it shares. */
   sharedPieceSize(protocol: Protocol): number {
+    const isSmall = protocol === "https" && this.active > MAX_LARGE_TLS_PIECES;
     return this.#shareOf(
       MAX_UNREAD_BYTES,
-      protocol === "https" ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
+      isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
     );
   }
 
