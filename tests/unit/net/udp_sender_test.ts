@@ -107,7 +107,7 @@ Deno.test({
         const open = () => listenDatagram({ ...options, transport: "udp" });
         sockets.push(open(), open());
         return sockets[1]!;
-      }) as typeof Deno.listenDatagram;
+      }) as unknown as typeof Deno.listenDatagram;
       try {
         const { sender } = UdpSender.open("::1", {
           transport: "udp",
