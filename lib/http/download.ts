@@ -8,11 +8,11 @@
 import { isSameContent } from "../boot_files/file_version.ts";
 import { fileWork } from "../files/file_work.ts";
 import {
+  FEW_DOWNLOADS,
   MAX_CHUNK_BYTES,
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
-  MAX_LARGE_TLS_PIECES,
   MAX_TLS_PIECE_BYTES,
   MAX_TOTAL_CHUNK_BYTES,
   MAX_UNREAD_BYTES,
@@ -84,7 +84,7 @@ export class Downloads {
 
   /** Bytes that one download sends at once of a chunk that it shares. */
   sharedPieceSize(protocol: Protocol): number {
-    const isSmall = protocol === "https" && this.active > MAX_LARGE_TLS_PIECES;
+    const isSmall = protocol === "https" && this.active > FEW_DOWNLOADS;
     return this.#shareOf(
       MAX_UNREAD_BYTES,
       isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,

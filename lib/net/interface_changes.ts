@@ -1,14 +1,15 @@
 /**
- * Tells when interfaces or their addresses have changed.
+ * The kernel's notifications of changes of interfaces and their addresses.
  *
- * Workaround: the runtime lists interfaces, and does not tell that one has changed
- * (Deno 2.6.8 to 2.9.6). To list them again and again takes time, also of a daemon
- * that has nothing to do. These are functions of the C library: the kernel writes
- * each change to a netlink socket (rtnetlink(7)). Without it
- * an idle daemon uses more of the processor: `deno task bench --only idle`.
+ * Workaround: the runtime lists interfaces, and does not report that one has changed
+ * (Deno 2.6.8 to 2.9.6). Listing them again and again takes processor time of an
+ * idle daemon, which shows in `deno task bench --only idle`. These are functions of
+ * the C library: the kernel writes each change to a netlink socket (rtnetlink(7)).
  *
  * @module
  */
+
+import { ifAvailable, type Libc, loadLibc } from "./libc.ts";
 
 /** From Linux's headers. */
 const AF_NETLINK = 16;
@@ -34,29 +35,17 @@ const FUNCTIONS = {
   close: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Functions = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
-
-function load(): Functions | undefined {
-  try {
-    return Deno.build.os === "linux"
-      ? Deno.dlopen("libc.so.6", FUNCTIONS).symbols
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** `undefined` where the runtime cannot call the C library. */
-const functions = load();
+const functions = ifAvailable(() => loadLibc(FUNCTIONS));
 
 /** The changes of interfaces of this network namespace. */
 export class InterfaceChanges implements Disposable {
-  readonly #functions: Functions;
+  readonly #functions: Libc<typeof FUNCTIONS>;
   #socket: number;
   /** What a message is cut off to: that there is one is all that counts. */
   readonly #message = new Uint8Array(1);
 
-  private constructor(functions: Functions, socket: number) {
+  private constructor(functions: Libc<typeof FUNCTIONS>, socket: number) {
     this.#functions = functions;
     this.#socket = socket;
   }

@@ -19,7 +19,7 @@ const CALLS_BETWEEN_LOOKS = 4;
 
 /**
  * Calls of `find` between two looks at an interface that is in order, and of which
- * the kernel has told no change.
+ * the kernel has reported no change.
  */
 const CALLS_WITHOUT_CHANGE = 20;
 
@@ -35,14 +35,13 @@ export class InterfaceMonitor {
   #reported: string | undefined;
   #iface: NetworkInterface | undefined;
   #callsUntilLook = 0;
-  /** Whether the kernel has told a change since the last look. */
-  #hasChanged = false;
-  /** Calls since the last look while no change has come. */
-  #callsWithoutChange = 0;
+  /** Whether there was a reason for a look since the last one. */
+  #isLookDue = false;
+  #callsSinceLook = 0;
 
   /**
    * @param name The interface's name, or an altname of at most 15 characters.
-   * @param changes What the kernel tells; without it each call looks.
+   * @param changes The kernel's notifications; without them each call looks.
    */
   constructor(
     name: string,
@@ -60,8 +59,11 @@ export class InterfaceMonitor {
    * file descriptor.
    */
   find(): NetworkInterface | undefined {
-    if (this.#changes?.haveCome()) this.#hasChanged = true;
-    if (!this.#hasChanged && this.#isAsBefore) return this.#iface;
+    if (this.#changes !== undefined) {
+      this.#isLookDue ||= this.#changes.haveCome() ||
+        this.#callsSinceLook++ >= CALLS_WITHOUT_CHANGE;
+      if (!this.#isLookDue && isInOrder(this.#iface)) return this.#iface;
+    }
     const all = Deno.networkInterfaces();
     const ownName = this.#ownName(all);
     const entries = all.filter(({ name }) => name === ownName);
@@ -69,21 +71,14 @@ export class InterfaceMonitor {
     if (reported !== this.#reported) {
       this.#reported = reported;
       this.#update(interfaceOf(entries));
-    } else if (this.#hasChanged || this.#callsUntilLook-- <= 0) {
+    } else if (this.#isLookDue || this.#callsUntilLook-- <= 0) {
       const iface = interfaceOf(entries);
       const isSame = String(iface?.states) === String(this.#iface?.states);
       this.#update(isSame ? this.#iface : iface);
     }
-    this.#hasChanged = false;
+    this.#isLookDue = false;
+    this.#callsSinceLook = 0;
     return this.#iface;
-  }
-
-  /** Whether there is no reason to look again. */
-  get #isAsBefore(): boolean {
-    if (this.#changes === undefined || !isInOrder(this.#iface)) return false;
-    const isDue = this.#callsWithoutChange++ >= CALLS_WITHOUT_CHANGE;
-    if (isDue) this.#callsWithoutChange = 0;
-    return !isDue;
   }
 
   #update(iface: NetworkInterface | undefined): void {

@@ -13,6 +13,7 @@
  */
 
 import { IPV6_LENGTH } from "./ipv6.ts";
+import { ifAvailable, loadLibc } from "./libc.ts";
 
 /** From Linux's headers. */
 const AF_NETLINK = 16;
@@ -88,7 +89,7 @@ const FUNCTIONS = {
 
 /** The neighbour cache and the routes of the network namespace. */
 class Neighbours {
-  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  readonly #functions = loadLibc(FUNCTIONS);
   readonly #socket: number;
   /** Memory that does not move: the request, and the answer after it. */
   readonly #bytes = new Uint8Array(ANSWER_AT + ANSWER_LENGTH);
@@ -102,8 +103,6 @@ class Neighbours {
 
   /** @throws {Error} if this is not Linux, or netlink may not be used. */
   constructor() {
-    if (Deno.build.os !== "linux") throw new Error("not Linux");
-    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
     const { socket } = this.#functions;
     this.#socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (this.#socket < 0) throw new Error("no netlink");
@@ -221,13 +220,7 @@ class Neighbours {
 /** What {@linkcode neighbours} offers. */
 export type NeighbourCalls = Pick<Neighbours, keyof Neighbours>;
 
-function load(): NeighbourCalls | undefined {
-  try {
-    return new Neighbours();
-  } catch {
-    return undefined;
-  }
-}
-
 /** `undefined` where the runtime cannot ask the kernel. */
-export const neighbours: NeighbourCalls | undefined = load();
+export const neighbours: NeighbourCalls | undefined = ifAvailable(() =>
+  new Neighbours()
+);

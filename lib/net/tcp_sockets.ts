@@ -14,6 +14,7 @@
  */
 
 import { IPV6_LENGTH } from "./ipv6.ts";
+import { ifAvailable, type Libc, loadLibc } from "./libc.ts";
 
 /** From Linux's headers. */
 const AF_INET = 2;
@@ -82,7 +83,7 @@ export interface Traffic {
 
 /** The TCP sockets of this process. */
 class TcpSockets {
-  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  readonly #functions = loadLibc(FUNCTIONS);
   /** Memory that does not move. */
   readonly #memory = new ArrayBuffer(MEMORY_LENGTH);
   readonly #view = new DataView(this.#memory);
@@ -102,8 +103,6 @@ class TcpSockets {
 
   /** @throws {Error} if this is not Linux, or there is no such library. */
   constructor() {
-    if (Deno.build.os !== "linux") throw new Error("not Linux");
-    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
     this.maxDescriptors = this.#readMaxDescriptors();
   }
 
@@ -224,7 +223,7 @@ class TcpSockets {
   }
 
   #readName(
-    read: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"]["getpeername"],
+    read: Libc<typeof FUNCTIONS>["getpeername"],
     descriptor: number,
   ): boolean {
     this.#view.setUint32(LENGTH_AT, SOCKADDR_LENGTH, true);
@@ -235,13 +234,7 @@ class TcpSockets {
 /** What {@linkcode tcpSockets} offers. */
 export type TcpSocketCalls = Pick<TcpSockets, keyof TcpSockets>;
 
-function load(): TcpSocketCalls | undefined {
-  try {
-    return new TcpSockets();
-  } catch {
-    return undefined;
-  }
-}
-
 /** `undefined` where the runtime cannot call the C library. */
-export const tcpSockets: TcpSocketCalls | undefined = load();
+export const tcpSockets: TcpSocketCalls | undefined = ifAvailable(() =>
+  new TcpSockets()
+);

@@ -11,6 +11,7 @@
  */
 
 import { IPV6_LENGTH, parseIpv6 } from "./ipv6.ts";
+import { ifAvailable, loadLibc } from "./libc.ts";
 
 /** From Linux's headers. */
 const AF_INET6 = 10;
@@ -70,7 +71,7 @@ export const sendBuffer: Uint8Array<ArrayBuffer> = new Uint8Array(
 
 /** The functions of the C library, and the memory that they read. */
 class SendCalls {
-  readonly #functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  readonly #functions = loadLibc(FUNCTIONS);
   /** Memory that does not move: one message. */
   readonly #bytes = new Uint8Array(MEMORY_LENGTH);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -83,8 +84,6 @@ class SendCalls {
 
   /** @throws {Error} if this is not Linux, or there is no such library. */
   constructor() {
-    if (Deno.build.os !== "linux") throw new Error("not Linux");
-    this.#functions = Deno.dlopen("libc.so.6", FUNCTIONS).symbols;
     const view = this.#view;
     const start = Deno.UnsafePointer.value(this.#message);
     view.setBigUint64(NAME_AT, start + BigInt(SOCKADDR), true);
@@ -157,16 +156,8 @@ class SendCalls {
   }
 }
 
-function load(): SendCalls | undefined {
-  try {
-    return new SendCalls();
-  } catch {
-    return undefined;
-  }
-}
-
 /** `undefined` where the runtime cannot call the C library. */
-const sendCalls = load();
+const sendCalls = ifAvailable(() => new SendCalls());
 
 /** Sends datagrams of one socket to one address. */
 export class UdpSender {

@@ -301,10 +301,10 @@ export const SHARED_CHUNK_BYTES = 256 * 1024;
 export const MAX_TLS_PIECE_BYTES = 32 * 1024;
 
 /**
- * Downloads that send a whole chunk at once over TLS as well: of fewer, each small
- * piece takes more time than its records do.
+ * Downloads at once that are few: over TLS as well, each sends a whole chunk at once
+ * then, for a small piece takes more time than its records do.
  */
-export const MAX_LARGE_TLS_PIECES = 64;
+export const FEW_DOWNLOADS = 64;
 
 /**
  * Bytes of the chunks that downloads share: most of the file while many machines

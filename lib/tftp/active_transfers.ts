@@ -342,13 +342,9 @@ export class ActiveTransfers {
    * sent and must not keep real clients out, else an idle or slow one.
    */
   #evict(oldestFirst: readonly ActiveTransfer[], now: number): boolean {
-    const areForged = this.#forgedShare >= FORGED_SHARE;
-    const time = areForged
-      ? FORGED_ACKNOWLEDGMENT_TIME
-      : BUSY_ACKNOWLEDGMENT_TIME;
-    const idleTime = areForged
-      ? FORGED_ACKNOWLEDGMENT_TIME
-      : TFTP_EVICTION_IDLE_TIMEOUT;
+    const [time, idleTime] = this.#forgedShare < FORGED_SHARE
+      ? [BUSY_ACKNOWLEDGMENT_TIME, TFTP_EVICTION_IDLE_TIMEOUT]
+      : [FORGED_ACKNOWLEDGMENT_TIME, FORGED_ACKNOWLEDGMENT_TIME];
     const evicted =
       oldestFirst.find(({ transfer }) =>
         transfer.isUnacknowledged(now, time)

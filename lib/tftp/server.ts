@@ -696,8 +696,7 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
   active.isSending = true;
   try {
     while (true) {
-      const start = transfer.nextStart;
-      const end = Math.min(start + transfer.blockSize, content.size);
+      const { start, end } = nextRange(active);
       if (start >= 0 && !content.has(start, end)) {
         // The deadline may pass meanwhile, so that another block is the next, or
         // the transfer is over.
@@ -729,6 +728,14 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
   }
 }
 
+/** The bytes of the file that the next packet has; from -1 on if it has none. */
+function nextRange(
+  { transfer, content }: ActiveTransfer,
+): { readonly start: number; readonly end: number } {
+  const start = transfer.nextStart;
+  return { start, end: Math.min(start + transfer.blockSize, content.size) };
+}
+
 /**
  * Writes the packets that are due to {@linkcode sendBuffer}: as many as are sent at
  * once, and their bytes of the file are in memory.
@@ -736,15 +743,15 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
  * @returns Bytes of all of them, and of each but the last, which may be shorter.
  */
 function writeDue(
-  { transfer, content }: ActiveTransfer,
+  active: ActiveTransfer,
 ): { readonly length: number; readonly size: number } {
+  const { transfer, content } = active;
   const now = performance.now();
   const size = transfer.next(sendBuffer, now);
   let length = size;
   if (size !== transfer.packetSize) return { length, size };
   for (let packets = 1; packets < MAX_SEGMENTS; packets++) {
-    const start = transfer.nextStart;
-    const end = Math.min(start + transfer.blockSize, content.size);
+    const { start, end } = nextRange(active);
     if (start < 0 || !content.has(start, end)) break;
     if (length + size > MAX_SEND_BYTES) break;
     length += transfer.next(sendBuffer, now, length);

@@ -1,5 +1,5 @@
 /**
- * A program that says whether the kernel tells a change of an interface. Runs
+ * A program that says whether the kernel reports a change of an interface. Runs
  * inside a namespace.
  *
  * Usage: `interface_changes.ts COMMAND...` runs each `ip COMMAND` and writes

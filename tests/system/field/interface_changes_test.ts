@@ -1,4 +1,4 @@
-/** What the kernel tells of changes of real interfaces. */
+/** The kernel's notifications of changes of real interfaces. */
 
 import { assertEquals } from "@std/assert";
 import { Lab, missing } from "../../support/lab.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { InterfaceChanges } from "../../../lib/net/interface_changes.ts";
 
-// Changes of a real link: tests/system/clients/addresses_test.ts and links_test.ts.
+// Changes of a real link: tests/system/field/interface_changes_test.ts.
 Deno.test({
   name: "InterfaceChanges",
   ignore: Deno.build.os !== "linux",

@@ -62,11 +62,11 @@ class FakeKernel implements Disposable {
   }
 }
 
-/** What the kernel tells of changes. */
+/** The kernel's notifications. */
 class FakeChanges {
   #hasCome = false;
 
-  tell(): void {
+  notify(): void {
     this.#hasCome = true;
   }
 
@@ -119,7 +119,7 @@ Deno.test("InterfaceMonitor", async (t) => {
     assertEquals(monitor.find()?.states, ["unusable", "dynamic"]);
   });
 
-  await t.step("looks when the kernel tells a change", () => {
+  await t.step("looks when the kernel reports a change", () => {
     using kernel = new FakeKernel();
     const changes = new FakeChanges();
     const monitor = new InterfaceMonitor("eth0", changes);
@@ -130,9 +130,9 @@ Deno.test("InterfaceMonitor", async (t) => {
     }
     assertEquals(kernel.looks, looks, "it does not look without a reason");
     kernel.tentative.add("2001:db8::7");
-    changes.tell();
+    changes.notify();
     assertEquals(monitor.find()?.states, ["dynamic", "unusable"]);
-    // The end of duplicate address detection need not be told.
+    // The end of duplicate address detection need not be reported.
     kernel.tentative.clear();
     assertEquals(monitor.find()?.states, ["dynamic", "dynamic"]);
   });
@@ -144,7 +144,7 @@ Deno.test("InterfaceMonitor", async (t) => {
     monitor.find();
     kernel.isReadable = false;
     kernel.names = ["eth1"];
-    changes.tell();
+    changes.notify();
     assertThrows(() => monitor.find(), Error, "too many open files");
     kernel.isReadable = true;
     assertEquals(monitor.find(), undefined);
@@ -152,7 +152,7 @@ Deno.test("InterfaceMonitor", async (t) => {
     assertEquals(monitor.find()?.index, 2, "an absent one is looked for");
   });
 
-  await t.step("looks now and then, whatever the kernel tells", () => {
+  await t.step("looks now and then, whatever the kernel reports", () => {
     using kernel = new FakeKernel();
     const monitor = new InterfaceMonitor("eth0", new FakeChanges());
     monitor.find();

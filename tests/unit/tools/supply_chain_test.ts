@@ -55,12 +55,8 @@ const LOOPHOLES = [
 const ALLOWED = new Map([
   // A thread for each file system that may not answer.
   ["lib/files/file_threads.ts", [String.raw`/\bnew Worker\(/`]],
-  // The C library, for connections and neighbours, which the runtime does not
-  // show, for changes of interfaces, and for several datagrams at once.
-  ["lib/net/tcp_sockets.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
-  ["lib/net/neighbours.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
-  ["lib/net/interface_changes.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
-  ["lib/net/udp_sender.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
+  // The C library, for what the runtime does not have.
+  ["lib/net/libc.ts", [String.raw`/\bDeno\.(Command|dlopen)\b/`]],
 ]);
 
 /** Whether these tests run with the sources of `@std` from npm. */
