@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { freePort } from "../../support/free_port.ts";
 
 const PROGRAM = `
 import { ignoreEnvironment } from "${
@@ -19,17 +20,11 @@ console.log(text, other ?? "open", Object.keys(Deno.env.toObject()).join());
 Deno.exit();
 `;
 
-/** A port at which nothing listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "::1", port: 0 });
-  return listener.addr.port;
-}
-
 /** What a program finds that serves and connects to itself. */
 async function found(mode: string): Promise<string> {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(file, PROGRAM);
-  const port = freePort();
+  const port = freePort("::1");
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-config", "--allow-all", file, mode, String(port)],
     env: {

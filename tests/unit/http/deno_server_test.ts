@@ -1,17 +1,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { DenoServer } from "../../../lib/http/deno_server.ts";
 import { FakeClock } from "../../support/clock.ts";
+import { freePort } from "../../support/free_port.ts";
 import { eventually, pause } from "../../support/lab.ts";
 
 const REQUEST = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 
 /** Milliseconds after which a response counts as lost. */
 const LOST_AFTER = 15_000;
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "::1", port: 0 });
-  return listener.addr.port;
-}
 
 function serverAt(port: number, onRequest = () => {}): DenoServer {
   return new DenoServer({
@@ -28,7 +24,7 @@ function serverAt(port: number, onRequest = () => {}): DenoServer {
 
 Deno.test("DenoServer", async (t) => {
   await t.step("answers a request that is arriving when it ends", async () => {
-    const port = freePort();
+    const port = freePort("::1");
     let requests = 0;
     const server = serverAt(port, () => requests++);
     server.start(() => {});

@@ -2,18 +2,14 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Connections } from "../../../lib/http/connections.ts";
 import { HttpServer } from "../../../lib/http/listener.ts";
 import { eventually } from "../../support/lab.ts";
+import { freePort } from "../../support/free_port.ts";
 import { Known } from "../../support/http.ts";
 
 const HOSTNAME = "::1";
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: HOSTNAME, port: 0 });
-  return listener.addr.port;
-}
-
 /** A server of a daemon that knows no machine, and what it reports. */
 class RunningServer {
-  readonly port = freePort();
+  readonly port = freePort(HOSTNAME);
   readonly known = new Known();
   readonly reports: string[] = [];
   readonly server = new HttpServer({

@@ -14,6 +14,7 @@ import {
   type ReadPoint,
   type ReadRecord,
 } from "../../../support/otlp_strict.ts";
+import { freePort } from "../../../support/free_port.ts";
 import { decodeProtobuf } from "./protobuf.ts";
 
 /** A request that came. */
@@ -48,7 +49,7 @@ export class Collector implements AsyncDisposable {
   answer: Answer = () => undefined;
 
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #port = 0;
+  #port = freePort("127.0.0.1");
 
   /** Where it is. */
   get endpoint(): URL {
