@@ -7,15 +7,15 @@
 import type { NetworkInterface } from "../net/interface.ts";
 import { InterfaceChanges } from "../net/interface_changes.ts";
 import { InterfaceMonitor } from "../net/interface_monitor.ts";
-import { untilNext } from "../overload/timeout.ts";
+import { IDLE_INTERVAL, untilNext } from "../overload/timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Service } from "./service.ts";
 
 /**
- * Milliseconds between two polls. An interface must be served within a second of
- * its link-local address being usable.
+ * Milliseconds between two polls while the interface cannot be served: it must be
+ * within a second of its link-local address being usable.
  */
-const POLL_INTERVAL = 500;
+const ABSENT_INTERVAL = IDLE_INTERVAL / 2;
 
 /** What a poller works with. */
 export interface InterfacePollerOptions {
@@ -68,7 +68,7 @@ export class InterfacePoller implements Service {
     this.#timer = setTimeout(() => {
       this.#pollLater();
       this.#poll();
-    }, untilNext(POLL_INTERVAL));
+    }, untilNext(this.#last === undefined ? ABSENT_INTERVAL : IDLE_INTERVAL));
   }
 
   #poll(): void {

@@ -15,20 +15,23 @@ import {
   SILENT_CONNECTION_TIMEOUT,
   STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
-import { untilNext } from "../overload/timeout.ts";
+import { IDLE_INTERVAL, untilNext } from "../overload/timeout.ts";
 import type {
   Connection,
   Connections,
   ConnectionTurns,
 } from "./connections.ts";
 
-/** Milliseconds between two searches for connections while there is none. */
+/**
+ * Milliseconds between two searches for connections while there is none, where the
+ * kernel does not announce them.
+ */
 const EMPTY_INTERVAL = 500;
 
 /** The same while few are idle. */
 const QUIET_INTERVAL = 250;
 
-/** The same while many are. */
+/** The same while many are, and when one may have come. */
 const BUSY_INTERVAL = 10;
 
 /** Milliseconds between two looks at what clients have sent. */
@@ -115,6 +118,7 @@ export class ConnectionGuard {
   #sinceExcess = 0;
   #sinceSearch = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #interval = 0;
 
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
@@ -123,23 +127,40 @@ export class ConnectionGuard {
 
   /** Begins to look. */
   start(): void {
-    if (this.#options.connections.areFound) this.#timer ??= this.#later();
+    const { connections } = this.#options;
+    if (!connections.areFound || this.#timer !== undefined) return;
+    connections.onAnnounced(() => this.#hurry());
+    this.#timer = this.#later(BUSY_INTERVAL);
   }
 
   /** Ends looking. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#options.connections.offAnnounced();
   }
 
-  #later(): ReturnType<typeof setTimeout> {
+  /** Makes the next look soon. */
+  #hurry(): void {
+    if (this.#timer === undefined || this.#interval <= BUSY_INTERVAL) return;
+    clearTimeout(this.#timer);
+    this.#timer = this.#later(BUSY_INTERVAL);
+  }
+
+  /** Milliseconds until the next look. */
+  get #nextInterval(): number {
+    const { connections } = this.#options;
     const isUrgent = this.#isBusy || this.#hasExcess ||
-      !this.#options.connections.areAllFound;
-    const interval = isUrgent
-      ? BUSY_INTERVAL
-      : this.#options.connections.size > 0
-      ? EXCESS_INTERVAL
-      : untilNext(EMPTY_INTERVAL);
+      !connections.areAllFound;
+    if (isUrgent) return BUSY_INTERVAL;
+    if (connections.size > 0) return EXCESS_INTERVAL;
+    const { isNextAnnounced } = connections;
+    if (isNextAnnounced === undefined) return untilNext(EMPTY_INTERVAL);
+    return isNextAnnounced ? untilNext(IDLE_INTERVAL) : BUSY_INTERVAL;
+  }
+
+  #later(interval = this.#nextInterval): ReturnType<typeof setTimeout> {
+    this.#interval = interval;
     return setTimeout(() => {
       this.#look(interval);
       this.#timer = this.#later();
@@ -162,6 +183,7 @@ export class ConnectionGuard {
       this.#closeExcessive(performance.now());
     }
     const isDue = this.#isBusy || connections.size === 0 ||
+      connections.areNeedlesslyAnnounced ||
       this.#sinceSearch >= QUIET_INTERVAL;
     if (!isDue && connections.areAllFound) return;
     this.#sinceSearch = 0;

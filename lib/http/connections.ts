@@ -40,6 +40,12 @@ const EXCESS_RATE = 1024;
 /** Bytes that a client reads for each one that is no excess. */
 const READ_FOR_EXCESS = 256;
 
+/**
+ * Searches in a row without a connection after which there is none: the runtime
+ * may not have accepted yet one that came before.
+ */
+const MIN_EMPTY_ROUNDS = 3;
+
 /** One connection of a client. */
 export class Connection {
   /** Its file descriptor; -1 until it has been found. */
@@ -252,6 +258,13 @@ export class Connections {
   #open = 0;
   /** Listeners that accept few connections at once, by their descriptors. */
   #slowed: ReadonlySet<number> = new Set();
+  /** Listeners that announce connections, by their descriptors. */
+  #announcing: readonly number[] = [];
+  #canAnnounce = false;
+  /** Whole rounds in a row without a connection, since one was announced. */
+  #emptyRounds = 0;
+  #onAnnounced: (() => void) | undefined;
+  readonly #announce = () => this.announce();
 
   /** @param sockets `undefined`: only connections with a response are known. */
   constructor(sockets?: TcpSocketCalls) {
@@ -277,6 +290,41 @@ export class Connections {
   /** Whether connections without a request can be found. */
   get areFound(): boolean {
     return this.#sockets !== undefined;
+  }
+
+  /**
+   * Whether the kernel announces the next connection: nothing has to be searched
+   * for until then. `undefined` if it never does.
+   */
+  get isNextAnnounced(): boolean | undefined {
+    return this.#canAnnounce
+      ? this.#emptyRounds >= MIN_EMPTY_ROUNDS
+      : undefined;
+  }
+
+  /** Whether a search has to end that connections are announced. */
+  get areNeedlesslyAnnounced(): boolean {
+    return this.#announcing.length > 0 && this.size > 0;
+  }
+
+  /** Calls back when there may be a connection or a listener to be found. */
+  onAnnounced(callback: () => void): void {
+    this.#onAnnounced = callback;
+    this.#sockets?.onAnnounced(this.#announce);
+  }
+
+  /** Calls back no more. */
+  offAnnounced(): void {
+    if (this.#onAnnounced === undefined) return;
+    this.#onAnnounced = undefined;
+    this.#endAnnouncing();
+    this.#sockets?.offAnnounced(this.#announce);
+  }
+
+  /** Says that there may be a connection or a listener to be found. */
+  announce(): void {
+    this.#emptyRounds = 0;
+    this.#onAnnounced?.();
   }
 
   [Symbol.iterator](): Iterator<Connection> {
@@ -463,6 +511,7 @@ export class Connections {
     this.hasFewDescriptors =
       maxDescriptors - this.#open < FEW_FREE * maxDescriptors;
     this.#limitListeners();
+    this.#setAnnouncing(this.size === 0);
     this.#listeners = [];
     this.#next = this.#highest = this.#open = 0;
   }
@@ -484,6 +533,25 @@ export class Connections {
       }
     }
     this.#slowed = new Set(this.hasFewDescriptors ? this.#listeners : []);
+  }
+
+  /** Lets the kernel announce connections only while there is none. */
+  #setAnnouncing(isEmpty: boolean): void {
+    this.#emptyRounds = isEmpty ? this.#emptyRounds + 1 : 0;
+    if (!isEmpty) return this.#endAnnouncing();
+    // Each time: the descriptor may be that of a new listener.
+    this.#announcing = this.#listeners.filter((descriptor) =>
+      this.#sockets!.announce(descriptor, true)
+    );
+    this.#canAnnounce = this.#announcing.length > 0 &&
+      this.#announcing.length === this.#listeners.length;
+  }
+
+  #endAnnouncing(): void {
+    for (const descriptor of this.#announcing) {
+      this.#sockets!.announce(descriptor, false);
+    }
+    this.#announcing = [];
   }
 
   #forget(): void {

@@ -153,6 +153,7 @@ export class HttpServer {
       if (this.#server === server) this.#listenAfter(RETRY_INTERVAL);
     });
     this.#server = server;
+    this.#options.connections.announce();
     this.#isUnavailable = false;
   }
 

@@ -15,13 +15,13 @@ const GROUP = "ff02::1:2";
  * used. An address may become deprecated, or fail duplicate address detection
  * later, when the link was interrupted.
  */
-const CALLS_BETWEEN_LOOKS = 4;
+const CALLS_BETWEEN_LOOKS = 2;
 
 /**
  * Calls of `find` between two looks at an interface that is in order, and of which
  * the kernel has reported no change.
  */
-const CALLS_WITHOUT_CHANGE = 20;
+const CALLS_WITHOUT_CHANGE = 10;
 
 /** Reads the state of an interface by its name, again and again. */
 export class InterfaceMonitor {

@@ -191,8 +191,8 @@ export const STALLED_CONNECTION_TIMEOUT = 60_000;
  * Bytes that a client may send on a connection besides its requests, for which
  * {@linkcode REQUEST_BYTES} each are allowed: the runtime keeps the beginning of a
  * request, and over HTTP/2 what follows it, until that ends. A header of 16 KiB
- * fits. It is measured 20 times a second, and twice a second while there are no
- * connections: until then the bound is that of the runtime.
+ * fits. It is measured 20 times a second: until then the bound is that of the
+ * runtime. The first connection is measured 10 ms after it has come.
  */
 export const MAX_EXCESS_PER_CONNECTION = 32 * 1024;
 

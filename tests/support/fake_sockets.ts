@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import { IPV6_LENGTH, parseIpv6 } from "../../lib/net/ipv6.ts";
 import type { TcpSocketCalls, Traffic } from "../../lib/net/tcp_sockets.ts";
 
@@ -37,6 +38,11 @@ export class FakeSockets implements TcpSocketCalls {
   readonly connections = new Map<number, FakeConnection>();
   /** Those that were reset, in this order: address and port of the client. */
   readonly closed: string[] = [];
+  /** Whether connections can be announced. */
+  canAnnounce = true;
+  /** The listeners that announce connections, by their descriptors. */
+  readonly announcing = new Set<number>();
+  #onAnnounced: (() => void) | undefined;
 
   /** @param serverPort The port of the server. */
   constructor(private readonly serverPort: number) {}
@@ -55,6 +61,7 @@ export class FakeSockets implements TcpSocketCalls {
       isOver: false,
     };
     this.connections.set(descriptor, connection);
+    if (this.announcing.size > 0) this.#onAnnounced?.();
     return connection;
   }
 
@@ -74,6 +81,21 @@ export class FakeSockets implements TcpSocketCalls {
   }
 
   setReceiveBuffer(): void {}
+
+  onAnnounced(callback: () => void): void {
+    this.#onAnnounced = callback;
+  }
+
+  offAnnounced(): void {
+    assertEquals(this.announcing, new Set());
+    this.#onAnnounced = undefined;
+  }
+
+  announce(descriptor: number, isOn: boolean): boolean {
+    if (isOn && this.canAnnounce) this.announcing.add(descriptor);
+    else this.announcing.delete(descriptor);
+    return this.canAnnounce;
+  }
 
   setBacklog(descriptor: number, connections: number): void {
     this.backlogs.set(descriptor, connections);

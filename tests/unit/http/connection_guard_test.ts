@@ -161,6 +161,60 @@ Deno.test("ConnectionGuard", async (t) => {
     },
   );
 
+  for (const canAnnounce of [true, false]) {
+    await t.step(
+      canAnnounce
+        ? "finds the first connection when the kernel announces it"
+        : "finds the first connection within half a second otherwise",
+      async () => {
+        using server = new GuardedServer();
+        const { sockets, connections } = server;
+        sockets.canAnnounce = canAnnounce;
+        server.guard.start();
+        for (let round = 0; round < 3; round++) {
+          // Not when a search is due anyway.
+          await server.pass(1020);
+          assertEquals(sockets.announcing, new Set(canAnnounce ? [0] : []));
+          const connection = sockets.connect("fe80::1", 1);
+          await server.pass(10);
+          assertEquals(connections.size, canAnnounce ? 1 : 0);
+          await server.pass(490);
+          assertEquals(connections.size, 1);
+          // Each would cost something.
+          assertEquals(sockets.announcing, new Set());
+          sockets.disconnect(connection);
+          await server.pass(480);
+          assertEquals(connections.size, 0);
+        }
+      },
+    );
+  }
+
+  await t.step("looks at a new listener at once", async () => {
+    using server = new GuardedServer();
+    const { sockets, connections } = server;
+    server.guard.start();
+    await server.pass(500);
+    sockets.listeners = 2;
+    connections.announce();
+    await server.pass(10);
+    assertEquals(connections.listeners, 2);
+    assertEquals(sockets.announcing, new Set([0, 1]));
+  });
+
+  await t.step("looks although one announcement follows another", async () => {
+    using server = new GuardedServer();
+    const { connections } = server;
+    server.guard.start();
+    await server.pass(500);
+    server.sockets.listeners = 2;
+    for (let call = 0; call < 4; call++) {
+      connections.announce();
+      await server.pass(5);
+    }
+    assertEquals(connections.listeners, 2);
+  });
+
   await t.step("lets a connection wait for a further request", async () => {
     using server = new GuardedServer();
     server.guard.start();
@@ -422,7 +476,7 @@ Deno.test("ConnectionGuard", async (t) => {
     await server.pass(1000);
     assertEquals(server.reports, []);
     server.sockets.listeners = 0;
-    await server.pass(600);
+    await server.pass(1000);
     assertEquals(server.reports, ["listener lost"]);
     server.sockets.listeners = 1;
     await server.pass(1000);

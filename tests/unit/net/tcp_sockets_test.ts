@@ -6,6 +6,10 @@ import {
 } from "../../../lib/net/tcp_sockets.ts";
 import { eventually, pause } from "../../support/lab.ts";
 
+/** The program that prints what is announced. */
+const ANNOUNCING =
+  new URL("../../support/announcing.ts", import.meta.url).pathname;
+
 /** A connection of this process to itself. */
 async function connected(hostname: string): Promise<{
   readonly client: Deno.TcpConn;
@@ -105,6 +109,22 @@ Deno.test({
       for (const client of await Promise.all(clients)) client.close();
       listener.close();
       sockets.setBacklog(-1, 1);
+    });
+
+    await t.step("announces connections, when it is to", async () => {
+      const { code, stdout, stderr } = await new Deno.Command(
+        Deno.execPath(),
+        { args: ["run", "--no-config", "-A", ANNOUNCING], clearEnv: true },
+      ).output();
+      const text = new TextDecoder();
+      assertEquals(
+        { code, stderr: text.decode(stderr), stdout: text.decode(stdout) },
+        {
+          code: 0,
+          stderr: "",
+          stdout: "not without a callback\n1 of 1\n2 of 2\n2 of 3\n3 of 4\n",
+        },
+      );
     });
 
     await t.step("takes nothing else for a connection", () => {
