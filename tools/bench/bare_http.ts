@@ -7,21 +7,27 @@
  * @module
  */
 
-const [port, path, certFile, keyFile] = Deno.args as [
-  string,
-  string,
-  string?,
-  string?,
-];
-const { size } = await Deno.stat(path);
-const tls = certFile === undefined || keyFile === undefined ? {} : {
-  cert: await Deno.readTextFile(certFile),
-  key: await Deno.readTextFile(keyFile),
-};
-
-Deno.serve({ hostname: "::", port: Number(port), ...tls }, async () => {
-  const file = await Deno.open(path);
-  return new Response(file.readable, {
-    headers: { "content-length": String(size) },
+/** Serves a file, whatever the path in the URL is. */
+export async function serveFile(
+  port: number,
+  path: string,
+  certFile?: string,
+  keyFile?: string,
+): Promise<void> {
+  const { size } = await Deno.stat(path);
+  const tls = certFile === undefined || keyFile === undefined ? {} : {
+    cert: await Deno.readTextFile(certFile),
+    key: await Deno.readTextFile(keyFile),
+  };
+  Deno.serve({ hostname: "::", port, ...tls }, async () => {
+    const file = await Deno.open(path);
+    return new Response(file.readable, {
+      headers: { "content-length": String(size) },
+    });
   });
-});
+}
+
+if (import.meta.main) {
+  const [port, path, ...tls] = Deno.args;
+  await serveFile(Number(port), path!, ...tls);
+}

@@ -3,7 +3,7 @@
  * as its own, every datagram is sent back unchanged. One buffer, for it waits for
  * each send.
  *
- * Usage: `echo.ts LINK`
+ * Usage: `echo.ts LINK [PORT FILE]`; with these, next to the bare server for HTTP
  *
  * @module
  */
@@ -14,8 +14,12 @@ import {
   SERVER_PORT,
 } from "../../lib/dhcpv6/wire/constants.ts";
 import { InterfaceMonitor } from "../../lib/net/interface_monitor.ts";
+import { serveFile } from "./bare_http.ts";
 
-const iface = new InterfaceMonitor(Deno.args[0]!).find()!;
+const [link, port, path] = Deno.args;
+if (port !== undefined) await serveFile(Number(port), path!);
+
+const iface = new InterfaceMonitor(link!).find()!;
 const socket = Deno.listenDatagram({
   transport: "udp",
   hostname: `${ALL_RELAYS_AND_SERVERS}%${iface.name}`,

@@ -4,13 +4,21 @@
  * @module
  */
 
-import { DAEMON, DENO_ECHO, DHCPV6_PEERS, present } from "./servers.ts";
+import {
+  DAEMON,
+  DENO_ECHO_HTTP,
+  DHCPV6_PEERS,
+  HTTP_FILE,
+  HTTP_SIZE,
+  present,
+  provide,
+} from "./servers.ts";
 import type { MeasureOptions } from "./measure_options.ts";
 import { startDhcpv6 } from "./dhcpv6.ts";
 import { OWN, type Quantity, type Results, type Target } from "./results.ts";
 import type { Testbed } from "./testbed.ts";
 
-/** Seconds without a packet. */
+/** Seconds without a packet, before the measurement and during it. */
 const SECONDS = 60;
 const SHORT_SECONDS = 10;
 
@@ -34,19 +42,27 @@ const WAKE_UPS_RATIO = idle(`wake-ups, by ${FEW_WAKE_UPS} a second`, "x", {
 });
 const MEMORY = idle("resident", "MB", { value: 60 });
 
+function pause(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}
+
 /** Measures one server after the other. */
 export async function measureIdle(
   testbed: Testbed,
   results: Results,
   { isShort }: MeasureOptions,
 ): Promise<void> {
-  const servers = isShort ? [DAEMON] : [DAEMON, DENO_ECHO, ...DHCPV6_PEERS];
+  const servers = isShort
+    ? [DAEMON]
+    : [DAEMON, DENO_ECHO_HTTP, ...DHCPV6_PEERS];
   const seconds = isShort ? SHORT_SECONDS : SECONDS;
+  await provide(testbed, HTTP_FILE, HTTP_SIZE);
   for (const server of present(servers)) {
     const program = await startDhcpv6(testbed, server);
-    await testbed.rest();
+    // What the start has left behind is collected first.
+    await pause(seconds);
     const before = await testbed.activity();
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await pause(seconds);
     const after = await testbed.activity();
     // A thread that has ended does not count any more.
     const rate = (a: number, b: number) => Math.max(0, b - a) / seconds;

@@ -78,15 +78,17 @@ export class Results {
 
   /**
    * How many times the figure of `server` that of the daemon is: the median of
-   * the rounds, for what disturbs a round disturbs all of its servers.
+   * the rounds, for what disturbs a round disturbs all of its servers. `undefined`
+   * if one was not measured, or both are 0.
    */
   ratio(quantity: Quantity, server: string): number | undefined {
     const own = this.valuesOf(quantity, OWN);
     const other = this.valuesOf(quantity, server);
     if (own.length === 0 || other.length === 0) return undefined;
-    return own.length === other.length
+    const ratio = own.length === other.length
       ? median(own.map((value, round) => value / other[round]!))
       : median(own) / median(other);
+    return Number.isNaN(ratio) ? undefined : ratio;
   }
 
   /** What a target compares: the ratio to a server, or the figure itself. */
@@ -95,7 +97,8 @@ export class Results {
     if (against !== BEST) return this.ratio(quantity, against);
     const ratios = this.serversOf(quantity)
       .filter((server) => server !== OWN && server !== BARE)
-      .map((server) => this.ratio(quantity, server)!);
+      .map((server) => this.ratio(quantity, server))
+      .filter((ratio) => ratio !== undefined);
     if (ratios.length === 0) return undefined;
     return quantity.better === "more"
       ? Math.min(...ratios)

@@ -163,6 +163,12 @@ function bareDeno(
 export const DENO_ECHO: Server = bareDeno("Deno echo", "echo.ts", () => [
   "lan",
 ]);
+/** Both in one process. */
+export const DENO_ECHO_HTTP: Server = bareDeno(BARE, "echo.ts", (testbed) => [
+  "lan",
+  String(PORTS.http),
+  servedFile(testbed, HTTP_FILE),
+]);
 export const DENO_TFTP: Server = bareDeno(
   BARE,
   "bare_tftp.ts",

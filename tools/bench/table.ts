@@ -55,9 +55,10 @@ function rows(results: Results): string[][] {
       withUnit(results.figure(quantity, server)!, quantity);
     return [
       quantity.words,
-      others.map((server) =>
-        `${rounded(results.ratio(quantity, server)!)} x ${server}`
-      ).join(", "),
+      others.flatMap((server) => {
+        const ratio = results.ratio(quantity, server);
+        return ratio === undefined ? [] : `${rounded(ratio)} x ${server}`;
+      }).join(", "),
       (quantity.targets ?? []).map((target) =>
         verdict(results, quantity, target)
       ).filter((text) => text !== undefined).join("; "),
