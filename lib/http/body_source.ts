@@ -12,6 +12,11 @@ export interface BodySink {
   /** Ends the body at once. */
   close(): void;
   error(reason: unknown): void;
+  /**
+   * How many of so many bytes may be written at once, besides the part that each
+   * body has. `undefined`: all.
+   */
+  roomFor?(bytes: number): number;
 }
 
 /** What writes a body. */

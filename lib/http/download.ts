@@ -82,13 +82,15 @@ export class Downloads {
     return this.#sharedChunks.bytes;
   }
 
-  /** Bytes that one download sends at once of a chunk that it shares. */
-  sharedPieceSize(protocol: Protocol): number {
+  /**
+   * Bytes that one download sends at once of a chunk that it shares: more than its
+   * part while others have read theirs.
+   */
+  sharedPieceSize(protocol: Protocol, sink: BodySink): number {
     const isSmall = protocol === "https" && this.active > FEW_DOWNLOADS;
-    return this.#shareOf(
-      MAX_UNREAD_BYTES,
-      isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
-    );
+    const most = isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES;
+    const part = this.#shareOf(MAX_UNREAD_BYTES / 2, most);
+    return part === most ? most : Math.max(part, sink.roomFor?.(most) ?? most);
   }
 
   /** The part of one download in bytes for all of them. */
@@ -192,7 +194,7 @@ class Download implements BodySource {
     // Small at first: many clients may ask and not read.
     const length = Math.min(
       isShared
-        ? this.#downloads.sharedPieceSize(protocol)
+        ? this.#downloads.sharedPieceSize(protocol, sink)
         : this.#downloads.chunkSize,
       Math.max(MIN_CHUNK_BYTES, this.#sentBytes),
       this.#size - this.#sentBytes,

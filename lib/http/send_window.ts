@@ -40,6 +40,9 @@ const MAX_LOOKED_AT = 128;
  */
 const DIVIDED_SHARE = 0.5;
 
+/** Of the undivided memory, one body gets this part of what is left at once. */
+const ROOM_PARTS = 8;
+
 /** Bytes that the first chunk of a body is expected to have. */
 const FIRST_CHUNK = 16 * 1024;
 
@@ -106,6 +109,7 @@ export class SendWindows {
       source,
       connection,
       () => this.#whenRead(body, connection),
+      (bytes) => this.#roomFor(bytes),
     );
     const end = () => {
       body.end();
@@ -162,10 +166,18 @@ export class SendWindows {
       this.#measureOthers() && this.#hasFree(connection, bytes);
   }
 
+  /** Bytes of the undivided memory that are left. */
+  get #free(): number {
+    return (1 - DIVIDED_SHARE) * this.#size - this.#connections.unreadBytes;
+  }
+
   #hasFree(connection: Connection, bytes: number): boolean {
-    const free = (1 - DIVIDED_SHARE) * this.#size -
-      this.#connections.unreadBytes;
-    return connection.unreadBytes + bytes <= free;
+    return connection.unreadBytes + bytes <= this.#free;
+  }
+
+  #roomFor(bytes: number): number {
+    if (this.#free < ROOM_PARTS * bytes) this.#measureOthers();
+    return Math.min(bytes, Math.max(0, this.#free / ROOM_PARTS));
   }
 
   /** Measures some of the connections, in turns. Returns whether there are any. */
@@ -239,6 +251,8 @@ class LimitedBody implements BodySink {
   /** Bytes that the client has acknowledged then, or more. */
   #acknowledgedThen = 0;
   readonly #whenRead: () => Promise<void> | void;
+  /** See {@linkcode BodySink.roomFor}. */
+  readonly roomFor: (bytes: number) => number;
   #isStarving = false;
   #isOver = false;
 
@@ -247,10 +261,12 @@ class LimitedBody implements BodySink {
     source: BodySource,
     connection: Connection,
     whenRead: () => Promise<void> | void,
+    roomFor: (bytes: number) => number,
   ) {
     this.#source = source;
     this.#connection = connection;
     this.#whenRead = whenRead;
+    this.roomFor = roomFor;
   }
 
   /** Whether all is handed to the runtime but the tail. */

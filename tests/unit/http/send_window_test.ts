@@ -50,6 +50,11 @@ class Sent {
       .getReader();
   }
 
+  /** How many of so many bytes it may write beside its part. */
+  roomFor(bytes: number): number {
+    return this.#sink.roomFor!(bytes);
+  }
+
   /** Writes a chunk. */
   write(): void {
     this.#sink.enqueue(new Uint8Array(this.chunk));
@@ -296,6 +301,23 @@ Deno.test("SendWindows", async (t) => {
   /** Of what is before, the client may acknowledge so much later. */
   const UNACKNOWLEDGED = 32 * KIB;
   const BOTH = TAIL + UNACKNOWLEDGED;
+
+  await t.step("give less room the less is left", async () => {
+    using server = new WindowedServer();
+    const sent = server.answer(1, 4 * KIB, true);
+    await server.clock.advance(100);
+    // An eighth of the half that is not divided.
+    assertEquals(sent.roomFor(64 * KIB), 4 * KIB);
+    assertEquals(sent.roomFor(KIB), KIB);
+    const others = [server.answer(2), server.answer(3)];
+    await server.clock.advance(1000);
+    assertEquals(server.connections.unreadBytes, 24 * KIB);
+    assertEquals(sent.roomFor(64 * KIB), KIB);
+    // What they have read is measured when there is too little room.
+    for (const { client, taken } of others) client.acknowledged = taken;
+    assertEquals(sent.roomFor(64 * KIB), 4 * KIB);
+    for (const one of [sent, ...others]) await one.cancel();
+  });
 
   await t.step("end a short body at once", async () => {
     using server = new WindowedServer();
