@@ -138,6 +138,15 @@ export class ConnectionGuardLog implements ConnectionGuardObserver {
     this.#closed.set(event, 0);
   }
 
+  onStuck(): void {
+    this.#log.warning(
+      "responses_stuck",
+      "HTTP/2 clients have left responses that the runtime does not end: connections that ask for several at once are closed until the daemon is restarted",
+      {},
+      { every: MINUTE },
+    );
+  }
+
   onListenerLost(): void {
     for (const listener of this.#listeners()) void listener.ensureListening();
   }

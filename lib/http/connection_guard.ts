@@ -84,6 +84,8 @@ export interface ConnectionGuardObserver {
   onStalled(connections: number): void;
   /** Clients have sent much more than requests. */
   onExcess(connections: number): void;
+  /** The runtime keeps so much for ever that one response at a time is allowed. */
+  onStuck(): void;
   /** Fewer sockets listen than servers should: the runtime has ended some. */
   onListenerLost(): void;
 }
@@ -104,10 +106,8 @@ export interface ConnectionGuardOptions {
 
 /** Looks after the connections of all HTTP servers. */
 export class ConnectionGuard {
-  /** Connections closed so far. */
-  closed = 0;
-
   readonly #options: ConnectionGuardOptions;
+  #closed = 0;
   readonly #closings = new Closings();
   /** Of those that have sent much more than requests. */
   readonly #excessClosings = new Closings();
@@ -123,6 +123,11 @@ export class ConnectionGuard {
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
     this.#turns = options.connections.turns();
+  }
+
+  /** Connections closed so far. */
+  get closed(): number {
+    return this.#closed + this.#options.connections.duplicates;
   }
 
   /** Begins to look. */
@@ -200,6 +205,7 @@ export class ConnectionGuard {
     const now = performance.now();
     this.#closeIdle(now);
     this.#closeStalled(now);
+    if (connections.maxResponses === 1) observer.onStuck();
     if (connections.listeners < servers()) observer.onListenerLost();
   }
 
@@ -211,7 +217,7 @@ export class ConnectionGuard {
       now - idleSince >
         (requests > 0 ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
     );
-    this.closed += resetAll(old);
+    this.#closed += resetAll(old);
     const closing = new Set(old);
     const quiet = idle.filter((connection) =>
       connection.quietSearches >= MIN_QUIET_SEARCHES && !closing.has(connection)
@@ -243,7 +249,7 @@ export class ConnectionGuard {
     );
     for (const { client } of excess) this.#closings.add(client, now);
     const closed = resetAll(excess);
-    this.closed += closed;
+    this.#closed += closed;
     return closed;
   }
 
@@ -273,7 +279,7 @@ export class ConnectionGuard {
       stalled.push(connection);
     }
     const closed = resetAll(stalled);
-    this.closed += closed;
+    this.#closed += closed;
     if (closed > 0) observer.onStalled(closed);
   }
 
@@ -309,7 +315,7 @@ export class ConnectionGuard {
       total -= bytes;
     }
     const closed = resetAll(excessive);
-    this.closed += closed;
+    this.#closed += closed;
     if (closed > 0) observer.onExcess(closed);
   }
 

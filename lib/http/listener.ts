@@ -163,8 +163,7 @@ export class HttpServer {
     isTls: boolean,
   ): Promise<Response> {
     const { address, router, connections, sendWindows } = this.#options;
-    const { completed } = info;
-    const { connection, isWhole } = connections.track(
+    const { connection, completed, isWhole } = connections.track(
       address.port,
       isTls,
       info,

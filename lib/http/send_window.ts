@@ -10,10 +10,11 @@
  */
 
 import { MAX_UNREAD_BYTES } from "../overload/limits.ts";
-import type {
-  Connection,
-  Connections,
-  ConnectionTurns,
+import {
+  type Connection,
+  ConnectionLost,
+  type Connections,
+  type ConnectionTurns,
 } from "./connections.ts";
 import { type BodySink, type BodySource, streamOf } from "./body_source.ts";
 
@@ -115,7 +116,10 @@ export class SendWindows {
       body.end();
       this.#waiting.delete(body);
     };
-    completed.then(end, end);
+    completed.then(end, (error) => {
+      end();
+      if (error instanceof ConnectionLost) source.cancel(error);
+    });
     // While there is nothing to write, the last chunk may still be on its way.
     const isWaiting = () =>
       connection.unreadBytes <= body.lastSize && (source.isIdle?.() ?? false);

@@ -24,6 +24,7 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
+const SO_COOKIE = 57;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 const TCP_CLOSE = 7;
@@ -164,6 +165,16 @@ class TcpSockets {
     return this.#readName(this.#functions.getsockname, descriptor)
       ? this.#view.getUint16(PORT_AT)
       : 0;
+  }
+
+  /**
+   * A number that tells a socket from all others, also from those that had its
+   * descriptor or its addresses before; 0 if it is no socket (Linux 4.12).
+   */
+  identity(descriptor: number): number {
+    if (this.#readOption(descriptor, SOL_SOCKET, SO_COOKIE) === 0) return 0;
+    return this.#view.getUint32(0, true) +
+      this.#view.getUint32(4, true) * 2 ** 32;
   }
 
   /** Whether it is a socket that accepts connections. */

@@ -264,6 +264,13 @@ export const MAX_DOWNLOADS_PER_CLIENT = 128;
 export const MAX_CONNECTION_RESPONSES = 64;
 
 /**
+ * Bytes of responses over HTTP/2 that the runtime may keep for ever, see
+ * `Connections`: of more, a connection with a second response in progress is closed,
+ * for only then does it do so. Each takes some 50 KB.
+ */
+export const MAX_STUCK_BYTES = 16 * 1024 * 1024;
+
+/**
  * Responses of API and web page in progress at once. Each takes a connection
  * and a slice of text for as long as the client reads.
  */

@@ -10,6 +10,7 @@ import type { TcpSocketCalls, Traffic } from "../../lib/net/tcp_sockets.ts";
 
 /** One of them. */
 export interface FakeConnection {
+  readonly identity: number;
   readonly client: string;
   readonly port: number;
   acknowledged: number;
@@ -42,6 +43,7 @@ export class FakeSockets implements TcpSocketCalls {
   canAnnounce = true;
   /** The listeners that announce connections, by their descriptors. */
   readonly announcing = new Set<number>();
+  #connected = 0;
   #onAnnounced: (() => void) | undefined;
 
   /** @param serverPort The port of the server. */
@@ -52,6 +54,7 @@ export class FakeSockets implements TcpSocketCalls {
     let descriptor = FIRST_DESCRIPTOR;
     while (this.connections.has(descriptor)) descriptor++;
     const connection = {
+      identity: ++this.#connected,
       client,
       port,
       acknowledged: 0,
@@ -74,6 +77,10 @@ export class FakeSockets implements TcpSocketCalls {
 
   isOpen(descriptor: number): boolean {
     return descriptor < FIRST_DESCRIPTOR || this.connections.has(descriptor);
+  }
+
+  identity(descriptor: number): number {
+    return this.connections.get(descriptor)?.identity ?? 0;
   }
 
   isListening(descriptor: number): boolean {

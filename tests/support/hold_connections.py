@@ -9,7 +9,8 @@ asks for PATH and reads nothing; `large` does so with a large receive buffer;
 `ranges` asks for what is behind another byte of it each time;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
-over HTTP/2, and takes no byte of the responses; `trickle` asks for it and reads
+over HTTP/2, and takes no byte of the responses; `overflow` asks for it three times
+over HTTP/2, and 0.1 s later lets more come than a window may have; `trickle` asks for it and reads
 100 bytes a second; `closing` asks for it and lets the server close it; `header`
 sends a header that does not end, `frames` frames of
 HTTP/2 that ask for nothing, and `body` a request over HTTP/2 with empty frames
@@ -77,8 +78,19 @@ SENT = {
     "body": preface + frame(1, 4, 1, fields),
     "streams": preface
     + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(190)),
+    "overflow": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+    + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(3)),
     "trickle": (head + "\r\n").encode(),
 }[kind]
+
+# What is sent LATER_AFTER seconds later: WINDOW_UPDATE (RFC 9113 section 6.9.1).
+LATER_AFTER = 0.1
+LATER = {
+    "overflow": b"".join(
+        frame(8, 0, 1 + 2 * index, (2**31 - 1).to_bytes(4, "big"))
+        for index in range(3)
+    ),
+}.get(kind, b"")
 
 # What is sent again and again after that.
 REPEATED = {
@@ -90,7 +102,7 @@ REPEATED = {
 }.get(kind, b"")
 
 # What is waited for once something was sent; of others, the end.
-AWAITED = {"unread": 0, "twice": 0, "large": 0, "ranges": 0, "trickle": 0}
+AWAITED = {"overflow": 0, "unread": 0, "twice": 0, "large": 0, "ranges": 0, "trickle": 0}
 if REPEATED:
     AWAITED[kind] = select.EPOLLOUT
 
@@ -110,6 +122,8 @@ poll = select.epoll()
 held, connecting, failures = {}, set(), {}
 # What is left of what is sent again and again.
 rests = {}
+# When something is sent later.
+later = {}
 opened, closed, ranges = 0, 0, 0
 began = time.monotonic()
 has_said = False
@@ -121,6 +135,7 @@ def drop(fd):
     closed += 1
     connecting.discard(fd)
     rests.pop(fd, None)
+    later.pop(fd, None)
     held.pop(fd).close()
 
 
@@ -155,6 +170,8 @@ while not is_ended:
             except OSError:
                 drop(fd)
                 continue
+            if LATER:
+                later[fd] = now + LATER_AFTER
             poll.modify(fd, select.EPOLLHUP | AWAITED.get(kind, select.EPOLLIN))
         elif REPEATED:
             rest = rests.get(fd) or REPEATED
@@ -170,6 +187,12 @@ while not is_ended:
                     drop(fd)
             except OSError:
                 drop(fd)
+    for fd in [fd for fd, due in later.items() if now > due]:
+        del later[fd]
+        try:
+            held[fd].send(LATER)
+        except OSError:
+            drop(fd)
     if kind == "trickle" and now > next_reading:
         next_reading = now + 1
         for fd in [fd for fd in held if fd not in connecting]:

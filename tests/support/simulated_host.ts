@@ -53,6 +53,10 @@ const TCP_METHODS = [
   "setBacklog",
   "traffic",
   "reset",
+  "identity",
+  "announce",
+  "onAnnounced",
+  "offAnnounced",
 ] as const;
 
 /** Waits in real time until something is so. */

@@ -25,6 +25,7 @@ class GuardedServer {
       onIdle: (connections) => this.reports.push(`idle ${connections}`),
       onStalled: (connections) => this.reports.push(`stalled ${connections}`),
       onExcess: (connections) => this.reports.push(`excess ${connections}`),
+      onStuck: () => this.reports.push("stuck"),
       onListenerLost: () => this.reports.push("listener lost"),
     },
   });
@@ -213,6 +214,112 @@ Deno.test("ConnectionGuard", async (t) => {
       await server.pass(5);
     }
     assertEquals(connections.listeners, 2);
+  });
+
+  await t.step(
+    "knows a connection from an earlier one from there",
+    async () => {
+      using server = new GuardedServer();
+      const { sockets, connections } = server;
+      server.guard.start();
+      const earlier = sockets.connect("fe80::1", 1);
+      const end = server.request("fe80::1", 1);
+      await server.pass(100);
+      const [first] = connections;
+      earlier.acknowledged = 1000;
+      first!.measure();
+      // The next one may have its descriptor, before a search has seen its end.
+      sockets.disconnect(earlier);
+      sockets.connect("fe80::1", 1).acknowledged = 10;
+      first!.measure();
+      assert(first!.isOver);
+      server.request("fe80::1", 1);
+      const [second] = connections;
+      assert(second !== first);
+      assertEquals([first!.isGone, connections.size], [true, 1]);
+      await server.pass(100);
+      second!.measure();
+      assertEquals([second!.acknowledgedBytes, second!.isOver], [10, false]);
+      end();
+      await server.pass(100);
+      assertEquals(connections.answering, 1);
+    },
+  );
+
+  await t.step("knows it also if the earlier one was not found", async () => {
+    using server = new GuardedServer();
+    const { connections } = server;
+    server.guard.start();
+    const end = server.request("fe80::1", 1);
+    const [first] = connections;
+    first!.hand(1000);
+    end();
+    await server.pass(0);
+    server.request("fe80::1", 1);
+    const [second] = connections;
+    assert(second !== first);
+    assertEquals([connections.size, connections.unreadBytes], [1, 0]);
+  });
+
+  await t.step("closes a second one from the same port at once", async () => {
+    using server = new GuardedServer();
+    const { sockets } = server;
+    server.guard.start();
+    sockets.connect("fe80::1", 1);
+    server.request("fe80::1", 1);
+    await server.pass(100);
+    // To another address of this host.
+    sockets.connect("fe80::1", 1);
+    await server.pass(1000);
+    assertEquals(sockets.closed, ["fe80::1 1"]);
+    assertEquals([...sockets.connections.keys()], [40]);
+    assertEquals(server.guard.closed, 1);
+  });
+
+  await t.step("gives up responses of a lost connection", async () => {
+    using server = new GuardedServer();
+    const { sockets, connections } = server;
+    server.guard.start();
+    const connection = sockets.connect("fe80::1", 1);
+    server.request("fe80::1", 1);
+    await server.pass(100);
+    sockets.disconnect(connection);
+    await server.pass(900);
+    assertEquals(connections.answering, 1);
+    await server.pass(1000);
+    assertEquals([connections.answering, connections.size], [0, 0]);
+    assertEquals(server.reports, []);
+  });
+
+  await t.step("allows one at a time when the runtime keeps many", async () => {
+    using server = new GuardedServer();
+    const { sockets, connections } = server;
+    server.guard.start();
+    const ask = (port: number) => {
+      sockets.connect("fe80::1", port);
+      return Array.from(
+        { length: 10 },
+        () => server.request("fe80::1", port),
+      );
+    };
+    const ends: (() => void)[] = [];
+    for (let port = 1; port <= 2; port++) {
+      ends.push(...ask(port));
+      await server.pass(100);
+      for (const connection of connections) connection.hand(8 * 1024 * 1024);
+      assertEquals(sockets.closed, []);
+      sockets.disconnect([...sockets.connections.values()][0]!);
+      await server.pass(2000);
+      assertEquals(connections.answering, 0);
+    }
+    assert(server.reports.includes("stuck"));
+    assertEquals(connections.maxResponses, 1);
+    ask(3);
+    assertEquals(sockets.closed, ["fe80::1 3"]);
+    // It has ended them after all.
+    for (const end of ends) end();
+    await server.pass(100);
+    assertEquals(connections.maxResponses, MAX_CONNECTION_RESPONSES);
   });
 
   await t.step("lets a connection wait for a further request", async () => {

@@ -77,6 +77,31 @@ Deno.test({
       );
     }
 
+    await t.step(
+      "tells a socket from the next with its descriptor",
+      async () => {
+        const first = await connected("::1");
+        const descriptor = descriptorOf(sockets, first.client);
+        const identity = sockets.identity(descriptor);
+        assert(identity > 0);
+        assertEquals(sockets.identity(descriptor), identity);
+        assert(
+          identity !== sockets.identity(descriptorOf(sockets, first.server)),
+        );
+        first.client.close();
+        first.server.close();
+        assertEquals(sockets.identity(descriptor), 0);
+        const second = await connected("::1");
+        assert(
+          sockets.identity(descriptor) > 0,
+          "its descriptor is used again",
+        );
+        assert(sockets.identity(descriptor) !== identity);
+        second.client.close();
+        second.server.close();
+      },
+    );
+
     await t.step("knows a socket that accepts connections", () => {
       using listener = Deno.listen({ hostname: "::1", port: 0 });
       const { port } = listener.addr;
