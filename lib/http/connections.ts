@@ -246,6 +246,13 @@ export class Connection {
       : sockets.identity(this.descriptor) === this.identity;
   }
 
+  /** Whether it exists, and has not ended in both directions. */
+  isAlive(): boolean {
+    if (!this.exists) return false;
+    this.measure();
+    return !this.isOver;
+  }
+
   /** Notes that its socket is closed. What its client has not read is lost. */
   lose(): void {
     this.descriptor = -1;
@@ -543,7 +550,7 @@ export class Connections {
     const key = keyOf(port, peerAddress, peerPort);
     let connection = this.#byKey.get(key);
     if (connection !== undefined && connection.descriptor >= 0) {
-      if (connection.exists) {
+      if (connection.isAlive()) {
         this.duplicates++;
         sockets.reset(descriptor);
         return undefined;
@@ -572,7 +579,10 @@ export class Connections {
     const known = this.#byKey.get(key);
     if (known === undefined) return this.#add(key, port, address, clientPort);
     // One that was not found may have ended, and this be the next one from there.
-    if (known.descriptor < 0 ? known.responses > 0 : known.exists) return known;
+    const isCurrent = known.descriptor < 0
+      ? known.responses > 0
+      : known.isAlive();
+    if (isCurrent) return known;
     this.#lose(known);
     return this.#add(key, port, address, clientPort);
   }

@@ -114,7 +114,8 @@ export class FakeSockets implements TcpSocketCalls {
 
   readPeer(descriptor: number): boolean {
     const connection = this.connections.get(descriptor);
-    if (connection === undefined) return false;
+    // As of one that has ended in both directions.
+    if (connection === undefined || connection.isOver) return false;
     this.peerAddress.set(parseIpv6(connection.client)!);
     this.peerPort = connection.port;
     return true;

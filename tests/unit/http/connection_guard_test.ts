@@ -276,6 +276,23 @@ Deno.test("ConnectionGuard", async (t) => {
     assertEquals(server.guard.closed, 1);
   });
 
+  await t.step("but not when the first one has ended", async () => {
+    using server = new GuardedServer();
+    const { sockets, connections } = server;
+    server.guard.start();
+    const reset = sockets.connect("fe80::1", 1);
+    server.request("fe80::1", 1);
+    await server.pass(100);
+    // The runtime does not see it while a request waits in it.
+    reset.isOver = true;
+    sockets.connect("fe80::1", 1);
+    await server.pass(1000);
+    assertEquals(sockets.closed, []);
+    assertEquals([...connections].map(({ descriptor }) => descriptor), [41]);
+    server.request("fe80::1", 1);
+    assertEquals([...connections].map(({ responses }) => responses), [1]);
+  });
+
   await t.step("gives up responses of a lost connection", async () => {
     using server = new GuardedServer();
     const { sockets, connections } = server;

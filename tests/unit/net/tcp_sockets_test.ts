@@ -227,6 +227,7 @@ Deno.test({
               : sockets.hasUnread(descriptor),
         );
         assertEquals(sockets.traffic(descriptor)!.isOver, isOver);
+        assertEquals(sockets.readPeer(descriptor), !isOver);
         server.close();
       });
     }
