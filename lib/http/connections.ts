@@ -12,7 +12,6 @@ import {
   MAX_STUCK_BYTES,
   RECEIVE_BUFFER,
   REQUEST_BYTES,
-  STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
 
 /** Descriptors that one part of a search looks at. */
@@ -47,6 +46,9 @@ const READ_FOR_EXCESS = 256;
  * may not have accepted yet one that came before.
  */
 const MIN_EMPTY_ROUNDS = 3;
+
+/** Whole searches that may not find a connection from which a request has come. */
+const MAX_ROUNDS_UNFOUND = 2;
 
 /** Milliseconds in which the runtime ends responses of a connection itself. */
 const LOST_TIME = 1000;
@@ -691,10 +693,11 @@ export class Connections {
     for (const connection of this.#byKey.values()) {
       const { responses, round, progressAt } = connection;
       if (this.#sockets && round === this.#round) continue;
-      // What the search does not find is not measured either.
-      const isStalled = this.#sockets !== undefined &&
-        performance.now() - progressAt > STALLED_CONNECTION_TIMEOUT;
-      if (responses === 0 || isStalled) this.#lose(connection);
+      // One that is there may not be found behind a gap. It would go on.
+      const isLost = this.#sockets !== undefined &&
+        this.#round > round + MAX_ROUNDS_UNFOUND &&
+        performance.now() - progressAt > LOST_TIME;
+      if (responses === 0 || isLost) this.#lose(connection);
     }
   }
 
@@ -715,8 +718,8 @@ export class Connections {
    *
    * Workaround: the runtime never ends responses over HTTP/2, but one, whose streams
    * it has reset itself while they waited for the connection's window, as after too
-   * large a WINDOW_UPDATE (Deno 2.6.8 to 2.9.6). Without it "overflow ones that
-   * end by themselves leave nothing" in tests/system/abuse/connections_test.ts fails.
+   * large a WINDOW_UPDATE (Deno 2.6.8 to 2.9.6). Without it "gives up responses of
+   * a lost connection" in tests/unit/http/connection_guard_test.ts fails.
    */
   #giveUpLost(): void {
     for (const [connection, since] of this.#lost) {

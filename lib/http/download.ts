@@ -13,6 +13,7 @@ import {
   MAX_DOWNLOADS,
   MAX_DOWNLOADS_PER_CLIENT,
   MAX_FILE_BYTES_PER_POLL,
+  MAX_PIECES_BYTES,
   MAX_TLS_PIECE_BYTES,
   MAX_TOTAL_CHUNK_BYTES,
   MAX_UNREAD_BYTES,
@@ -88,7 +89,10 @@ export class Downloads {
    */
   sharedPieceSize(protocol: Protocol, sink: BodySink): number {
     const isSmall = protocol === "https" && this.active > FEW_DOWNLOADS;
-    const most = isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES;
+    const most = this.#shareOf(
+      MAX_PIECES_BYTES,
+      isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
+    );
     const part = this.#shareOf(MAX_UNREAD_BYTES / 2, most);
     return part === most ? most : Math.max(part, sink.roomFor?.(most) ?? most);
   }

@@ -302,6 +302,12 @@ export const MIN_CHUNK_BYTES = 16 * 1024;
 export const SHARED_CHUNK_BYTES = 256 * 1024;
 
 /**
+ * Bytes of such chunks that all downloads together send at once: the runtime keeps
+ * as much for each connection as it has got at once, until that is closed.
+ */
+export const MAX_PIECES_BYTES = 48 * 1024 * 1024;
+
+/**
  * Bytes of such a chunk that one of very many downloads over TLS sends at once: two
  * records. With more in a row, sending them takes 1.4 times as long.
  */

@@ -9,7 +9,7 @@ asks for PATH and reads nothing; `large` does so with a large receive buffer;
 `ranges` asks for what is behind another byte of it each time;
 `pipelined` asks for it again and again, as long as the socket takes it, and
 reads nothing; `streams` asks for it 190 times at once
-over HTTP/2, and takes no byte of the responses; `overflow` asks for it three times
+over HTTP/2, and takes no byte of the responses; `overflow` asks for it 40 times
 over HTTP/2, and 0.1 s later lets more come than a window may have; `trickle` asks for it and reads
 100 bytes a second; `closing` asks for it and lets the server close it; `header`
 sends a header that does not end, `frames` frames of
@@ -79,7 +79,7 @@ SENT = {
     "streams": preface
     + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(190)),
     "overflow": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
-    + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(3)),
+    + b"".join(frame(1, 5, 1 + 2 * index, fields) for index in range(40)),
     "trickle": (head + "\r\n").encode(),
 }[kind]
 
@@ -88,7 +88,7 @@ LATER_AFTER = 0.1
 LATER = {
     "overflow": b"".join(
         frame(8, 0, 1 + 2 * index, (2**31 - 1).to_bytes(4, "big"))
-        for index in range(3)
+        for index in range(40)
     ),
 }.get(kind, b"")
 
@@ -107,7 +107,7 @@ if REPEATED:
     AWAITED[kind] = select.EPOLLOUT
 
 # Bytes that the kernel takes for a reader that reads nothing.
-RECEIVE_BUFFER = 1000000 if kind in ("large", "twice") else 4096
+RECEIVE_BUFFER = 1000000 if kind in ("large", "twice", "overflow") else 4096
 
 is_ended = False
 

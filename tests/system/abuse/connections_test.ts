@@ -44,6 +44,25 @@ const MEMORY = 256;
 /** MiB that 80,000 connections may add, one after the other. */
 const CONNECTIONS_GROWTH = 32;
 
+/** Descriptors of a daemon without connections: it has some 35. */
+const FEW_DESCRIPTORS = 45;
+
+/** A file of the machine, as a path in URLs. It takes no room on the disk. */
+async function largeFile(
+  lab: Lab,
+): Promise<AsyncDisposable & { readonly path: string; readonly size: number }> {
+  const name = `${MAC}/large.img`;
+  const file = `${lab.directory}/netboot/${name}`;
+  const size = 200 * MIB;
+  await Deno.writeFile(file, new Uint8Array());
+  await Deno.truncate(file, size);
+  return {
+    path: `/mac/${name}`,
+    size,
+    [Symbol.asyncDispose]: () => Deno.remove(file),
+  };
+}
+
 /** A link with a daemon and an attacker that has many addresses. */
 class AttackedDaemon {
   static async start(
@@ -296,7 +315,7 @@ Deno.test({
         // While a request waits in it, the runtime does not see the end.
         "twice",
         "streams",
-        // The runtime ends one of three responses.
+        // The runtime never ends most of their responses.
         "overflow",
       ]
     ) {
@@ -305,15 +324,19 @@ Deno.test({
         async () => {
           const count = async () =>
             (await metrics(attacked.link.router)).get("process_open_fds")!;
+          await using file = await largeFile(lab);
           const attack = await attacked.hold(kind, 100, {
             sources: 17,
-            path: `/mac/${MAC}/boot.efi`,
+            path: file.path,
           });
           assertLess(100, await count());
           // The runtime has sent all that it has got by then.
           await pause(1000);
           await end(attack);
-          await eventually("they are closed", async () => await count() < 80);
+          await eventually(
+            "they are closed",
+            async () => await count() < FEW_DESCRIPTORS,
+          );
         },
       );
     }
@@ -330,6 +353,25 @@ Deno.test({
     });
 
     assertLess(await residentMib(attacked.link.router), MEMORY);
+  },
+});
+
+Deno.test({
+  name: "a connection from the port of a reset one gets its file",
+  ignore,
+  fn: async () => {
+    await using lab = new Lab();
+    const attacked = await AttackedDaemon.start(lab);
+    await using file = await largeFile(lab);
+    for (let round = 0; round < 3; round++) {
+      const { stdout } = await attacked.link.visitor.run([
+        "python3",
+        `${import.meta.dirname}/../../support/same_port.py`,
+        ...[SERVER, String(PORT), file.path, String(20 * MIB)],
+      ]);
+      // And the header.
+      assertLess(file.size, Number(stdout));
+    }
   },
 });
 

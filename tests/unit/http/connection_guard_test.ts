@@ -308,6 +308,22 @@ Deno.test("ConnectionGuard", async (t) => {
     assertEquals(server.reports, []);
   });
 
+  await t.step("gives them up also if it was never found", async () => {
+    using server = new GuardedServer();
+    const { connections } = server;
+    server.guard.start();
+    server.request("fe80::1", 1);
+    const [connection] = connections;
+    for (let step = 0; step < 40; step++) {
+      await server.pass(100);
+      // It may be there, behind a gap in the descriptors: its client reads.
+      connection!.hand(1);
+    }
+    assertEquals(connections.answering, 1);
+    await server.pass(3000);
+    assertEquals([connections.answering, connections.size], [0, 0]);
+  });
+
   await t.step("allows one at a time when the runtime keeps many", async () => {
     using server = new GuardedServer();
     const { sockets, connections } = server;
