@@ -5,6 +5,9 @@ import {
   UdpSender,
 } from "../../../lib/net/udp_sender.ts";
 
+/** How often a sender is opened that was not found. */
+const TRIES = 10;
+
 /** A socket, and a sender from another one to it. */
 class Pair implements Disposable {
   readonly receiver: Deno.DatagramConn;
@@ -19,10 +22,13 @@ class Pair implements Disposable {
     });
     const { port } = this.receiver.addr as Deno.NetAddr;
     const destination = { transport: "udp", hostname, port } as const;
-    ({ socket: this.socket, sender: this.sender } = UdpSender.open(
-      "::1",
-      destination,
-    ));
+    let opened = UdpSender.open("::1", destination);
+    // Another thread of the runtime may have opened a file meanwhile.
+    for (let tries = 1; tries < TRIES && !opened.sender; tries++) {
+      opened.socket.close();
+      opened = UdpSender.open("::1", destination);
+    }
+    ({ socket: this.socket, sender: this.sender } = opened);
   }
 
   /** The next datagrams, and the ports that they come from. */
