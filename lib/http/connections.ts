@@ -100,8 +100,6 @@ export class Connection {
   isGone = false;
   /** Ends its responses, which take so many bytes: the runtime may not do so. */
   readonly giveUps: Set<(bytes: number) => void> = new Set();
-  /** Bytes that its client had not read when it was lost. */
-  lostBytes = 0;
   /** The round of the search that has found it last. */
   round: number;
   /** Bytes that its client had acknowledged at {@linkcode measuredAt}. */
@@ -259,7 +257,6 @@ export class Connection {
   lose(): void {
     this.descriptor = -1;
     this.isOver = this.isGone = true;
-    this.lostBytes = this.#unreadBytes;
     this.end();
   }
 
@@ -271,6 +268,12 @@ export class Connection {
     }
     return true;
   }
+}
+
+/** When a connection was lost, and the bytes that its client had not read. */
+interface Loss {
+  readonly since: number;
+  readonly bytes: number;
 }
 
 /** Why a response ends whose connection does not exist any more. */
@@ -325,8 +328,8 @@ export class Connections {
   #emptyRounds = 0;
   #onAnnounced: (() => void) | undefined;
   readonly #announce = () => this.announce();
-  /** Those without a socket that have responses, and since when. */
-  readonly #lost = new Map<Connection, number>();
+  /** Those without a socket that have responses. */
+  readonly #lost = new Map<Connection, Loss>();
   /** Bytes of responses of lost connections that the runtime has not ended. */
   #stuckBytes = 0;
 
@@ -709,8 +712,9 @@ export class Connections {
     if (this.#byDescriptor[descriptor] === connection) {
       this.#byDescriptor[descriptor] = undefined;
     }
+    const loss = { since: performance.now(), bytes: connection.unreadBytes };
     connection.lose();
-    if (connection.responses > 0) this.#lost.set(connection, performance.now());
+    if (connection.responses > 0) this.#lost.set(connection, loss);
   }
 
   /**
@@ -722,13 +726,13 @@ export class Connections {
    * a lost connection" in tests/unit/http/connection_guard_test.ts fails.
    */
   #giveUpLost(): void {
-    for (const [connection, since] of this.#lost) {
+    for (const [connection, { since, bytes }] of this.#lost) {
       if (
         connection.responses > 0 && performance.now() - since < LOST_TIME
       ) continue;
       this.#lost.delete(connection);
-      const { giveUps, lostBytes } = connection;
-      for (const giveUp of giveUps) giveUp(lostBytes / giveUps.size);
+      const { giveUps } = connection;
+      for (const giveUp of giveUps) giveUp(bytes / giveUps.size);
     }
   }
 }
@@ -757,7 +761,7 @@ export class ConnectionTurns {
   }
 }
 
-/** What a connection is known by; of another host's address the server has one. */
+/** What is known of the connection that a request has come by. */
 function keyOf(port: number, address: Uint8Array, clientPort: number): string {
   return `${port} ${clientPort} ${formatIpv6(address)}`;
 }

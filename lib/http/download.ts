@@ -26,7 +26,7 @@ import { ByteBudget } from "../overload/scheduler.ts";
 import type { BodySink, BodySource } from "./body_source.ts";
 import type { ByteRange } from "./conditional_request.ts";
 import type { Protocol } from "./host_check.ts";
-import { TOO_SLOW } from "./send_window.ts";
+import { DIVIDED_SHARE, TOO_SLOW } from "./send_window.ts";
 import {
   type SharedChunk,
   SharedChunks,
@@ -93,7 +93,7 @@ export class Downloads {
       MAX_PIECES_BYTES,
       isSmall ? MAX_TLS_PIECE_BYTES : SHARED_CHUNK_BYTES,
     );
-    const part = this.#shareOf(MAX_UNREAD_BYTES / 2, most);
+    const part = this.#shareOf(DIVIDED_SHARE * MAX_UNREAD_BYTES, most);
     return part === most ? most : Math.max(part, sink.roomFor?.(most) ?? most);
   }
 

@@ -39,7 +39,7 @@ const MAX_LOOKED_AT = 128;
  * rest each may have as much as is left: few clients are slow at the same time,
  * and the others need no more than a moment's worth.
  */
-const DIVIDED_SHARE = 0.5;
+export const DIVIDED_SHARE = 0.5;
 
 /** Of the undivided memory, one body gets this part of what is left at once. */
 const ROOM_PARTS = 8;
