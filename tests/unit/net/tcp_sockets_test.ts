@@ -10,6 +10,9 @@ import { eventually, pause } from "../../support/lab.ts";
 const ANNOUNCING =
   new URL("../../support/announcing.ts", import.meta.url).pathname;
 
+/** How often two connections are made until the second has a descriptor of the first. */
+const TRIES = 50;
+
 /** A connection of this process to itself. */
 async function connected(hostname: string): Promise<{
   readonly client: Deno.TcpConn;
@@ -32,8 +35,12 @@ function openDescriptors(sockets: TcpSocketCalls): number[] {
 }
 
 /** The descriptor of one end of a connection. */
-function descriptorOf(sockets: TcpSocketCalls, { remoteAddr }: Deno.TcpConn) {
+function descriptorOf(
+  sockets: TcpSocketCalls,
+  { localAddr, remoteAddr }: Deno.TcpConn,
+): number {
   const found = openDescriptors(sockets).filter((descriptor) =>
+    sockets.localPort(descriptor) === localAddr.port &&
     sockets.readPeer(descriptor) && sockets.peerPort === remoteAddr.port
   );
   assertEquals(found.length, 1);
@@ -80,25 +87,30 @@ Deno.test({
     await t.step(
       "tells a socket from the next with its descriptor",
       async () => {
-        const first = await connected("::1");
-        const descriptor = descriptorOf(sockets, first.client);
-        const identity = sockets.identity(descriptor);
-        assert(identity > 0);
-        assertEquals(sockets.identity(descriptor), identity);
-        assert(
-          identity !== sockets.identity(descriptorOf(sockets, first.server)),
-        );
-        first.client.close();
-        first.server.close();
-        assertEquals(sockets.identity(descriptor), 0);
-        const second = await connected("::1");
-        assert(
-          sockets.identity(descriptor) > 0,
-          "its descriptor is used again",
-        );
-        assert(sockets.identity(descriptor) !== identity);
-        second.client.close();
-        second.server.close();
+        let isUsedAgain = false;
+        // Tests of other files run in this process, and may have it next.
+        for (let tries = 0; tries < TRIES && !isUsedAgain; tries++) {
+          const first = await connected("::1");
+          const descriptor = descriptorOf(sockets, first.client);
+          const identity = sockets.identity(descriptor);
+          assert(identity > 0);
+          assertEquals(sockets.identity(descriptor), identity);
+          assert(
+            identity !== sockets.identity(descriptorOf(sockets, first.server)),
+          );
+          first.client.close();
+          first.server.close();
+          assert(sockets.identity(descriptor) !== identity);
+          const second = await connected("::1");
+          assert(sockets.identity(descriptor) !== identity);
+          isUsedAgain = [second.client, second.server].some((socket) =>
+            descriptorOf(sockets, socket) === descriptor
+          );
+          second.client.close();
+          second.server.close();
+        }
+        assert(isUsedAgain, "a descriptor is used again");
+        assertEquals(sockets.identity(100_000), 0);
       },
     );
 
@@ -109,7 +121,7 @@ Deno.test({
         sockets.localPort(descriptor) === port &&
         sockets.isListening(descriptor)
       );
-      assertEquals(found.length, 1);
+      assert(found.length > 0);
       assert(!sockets.isListening(0));
     });
 
