@@ -217,6 +217,7 @@ export function configOf(
     netbootDirectory,
     netbootFollow: given["netboot-follow"],
     tftp: tftp === "off" ? undefined : tftp ?? "boot address",
+    isTftpSinglePort: given["tftp-single-port"] ?? false,
     http,
     https,
     allowed: allowedPrefixes(given),

@@ -545,6 +545,13 @@ export const OPTIONS = {
       "TFTP listen address: [IPV6]:PORT, or :PORT for all addresses of the interface",
     parse: listenAddressOrOff,
   }),
+  "tftp-single-port": option({
+    group: "Booting",
+    fallback: "each transfer has a port of its own",
+    help:
+      "TFTP transfers use the port of the listen address, for firewalls between machines and daemon",
+    parse: () => true,
+  }),
   "http-listen-addr": option({
     group: "Booting",
     placeholder: "ADDRESS|off",

@@ -52,6 +52,8 @@ export interface DaemonConfig {
     | { readonly hostname: string | undefined; readonly port: number }
     | "boot address"
     | undefined;
+  /** Whether TFTP transfers use the port of the requests. */
+  readonly isTftpSinglePort: boolean;
   /** Where HTTP is served; may be empty. */
   readonly http: readonly ListenAddress[];
   readonly https: {

@@ -59,6 +59,7 @@ export class TftpService implements Service {
     );
     this.server = new TftpServer({
       port,
+      isSinglePort: config.isTftpSinglePort,
       interfaceName: config.interfaceName,
       maxDescriptors,
       open: async (request) => {

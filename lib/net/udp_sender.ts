@@ -159,6 +159,30 @@ class SendCalls {
 /** `undefined` where the runtime cannot call the C library. */
 const sendCalls = ifAvailable(() => new SendCalls());
 
+/** A UDP socket of the runtime. */
+export interface UdpSocket {
+  readonly socket: Deno.DatagramConn;
+  /** Its descriptor, until it is closed; `undefined` if only the runtime has it. */
+  readonly descriptor: number | undefined;
+}
+
+/**
+ * Opens a socket of an address.
+ *
+ * @param hostname With the zone of a link-local address.
+ * @param port 0: one that is free.
+ * @throws {Error} as `Deno.listenDatagram` does.
+ */
+export function openUdpSocket(hostname: string, port = 0): UdpSocket {
+  const descriptor = sendCalls?.freeDescriptor() ?? -1;
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+  const { port: bound } = socket.addr as Deno.NetAddr;
+  const own = parseIpv6(withoutZone(hostname));
+  const isFound = sendCalls !== undefined && own !== undefined &&
+    sendCalls.isBoundTo(descriptor, own, bound);
+  return { socket, descriptor: isFound ? descriptor : undefined };
+}
+
 /** Sends datagrams of one socket to one address. */
 export class UdpSender {
   readonly #calls: SendCalls;
@@ -179,32 +203,21 @@ export class UdpSender {
   }
 
   /**
-   * Opens a socket of an address, at a free port, and a sender for it, which must
-   * not be used after the socket was closed.
+   * A sender for a socket, which must not be used after the socket was closed.
    *
    * @param destination Its hostname has the zone of a link-local address.
-   * @returns Without a sender if the runtime has to send.
-   * @throws {Error} as `Deno.listenDatagram` does.
+   * @returns `undefined` if the runtime has to send.
    */
-  static open(
-    hostname: string,
+  static of(
+    { descriptor }: UdpSocket,
     destination: Deno.NetAddr,
-  ): { socket: Deno.DatagramConn; sender: UdpSender | undefined } {
-    const descriptor = sendCalls?.freeDescriptor() ?? -1;
-    const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-    const { port } = socket.addr as Deno.NetAddr;
-    const own = parseIpv6(withoutZone(hostname));
-    const isFound = sendCalls !== undefined && own !== undefined &&
-      sendCalls.isBoundTo(descriptor, own, port);
-    const sockaddr = isFound
-      ? sockaddrOf(destination, (name) => sendCalls.indexOf(name))
-      : undefined;
-    return {
-      socket,
-      sender: isFound && sockaddr !== undefined
-        ? new UdpSender(sendCalls, descriptor, sockaddr)
-        : undefined,
-    };
+  ): UdpSender | undefined {
+    if (sendCalls === undefined || descriptor === undefined) return undefined;
+    const sockaddr = sockaddrOf(
+      destination,
+      (name) => sendCalls.indexOf(name),
+    );
+    return sockaddr && new UdpSender(sendCalls, descriptor, sockaddr);
   }
 
   /**

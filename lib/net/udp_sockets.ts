@@ -4,11 +4,15 @@
  * @module
  */
 
+import { openUdpSocket, type UdpSocket } from "./udp_sender.ts";
+
 /** The port of the sockets, and the callbacks. */
 export interface UdpSocketsOptions {
   readonly port: number;
   /** A socket was bound. It is closed when its address is removed. */
-  readonly onOpen: (socket: Deno.DatagramConn, hostname: string) => void;
+  readonly onOpen: (opened: UdpSocket, hostname: string) => void;
+  /** The socket of an address is about to be closed. */
+  readonly onClose?: (hostname: string) => void;
   /**
    * An address cannot be bound. Called once for each address until it could be,
    * and not during duplicate address detection, which takes 1 to 2 s.
@@ -55,6 +59,7 @@ export class UdpSockets {
     for (const [hostname, socket] of this.#sockets) {
       if (hostnames.includes(hostname)) continue;
       this.#sockets.delete(hostname);
+      this.#options.onClose?.(hostname);
       socket.close();
     }
     for (const hostname of this.#refused) {
@@ -78,11 +83,11 @@ export class UdpSockets {
   #open(hostname: string): void {
     const { port, onOpen, onRefused } = this.#options;
     try {
-      const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
-      this.#sockets.set(hostname, socket);
+      const opened = openUdpSocket(hostname, port);
+      this.#sockets.set(hostname, opened.socket);
       this.#refused.delete(hostname);
       this.#unavailableSince.delete(hostname);
-      onOpen(socket, hostname);
+      onOpen(opened, hostname);
     } catch (error) {
       if (this.#refused.has(hostname)) return;
       if (error instanceof Deno.errors.AddrNotAvailable) {

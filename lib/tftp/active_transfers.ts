@@ -10,9 +10,9 @@ import {
   MIN_TFTP_RATE,
   TFTP_EVICTION_IDLE_TIMEOUT,
 } from "../overload/limits.ts";
-import type { UdpSender } from "../net/udp_sender.ts";
 import type { Content } from "./content.ts";
 import type { Transfer } from "./transfer.ts";
+import type { TransferSocket } from "./transfer_socket.ts";
 import { keyOf } from "./waiting_requests.ts";
 
 /** A transfer with its socket. */
@@ -22,13 +22,9 @@ export interface ActiveTransfer {
   readonly transfer: Transfer;
   /** What it sends. */
   readonly content: Content;
-  readonly socket: Deno.DatagramConn;
-  /** Sends from that socket; `undefined` if only the socket does. */
-  readonly sender: UdpSender | undefined;
+  readonly socket: TransferSocket;
   /** The client as the kernel reports it, without a zone. */
   readonly client: Deno.NetAddr;
-  /** The client as packets are sent to it: with the zone of a link-local address. */
-  readonly destination: Deno.NetAddr;
   /** Whether its packets are being sent. */
   isSending: boolean;
   /** Whether a file is open for it. */
@@ -133,15 +129,6 @@ function slowest(
     slowest = active;
   }
   return slowest;
-}
-
-/** Closes a socket that may be closed already. */
-export function closeQuietly(socket: Deno.DatagramConn | undefined): void {
-  try {
-    socket?.close();
-  } catch {
-    // It is closed.
-  }
 }
 
 /**
@@ -358,7 +345,7 @@ export class ActiveTransfers {
   #end(active: ActiveTransfer, reason: string): void {
     active.transfer.cancel(reason);
     active.onOver?.();
-    closeQuietly(active.socket);
+    active.socket.close();
     this.#entries.delete(keyOf(active.client));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The TFTP server: read-only, one socket for each transfer.
+ * The TFTP server: read-only, one socket for each transfer, or one for all of them.
  *
  * @module
  */
@@ -15,20 +15,11 @@ import {
   type TransferDetail,
   TransferReport,
 } from "../machines/transfer_progress.ts";
-import {
-  MAX_SEGMENTS,
-  MAX_SEND_BYTES,
-  sendBuffer,
-  UdpSender,
-} from "../net/udp_sender.ts";
+import { MAX_SEGMENTS, MAX_SEND_BYTES, sendBuffer } from "../net/udp_sender.ts";
 import { UdpSockets } from "../net/udp_sockets.ts";
 import { isLinkLocal, parseIpv6 } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
-import {
-  type ActiveTransfer,
-  ActiveTransfers,
-  closeQuietly,
-} from "./active_transfers.ts";
+import { type ActiveTransfer, ActiveTransfers } from "./active_transfers.ts";
 import {
   type Content,
   FileContent,
@@ -55,6 +46,11 @@ import {
   type NegotiatedOptions,
   Transfer,
 } from "./transfer.ts";
+import {
+  OwnSocket,
+  SharedPort,
+  type TransferSocket,
+} from "./transfer_socket.ts";
 import { WaitingRequests } from "./waiting_requests.ts";
 
 /** Why a request is not served. Each reason has a counter. */
@@ -90,6 +86,11 @@ const ENDING_SHARE = 0.25;
 /** The server's configuration. */
 export interface TftpServerOptions {
   readonly port: number;
+  /**
+   * Whether transfers use the socket that the request came to, and not one of
+   * their own; no by default.
+   */
+  readonly isSinglePort?: boolean;
   /** The interface that link-local client addresses are on. */
   readonly interfaceName: string;
   /** The most transfers at once; `MAX_TFTP_TRANSFERS` by default. */
@@ -242,6 +243,8 @@ export class TftpServer {
 
   readonly #options: TftpServerOptions;
   readonly #sockets: UdpSockets;
+  /** What transfers share, by the server's address; empty if they share nothing. */
+  readonly #sharedPorts = new Map<string, SharedPort>();
   readonly #transfers: ActiveTransfers;
   readonly #waiting = new WaitingRequests<WaitingRequest>();
   #waitingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -265,7 +268,16 @@ export class TftpServer {
     this.#maxEnding = Math.max(1, Math.floor(ENDING_SHARE * maxDescriptors));
     this.#sockets = new UdpSockets({
       port,
-      onOpen: (socket, hostname) => void this.#receive(socket, hostname),
+      onOpen: (opened, hostname) => {
+        if (options.isSinglePort) {
+          this.#sharedPorts.set(hostname, new SharedPort(opened));
+        }
+        void this.#receive(opened.socket, hostname);
+      },
+      onClose: (hostname) => {
+        this.#sharedPorts.get(hostname)?.close();
+        this.#sharedPorts.delete(hostname);
+      },
       onRefused: (hostname, error) => observer.onBindError(hostname, error),
     });
   }
@@ -310,10 +322,12 @@ export class TftpServer {
     this.#isListening = false;
     this.#waiting.clear();
     clearTimeout(this.#waitingTimer);
-    this.#sockets.close();
+    // What transfers share stays open for them.
+    if (!this.#options.isSinglePort) this.#sockets.close();
     if (grace > 0) await waitAtMost(grace, Promise.all(this.#ends));
     this.#isStopped = true;
     this.#transfers.endAll("the server stops");
+    this.#sockets.close();
     await waitAtMost(CLEANUP_TIMEOUT, Promise.all(this.#ends));
   }
 
@@ -324,6 +338,14 @@ export class TftpServer {
       try {
         const [bytes, from] = await socket.receive(buffer);
         const client = from as Deno.NetAddr;
+        const sharedPort = this.#sharedPorts.get(hostname);
+        if (sharedPort !== undefined && !isRequest(bytes)) {
+          if (!sharedPort.deliver(client, bytes)) {
+            this.refused.unknown_transfer_id++;
+          }
+          continue;
+        }
+        if (!this.#isListening) continue;
         const error = this.#accept(bytes.slice(), client, hostname);
         if (error !== undefined) void this.#sendError(socket, error, client);
       } catch {
@@ -348,9 +370,8 @@ export class TftpServer {
       return;
     }
     this.#pendingErrors++;
-    await sendBestEffort(socket, error, this.#destination(client)).catch(
-      () => {},
-    );
+    // One that the kernel refuses is treated as packet loss.
+    await socket.send(error, this.#destination(client)).catch(() => {});
     this.#pendingErrors--;
   }
 
@@ -481,8 +502,7 @@ export class TftpServer {
     hostname: string,
   ): Promise<void> {
     this.#transfers.reserve(client);
-    const destination = this.#destination(client);
-    let socket: Deno.DatagramConn | undefined;
+    let socket: TransferSocket | undefined;
     let file: TftpFile | undefined;
     let active: ActiveTransfer | undefined;
     let waitsForFile = false;
@@ -503,10 +523,7 @@ export class TftpServer {
       }
       const offer = await this.#offerOf(read.request, file);
       if (this.#isStopped) return;
-      // RFC 1123 §2.3: the reply comes from the address that the request was
-      // sent to.
-      const opened = UdpSender.open(hostname, destination);
-      socket = opened.socket;
+      socket = this.#openSocket(hostname, client);
       if ("reason" in offer) {
         // Sending may take the 3 s of neighbor discovery.
         closeFile(file);
@@ -515,7 +532,7 @@ export class TftpServer {
         if (offer.reason !== "file_not_found") {
           this.#report(offer.reason, client, read.bytes);
         }
-        await socket.send(offer.error!, destination);
+        await socket.send(offer.error!);
         return;
       }
       const { content, options } = offer;
@@ -523,9 +540,8 @@ export class TftpServer {
         request: read.bytes,
         transfer: new Transfer(content, options, performance.now()),
         content,
-        ...opened,
+        socket,
         client,
-        destination,
         isSending: false,
         hasFile: isSource(file!.content),
         onOver: undefined,
@@ -540,7 +556,7 @@ export class TftpServer {
       // The address was removed, or no descriptor is left: the client asks again.
       this.ended.failed++;
     } finally {
-      closeQuietly(socket);
+      socket?.close();
       closeFile(file);
       this.#transfers.remove(client, active);
       if (
@@ -548,6 +564,24 @@ export class TftpServer {
         !this.#wait(client, { read, hostname, descriptors: 2 })
       ) this.refused.too_many_transfers++;
     }
+  }
+
+  /**
+   * What the transfer of a client uses. RFC 1123 §2.3: the reply comes from the
+   * address that the request was sent to.
+   *
+   * @throws {Error} if the address was removed, or no descriptor is left.
+   */
+  #openSocket(hostname: string, client: Deno.NetAddr): TransferSocket {
+    const destination = this.#destination(client);
+    if (!this.#options.isSinglePort) {
+      return OwnSocket.open(hostname, client, destination, () => {
+        this.refused.unknown_transfer_id++;
+      });
+    }
+    const sharedPort = this.#sharedPorts.get(hostname);
+    if (sharedPort === undefined) throw new Error(`${hostname} was removed`);
+    return sharedPort.open(client, destination);
   }
 
   /** What the client is offered, or why it gets nothing. */
@@ -594,7 +628,7 @@ export class TftpServer {
     active: ActiveTransfer,
     file: RequestedFile & TransferredFile,
   ): Promise<void> {
-    const { transfer, socket, client } = active;
+    const { transfer, socket } = active;
     const buffer = new Uint8Array(MAX_CLIENT_PACKET_SIZE);
     const report = this.#reportOf(active, file);
     const timer = new DeadlineTimer(() => transfer.deadline, () => {
@@ -603,11 +637,11 @@ export class TftpServer {
       // Ends the loop below, which waits for a packet.
       if (transfer.isOver) {
         active.onOver?.();
-        return closeQuietly(socket);
+        return socket.close();
       }
       // An error of the socket also ends that wait.
       sendDue(active).then(() => {
-        if (transfer.isOver) closeQuietly(socket);
+        if (transfer.isOver) socket.close();
       }, () => {});
       timer.reschedule();
     });
@@ -616,13 +650,8 @@ export class TftpServer {
         await sendDue(active);
         if (transfer.isOver) break;
         timer.reschedule();
-        const [bytes, from] = await socket.receive(buffer);
-        const { hostname, port } = from as Deno.NetAddr;
-        // RFC 1350 §4: packets of other hosts and ports are discarded. They get
-        // no ERROR 5: on a busy link, curl has ended good transfers by it.
-        if (hostname === client.hostname && port === client.port) {
-          transfer.receive(bytes, performance.now());
-        } else this.refused.unknown_transfer_id++;
+        const packet = await socket.receive(buffer);
+        transfer.receive(packet, performance.now());
         reportProgress(transfer, report);
       }
     } catch (error) {
@@ -691,7 +720,7 @@ function closeFile(file: TftpFile | undefined): void {
  * first also sends what became due. An error of the file fails the transfer.
  */
 async function sendDue(active: ActiveTransfer): Promise<void> {
-  const { transfer, content, socket, sender, destination } = active;
+  const { transfer, content, socket } = active;
   if (active.isSending) return;
   active.isSending = true;
   try {
@@ -708,21 +737,19 @@ async function sendDue(active: ActiveTransfer): Promise<void> {
       }
       const { length, size } = writeDue(active);
       if (length === 0) return;
-      const sent = sender?.send(length, size) ?? 0;
+      const sent = socket.sendNow(length, size);
       if (sent === length) continue;
       // The runtime waits until the kernel takes the others.
       const others = sendBuffer.slice(sent, length);
       for (let at = 0; at < others.length; at += size) {
-        const packet = others.subarray(at, at + size);
-        await sendBestEffort(socket, packet, destination);
+        await socket.send(others.subarray(at, at + size));
       }
     }
   } catch (error) {
     if (error instanceof Deno.errors.BadResource) throw error;
     const { message } = error as Error;
     transfer.cancel(message);
-    const packet = encodeError(ErrorCode.NotDefined, message);
-    await sendBestEffort(socket, packet, destination);
+    await socket.send(encodeError(ErrorCode.NotDefined, message));
   } finally {
     active.isSending = false;
   }
@@ -757,17 +784,4 @@ function writeDue(
     length += transfer.next(sendBuffer, now, length);
   }
   return { length, size };
-}
-
-/** Sends a packet. One that the kernel refuses is treated as packet loss. */
-async function sendBestEffort(
-  socket: Deno.DatagramConn,
-  packet: Uint8Array,
-  client: Deno.NetAddr,
-): Promise<void> {
-  try {
-    await socket.send(packet, client);
-  } catch (error) {
-    if (error instanceof Deno.errors.BadResource) throw error;
-  }
 }

@@ -12,12 +12,15 @@ import {
   type OptionSpec,
 } from "../../lib/cli/options.ts";
 
+/** Options with which the daemon does not serve. */
+const NO_SERVICE = ["check", "help", "version"];
+
 /** tools/packaging/nix/descriptions.nix: a set of texts by option. */
 export function nixDescriptions(): string {
   const lines = Object.entries<OptionSpec<unknown>>(OPTIONS)
     // Those of a command alone are none of the service's.
-    .filter(([, { placeholder, commands }]) =>
-      placeholder !== undefined && commands === undefined
+    .filter(([name, { commands }]) =>
+      commands === undefined && !NO_SERVICE.includes(name)
     )
     .map(([name]) => name as OptionName)
     .toSorted()

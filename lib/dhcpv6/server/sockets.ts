@@ -246,7 +246,7 @@ class UnicastSockets {
   constructor(port: number) {
     this.#sockets = new UdpSockets({
       port,
-      onOpen: (socket) => {
+      onOpen: ({ socket }) => {
         if (this.#observer === undefined) this.#bound.push(socket);
         else this.#observer.onOpen(socket);
       },

@@ -100,15 +100,15 @@ Deno.test({
     await Deno.writeFile(big, octets(100 * 1024 * 1024 + 1));
     await unpackFromArchive(BUSYBOX, `${lab.directory}/busybox`);
     const busybox = `${lab.directory}/busybox/usr/bin/busybox`;
-    const daemon = await startDaemon(
-      router,
+    const options = [
       "--interface=lan",
       `--base-address=${BASE}`,
       `--boot-address=${SERVER}`,
       `--ipxe-x86-64-efi=${small}`,
       `--ipxe-arm64-efi=${big}`,
       `--ipxe-riscv64-efi=${tiny}`,
-    );
+    ];
+    const daemon = await startDaemon(router, ...options);
 
     /**
      * Fetches a file and compares it with what is served.
@@ -157,23 +157,14 @@ Deno.test({
       () => fetches(tftpHpa, "ipxe.efi", small),
     );
 
-    await t.step("busybox tftp, with a block size", () =>
-      fetches(
-        (path, to) => [
-          busybox,
-          "tftp",
-          "-g",
-          "-b",
-          "1228",
-          "-r",
-          path,
-          "-l",
-          to,
-          SERVER,
-        ],
-        "ipxe.efi",
-        small,
-      ));
+    const busyboxTftp: Fetch = (path, to) => [
+      busybox,
+      ...["tftp", "-g", "-b", "1228", "-r", path, "-l", to, SERVER],
+    ];
+    await t.step(
+      "busybox tftp, with a block size",
+      () => fetches(busyboxTftp, "ipxe.efi", small),
+    );
 
     await t.step(
       "100 MB in blocks of 512: the block numbers wrap",
@@ -273,52 +264,82 @@ Deno.test({
       },
     );
 
+    const proxy = "2001:db8:1:2::3";
+    await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
+    for (let index = 0; index < 30; index++) {
+      const last = (0x80 + index).toString(16);
+      await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
+    }
+
+    /** Fetches a file by so many clients at once, 30 at most. */
+    async function fetchThroughBadNetwork(clients: number): Promise<void> {
+      const network = client.start([
+        ...Deno.env.get("TEST_DENO")!.split("\n"),
+        `${import.meta.dirname}/../../support/bad_network.ts`,
+        proxy,
+        SERVER,
+        "2001:db8:1:2::80",
+        "30",
+      ]);
+      await network.says(/listening/);
+      await Promise.all(
+        Array.from({ length: clients }, (_, index) => {
+          const fetch = index % 3 === 0
+            ? curl(1432)
+            : atftp(1432, index % 3 === 1 ? 4 : 16);
+          return fetches(
+            (path, to) =>
+              fetch(path, to).map((word) => word.replace(SERVER, proxy)),
+            "ipxe-riscv64.efi",
+            tiny,
+            // Also when it has waited six times, of a window of which each
+            // third block comes late or not at all.
+            /unexpected OACK|tftp: aborting/,
+          );
+        }),
+      );
+      await network.stop();
+      const { passed, lost } = JSON.parse(
+        network.output.trim().split("\n").at(-1)!,
+      );
+      assert(lost > 0.05 * passed, network.output);
+    }
+
     await t.step(
       "30 clients at once through loss, duplication and reordering",
-      async () => {
-        const proxy = "2001:db8:1:2::3";
-        await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
-        for (let index = 0; index < 30; index++) {
-          const last = (0x80 + index).toString(16);
-          await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
-        }
-        const network = client.start([
-          ...Deno.env.get("TEST_DENO")!.split("\n"),
-          `${import.meta.dirname}/../../support/bad_network.ts`,
-          proxy,
-          SERVER,
-          "2001:db8:1:2::80",
-          "30",
-        ]);
-        await network.says(/listening/);
-        await Promise.all(
-          Array.from({ length: 30 }, (_, index) => {
-            const fetch = index % 3 === 0
-              ? curl(1432)
-              : atftp(1432, index % 3 === 1 ? 4 : 16);
-            return fetches(
-              (path, to) =>
-                fetch(path, to).map((word) => word.replace(SERVER, proxy)),
-              "ipxe-riscv64.efi",
-              tiny,
-              // Also when it has waited six times, of a window of which each
-              // third block comes late or not at all.
-              /unexpected OACK|tftp: aborting/,
-            );
-          }),
-        );
-        await network.stop();
-        const { passed, lost } = JSON.parse(
-          network.output.trim().split("\n").at(-1)!,
-        );
-        assert(lost > 0.07 * passed, network.output);
-      },
+      () => fetchThroughBadNetwork(30),
     );
 
     await t.step("the log names machines only when they are real", () => {
       // The client has neither the MAC's address nor been seen by DHCPv6.
       assertEquals(daemon.count("serve_ipxe_over_tftp"), 0);
       assert(daemon.log.length > 0);
+    });
+
+    await t.step("at a single port", async (t) => {
+      await daemon.stop();
+      await startDaemon(router, ...options, "--tftp-single-port");
+      const capture = await lab.capture(client, "eth0", "udp");
+      for (
+        const [words, fetch] of [
+          ["curl", curl(1228)],
+          ["atftp", atftp(1432, 1)],
+          ["atftp with windows of 64", atftp(1432, 64)],
+          ["tftp-hpa", tftpHpa],
+          ["busybox tftp", busyboxTftp],
+        ] as const
+      ) {
+        await t.step(words, () => fetches(fetch, "ipxe.efi", small));
+      }
+      const ports = await capture.read(
+        `udp and ipv6.src == ${SERVER}`,
+        "udp.srcport",
+      );
+      assertEquals([...new Set(ports.map(([port]) => port))], ["69"]);
+      await t.step(
+        "3 clients at once through loss, duplication and reordering",
+        () => fetchThroughBadNetwork(3),
+      );
     });
   },
 });

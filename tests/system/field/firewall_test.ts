@@ -139,7 +139,7 @@ Deno.test({
     ];
     const hostRules = HOST_RULES.replaceAll('"eth1"', '"lan"');
     await filters(router, hostRules);
-    await startDaemon(router, ...options);
+    const daemon = await startDaemon(router, ...options);
 
     let next = 0;
     /** Fetches iPXE over TFTP. */
@@ -322,6 +322,16 @@ sleep 600`,
       assertNotEquals(stdout, "");
       await filters(relay, rules.replace(/^.*ct helper set.*\n/m, ""));
       assertNotEquals((await tftp(far, "curl")).code, 0);
+    });
+
+    await t.step("with --tftp-single-port, neither needs more", async () => {
+      await daemon.stop();
+      await startDaemon(router, ...options, "--tftp-single-port");
+      await filters(router, hostRules.replace(/^.*ct state.*\n/m, ""));
+      for (const program of ["curl", "atftp"] as const) {
+        isWhole(await tftp(local, program));
+        isWhole(await tftp(far, program));
+      }
     });
   },
 });

@@ -104,6 +104,7 @@ in
       ipxeChain = "direct";
       netbootDirectory = directory;
       tftpListenAddress = ":6969";
+      tftpSinglePort = true;
       httpListenAddress = "[2001:db8:1:2::1]:8080";
       httpsListenAddress = ":8443";
       httpAllow = [

@@ -307,6 +307,7 @@ const EFFECTS: [OptionName, string, (s: DaemonConfig) => unknown, unknown][] = [
   ["netboot-dir", "/srv", (s) => s.netbootDirectory, "/srv"],
   ["netboot-follow", "/boot", (s) => s.netbootFollow, ["/boot"]],
   ["tftp-listen-addr", "off", (s) => s.tftp, undefined],
+  ["tftp-single-port", "true", (s) => s.isTftpSinglePort, true],
   ["http-listen-addr", "[2001:db8::1]:80", (s) => s.http, [{
     hostname: "2001:db8::1",
     port: 80,

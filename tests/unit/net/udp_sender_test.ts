@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   MAX_SEGMENTS,
+  openUdpSocket,
   sendBuffer,
   UdpSender,
 } from "../../../lib/net/udp_sender.ts";
@@ -22,13 +23,14 @@ class Pair implements Disposable {
     });
     const { port } = this.receiver.addr as Deno.NetAddr;
     const destination = { transport: "udp", hostname, port } as const;
-    let opened = UdpSender.open("::1", destination);
+    let opened = openUdpSocket("::1");
     // Another thread of the runtime may have opened a file meanwhile.
-    for (let tries = 1; tries < TRIES && !opened.sender; tries++) {
+    for (let tries = 1; tries < TRIES && !opened.descriptor; tries++) {
       opened.socket.close();
-      opened = UdpSender.open("::1", destination);
+      opened = openUdpSocket("::1");
     }
-    ({ socket: this.socket, sender: this.sender } = opened);
+    this.socket = opened.socket;
+    this.sender = UdpSender.of(opened, destination);
   }
 
   /** The next datagrams, and the ports that they come from. */
@@ -115,13 +117,9 @@ Deno.test({
         return sockets[1]!;
       }) as unknown as typeof Deno.listenDatagram;
       try {
-        const { sender } = UdpSender.open("::1", {
-          transport: "udp",
-          hostname: "::1",
-          port: 9,
-        });
+        const { descriptor } = openUdpSocket("::1");
         assertEquals(sockets.length, 2);
-        assertEquals(sender, undefined);
+        assertEquals(descriptor, undefined);
       } finally {
         Deno.listenDatagram = listenDatagram;
         for (const socket of sockets) socket.close();

@@ -6,6 +6,7 @@ import {
 import { MemoryContent } from "../../../lib/tftp/content.ts";
 import { Opcode } from "../../../lib/tftp/packet.ts";
 import { negotiate, Transfer } from "../../../lib/tftp/transfer.ts";
+import type { TransferSocket } from "../../../lib/tftp/transfer_socket.ts";
 
 const CONTENT = new MemoryContent(new Uint8Array(1024 * 1024));
 /** Blocks that only a client acknowledges that wants the file. */
@@ -46,10 +47,8 @@ class Lab {
       request,
       transfer: new Transfer(CONTENT, options, this.now),
       content: CONTENT,
-      socket: { close() {} } as Deno.DatagramConn,
+      socket: { close() {} } as TransferSocket,
       client,
-      destination: client,
-      sender: undefined,
       isSending: false,
       hasFile: false,
       onOver: undefined,

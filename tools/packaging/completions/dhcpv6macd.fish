@@ -28,6 +28,7 @@ complete -c dhcpv6macd -l boot-policy -x -a "always listed once" -d 'clients tha
 complete -c dhcpv6macd -l netboot-dir -x -a "(__fish_complete_directories)" -d 'boot files: /mac/MAC/FILE is MAC/FILE in this directory, else default/FILE'
 complete -c dhcpv6macd -l netboot-follow -x -a "(__fish_complete_directories)" -d 'directory that links in --netboot-dir may lead to, such as /nix/store or /boot'
 complete -c dhcpv6macd -l tftp-listen-addr -x -d 'TFTP listen address: [IPV6]:PORT, or :PORT for all addresses of the interface'
+complete -c dhcpv6macd -l tftp-single-port -d 'TFTP transfers use the port of the listen address, for firewalls between machines and daemon'
 complete -c dhcpv6macd -l http-listen-addr -x -d 'HTTP listen address: [IPV6]:PORT, or :PORT for all addresses of the host'
 complete -c dhcpv6macd -l https-listen-addr -x -d 'HTTPS listen address, likewise'
 complete -c dhcpv6macd -l tls-cert-file -r -F -d 'TLS certificate chain in PEM; reloaded when it changes'

@@ -45,6 +45,7 @@
   shim-arm64-efi = "Signed shim for arm64, which PXE clients load before iPXE. Default: none.";
   shim-x86-64-efi = "Signed shim for x86-64, which PXE clients load before iPXE. Default: none.";
   tftp-listen-addr = "TFTP listen address: \\[IPV6\\]:PORT, or :PORT for all addresses of the interface. Default: the boot address, port 69.";
+  tftp-single-port = "TFTP transfers use the port of the listen address, for firewalls between machines and daemon. Default: each transfer has a port of its own.";
   tls-cert-file = "TLS certificate chain in PEM; reloaded when it changes. Default: no HTTPS.";
   tls-key-file = "TLS private key in PEM; reloaded when it changes. Default: no HTTPS.";
   valid-lifetime = "Valid lifetime of an address. Default: 1200, or the preferred lifetime if that is longer.";

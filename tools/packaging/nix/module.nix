@@ -36,6 +36,7 @@ let
     netbootDirectory = "netboot-dir";
     netbootFollow = "netboot-follow";
     tftpListenAddress = "tftp-listen-addr";
+    tftpSinglePort = "tftp-single-port";
     httpListenAddress = "http-listen-addr";
     httpsListenAddress = "https-listen-addr";
     tlsCertFile = "tls-cert-file";
@@ -66,11 +67,12 @@ let
   };
 
   # What is given otherwise than as it was set: the list of sources is one
-  # value, links matter in a netboot directory only, and the key pair is where
-  # systemd has put it.
+  # value, links matter in a netboot directory only, a switch is given or not,
+  # and the key pair is where systemd has put it.
   given = cfg // {
     macSources = if cfg.macSources == null then null else lib.concatStringsSep "," cfg.macSources;
     netbootFollow = lib.optionals (cfg.netbootDirectory != null) cfg.netbootFollow;
+    tftpSinglePort = if cfg.tftpSinglePort then "true" else null;
     tlsCertFile = null;
     tlsKeyFile = null;
   };
@@ -278,6 +280,12 @@ in
     };
 
     tftpListenAddress = optional (types.either (types.enum [ "off" ]) listenAddress) "tftp-listen-addr";
+
+    tftpSinglePort = mkOption {
+      type = types.bool;
+      default = false;
+      description = meaning "tftp-single-port";
+    };
     httpListenAddress = optional listenAddresses "http-listen-addr";
     httpsListenAddress = optional listenAddresses "https-listen-addr";
 
