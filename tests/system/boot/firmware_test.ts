@@ -372,7 +372,8 @@ Deno.test("real firmware", { ignore }, async (t) => {
   });
 
   await t.step({
-    name: "arm64: PXE, its own iPXE over TFTP, a file over HTTP",
+    name:
+      "arm64: PXE, its own iPXE over TFTP at a single port, a file over HTTP",
     ignore,
     fn: async () => {
       const mac = "52:54:00:12:34:0c";
@@ -381,7 +382,7 @@ Deno.test("real firmware", { ignore }, async (t) => {
       const ipxe = await compiledIn("arm64");
       await network.serve(mac, ipxe);
       await network.advertise();
-      const daemon = await network.daemon();
+      const daemon = await network.daemon("--tftp-single-port");
       const machine = await Machine.start(network.router, {
         architecture: "arm64",
         mac,
