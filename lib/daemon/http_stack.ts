@@ -166,6 +166,10 @@ export class HttpStack {
           this.downloads.quota.load,
           this.eventStream.quota.load,
         ),
+      memory: () => {
+        const { rss, heapTotal, external } = Deno.memoryUsage();
+        return rss - heapTotal - external;
+      },
       observer: new ConnectionGuardLog(log, openListeners),
     });
     this.services = [

@@ -8,6 +8,7 @@ import { isBootable } from "../boot_files/directory.ts";
 import type { IpxeFiles } from "../boot_files/ipxe.ts";
 import { mainProblem, type PathProblem } from "../boot_files/served_roots.ts";
 import type { ConnectionGuardObserver } from "../http/connection_guard.ts";
+import type { Connection } from "../http/connections.ts";
 import {
   authorityOf,
   type HttpObserver,
@@ -103,22 +104,22 @@ export class ConnectionGuardLog implements ConnectionGuardObserver {
     this.#listeners = listeners;
   }
 
-  onIdle(connections: number): void {
-    this.#report("connections_closed", connections, [
+  onIdle(closed: readonly Connection[]): void {
+    this.#report("connections_closed", closed, [
       "idle HTTP connections",
       "there were too many",
     ]);
   }
 
-  onStalled(connections: number): void {
-    this.#report("connections_stalled", connections, [
+  onStalled(closed: readonly Connection[]): void {
+    this.#report("connections_stalled", closed, [
       "HTTP connections",
       "their clients do not read the response",
     ]);
   }
 
-  onExcess(connections: number): void {
-    this.#report("connections_excessive", connections, [
+  onExcess(closed: readonly Connection[]): void {
+    this.#report("connections_excessive", closed, [
       "HTTP connections",
       "their clients send much more than requests",
     ]);
@@ -126,15 +127,18 @@ export class ConnectionGuardLog implements ConnectionGuardObserver {
 
   #report(
     event: string,
-    connections: number,
+    connections: readonly Connection[],
     [what, why]: readonly [string, string],
   ): void {
-    const closed = (this.#closed.get(event) ?? 0) + connections;
+    const closed = (this.#closed.get(event) ?? 0) + connections.length;
     this.#closed.set(event, closed);
     if (!this.#log.isDue(event, { every: MINUTE })) return;
-    this.#log.warning(event, `closed ${closed} ${what}: ${why}`, {
-      connections: closed,
-    });
+    const [{ client }] = connections as [Connection];
+    this.#log.warning(
+      event,
+      `closed ${closed} ${what}, such as one of ${client}: ${why}`,
+      { connections: closed, address: client },
+    );
     this.#closed.set(event, 0);
   }
 

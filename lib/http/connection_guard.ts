@@ -9,9 +9,11 @@ import {
   IDLE_CONNECTION_TIMEOUT,
   MAX_EXCESS_BYTES,
   MAX_EXCESS_PER_CONNECTION,
+  MAX_KEPT_BYTES,
   MAX_NEW_CONNECTIONS,
   MIN_READ_RATE,
   NEW_CONNECTION_TIME,
+  PRESSED_MEMORY,
   SILENT_CONNECTION_TIMEOUT,
   STALLED_CONNECTION_TIMEOUT,
 } from "../overload/limits.ts";
@@ -41,7 +43,7 @@ const EXCESS_INTERVAL = 50;
 const MEASURED_AT_ONCE = 256;
 
 /** What more excess than is allowed is reduced to, as a share of that. */
-const KEPT_EXCESS = 0.5;
+const LEFT_EXCESS = 0.5;
 
 /**
  * Parts of a search done at once: about 1 ms of work if all descriptors in them
@@ -79,11 +81,11 @@ const MAX_CLOSING_CLIENTS = 4096;
 /** Called when connections were closed. */
 export interface ConnectionGuardObserver {
   /** There were too many connections without a request in progress. */
-  onIdle(connections: number): void;
+  onIdle(closed: readonly Connection[]): void;
   /** Clients have asked and do not read the responses. */
-  onStalled(connections: number): void;
+  onStalled(closed: readonly Connection[]): void;
   /** Clients have sent much more than requests. */
-  onExcess(connections: number): void;
+  onExcess(closed: readonly Connection[]): void;
   /** The runtime keeps so much for ever that one response at a time is allowed. */
   onStuck(): void;
   /** Fewer sockets listen than servers should: the runtime has ended some. */
@@ -101,6 +103,8 @@ export interface ConnectionGuardOptions {
   readonly servers: () => number;
   /** The share of the places that is in use, 0 to 1. */
   readonly pressure: () => number;
+  /** Bytes of memory of the process outside of JavaScript. */
+  readonly memory: () => number;
   readonly observer: ConnectionGuardObserver;
 }
 
@@ -217,7 +221,7 @@ export class ConnectionGuard {
       now - idleSince >
         (requests > 0 ? IDLE_CONNECTION_TIMEOUT : SILENT_CONNECTION_TIMEOUT)
     );
-    this.#closed += resetAll(old);
+    this.#closed += resetAll(old).length;
     const closing = new Set(old);
     const quiet = idle.filter((connection) =>
       connection.quietSearches >= MIN_QUIET_SEARCHES && !closing.has(connection)
@@ -225,10 +229,10 @@ export class ConnectionGuard {
     const isOld = ({ idleSince }: Connection) =>
       now - idleSince > NEW_CONNECTION_TIME;
     let closed = this.#closeExcess(quiet.filter(isOld), maxIdle, now);
-    if (closed === 0) {
+    if (closed.length === 0) {
       closed = this.#closeExcess(quiet, maxIdle + this.#maxNew, now);
     }
-    if (closed > 0) observer.onIdle(closed);
+    if (closed.length > 0) observer.onIdle(closed);
   }
 
   /** New connections that may be without a request besides the idle ones. */
@@ -237,19 +241,19 @@ export class ConnectionGuard {
     return Math.min(MAX_NEW_CONNECTIONS, (1 - pressure()) * places / 2);
   }
 
-  /** Closes connections if they are too many. Returns how many. */
+  /** Closes connections if they are too many. Returns those. */
   #closeExcess(
     connections: Connection[],
     limit: number,
     now: number,
-  ): number {
-    if (connections.length <= limit) return 0;
+  ): readonly Connection[] {
+    if (connections.length <= limit) return [];
     const excess = this.#byClaim(connections).slice(
       Math.floor(KEPT_SHARE * limit),
     );
     for (const { client } of excess) this.#closings.add(client, now);
     const closed = resetAll(excess);
-    this.#closed += closed;
+    this.#closed += closed.length;
     return closed;
   }
 
@@ -258,8 +262,7 @@ export class ConnectionGuard {
    * also of those that read very slowly.
    */
   #closeStalled(now: number): void {
-    const { connections, observer, pressure } = this.#options;
-    const isShort = pressure() > MAX_PRESSURE;
+    const { connections, observer } = this.#options;
     const stalled: Connection[] = [];
     for (const connection of connections) {
       if (connection.responses === 0) continue;
@@ -270,17 +273,52 @@ export class ConnectionGuard {
       const rate = (acknowledgedBytes - measured) / (elapsed / 1000);
       connection.measured = acknowledgedBytes;
       connection.measuredAt = now;
-      if (connection.hasCaughtUp) continue;
-      const isStalled =
-        now - connection.progressAt > STALLED_CONNECTION_TIMEOUT ||
-        isShort && rate < MIN_READ_RATE;
-      if (!isStalled) continue;
-      connection.wasStalled = true;
-      stalled.push(connection);
+      connection.isSlow = !connection.hasCaughtUp && rate < MIN_READ_RATE;
+      if (
+        connection.isSlow &&
+        now - connection.progressAt > STALLED_CONNECTION_TIMEOUT
+      ) stalled.push(connection);
     }
+    stalled.push(...this.#tooSlow(now));
+    for (const connection of stalled) connection.wasStalled = true;
     const closed = resetAll(stalled);
-    this.#closed += closed;
-    if (closed > 0) observer.onStalled(closed);
+    this.#closed += closed.length;
+    if (closed.length > 0) observer.onStalled(closed);
+  }
+
+  /**
+   * Connections of slow clients that have to end so that half of the places are
+   * free: of clients that have more than their share of the other half, and first
+   * of those that have read least. The kernel of a client that reads steadily may
+   * take some megabytes at once, and nothing then for half a minute.
+   */
+  #tooSlow(now: number): readonly Connection[] {
+    const { connections, pressure } = this.#options;
+    const share = MAX_PRESSURE / pressure();
+    if (share >= 1) return [];
+    // Those that were closed leave their places soon.
+    const holding = [...connections].filter(({ places, isReset }) =>
+      places > 0 && !isReset
+    );
+    const slow = holding.filter((connection) =>
+      connection.isSlow && isStillSlow(connection)
+    );
+    if (slow.length === 0) return [];
+    const counts = new Map<string, number>();
+    for (const { client } of holding) {
+      counts.set(client, (counts.get(client) ?? 0) + 1);
+    }
+    const available = share * connections.answering;
+    const allowed = fairShare([...counts.values()], available);
+    let left = Math.ceil(holding.length - available);
+    slow.sort((a, b) => a.speed(now) - b.speed(now));
+    return slow.filter(({ client }) => {
+      const count = counts.get(client)!;
+      if (left <= 0 || count <= allowed) return false;
+      counts.set(client, count - 1);
+      left--;
+      return true;
+    });
   }
 
   /**
@@ -295,13 +333,13 @@ export class ConnectionGuard {
       connection.measure();
     }
     const excesses = [...connections]
-      .map((connection) => ({ connection, bytes: connection.excessBytes(now) }))
+      .map((connection) => ({ connection, bytes: connection.excessBytes }))
       .filter(({ bytes }) => bytes > 0)
       .sort((a, b) => b.bytes - a.bytes);
     this.#hasExcess = excesses.length > 0;
     let total = excesses.reduce((sum, { bytes }) => sum + bytes, 0);
     const limit = total > MAX_EXCESS_BYTES
-      ? KEPT_EXCESS * MAX_EXCESS_BYTES
+      ? LEFT_EXCESS * MAX_EXCESS_BYTES
       : Infinity;
     const excessive: Connection[] = [];
     for (const { connection, bytes } of excesses) {
@@ -314,9 +352,29 @@ export class ConnectionGuard {
       excessive.push(connection);
       total -= bytes;
     }
+    excessive.push(...this.#keptTooLong());
     const closed = resetAll(excessive);
-    this.#closed += closed;
-    if (closed > 0) observer.onExcess(closed);
+    this.#closed += closed.length;
+    if (closed.length > 0) observer.onExcess(closed);
+  }
+
+  /**
+   * Connections for which the runtime may keep so much, as long as they have
+   * responses in progress, that memory is short: their clients have sent it a
+   * little at a time, while they have read.
+   */
+  #keptTooLong(): readonly Connection[] {
+    const { connections, memory } = this.#options;
+    let total = 0;
+    for (const { keptBytes } of connections) total += keptBytes;
+    if (total <= MAX_KEPT_BYTES || memory() <= PRESSED_MEMORY) return [];
+    return [...connections]
+      .sort((a, b) => b.keptBytes - a.keptBytes)
+      .filter(({ keptBytes }) => {
+        if (total <= LEFT_EXCESS * MAX_KEPT_BYTES) return false;
+        total -= keptBytes;
+        return true;
+      });
   }
 
   /**
@@ -360,6 +418,34 @@ class Closings {
   }
 }
 
-function resetAll(connections: readonly Connection[]): number {
-  return connections.filter((connection) => connection.reset()).length;
+/** Closes connections. Returns those that still existed. */
+function resetAll(connections: readonly Connection[]): readonly Connection[] {
+  return connections.filter((connection) => connection.reset());
+}
+
+/** Whether the client of a slow connection has gone on to read slowly. */
+function isStillSlow(connection: Connection): boolean {
+  connection.measure();
+  return !connection.hasCaughtUp &&
+    connection.acknowledgedBytes - connection.measured <
+      MIN_READ_RATE * MEASURING_TIME / 1000;
+}
+
+/**
+ * How many each may have at most, if what is there is shared equally and none
+ * gets more than it has.
+ *
+ * @param counts How many each has.
+ * @param available How many there are.
+ */
+function fairShare(counts: readonly number[], available: number): number {
+  let left = available;
+  let sharing = counts.length;
+  for (const count of counts.toSorted((a, b) => a - b)) {
+    const share = left / sharing;
+    if (count > share) return share;
+    left -= count;
+    sharing--;
+  }
+  return Infinity;
 }

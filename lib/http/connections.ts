@@ -9,7 +9,9 @@ import { formatIpv6, IPV6_LENGTH, parseIpv6Into } from "../net/ipv6.ts";
 import type { TcpSocketCalls } from "../net/tcp_sockets.ts";
 import {
   MAX_CONNECTION_RESPONSES,
+  MAX_EXCESS_CREDIT,
   MAX_STUCK_BYTES,
+  READ_PER_EXCESS,
   RECEIVE_BUFFER,
   REQUEST_BYTES,
 } from "../overload/limits.ts";
@@ -37,9 +39,6 @@ const TLS_PAYLOAD_SHARE = 16384 / (16384 + 22);
 
 /** Bytes a second that are no excess, such as PING frames and small requests. */
 const EXCESS_RATE = 1024;
-
-/** Bytes that a client reads for each one that is no excess. */
-const READ_FOR_EXCESS = 256;
 
 /**
  * Searches in a row without a connection after which there is none: the runtime
@@ -89,6 +88,8 @@ export class Connection {
   idleSince: number = performance.now();
   /** Whether it was closed because its client does not read. */
   wasStalled = false;
+  /** Whether its client has read slowly while its speed was measured last. */
+  isSlow = false;
   /** Whether it was closed. */
   isReset = false;
   /**
@@ -114,6 +115,12 @@ export class Connection {
   /** The same with what TLS adds. */
   #acknowledgedInAll = 0;
   #receivedBytes = 0;
+  /** What has come besides requests; negative for what may come. */
+  #excess = 0;
+  #keptBytes = 0;
+  /** Requests, and the time, that {@linkcode #countExcess} has counted. */
+  #countedRequests = 0;
+  #countedUntil: number = this.openedAt;
   #hasPending = false;
   readonly #sockets: TcpSocketCalls | undefined;
   readonly #onUnread: (change: number) => void;
@@ -204,24 +211,51 @@ export class Connection {
     // Heads of responses are acknowledged, too.
     this.#setUnread(Math.max(0, this.#unreadBytes - read));
     this.#hasPending = traffic.hasPending;
-    this.#receivedBytes = traffic.received;
     this.#acknowledgedBytes = acknowledged;
+    this.#countExcess(traffic.received, read);
   }
 
   /**
    * Bytes that the client has sent besides its requests, as of the last
    * {@linkcode measure}. Some come over HTTP/2 now and then, and for what the client
-   * has read: it lets more come.
-   *
-   * @param now By the monotonic clock.
+   * reads: it lets more come.
    */
-  excessBytes(now: number): number {
-    return Math.max(
-      0,
-      this.#receivedBytes - this.requests * REQUEST_BYTES -
-        (now - this.openedAt) / 1000 * EXCESS_RATE -
-        this.#acknowledgedBytes / READ_FOR_EXCESS,
+  get excessBytes(): number {
+    return Math.max(0, this.#excess);
+  }
+
+  /**
+   * Bytes that the client has sent besides its requests since it has responses in
+   * progress, as of the last {@linkcode measure}, whatever it reads.
+   */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** Bytes a second that the client has acknowledged since it has connected. */
+  speed(now: number): number {
+    return this.#acknowledgedBytes / (now - this.openedAt) * 1000;
+  }
+
+  /**
+   * @param received Bytes that have come in all.
+   * @param read Bytes that the client has read since the last call.
+   */
+  #countExcess(received: number, read: number): void {
+    const now = performance.now();
+    const requests = this.requests - this.#countedRequests;
+    const sent = received - this.#receivedBytes - requests * REQUEST_BYTES -
+      (now - this.#countedUntil) / 1000 * EXCESS_RATE;
+    this.#excess = Math.max(
+      -MAX_EXCESS_CREDIT,
+      this.#excess + sent - read / READ_PER_EXCESS,
     );
+    this.#keptBytes = this.responses === 0
+      ? 0
+      : Math.max(0, this.#keptBytes + sent);
+    this.#receivedBytes = received;
+    this.#countedRequests = this.requests;
+    this.#countedUntil = now;
   }
 
   #setUnread(bytes: number): void {
@@ -229,9 +263,9 @@ export class Connection {
     this.#unreadBytes = bytes;
   }
 
-  /** Closes it. Returns whether it still existed. */
+  /** Closes it. Returns whether it still existed, and was not closed before. */
   reset(): boolean {
-    if (!this.exists) return false;
+    if (this.isReset || !this.exists) return false;
     this.#sockets!.reset(this.descriptor);
     this.isReset = true;
     return true;
@@ -438,6 +472,7 @@ export class Connections {
     connection.requests++;
     if (connection.responses++ === 0) {
       connection.measuredAt = connection.progressAt = performance.now();
+      connection.isSlow = false;
     }
     if (connection.places++ === 0) this.#answering++;
     if (connection.responses > this.maxResponses) {
@@ -615,7 +650,7 @@ export class Connections {
   /** Closes a connection now: with the next search it would be too late. */
   #closeGreedy(connection: Connection): void {
     const sockets = this.#sockets;
-    if (sockets === undefined || connection.isReset) return;
+    if (sockets === undefined) return;
     if (connection.descriptor < 0) {
       const end = Math.min(
         Math.max(this.#highest, this.#byDescriptor.length) + GAP,

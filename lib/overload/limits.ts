@@ -197,10 +197,38 @@ export const STALLED_CONNECTION_TIMEOUT = 60_000;
 export const MAX_EXCESS_PER_CONNECTION = 32 * 1024;
 
 /**
- * The same of all connections together. The runtime takes up to 25 times as much
+ * The same of all connections together. The runtime takes up to 30 times as much
  * for empty frames.
  */
 export const MAX_EXCESS_BYTES = 512 * 1024;
+
+/**
+ * Bytes that a client reads for each one that it may send besides requests: over
+ * HTTP/2 it lets more come by frames of 13 bytes, each with 22 more over TLS, some
+ * clients two of them for 4 KiB.
+ */
+export const READ_PER_EXCESS = 32;
+
+/**
+ * Bytes that a client may send at once for what it has read before, or for the
+ * time that its connection exists.
+ */
+export const MAX_EXCESS_CREDIT = 32 * 1024;
+
+/**
+ * Bytes that all clients together may have sent besides their requests since
+ * these are answered, however much they read, while the process has more memory
+ * than {@linkcode PRESSED_MEMORY}: over HTTP/2 the runtime may keep them until the
+ * responses end. Clients that let more come in very small steps reach it together
+ * after some 200 MB.
+ */
+export const MAX_KEPT_BYTES = 1024 * 1024;
+
+/**
+ * Bytes of memory of the process outside of JavaScript, some 60 MB of them pages of
+ * the program file, above which {@linkcode MAX_KEPT_BYTES} counts.
+ */
+export const PRESSED_MEMORY = 160 * 1024 * 1024;
 
 /** Bytes of one request. Browsers send some 700. */
 export const REQUEST_BYTES = 4096;
@@ -210,7 +238,8 @@ export const RECEIVE_BUFFER = 2048;
 
 /**
  * Bytes a second that a client reads, at least, when more than half of the
- * places for responses are in use. A boot file of 30 MB would take eight hours.
+ * places for responses are in use and it has more than its share of that half. A
+ * boot file of 30 MB would take eight hours.
  */
 export const MIN_READ_RATE = 1024;
 

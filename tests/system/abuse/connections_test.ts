@@ -50,10 +50,10 @@ const FEW_DESCRIPTORS = 45;
 /** A file of the machine, as a path in URLs. It takes no room on the disk. */
 async function largeFile(
   lab: Lab,
+  size = 200 * MIB,
 ): Promise<AsyncDisposable & { readonly path: string; readonly size: number }> {
   const name = `${MAC}/large.img`;
   const file = `${lab.directory}/netboot/${name}`;
-  const size = 200 * MIB;
   await Deno.writeFile(file, new Uint8Array());
   await Deno.truncate(file, size);
   return {
@@ -183,6 +183,21 @@ class AttackedDaemon {
 
 function sourceOf(index: number): string {
   return `2001:db8:1:2::bad:${index.toString(16)}`;
+}
+
+/** Bytes of a file that one reads, see tests/support/http2_reader.py. */
+async function readOverHttp2(
+  { link }: AttackedDaemon,
+  path: string,
+  kind: "steps" | "frames",
+): Promise<number> {
+  const reader = link.visitor.start([
+    "python3",
+    `${import.meta.dirname}/../../support/http2_reader.py`,
+    ...[SERVER, String(PORT), path, kind],
+  ]);
+  assertEquals(await reader.ended(120), 0, reader.output);
+  return Number(reader.output);
 }
 
 /** Ends an attack. What it says of its connections. */
@@ -472,7 +487,15 @@ Deno.test({
       },
     );
 
-    await t.step("a download at 20 KB/s goes on among them", async () => {
+    await t.step("slow downloads go on among them", async () => {
+      // Its kernel takes some megabytes more, and then nothing.
+      await using large = await largeFile(lab, 40 * MIB);
+      const pausing = attacked.link.visitor.start([
+        "python3",
+        `${import.meta.dirname}/../../support/pausing_reader.py`,
+        ...[SERVER, String(PORT), large.path, String(MIB), "25"],
+      ]);
+      await pausing.says(/paused/);
       const slow = attacked.link.visitor.start([
         ...["curl", "-sSgf", "--limit-rate", "20k", "--max-time", "25"],
         // The responses before are over soon.
@@ -484,7 +507,18 @@ Deno.test({
       // Curl ends it by itself.
       assertEquals(await slow.ended(60), 28, slow.output);
       assertLess(300_000, Number(/\d+$/.exec(slow.output.trim())![0]));
+      await pausing.ended(60);
+      // With the head of the response.
+      assertLess(large.size, Number(/\d+$/.exec(pausing.output.trim())![0]));
       await end(attack);
+    });
+
+    await t.step("one that lets little come at a time is whole", async () => {
+      await using large = await largeFile(lab);
+      assertEquals(
+        await readOverHttp2(attacked, large.path, "steps"),
+        large.size,
+      );
     });
   },
 });
@@ -617,6 +651,13 @@ Deno.test({
         assertLess(0, closed, "they are closed");
       });
     }
+    await t.step("empty frames for what is read", async () => {
+      // One window of HTTP/2.
+      await using huge = await largeFile(lab, 2047 * MIB);
+      const read = await readOverHttp2(attacked, huge.path, "frames");
+      assertLess(read, huge.size, "it is closed");
+      await attacked.serves(1);
+    });
     assertEquals(await attacked.daemon.stop(), 0, await group.peak());
     assertLess(0, attacked.daemon.count("connections_excessive"));
   },

@@ -15,16 +15,23 @@ class GuardedServer {
   readonly connections = new Connections(this.sockets);
   readonly reports: string[] = [];
   pressure = 0;
+  /** Places that the pressure is a share of, if there are so many. */
+  capacity: number | undefined;
+  memory = 0;
   readonly guard = new ConnectionGuard({
     connections: this.connections,
     maxIdle: MAX_IDLE,
     places: PLACES,
     servers: () => 1,
-    pressure: () => this.pressure,
+    pressure: () =>
+      this.capacity === undefined
+        ? this.pressure
+        : this.connections.answering / this.capacity,
+    memory: () => this.memory,
     observer: {
-      onIdle: (connections) => this.reports.push(`idle ${connections}`),
-      onStalled: (connections) => this.reports.push(`stalled ${connections}`),
-      onExcess: (connections) => this.reports.push(`excess ${connections}`),
+      onIdle: ({ length }) => this.reports.push(`idle ${length}`),
+      onStalled: ({ length }) => this.reports.push(`stalled ${length}`),
+      onExcess: ({ length }) => this.reports.push(`excess ${length}`),
       onStuck: () => this.reports.push("stuck"),
       onListenerLost: () => this.reports.push("listener lost"),
     },
@@ -102,19 +109,66 @@ Deno.test("ConnectionGuard, of clients that send more than requests", async (t) 
     assertEquals(await closedOf({ bytes: 34 * KIB }), [0]);
     assertEquals(await closedOf({ bytes: 34 * KIB, requests: 1 }), []);
     assertEquals(await closedOf({ bytes: 38 * KIB, requests: 1 }), [0]);
-    assertEquals(await closedOf({ bytes: 100 * KIB, requests: 20 }), []);
+    // Requests may be shorter than what is allowed for each, but not for ever.
+    assertEquals(await closedOf({ bytes: 60 * KIB, requests: 20 }), []);
+    assertEquals(await closedOf({ bytes: 100 * KIB, requests: 20 }), [0]);
   });
 
   await t.step("not what comes slowly, or lets more come", async () => {
     assertEquals(await closedOf({ bytes: 41 * KIB, age: 10_000 }), []);
     assertEquals(await closedOf({ bytes: 44 * KIB, age: 10_000 }), [0]);
-    assertEquals(
-      await closedOf({ bytes: 1000 * KIB, read: 256_000 * KIB }),
-      [],
-    );
-    assertEquals(await closedOf({ bytes: 1000 * KIB, read: 100_000 * KIB }), [
-      0,
-    ]);
+    const read = 1000 * KIB * 32;
+    assertEquals(await closedOf({ bytes: 1000 * KIB, read }), []);
+    assertEquals(await closedOf({ bytes: 1000 * KIB, read: read / 2 }), [0]);
+  });
+
+  await t.step("has read before for 32 KiB at most", async () => {
+    for (const [kib, closed] of [[60, 0], [70, 1]] as const) {
+      using server = new GuardedServer();
+      server.guard.start();
+      const connection = server.sockets.connect("fe80::1", 1);
+      server.request("fe80::1", 1);
+      await server.pass(600);
+      connection.acknowledged = 1024 * 1024 * KIB;
+      await server.pass(100);
+      connection.received = kib * KIB;
+      await server.pass(100);
+      assertEquals(server.sockets.closed.length, closed, `${kib} KiB`);
+    }
+  });
+
+  await t.step("of what is kept for readers, the largest go", async () => {
+    for (const hasMemory of [true, false]) {
+      using server = new GuardedServer();
+      server.memory = (hasMemory ? 159 : 161) * KIB * KIB;
+      server.guard.start();
+      const readers = Array.from({ length: 4 }, (_, host) => {
+        server.request(`fe80::${host}`, 1);
+        return server.sockets.connect(`fe80::${host}`, 1);
+      });
+      await server.pass(600);
+      const step = (kib: number, reader: typeof readers[number]) => {
+        reader.received += kib * KIB;
+        reader.acknowledged += 64 * kib * KIB;
+      };
+      for (let steps = 0; steps < 50; steps++) {
+        for (const reader of readers) step(4, reader);
+        step(2, readers[2]!);
+        await server.pass(100);
+      }
+      assertEquals(server.sockets.closed, []);
+      // Those of a response that has ended are kept no longer.
+      server.end("fe80::1", 1);
+      for (let steps = 0; steps < 50; steps++) {
+        for (const reader of readers) step(4, reader);
+        step(2, readers[2]!);
+        await server.pass(100);
+      }
+      assertEquals(
+        server.sockets.closed,
+        hasMemory ? [] : ["fe80::2 1", "fe80::0 1"],
+      );
+    }
   });
 
   await t.step("of too much in all, the largest go", async () => {
@@ -608,6 +662,48 @@ Deno.test("ConnectionGuard", async (t) => {
     await read(12);
     assertEquals(server.sockets.closed, ["fe80::0 1"]);
     for (const end of ends) end();
+  });
+
+  await t.step("first of clients that have many places", async () => {
+    using server = new GuardedServer();
+    const { sockets } = server;
+    server.guard.start();
+    const connect = (client: string, count: number, read: number) => {
+      for (let port = 1; port <= count; port++) {
+        const reader = sockets.connect(client, port);
+        reader.hasPending = true;
+        reader.acknowledged = read;
+        server.request(client, port);
+      }
+    };
+    // Their kernels have taken something, and nothing for a while now.
+    connect("fe80::1", 30, 100_000);
+    connect("fe80::2", 1, 1000);
+    connect("fe80::3", 4, 1000);
+    server.capacity = 70;
+    await server.pass(21_000);
+    assertEquals(sockets.closed, []);
+    // Then as many go that half of the places are free.
+    server.capacity = 50;
+    await server.pass(10_000);
+    assertEquals(sockets.closed.length, 10);
+    assert(sockets.closed.every((name) => name.startsWith("fe80::1 ")));
+  });
+
+  await t.step("first of those that have read least", async () => {
+    using server = new GuardedServer();
+    const { sockets } = server;
+    server.guard.start();
+    for (let host = 1; host <= 20; host++) {
+      const reader = sockets.connect(`fe80::${host}`, 1);
+      reader.hasPending = true;
+      reader.acknowledged = 1000 * (20 - host);
+      server.request(`fe80::${host}`, 1);
+    }
+    await server.pass(11_000);
+    server.capacity = 36;
+    await server.pass(10_000);
+    assertEquals(sockets.closed, ["fe80::20 1", "fe80::19 1"]);
   });
 
   await t.step("reports that a server does not listen any more", async () => {
