@@ -264,50 +264,46 @@ Deno.test({
       },
     );
 
-    const proxy = "2001:db8:1:2::3";
-    await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
-    for (let index = 0; index < 30; index++) {
-      const last = (0x80 + index).toString(16);
-      await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
-    }
-
-    /** Fetches a file by so many clients at once, 30 at most. */
-    async function fetchThroughBadNetwork(clients: number): Promise<void> {
-      const network = client.start([
-        ...Deno.env.get("TEST_DENO")!.split("\n"),
-        `${import.meta.dirname}/../../support/bad_network.ts`,
-        proxy,
-        SERVER,
-        "2001:db8:1:2::80",
-        "30",
-      ]);
-      await network.says(/listening/);
-      await Promise.all(
-        Array.from({ length: clients }, (_, index) => {
-          const fetch = index % 3 === 0
-            ? curl(1432)
-            : atftp(1432, index % 3 === 1 ? 4 : 16);
-          return fetches(
-            (path, to) =>
-              fetch(path, to).map((word) => word.replace(SERVER, proxy)),
-            "ipxe-riscv64.efi",
-            tiny,
-            // Also when it has waited six times, of a window of which each
-            // third block comes late or not at all.
-            /unexpected OACK|tftp: aborting/,
-          );
-        }),
-      );
-      await network.stop();
-      const { passed, lost } = JSON.parse(
-        network.output.trim().split("\n").at(-1)!,
-      );
-      assert(lost > 0.05 * passed, network.output);
-    }
-
     await t.step(
       "30 clients at once through loss, duplication and reordering",
-      () => fetchThroughBadNetwork(30),
+      async () => {
+        const proxy = "2001:db8:1:2::3";
+        await client.ip(`addr add ${proxy}/64 dev eth0 nodad`);
+        for (let index = 0; index < 30; index++) {
+          const last = (0x80 + index).toString(16);
+          await client.ip(`addr add 2001:db8:1:2::${last}/64 dev eth0 nodad`);
+        }
+        const network = client.start([
+          ...Deno.env.get("TEST_DENO")!.split("\n"),
+          `${import.meta.dirname}/../../support/bad_network.ts`,
+          proxy,
+          SERVER,
+          "2001:db8:1:2::80",
+          "30",
+        ]);
+        await network.says(/listening/);
+        await Promise.all(
+          Array.from({ length: 30 }, (_, index) => {
+            const fetch = index % 3 === 0
+              ? curl(1432)
+              : atftp(1432, index % 3 === 1 ? 4 : 16);
+            return fetches(
+              (path, to) =>
+                fetch(path, to).map((word) => word.replace(SERVER, proxy)),
+              "ipxe-riscv64.efi",
+              tiny,
+              // Also when it has waited six times, of a window of which each
+              // third block comes late or not at all.
+              /unexpected OACK|tftp: aborting/,
+            );
+          }),
+        );
+        await network.stop();
+        const { passed, lost } = JSON.parse(
+          network.output.trim().split("\n").at(-1)!,
+        );
+        assert(lost > 0.07 * passed, network.output);
+      },
     );
 
     await t.step("the log names machines only when they are real", () => {
@@ -336,10 +332,6 @@ Deno.test({
         "udp.srcport",
       );
       assertEquals([...new Set(ports.map(([port]) => port))], ["69"]);
-      await t.step(
-        "3 clients at once through loss, duplication and reordering",
-        () => fetchThroughBadNetwork(3),
-      );
     });
   },
 });
