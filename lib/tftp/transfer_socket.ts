@@ -16,7 +16,7 @@ const MAX_QUEUED_PACKETS = 4;
 
 /** Sends packets to one client, and receives those of that client. */
 export abstract class TransferSocket {
-  readonly #socket: Deno.DatagramConn;
+  protected readonly socket: Deno.DatagramConn;
   /** `undefined` if only the runtime sends. */
   readonly #sender: UdpSender | undefined;
   readonly #destination: Deno.NetAddr;
@@ -24,7 +24,7 @@ export abstract class TransferSocket {
   protected isClosed = false;
 
   constructor(udp: UdpSocket, destination: Deno.NetAddr) {
-    this.#socket = udp.socket;
+    this.socket = udp.socket;
     this.#sender = UdpSender.of(udp, destination);
     this.#destination = destination;
   }
@@ -58,7 +58,7 @@ export abstract class TransferSocket {
   async send(packet: Uint8Array): Promise<void> {
     this.#checkOpen();
     try {
-      await this.#socket.send(packet, this.#destination);
+      await this.socket.send(packet, this.#destination);
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) throw error;
     }
@@ -85,7 +85,6 @@ function closedError(): Error {
 
 /** A socket of one transfer, at a port of its own (RFC 1350 §4). */
 export class OwnSocket extends TransferSocket {
-  readonly #socket: Deno.DatagramConn;
   readonly #client: Deno.NetAddr;
   readonly #onUnknown: () => void;
 
@@ -96,7 +95,6 @@ export class OwnSocket extends TransferSocket {
     onUnknown: () => void,
   ) {
     super(udp, destination);
-    this.#socket = udp.socket;
     this.#client = client;
     this.#onUnknown = onUnknown;
   }
@@ -124,7 +122,7 @@ export class OwnSocket extends TransferSocket {
 
   async receive(buffer: Uint8Array): Promise<Uint8Array> {
     while (true) {
-      const [bytes, from] = await this.#socket.receive(buffer);
+      const [bytes, from] = await this.socket.receive(buffer);
       const { hostname, port } = from as Deno.NetAddr;
       if (hostname === this.#client.hostname && port === this.#client.port) {
         return bytes;
@@ -136,7 +134,7 @@ export class OwnSocket extends TransferSocket {
   }
 
   protected onClose(): void {
-    this.#socket.close();
+    this.socket.close();
   }
 }
 

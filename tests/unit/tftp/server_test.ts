@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { type StepHooks, stepsWith } from "../../support/steps.ts";
+import { acknowledge, readRequest } from "../../support/tftp.ts";
 import {
   MAX_NETASCII_FILE,
   MAX_TFTP_TRANSFERS,
@@ -25,19 +26,6 @@ import { type TftpFile, TftpServer } from "../../../lib/tftp/server.ts";
 let port = 16_969 + 32 * (Deno.pid % 400);
 const FILE = new Uint8Array(5000).map((_, index) => index);
 const REQUEST = readRequest("ipxe.efi", 1000);
-
-function readRequest(name: string, blockSize: number): Uint8Array {
-  return encodeRequest({
-    opcode: Opcode.ReadRequest,
-    fileName: `020000000012/${name}`,
-    mode: "octet",
-    options: new Map([["blksize", String(blockSize)]]),
-  });
-}
-
-function acknowledge(block: number): Uint8Array {
-  return Uint8Array.of(0, Opcode.Acknowledgment, 0, block);
-}
 
 Deno.test("TftpServer", async (t) => {
   // Time passes only where a step says so: without, nothing is retransmitted,

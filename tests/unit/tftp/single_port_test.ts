@@ -2,13 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually, pause } from "../../support/lab.ts";
 import { type StepHooks, stepsWith } from "../../support/steps.ts";
+import { acknowledge, readRequest } from "../../support/tftp.ts";
 import { NO_MAC } from "../../../lib/net/mac.ts";
-import {
-  encodeRequest,
-  ErrorCode,
-  Opcode,
-  opcodeOf,
-} from "../../../lib/tftp/packet.ts";
+import { ErrorCode, Opcode, opcodeOf } from "../../../lib/tftp/packet.ts";
 import { type TftpFile, TftpServer } from "../../../lib/tftp/server.ts";
 
 /** The port of the server, as in the tests of the server. */
@@ -16,21 +12,9 @@ let port = 29_769 + 32 * (Deno.pid % 90);
 
 const FILE = new Uint8Array(5000).map((_, index) => index * 7 >> 2);
 
-/** Blocks of the file, the last one shorter. */
+/** Bytes of a block, and how many blocks the file has. */
+const BLOCK_SIZE = 1000;
 const BLOCKS = 6;
-
-function readRequest(name: string, blockSize = 1000): Uint8Array {
-  return encodeRequest({
-    opcode: Opcode.ReadRequest,
-    fileName: `020000000012/${name}`,
-    mode: "octet",
-    options: new Map([["blksize", String(blockSize)]]),
-  });
-}
-
-function acknowledge(block: number): Uint8Array {
-  return Uint8Array.of(0, Opcode.Acknowledgment, 0, block);
-}
 
 /** A client that sends to the port for requests, and to no other. */
 class Client implements Disposable {
@@ -109,7 +93,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
     using one = new Client();
     using other = new Client();
     for (const client of [one, other]) {
-      const offer = await client.ask(readRequest("ipxe.efi"));
+      const offer = await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
       assertEquals(opcodeOf(offer), Opcode.OptionAcknowledgment);
     }
     const files = await Promise.all([rest(one, 0), rest(other, 0)]);
@@ -121,7 +105,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
   await step("counts packets of clients without a transfer", async () => {
     using client = new Client();
     using stranger = new Client();
-    await client.ask(readRequest("ipxe.efi"));
+    await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
     await client.ask(acknowledge(0));
     await stranger.send(acknowledge(1));
     await stranger.send(Uint8Array.of(0, Opcode.Error, 0, 0, 0));
@@ -136,7 +120,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
   await step("says at that port that there is no file", async () => {
     open = () => Promise.resolve(undefined);
     using client = new Client();
-    const error = await client.ask(readRequest("none"));
+    const error = await client.ask(readRequest("none", BLOCK_SIZE));
     assertEquals(
       [opcodeOf(error), error[3]],
       [Opcode.Error, ErrorCode.FileNotFound],
@@ -146,7 +130,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
 
   await step("gives packets to the last transfer of a client", async () => {
     using client = new Client();
-    await client.ask(readRequest("ipxe.efi"));
+    await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
     // The first one is idle: the client has begun anew.
     const offer = await client.ask(readRequest("ipxe.efi", 2000));
     assertEquals(opcodeOf(offer), Opcode.OptionAcknowledgment);
@@ -170,7 +154,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
     open = () => Promise.resolve({ content, isIpxe: false });
     using client = new Client();
     using other = new Client();
-    await client.ask(readRequest("boot.efi"));
+    await client.ask(readRequest("boot.efi", BLOCK_SIZE));
     await client.send(acknowledge(0));
     await eventually("the file is read", () => isReading);
     for (let more = 0; more < 4; more++) await client.send(acknowledge(0));
@@ -190,7 +174,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
 
   await step("ends transfers with their address", async () => {
     using client = new Client();
-    await client.ask(readRequest("ipxe.efi"));
+    await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
     await client.ask(acknowledge(0));
     server.bind([]);
     await eventually("it ends", () => server.transfers === 0);
@@ -199,7 +183,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
       server.bind(["::1"]);
       return server.hostnames.length === 1;
     });
-    await client.ask(readRequest("ipxe.efi"));
+    await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
     assertEquals((await rest(client, 0)).length, FILE.length);
     await eventually("the next one ends", () => server.ended.complete === 1);
   });
@@ -208,7 +192,7 @@ Deno.test("a TFTP server at a single port", async (t) => {
     const { promise, resolve } = Promise.withResolvers<TftpFile>();
     open = () => promise;
     using client = new Client();
-    await client.send(readRequest("ipxe.efi"));
+    await client.send(readRequest("ipxe.efi", BLOCK_SIZE));
     await eventually("the file is opened", () => server.transfers === 1);
     server.bind([]);
     resolve({ content: FILE, isIpxe: true });
@@ -219,11 +203,11 @@ Deno.test("a TFTP server at a single port", async (t) => {
   await step("ends transfers in progress before it stops", async () => {
     using client = new Client();
     using late = new Client();
-    await client.ask(readRequest("ipxe.efi"));
+    await client.ask(readRequest("ipxe.efi", BLOCK_SIZE));
     await client.ask(acknowledge(0));
     let isStopped = false;
     const stopped = server.stop(5000).then(() => isStopped = true);
-    await late.send(readRequest("ipxe.efi"));
+    await late.send(readRequest("ipxe.efi", BLOCK_SIZE));
     await rest(client, 1);
     await eventually("it ends", () => server.ended.complete === 1);
     await pause(10);
